@@ -1,0 +1,70 @@
+# Everything a fresh machine needs: Python 3.11 or later, and make. Nothing is installed outside .venv.
+PYTHON ?= python3
+VENV ?= .venv
+JOBS ?= 2
+PYTEST_ARGS ?=
+DEMO_SEEDS ?= 8
+DEMO_OUT ?= runs/demo
+BENCHMARKS ?= $(sort $(wildcard benchmarks/*.py))
+
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+BASE_STAMP := $(VENV)/.installed-base
+DEV_STAMP := $(VENV)/.installed-dev
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check lint format types imports pytest benchmark clean distclean
+
+help:  ## list the targets
+	@grep -hE '^[a-z]+:.*##' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:.*## /\t/' | expand -t 12
+
+demo: $(BASE_STAMP)  ## install into .venv and run the main job on the embedded synthetic data
+	OMP_NUM_THREADS=1 $(BIN)/comodal compare synthetic --fusion early,lfn --measures none,kl,f,wasserstein \
+		--weight 0.3 --seeds $(DEMO_SEEDS) --jobs $(JOBS) --out $(DEMO_OUT)
+
+test: check pytest  ## install what tests need, then format check, lint, types, import contracts, tests
+
+check: lint types imports  ## every check but the tests
+
+lint: $(DEV_STAMP)  ## formatting and lint, changing nothing
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+format: $(DEV_STAMP)  ## format the code and apply safe fixes
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+types: $(DEV_STAMP)  ## mypy, strict
+	$(BIN)/mypy
+
+imports: $(DEV_STAMP)  ## the direction of imports (.importlinter)
+	$(BIN)/lint-imports --no-logo
+
+pytest: $(DEV_STAMP)  ## tests, doctests and documentation; PYTEST_ARGS='tests/dependency -n 0' chooses
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) $(PYTEST_ARGS)
+
+benchmark: $(BASE_STAMP)  ## print the tables of benchmarks/; BENCHMARKS=benchmarks/import_time.py chooses
+	@set -e; for script in $(BENCHMARKS); do echo "== $$script"; OMP_NUM_THREADS=1 $(BIN)/python $$script; done
+
+clean:  ## remove caches and build products; runs/ and .venv stay
+	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	find src tests benchmarks examples -name __pycache__ -type d -prune -exec rm -rf {} +
+
+distclean: clean  ## also remove .venv
+	rm -rf $(VENV)
+
+# `make -j` must not start the tests before the checks, nor two pip at once.
+.NOTPARALLEL:
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "comodal needs Python >= 3.11: make PYTHON=/path/to/python3.11 ..." >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(BASE_STAMP): pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP) install -c constraints.txt -e .
+	@touch $@
+
+$(DEV_STAMP): pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP) install -c constraints.txt -e '.[dev]'
+	@touch $(BASE_STAMP) $@

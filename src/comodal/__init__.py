@@ -1,0 +1,117 @@
+"""Multimodal fusion trained with dependency penalties.
+
+Every public name is here, and is loaded from its room when it is first used, so that ``import comodal`` stays as light
+as ``import torch``.
+
+>>> import comodal
+>>> comodal.FusionOutput.__module__
+'comodal.contracts'
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # the same names as in _HOMES: editors and type checkers read these lines and not __getattr__
+    from comodal.contracts import (
+        ComparisonRow,
+        DatasetSpec,
+        DependencyEstimate,
+        FusionOutput,
+        InputError,
+        InputSpec,
+        ModalitySequence,
+        MultimodalBatch,
+        ObjectiveTerms,
+        PredictionTable,
+    )
+    from comodal.data.arrays import from_arrays, from_frame
+    from comodal.data.dataset import Dataset
+    from comodal.data.load import load as load_dataset
+    from comodal.data.synthetic_config import SyntheticConfig
+    from comodal.dependency.estimation import EstimationConfig, estimate_dependency
+    from comodal.dependency.measures import DependencyMeasure
+    from comodal.dependency.penalty import DependencyPenalty
+    from comodal.dependency.schedules import CosineWarmup, LinearWarmup
+    from comodal.evaluation.experiment import DataConfig, RunReport, evaluate, train
+    from comodal.training.config import PenaltyConfig, RunConfig, TrainingConfig
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "ComparisonRow",
+    "CosineWarmup",
+    "DataConfig",
+    "Dataset",
+    "DatasetSpec",
+    "DependencyEstimate",
+    "DependencyMeasure",
+    "DependencyPenalty",
+    "EstimationConfig",
+    "FusionOutput",
+    "InputError",
+    "InputSpec",
+    "LinearWarmup",
+    "ModalitySequence",
+    "MultimodalBatch",
+    "ObjectiveTerms",
+    "PenaltyConfig",
+    "PredictionTable",
+    "RunConfig",
+    "RunReport",
+    "SyntheticConfig",
+    "TrainingConfig",
+    "estimate_dependency",
+    "evaluate",
+    "from_arrays",
+    "from_frame",
+    "load_dataset",
+    "train",
+]
+
+_HOMES = {  # public name to the module that defines it, with ":name" where it has another name there
+    "ComparisonRow": "comodal.contracts",
+    "CosineWarmup": "comodal.dependency.schedules",
+    "DataConfig": "comodal.evaluation.experiment",
+    "Dataset": "comodal.data.dataset",
+    "DatasetSpec": "comodal.contracts",
+    "DependencyEstimate": "comodal.contracts",
+    "DependencyMeasure": "comodal.dependency.measures",
+    "DependencyPenalty": "comodal.dependency.penalty",
+    "EstimationConfig": "comodal.dependency.estimation",
+    "FusionOutput": "comodal.contracts",
+    "InputError": "comodal.contracts",
+    "InputSpec": "comodal.contracts",
+    "LinearWarmup": "comodal.dependency.schedules",
+    "ModalitySequence": "comodal.contracts",
+    "MultimodalBatch": "comodal.contracts",
+    "ObjectiveTerms": "comodal.contracts",
+    "PenaltyConfig": "comodal.training.config",
+    "PredictionTable": "comodal.contracts",
+    "RunConfig": "comodal.training.config",
+    "RunReport": "comodal.evaluation.experiment",
+    "SyntheticConfig": "comodal.data.synthetic_config",
+    "TrainingConfig": "comodal.training.config",
+    "estimate_dependency": "comodal.dependency.estimation",
+    "evaluate": "comodal.evaluation.experiment",
+    "from_arrays": "comodal.data.arrays",
+    "from_frame": "comodal.data.arrays",
+    "load_dataset": "comodal.data.load:load",
+    "train": "comodal.evaluation.experiment",
+}
+
+
+if not TYPE_CHECKING:  # seen by a type checker it would make every misspelt name legal
+
+    def __getattr__(name: str) -> Any:
+        if name not in _HOMES:
+            raise AttributeError(f"module 'comodal' has no attribute {name!r}")
+        home, _, original = _HOMES[name].partition(":")
+        value = getattr(importlib.import_module(home), original or name)
+        globals()[name] = value  # the next use is a plain attribute
+        return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})

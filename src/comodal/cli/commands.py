@@ -1,0 +1,164 @@
+"""One function a subcommand: from parsed options to a call, from its result to the screen."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from comodal.cli.parser import pairs, words
+from comodal.contracts import InputError
+from comodal.data.formats.npz_views import views_from_npz
+from comodal.dependency.estimation import estimate_dependency
+from comodal.evaluation.comparison import Comparison, compare
+from comodal.evaluation.experiment import DataConfig, RunReport, evaluate, train
+from comodal.evaluation.grid import CompareConfig, parse_weight
+from comodal.reports import print_comparison, write_summary
+from comodal.training.config import PenaltyConfig, RunConfig
+
+__all__ = ["COMMANDS"]
+
+_RUN_FIELDS = tuple(field.name for field in dataclasses.fields(RunConfig))
+
+
+def _train(options: Any) -> None:
+    torch.set_num_threads(1)  # small models are slower on more, and one thread makes a rerun exact
+    report = train(
+        _data(options),
+        RunConfig(**{name: options[name] for name in _RUN_FIELDS}),
+        out=options.out,
+        logger=options.logger,
+        progress=options.progress == "yes" or (options.progress == "auto" and sys.stderr.isatty() and not options.json),
+    )
+    _print_report(report, as_json=options.json)
+
+
+def _evaluate(options: Any) -> None:
+    torch.set_num_threads(1)
+    report = evaluate(options.run, split=options.split, source=options.data)
+    if options.predictions:
+        report.predictions.to_parquet(options.predictions)
+    _print_report(report, as_json=options.json)
+
+
+def _estimate(options: Any) -> None:
+    torch.set_num_threads(1)
+    views = views_from_npz(options.file, words(options.views) if options.views else None)
+    estimate = dataclasses.asdict(estimate_dependency(views, measure=options.measure, seed=options.seed))
+    estimate.pop("pointwise")
+    if options.json:
+        print(json.dumps(estimate, indent=2))
+        return
+    table = Table(title=f"{Path(options.file).name}: {', '.join(views)}", show_header=False)
+    for name, value in estimate.items():
+        table.add_row(name, f"{value:.4f}" if isinstance(value, float) else str(value))
+    Console().print(table)
+
+
+def _compare(options: Any) -> None:
+    config = CompareConfig(
+        fusions=words(options.fusion),
+        measures=words(options.measures),
+        weight=parse_weight(options.weight),
+        weight_grid=_numbers(options.weight_grid),
+        seeds=options.seeds,
+        selection_seeds=options.selection_seeds,
+        base=RunConfig(
+            penalty=PenaltyConfig(**vars(options.penalty)),
+            training=options.training,
+        ),
+        fusion_config=options.fusion_config,
+    )
+    with _Bars(Console(stderr=True)) as bars:
+        found = compare(
+            _data(options),
+            config,
+            out=options.out,
+            jobs=options.jobs,
+            replicate=options.replicate,
+            keep_weights=not options.no_weights,
+            progress=bars.stage,
+        )
+    _print_comparison(found, options)
+
+
+def _print_comparison(found: Comparison, options: Any) -> None:
+    out = Path(options.out)
+    write_summary(found.rows, out, title=f"comodal compare {options.data}")
+    if found.replication:
+        write_summary(found.replication, out / "replication", title=f"comodal compare {options.data}: fresh seeds")
+    if options.json:
+        parts = {"rows": found.rows, "replication": found.replication}
+        print(json.dumps({name: [dataclasses.asdict(row) for row in rows] for name, rows in parts.items()}, indent=2))
+        return
+    console = Console()
+    print_comparison(found.rows, title=f"{options.data}, {options.seeds} seeds", console=console)
+    if found.replication:
+        print_comparison(found.replication, title=f"{options.data}, {options.seeds} fresh seeds", console=console)
+    console.print(
+        f"Written: {out / 'summary.json'}, .csv, .md; chosen weights: {out / 'selection.json'}", soft_wrap=True
+    )
+
+
+def _print_report(report: RunReport, *, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps({"folder": str(report.folder), **report.metrics}, indent=2))
+        return
+    table = Table(title=str(report.folder))
+    for heading in ("metric", "value", "95 % interval over videos"):
+        table.add_column(heading)
+    for name, value in report.metrics.items():
+        if isinstance(value, dict):
+            table.add_row(name, f"{value['value']:.3f}", f"[{value['ci_low']:.3f}, {value['ci_high']:.3f}]")
+        else:
+            table.add_row(name, f"{value:.3f}" if isinstance(value, float) else str(value), "")
+    Console().print(table, markup=False)
+
+
+class _Bars:
+    """One progress bar a stage, on standard error."""
+
+    def __init__(self, console: Console) -> None:
+        self._progress = Progress(
+            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=console
+        )
+
+    def __enter__(self) -> _Bars:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self._progress.stop()
+
+    def stage(self, name: str, total: int) -> Callable[[int], None]:
+        """Start a bar; the result advances it."""
+        bar = self._progress.add_task(name, total=total)
+        return lambda count: self._progress.advance(bar, count)
+
+
+def _data(options: Any) -> DataConfig:
+    features = pairs(options.features) if options.features else None
+    return DataConfig(source=options.data, features=features, clean=options.clean)
+
+
+def _numbers(text: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(word) for word in words(text))
+    except ValueError as error:
+        raise InputError(f"--weight-grid {text!r}: give comma-separated numbers") from error
+
+
+COMMANDS: dict[str, Callable[[Any], None]] = {
+    "train": _train,
+    "evaluate": _evaluate,
+    "estimate": _estimate,
+    "compare": _compare,
+}

@@ -1,0 +1,1 @@
+"""From a file of the field to batches a model can take."""

@@ -1,0 +1,207 @@
+"""A data set of one's own, from plain arrays or a pandas frame, in one call."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from comodal.contracts import InputError
+from comodal.data import cleaning
+from comodal.data.checks import check
+from comodal.data.dataset import Dataset, describe
+from comodal.data.ragged import RaggedArray
+from comodal.data.splits import by_name, three_way
+from comodal.data.unknown import unknown
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["from_arrays", "from_frame"]
+
+
+def from_arrays(
+    features: Mapping[str, Any],
+    target: ArrayLike,
+    *,
+    id: ArrayLike | None = None,  # noqa: A002 - the name the column has everywhere
+    group: ArrayLike | None = None,
+    split: ArrayLike | None = None,
+    label_range: tuple[float, float] | None = None,
+    name: str = "custom",
+    seed: int = 0,
+    clean: bool = False,
+) -> Dataset:
+    """A data set from arrays.
+
+    Args:
+        features: modality to ``(N, d)`` vectors, ``(N, T, d)`` sequences of one length, or a list of N sequences
+            ``(T_i, d)``, where ``T_i = 0`` is an absent modality.
+        target: ``(N,)`` labels.
+        id: ``(N,)`` utterance ids; row numbers when ``None``.
+        group: ``(N,)`` video or speaker, which never spans two splits; every utterance its own when ``None``.
+        split: ``(N,)`` of train, valid, test; a random division of the groups (70, 10, 20 %) when ``None``.
+        label_range: legal labels; the smallest and largest label given when ``None``.
+        name: of the data set, in tables and errors.
+        seed: of the random division.
+        clean: repair non-finite features and missing or outlying labels.
+
+    Returns:
+        A data set that has passed all checks.
+
+    Raises:
+        InputError: what is wrong with the arrays, and what to do.
+
+    Example:
+        >>> import numpy as np
+        >>> rng = np.random.default_rng(0)
+        >>> features = {"eeg": rng.normal(size=(50, 8)), "face": rng.normal(size=(50, 12, 4))}
+        >>> dataset = from_arrays(features, rng.normal(size=50))
+        >>> dict(dataset.spec.dims), dict(dataset.spec.max_lengths)
+        ({'eeg': 8, 'face': 4}, {'eeg': 1, 'face': 12})
+    """
+    labels = _labels(target, name)
+    modalities = {modality: _ragged(values, f"{name}, features[{modality!r}]") for modality, values in features.items()}
+    _check_lengths({"target": labels, **modalities, "id": id, "group": group, "split": split}, name)
+    ids = np.arange(len(labels)).astype(str) if id is None else _names(id, f"{name}: id")
+    groups = ids if group is None else _names(group, f"{name}: group")
+    dataset = Dataset(
+        spec=describe(name, modalities, label_range=label_range or _range(labels, name)),
+        id=ids,
+        group=groups,
+        target=labels,
+        modalities=modalities,
+        partitions=(
+            three_way(np.arange(len(labels)) if group is None else groups, seed=seed)
+            if split is None
+            else by_name(_names(split, f"{name}: split")),
+        ),
+    )
+    return check(cleaning.clean(dataset)[0] if clean else dataset, source=name)
+
+
+def from_frame(
+    frame: pd.DataFrame,
+    *,
+    features: Mapping[str, str | Sequence[str]],
+    target: str = "label",
+    id: str | None = None,  # noqa: A002
+    group: str | None = None,
+    split: str | None = None,
+    label_range: tuple[float, float] | None = None,
+    name: str = "custom",
+    seed: int = 0,
+    clean: bool = False,
+) -> Dataset:
+    """A data set from a pandas frame, one row an utterance.
+
+    Args:
+        frame: the table.
+        features: modality to a list of numeric columns, or to one column that holds an array in every cell: ``(d,)``
+            vectors or ``(T_i, d)`` sequences.
+        target: column of the labels.
+        id: column of the ids, row numbers when ``None``.
+        group: column of the video or speaker.
+        split: column of train, valid, test.
+        label_range: as in :func:`from_arrays`, and so are ``name``, ``seed`` and ``clean``.
+        name: of the data set.
+        seed: of the random division.
+        clean: repair what can be repaired.
+
+    Returns:
+        A data set that has passed all checks.
+
+    Raises:
+        InputError: an unknown column, or what :func:`from_arrays` finds wrong.
+
+    Example:
+        >>> import pandas as pd
+        >>> frame = pd.DataFrame({"a": range(20), "b": range(20, 40), "pitch": range(20), "label": range(20)})
+        >>> dataset = from_frame(frame, features={"text": ["a", "b"], "audio": ["pitch"]})
+        >>> dict(dataset.spec.dims)
+        {'text': 2, 'audio': 1}
+    """
+    columns = [target, *(column for column in (id, group, split) if column is not None)]
+    for chosen in features.values():
+        columns += [chosen] if isinstance(chosen, str) else list(chosen)
+    for column in columns:
+        if column not in frame.columns:
+            raise unknown("column", column, map(str, frame.columns), where=name)
+    return from_arrays(
+        {modality: _cells(frame, chosen) for modality, chosen in features.items()},
+        frame[target].to_numpy(),
+        id=None if id is None else frame[id].to_numpy(),
+        group=None if group is None else frame[group].to_numpy(),
+        split=None if split is None else frame[split].to_numpy(),
+        label_range=label_range,
+        name=name,
+        seed=seed,
+        clean=clean,
+    )
+
+
+def _cells(frame: pd.DataFrame, chosen: str | Sequence[str]) -> Any:
+    """Columns side by side, or the arrays in one column's cells: vectors stacked, sequences as a list."""
+    if not isinstance(chosen, str):
+        return frame[list(chosen)].to_numpy()
+    return frame[[chosen]].to_numpy() if frame[chosen].dtype != object else frame[chosen].tolist()
+
+
+def _ragged(values: Any, where: str) -> RaggedArray:
+    if isinstance(values, RaggedArray):
+        return values
+    if isinstance(values, list | tuple):
+        return _rows(values, where)
+    array = np.asarray(values)
+    if array.dtype == object and array.ndim == 1:
+        return _rows(array.tolist(), where)
+    if array.ndim == 2:
+        return RaggedArray.from_vectors(array, where=where)
+    if array.ndim == 3:
+        return RaggedArray.from_dense(array, where=where)
+    raise InputError(
+        f"{where}: shape {array.shape}; give (N, d), (N, T, d) or a list of (T_i, d), for one feature values[:, None]"
+    )
+
+
+def _rows(rows: Sequence[Any], where: str) -> RaggedArray:
+    """A row of one dimension is an utterance-level vector, which is a sequence of one frame."""
+    arrays = [np.asarray(row) for row in rows]
+    return RaggedArray.from_rows([row[None] if row.ndim == 1 else row for row in arrays], where=where)
+
+
+def _names(values: ArrayLike, where: str) -> NDArray[np.str_]:
+    """As text; a missing name must not become a name."""
+    array = np.asarray(values)
+    if array.dtype.kind in "fO":
+        # NaN, and pandas' and Python's missing values, are the ones that differ from themselves or are None.
+        missing = [value is None or str(value) in {"nan", "<NA>", "NaT"} for value in array.tolist()]
+        if any(missing):
+            raise InputError(f"{where} is missing in row {missing.index(True)}; give every utterance one")
+    return array.astype(str)
+
+
+def _labels(target: ArrayLike, name: str) -> NDArray[np.float32]:
+    try:
+        labels = np.asarray(target, dtype=np.float32)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{name}: target is not numbers ({error}); give one float an utterance") from error
+    if labels.ndim != 1:
+        raise InputError(f"{name}: target has shape {labels.shape}; give one number an utterance, shape (N,)")
+    return labels
+
+
+def _range(labels: NDArray[np.float32], name: str) -> tuple[float, float]:
+    finite = labels[np.isfinite(labels)]
+    if not len(finite):
+        raise InputError(f"{name}: no label is a finite number; give a target of floats")
+    return float(finite.min()), float(finite.max())
+
+
+def _check_lengths(parts: Mapping[str, Any], name: str) -> None:
+    lengths = {part: len(values) for part, values in parts.items() if values is not None}
+    if len(set(lengths.values())) > 1:
+        counts = ", ".join(f"{part} {length}" for part, length in lengths.items())
+        raise InputError(f"{name}: numbers of utterances differ ({counts}); give one row an utterance everywhere")

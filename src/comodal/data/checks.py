@@ -1,0 +1,160 @@
+"""What must hold of a data set before anything is trained on it."""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from comodal.contracts import InputError
+from comodal.data.dataset import Dataset, Partition
+
+__all__ = [
+    "check",
+    "check_features",
+    "check_ids",
+    "check_labels",
+    "check_partitions",
+]
+
+_CLEAN = "repair the source, or load it with clean=True (--clean)"
+
+
+def check(dataset: Dataset, *, source: str) -> Dataset:
+    """All checks, in the order in which their errors are easiest to understand.
+
+    Args:
+        dataset: what a reader made.
+        source: file or argument to name in errors.
+
+    Returns:
+        The same data set.
+
+    Raises:
+        InputError: the first thing found wrong, with the remedy.
+
+    Example:
+        >>> from comodal.data.synthetic import SyntheticConfig, synthetic
+        >>> len(check(synthetic(SyntheticConfig(n_train=40, n_valid=16, n_test=16)), source="synthetic"))
+        72
+    """
+    check_ids(dataset, source=source)
+    check_labels(dataset, source=source)
+    check_features(dataset, source=source)
+    check_partitions(dataset, source=source)
+    return dataset
+
+
+def check_ids(dataset: Dataset, *, source: str) -> None:
+    """Every utterance has an id of its own.
+
+    Raises:
+        InputError: two utterances share one.
+    """
+    if not len(dataset):
+        raise InputError(f"{source}: no utterance at all; give at least one in each of train, valid and test")
+    names, counts = np.unique(dataset.id, return_counts=True)
+    twice = names[counts > 1]
+    if len(twice):
+        raise InputError(
+            f"{source}: {len(twice)} ids are used more than once, first {str(twice[0])!r}; "
+            "give every utterance an id of its own"
+        )
+
+
+def check_labels(dataset: Dataset, *, source: str) -> None:
+    """Every label is a number in the legal range.
+
+    Raises:
+        InputError: labels are missing or out of range.
+    """
+    missing = ~np.isfinite(dataset.target)
+    if missing.any():
+        raise InputError(
+            f"{source}: {_some(missing, dataset, 'labels')} missing or not finite; {_CLEAN}, "
+            "which drops these utterances"
+        )
+    low, high = dataset.spec.label_range
+    outside = (dataset.target < np.float32(low)) | (dataset.target > np.float32(high))
+    if outside.any():
+        value = dataset.target[np.argmax(outside)]
+        raise InputError(
+            f"{source}: {_some(outside, dataset, 'labels')} outside [{low:g}, {high:g}] (it is {value:g}); "
+            f"give the right label_range, or load with clean=True (--clean), which moves them to its edge"
+        )
+
+
+def check_features(dataset: Dataset, *, source: str) -> None:
+    """Features are finite, and no modality is the same everywhere; a constant column is legal.
+
+    Raises:
+        InputError: non-finite features, a modality nobody has, or one that carries nothing.
+    """
+    for name, array in dataset.modalities.items():
+        finite = np.isfinite(array.values)
+        if not finite.all():
+            owners = array.owner(np.flatnonzero(~finite.all(axis=1)))
+            raise InputError(
+                f"{source}: modality {name!r} has {int((~finite).sum())} NaN or infinite values in "
+                f"{len(np.unique(owners))} utterances, first {str(dataset.id[owners[0]])!r}; {_CLEAN}, "
+                "which replaces them by the train median"
+            )
+        if len(dataset) > 1 and (not len(array.values) or not (array.values != array.values[:1]).any()):
+            raise InputError(
+                f"{source}: modality {name!r} is constant: the same {array.dim} features in every utterance; "
+                "leave it out (features=..., --features)"
+            )
+
+
+def check_partitions(dataset: Dataset, *, source: str) -> None:
+    """Splits are not empty and share no utterance and no video; folds test every utterance once.
+
+    Raises:
+        InputError: what the first offending partition does wrong.
+    """
+    if not dataset.partitions:
+        raise InputError(f"{source}: no partition into train, valid and test; give split names or a protocol")
+    for partition in dataset.partitions:
+        _check_partition(partition, dataset, source)
+    if len(dataset.partitions) > 1:
+        times = np.bincount(np.concatenate([p.test for p in dataset.partitions]), minlength=len(dataset))
+        if (times != 1).any():
+            row = int(np.argmax(times != 1))
+            raise InputError(
+                f"{source}: utterance {str(dataset.id[row])!r} is tested by {times[row]} of "
+                f"{len(dataset.partitions)} folds; put it in the test part of exactly one"
+            )
+
+
+def _check_partition(partition: Partition, dataset: Dataset, source: str) -> None:
+    where = f"{source}, {partition.name}"
+    for split, rows in partition.splits.items():
+        if not len(rows):
+            raise InputError(
+                f"{where}: split {split!r} is empty; give train, valid and test at least one utterance each"
+            )
+        if rows.min() < 0 or rows.max() >= len(dataset):
+            raise InputError(
+                f"{where}: split {split!r} names a row outside 0 to {len(dataset) - 1}; number rows from 0"
+            )
+        if len(np.unique(rows)) != len(rows):
+            raise InputError(f"{where}: split {split!r} holds an utterance twice; list every row once")
+    for (first, a), (second, b) in combinations(partition.splits.items(), 2):
+        shared = np.intersect1d(a, b)
+        if len(shared):
+            raise InputError(
+                f"{where}: utterance {str(dataset.id[shared[0]])!r} is in both {first!r} and {second!r} "
+                f"({len(shared)} in all); put every utterance in one split"
+            )
+        videos = np.intersect1d(dataset.group[a], dataset.group[b])
+        if len(videos):
+            raise InputError(
+                f"{where}: video (group) {str(videos[0])!r} has utterances in both {first!r} and {second!r} "
+                f"({len(videos)} videos in all); put each video in one split"
+            )
+
+
+def _some(bad: NDArray[np.bool_], dataset: Dataset, noun: str) -> str:
+    first = str(dataset.id[np.argmax(bad)])
+    return f"{int(bad.sum())} of {len(dataset)} {noun} (first: utterance {first!r}) are"

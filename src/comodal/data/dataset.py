@@ -1,0 +1,172 @@
+"""A data set in memory: aligned utterances, their labels, and the partitions they are used in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from comodal.contracts import DatasetSpec, InputError
+from comodal.data.cleaning_report import CleaningReport
+from comodal.data.ragged import RaggedArray
+from comodal.data.unknown import unknown
+
+__all__ = ["SPLITS", "Dataset", "Partition", "describe"]
+
+SPLITS = ("train", "valid", "test")
+
+
+@dataclass(frozen=True, eq=False)
+class Partition:
+    """One division of a data set into train, validation and test.
+
+    A cross-validated protocol has several, and each utterance is in the test part of exactly one.
+
+    Attributes:
+        name: for example ``"fold 0"``.
+        train: row numbers, int64.
+        valid: row numbers, int64.
+        test: row numbers, int64.
+    """
+
+    name: str
+    train: NDArray[np.int64]
+    valid: NDArray[np.int64]
+    test: NDArray[np.int64]
+
+    @property
+    def splits(self) -> dict[str, NDArray[np.int64]]:
+        """Split name to row numbers."""
+        return {split: getattr(self, split) for split in SPLITS}
+
+    def renumber(self, position: NDArray[np.int64]) -> Partition:
+        """The same partition after rows moved; ``position[row]`` is the new number, -1 for a row that is gone."""
+        moved = {split: position[rows] for split, rows in self.splits.items()}
+        return Partition(self.name, **{split: rows[rows >= 0] for split, rows in moved.items()})
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Aligned utterances in memory.
+
+    Args:
+        spec: what a model may know of it.
+        id: ``(N,)`` utterance ids.
+        group: ``(N,)`` the video (or speaker) of each utterance, which no two splits may share.
+        target: ``(N,)`` float32 labels.
+        modalities: name to frames, in the order of the spec.
+        partitions: at least one; several for cross-validation.
+        transcript: ``(N,)`` words, where known.
+        columns: further facts of each utterance, for example which of them disagree by construction.
+        cleaning: what cleaning changed, ``None`` when none was asked for.
+
+    Raises:
+        InputError: columns differ in length, or the spec does not describe the modalities.
+
+    Example:
+        >>> from comodal.data.synthetic import SyntheticConfig, synthetic
+        >>> dataset = synthetic(SyntheticConfig(n_train=40, n_valid=16, n_test=16))
+        >>> len(dataset), dataset.spec.modalities
+        (72, ('text', 'audio', 'vision'))
+        >>> dataset.select_modalities(["audio"]).spec.modalities
+        ('audio',)
+    """
+
+    spec: DatasetSpec
+    id: NDArray[Any]
+    group: NDArray[Any]
+    target: NDArray[np.float32]
+    modalities: Mapping[str, RaggedArray]
+    partitions: tuple[Partition, ...]
+    transcript: NDArray[Any] | None = None
+    columns: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    cleaning: CleaningReport | None = None
+
+    def __post_init__(self) -> None:
+        lengths = {"id": len(self.id), "group": len(self.group), "target": len(self.target)}
+        lengths |= {f"modality {name}": len(array) for name, array in self.modalities.items()}
+        lengths |= {f"column {name}": len(column) for name, column in self.columns.items()}
+        if self.transcript is not None:
+            lengths["transcript"] = len(self.transcript)
+        if len(set(lengths.values())) != 1:
+            counts = ", ".join(f"{name} {length}" for name, length in lengths.items())
+            raise InputError(
+                f"{self.spec.name}: numbers of utterances differ ({counts}); give one row an utterance everywhere"
+            )
+        dims = {name: array.dim for name, array in self.modalities.items()}
+        if tuple(dims.items()) != tuple(self.spec.dims.items()):
+            raise InputError(
+                f"{self.spec.name}: modalities are {dims} but the spec says {dict(self.spec.dims)}; make them agree"
+            )
+
+    def __len__(self) -> int:
+        return len(self.id)
+
+    def subset(self, index: ArrayLike) -> Dataset:
+        """The rows of ``index`` (numbers without repeats, or a boolean mask); partitions are renumbered.
+
+        Raises:
+            InputError: a row is asked for twice.
+        """
+        rows = np.asarray(index)
+        rows = np.flatnonzero(rows) if rows.dtype == bool else rows.astype(np.int64)
+        if len(np.unique(rows)) != len(rows):
+            raise InputError(f"{self.spec.name}: a subset holds a row twice; give every row number once")
+        position = np.full(len(self), -1, dtype=np.int64)
+        position[rows] = np.arange(len(rows))
+        return replace(
+            self,
+            id=self.id[rows],
+            group=self.group[rows],
+            target=self.target[rows],
+            modalities={name: array.take(rows) for name, array in self.modalities.items()},
+            partitions=tuple(partition.renumber(position) for partition in self.partitions),
+            transcript=None if self.transcript is None else self.transcript[rows],
+            columns={name: column[rows] for name, column in self.columns.items()},
+        )
+
+    def with_features(self, modalities: Mapping[str, RaggedArray]) -> Dataset:
+        """The same utterances with other features; the spec follows."""
+        spec = describe(self.spec.name, modalities, label_range=self.spec.label_range, note=self.spec.note)
+        return replace(self, spec=spec, modalities=dict(modalities))
+
+    def select_modalities(self, names: Iterable[str] | Mapping[str, str]) -> Dataset:
+        """Some modalities, in the order asked for; a mapping gives new name to present name.
+
+        Raises:
+            InputError: a modality is unknown, or none is left.
+        """
+        chosen = dict(names) if isinstance(names, Mapping) else {name: name for name in names}
+        if not chosen:
+            raise InputError(f"{self.spec.name}: no modality is left; choose among {', '.join(self.modalities)}")
+        for name in chosen.values():
+            if name not in self.modalities:
+                raise unknown("modality", name, self.modalities, where=self.spec.name)
+        return self.with_features({new: self.modalities[name] for new, name in chosen.items()})
+
+
+def describe(
+    name: str,
+    modalities: Mapping[str, RaggedArray],
+    *,
+    label_range: Sequence[float] = (-3.0, 3.0),
+    note: str = "",
+) -> DatasetSpec:
+    """The spec of some modalities.
+
+    Example:
+        >>> import numpy as np
+        >>> describe("toy", {"text": RaggedArray.from_vectors(np.zeros((5, 4)))}).dims
+        {'text': 4}
+    """
+    low, high = label_range
+    return DatasetSpec(
+        name=name,
+        dims={key: array.dim for key, array in modalities.items()},
+        max_lengths={key: array.max_length for key, array in modalities.items()},
+        label_range=(float(low), float(high)),
+        note=note,
+    )

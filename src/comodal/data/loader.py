@@ -1,0 +1,132 @@
+"""Batch orders as pure functions of seed and epoch, and the PyTorch loaders made of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import DataLoader, Sampler
+
+from comodal.contracts import InputError, MultimodalBatch
+from comodal.data.collate import TensorView
+
+__all__ = ["EpochSampler", "OrderedSampler", "epoch_order", "loader"]
+
+
+def epoch_order(n: int, *, seed: int, epoch: int) -> NDArray[np.int64]:
+    """A random order of n rows that depends on nothing but its arguments.
+
+    Args:
+        n: number of rows.
+        seed: of the run.
+        epoch: counted from 0.
+
+    Returns:
+        ``(n,)`` permutation.
+
+    Example:
+        >>> bool((epoch_order(9, seed=1, epoch=0) == epoch_order(9, seed=1, epoch=0)).all())
+        True
+    """
+    return np.random.default_rng([seed, epoch]).permutation(n)
+
+
+class EpochSampler(Sampler[Tensor]):
+    """Batches of row numbers in the random order of an epoch.
+
+    The last batch may be short; it is left out only when it is shorter than ``minimum``, because a batch with fewer
+    utterances than modalities has no sample of the product of marginals.
+
+    Args:
+        index: ``(n,)`` row numbers, the train part.
+        batch_size: utterances of a batch.
+        seed: of the run, 0 or more.
+        minimum: fewest utterances of a batch, usually the number of modalities.
+
+    Raises:
+        InputError: there is no legal batch.
+
+    Example:
+        >>> sampler = EpochSampler([10, 11, 12, 13, 14], batch_size=2, seed=0, minimum=2)
+        >>> [len(rows) for rows in sampler]
+        [2, 2]
+    """
+
+    def __init__(
+        self, index: Sequence[int] | NDArray[np.int64], *, batch_size: int, seed: int, minimum: int = 1
+    ) -> None:
+        _check_sizes(len(index), batch_size, minimum)
+        if seed < 0:
+            raise InputError(f"seed {seed} of the batch order: give 0 or more")
+        self.index = np.asarray(index, dtype=np.int64)
+        self.batch_size = batch_size
+        self.seed = seed
+        self.minimum = minimum
+        self.epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch whose order the next iteration takes."""
+        self.epoch = epoch
+
+    def batches(self, epoch: int) -> list[Tensor]:
+        """Row numbers ``(B,)`` of every batch of an epoch."""
+        order = self.index[epoch_order(len(self.index), seed=self.seed, epoch=epoch)]
+        return list(torch.split(torch.from_numpy(order), self.batch_size))[: len(self)]
+
+    def __iter__(self) -> Iterator[Tensor]:
+        return iter(self.batches(self.epoch))
+
+    def __len__(self) -> int:
+        full, rest = divmod(len(self.index), self.batch_size)
+        return full + (rest >= max(1, self.minimum))
+
+
+class OrderedSampler(Sampler[Tensor]):
+    """Batches of row numbers in the order given, none left out: for validation and test.
+
+    Example:
+        >>> [rows.tolist() for rows in OrderedSampler([4, 2, 7], batch_size=2)]
+        [[4, 2], [7]]
+    """
+
+    def __init__(self, index: Sequence[int] | NDArray[np.int64], *, batch_size: int) -> None:
+        _check_sizes(len(index), batch_size, 1)
+        self.index = np.asarray(index, dtype=np.int64)
+        self.batch_size = batch_size
+
+    def __iter__(self) -> Iterator[Tensor]:
+        return iter(torch.split(torch.from_numpy(self.index), self.batch_size))
+
+    def __len__(self) -> int:
+        return math.ceil(len(self.index) / self.batch_size)
+
+
+def loader(view: TensorView, sampler: Sampler[Tensor]) -> DataLoader[MultimodalBatch]:
+    """A PyTorch loader that fetches whole batches; it draws nothing from PyTorch's own generator.
+
+    Args:
+        view: the data set as tensors.
+        sampler: yields row numbers, one batch at a time.
+
+    Example:
+        >>> from comodal.data.synthetic import SyntheticConfig, synthetic
+        >>> dataset = synthetic(SyntheticConfig(n_train=40, n_valid=16, n_test=16))
+        >>> sampler = EpochSampler(dataset.partitions[0].train, batch_size=16, seed=0, minimum=3)
+        >>> [len(batch) for batch in loader(TensorView(dataset), sampler)]
+        [16, 16, 8]
+    """
+    # Without a generator of its own a loader takes a number from the global one at every epoch.
+    return DataLoader(view, sampler=sampler, batch_size=None, generator=torch.Generator())
+
+
+def _check_sizes(n: int, batch_size: int, minimum: int) -> None:
+    if batch_size < max(1, minimum):
+        raise InputError(
+            f"batch_size {batch_size}: a batch needs at least {max(1, minimum)} utterances; give a larger batch_size"
+        )
+    if n < max(1, minimum):
+        raise InputError(f"{n} utterances make no batch of at least {max(1, minimum)}; give more utterances")

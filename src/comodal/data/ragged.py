@@ -1,0 +1,158 @@
+"""Sequences of different lengths in one array, without padding.
+
+Axis legend: N utterances, T_i frames of utterance i, F = sum of all T_i, d features of a frame.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from comodal.contracts import InputError
+
+__all__ = ["RaggedArray", "frame_index"]
+
+
+def frame_index(starts: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Positions of the frames of several runs, one run after another.
+
+    Args:
+        starts: ``(n,)`` first frame of each run.
+        lengths: ``(n,)`` frames of each run; 0 is legal.
+
+    Returns:
+        ``(sum of lengths,)``.
+
+    Example:
+        >>> import numpy as np
+        >>> frame_index(np.array([5, 0]), np.array([2, 3])).tolist()
+        [5, 6, 0, 1, 2]
+    """
+    ends = np.cumsum(lengths)
+    shift = np.repeat(starts - (ends - lengths), lengths)
+    return shift + np.arange(len(shift), dtype=np.int64)
+
+
+def _float32(values: Any, where: str) -> NDArray[np.float32]:
+    """As float32; what overflows becomes infinite and is then reported with the other non-finite values."""
+    try:
+        with np.errstate(over="ignore"):
+            return np.ascontiguousarray(np.asarray(values), dtype=np.float32)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{where}: features are not numbers ({error}); give an array of floats") from error
+
+
+@dataclass(frozen=True, eq=False)
+class RaggedArray:
+    """One modality of a data set: the frames of all utterances below each other.
+
+    An utterance-level feature vector is a run of length 1; an absent modality is a run of length 0.
+
+    Args:
+        values: ``(F, d)`` float32.
+        offsets: ``(N + 1,)`` int64; utterance i owns the frames ``offsets[i]`` to ``offsets[i + 1]``.
+
+    Raises:
+        InputError: the two do not fit together.
+
+    Example:
+        >>> import numpy as np
+        >>> array = RaggedArray.from_rows([np.ones((2, 3)), np.zeros((0, 3)), np.ones((1, 3))])
+        >>> len(array), array.dim, array.lengths.tolist()
+        (3, 3, [2, 0, 1])
+        >>> array.take(np.array([2, 0])).lengths.tolist()
+        [1, 2]
+    """
+
+    values: NDArray[np.float32]
+    offsets: NDArray[np.int64]
+
+    def __post_init__(self) -> None:
+        if self.values.ndim != 2 or self.values.shape[1] == 0:
+            raise InputError(
+                f"frames have shape {self.values.shape}: give (frames, features) with at least one feature"
+            )
+        ends = self.offsets
+        if (
+            ends.ndim != 1
+            or len(ends) == 0
+            or ends[0] != 0
+            or ends[-1] != len(self.values)
+            or (np.diff(ends) < 0).any()
+        ):
+            raise InputError(
+                f"offsets do not divide {len(self.values)} frames: they must rise from 0 to the number of frames"
+            )
+
+    @classmethod
+    def from_vectors(cls, values: Any, *, where: str = "features") -> RaggedArray:
+        """One vector an utterance: ``(N, d)``."""
+        values = _float32(values, where)
+        return cls(values, np.arange(len(values) + 1, dtype=np.int64))
+
+    @classmethod
+    def from_dense(cls, values: Any, *, where: str = "features") -> RaggedArray:
+        """Sequences of one length: ``(N, T, d)``, every frame of them real."""
+        values = _float32(values, where)
+        n, steps, dim = values.shape
+        return cls(values.reshape(n * steps, dim), np.arange(n + 1, dtype=np.int64) * steps)
+
+    @classmethod
+    def from_rows(cls, rows: Sequence[Any], *, where: str = "features") -> RaggedArray:
+        """Sequences of their own lengths: N arrays ``(T_i, d)``.
+
+        Raises:
+            InputError: a row is not two-dimensional, or has another number of features than the first.
+        """
+        arrays = [_float32(row, f"{where}, row {i}") for i, row in enumerate(rows)]
+        if not arrays:
+            raise InputError(f"{where}: no utterance: give at least one")
+        for i, array in enumerate(arrays):
+            if array.ndim != 2 or array.shape[1] != arrays[0].shape[-1]:
+                raise InputError(
+                    f"{where}, row {i}: shape {array.shape} where (frames, {arrays[0].shape[-1]}) is expected; "
+                    "give every utterance the same number of features a frame"
+                )
+        lengths = np.array([0, *map(len, arrays)], dtype=np.int64)
+        return cls(np.concatenate(arrays), np.cumsum(lengths))
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    @property
+    def dim(self) -> int:
+        """Features of a frame, d."""
+        return int(self.values.shape[1])
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """``(N,)`` frames of each utterance."""
+        return np.diff(self.offsets)
+
+    @property
+    def max_length(self) -> int:
+        """Longest run, at least 1."""
+        return int(max(1, self.lengths.max(initial=1)))
+
+    @property
+    def is_vectors(self) -> bool:
+        """Whether every utterance has exactly one frame."""
+        return len(self.values) == len(self) and bool((self.lengths == 1).all())
+
+    def take(self, index: NDArray[np.int64]) -> RaggedArray:
+        """The utterances of ``index``, in its order."""
+        lengths = self.lengths[index]
+        offsets = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(lengths)])
+        return RaggedArray(self.values[frame_index(self.offsets[:-1][index], lengths)], offsets)
+
+    def owner(self, frame: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Utterance of each frame position."""
+        return np.asarray(np.searchsorted(self.offsets, frame, side="right") - 1, dtype=np.int64)
+
+    def with_values(self, values: NDArray[np.float32]) -> RaggedArray:
+        """The same runs with other values."""
+        return RaggedArray(values, self.offsets)

@@ -1,0 +1,136 @@
+"""Divisions into train, validation and test that never cut a video in two."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from comodal.contracts import InputError
+from comodal.data.dataset import SPLITS, Partition
+from comodal.data.unknown import unknown
+
+__all__ = ["by_fold", "by_name", "grouped_k_fold", "three_way"]
+
+_ALIASES = {"training": "train", "dev": "valid", "val": "valid", "validation": "valid", "testing": "test"}
+
+
+def by_name(split: ArrayLike, *, name: str = "split") -> Partition:
+    """A partition from the split's name of every row.
+
+    Args:
+        split: ``(N,)`` of train, valid or test (also dev, val, validation, in any case).
+        name: name of the partition.
+
+    Raises:
+        InputError: a name is none of these.
+
+    Example:
+        >>> by_name(["train", "dev", "test", "train"]).train.tolist()
+        [0, 3]
+    """
+    given = np.asarray(split).astype(str)
+    known = {value: _canonical(value) for value in np.unique(given).tolist()}
+    canonical = np.array([known[value] for value in given.tolist()], dtype="U5")
+    return Partition(name, **{each: np.flatnonzero(canonical == each) for each in SPLITS})
+
+
+def _canonical(value: str) -> str:
+    lower = value.strip().lower()
+    found = _ALIASES.get(lower, lower)
+    if found not in SPLITS:
+        raise unknown("split", value, SPLITS)
+    return found
+
+
+def by_fold(fold: NDArray[Any], *, folds: int) -> tuple[Partition, ...]:
+    """Cross-validation: fold k is tested, fold k + 1 validates, the others train.
+
+    Args:
+        fold: ``(N,)`` fold number of every row, 0 to ``folds - 1``; a row with another number is in no split.
+        folds: how many there are, at least 3.
+
+    Example:
+        >>> import numpy as np
+        >>> [p.valid.tolist() for p in by_fold(np.array([0, 1, 2]), folds=3)]
+        [[1], [2], [0]]
+    """
+    if folds < 3:
+        raise InputError(f"{folds} folds: train, validation and test need at least 3; give folds=3 or more")
+    partitions = []
+    for k in range(folds):
+        valid = fold == (k + 1) % folds
+        test = fold == k
+        train = (fold >= 0) & (fold < folds) & ~valid & ~test
+        partitions.append(Partition(f"fold {k}", *(np.flatnonzero(rows) for rows in (train, valid, test))))
+    return tuple(partitions)
+
+
+def three_way(group: ArrayLike, *, seed: int = 0, shares: Sequence[float] = (0.7, 0.1, 0.2)) -> Partition:
+    """A random partition of whole groups, each part as near to its share of the utterances as groups allow.
+
+    Args:
+        group: ``(N,)`` video (or speaker) of every row.
+        seed: order of the groups.
+        shares: of train, validation and test; positive, summing to 1.
+
+    Raises:
+        InputError: fewer than 3 groups, or shares that are none.
+
+    Example:
+        >>> import numpy as np
+        >>> partition = three_way(np.repeat(np.arange(10), 5), seed=0)
+        >>> [len(rows) for rows in partition.splits.values()]
+        [35, 5, 10]
+    """
+    if len(shares) != 3 or min(shares) <= 0 or abs(sum(shares) - 1) > 1e-6:
+        raise InputError(f"shares {tuple(shares)}: give three positive numbers for train, valid and test that sum to 1")
+    number, sizes = _shuffled_groups(group, seed, at_least=3)
+    filled = np.cumsum(sizes)
+    n, groups = filled[-1], len(sizes)
+    # The first cut leaves two groups for the other parts, the second one.
+    first = 1 + int(np.argmin(np.abs(filled[: groups - 2] - shares[0] * n)))
+    second = first + 1 + int(np.argmin(np.abs(filled[first : groups - 1] - (shares[0] + shares[1]) * n)))
+    part = np.repeat([0, 1, 2], [first, second - first, groups - second])[number]
+    return Partition("random split", *(np.flatnonzero(part == k) for k in range(3)))
+
+
+def grouped_k_fold(group: ArrayLike, *, folds: int = 5, seed: int = 0) -> tuple[Partition, ...]:
+    """Random cross-validation over whole groups, folds of nearly one size.
+
+    Args:
+        group: ``(N,)`` video (or speaker) of every row.
+        folds: at least 3.
+        seed: order of the groups.
+
+    Raises:
+        InputError: fewer groups than folds.
+
+    Example:
+        >>> import numpy as np
+        >>> [len(p.test) for p in grouped_k_fold(np.repeat(np.arange(10), 5), folds=5)]
+        [10, 10, 10, 10, 10]
+    """
+    number, sizes = _shuffled_groups(group, seed, at_least=folds)
+    load = np.zeros(folds, dtype=np.int64)
+    home = np.empty(len(sizes), dtype=np.int64)
+    # Largest first into the emptiest fold; the stable sort keeps the random order among equals.
+    for each in np.argsort(-sizes, kind="stable"):
+        home[each] = np.argmin(load)
+        load[home[each]] += sizes[each]
+    return by_fold(home[number], folds=folds)
+
+
+def _shuffled_groups(group: ArrayLike, seed: int, *, at_least: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Each row's group as a number in random order, and the size of each group by that number."""
+    names, number = np.unique(np.asarray(group), return_inverse=True)
+    if len(names) < at_least:
+        raise InputError(
+            f"{len(names)} groups (videos) cannot be divided into {at_least} parts; "
+            "give more groups, or split= with the names train, valid and test"
+        )
+    order = np.random.default_rng(seed).permutation(len(names))
+    number = order[number]
+    return number, np.bincount(number, minlength=len(names))

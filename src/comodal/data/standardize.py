@@ -1,0 +1,137 @@
+"""Features with mean 0 and standard deviation 1 over the frames of the train part."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from comodal.contracts import InputError
+from comodal.data.dataset import Dataset
+from comodal.data.ragged import RaggedArray
+
+__all__ = ["Standardizer"]
+
+# Below this share of its root mean square a feature's spread is rounding error: float32 keeps about 7 digits.
+_FLOOR = 1e-6
+_CHUNK = 1 << 16
+
+
+@dataclass(frozen=True, eq=False)
+class Standardizer:
+    r"""Mean and scale of every feature, learnt from train utterances alone.
+
+    .. math:: z = \mathrm{clip}((x - \mu_{train}) / \sigma_{train}, -c, c)
+
+    A feature that is constant in train becomes 0 everywhere: its scale there says nothing of how it varies elsewhere.
+    A feature that hardly varies in train can lie a hundred deviations away elsewhere, hence the clipping.
+
+    Attributes:
+        mean: modality to ``(d,)`` float64.
+        std: modality to ``(d,)`` float64, 0 for a feature that is constant in train.
+        clip: largest size of a standardised value, c; infinity for none.
+
+    Example:
+        >>> from comodal.data.synthetic import SyntheticConfig, synthetic
+        >>> dataset = synthetic(SyntheticConfig(n_train=40, n_valid=16, n_test=16))
+        >>> train = dataset.partitions[0].train
+        >>> scaled = Standardizer.fit(dataset, train).transform(dataset)
+        >>> bool(abs(scaled.modalities["text"].take(train).values.mean()) < 1e-6)
+        True
+    """
+
+    mean: Mapping[str, NDArray[np.float64]]
+    std: Mapping[str, NDArray[np.float64]]
+    clip: float = 10.0
+
+    def __post_init__(self) -> None:
+        if not self.clip > 0:
+            raise InputError(f"clip {self.clip} of the standardiser: give a positive number of standard deviations")
+
+    @classmethod
+    def fit(cls, dataset: Dataset, index: NDArray[np.int64], *, clip: float = 10.0) -> Standardizer:
+        """Learn from the rows of ``index``, the train part, and from no other.
+
+        Raises:
+            InputError: no train utterance has a modality, or ``clip`` is not positive.
+        """
+        moments = {
+            name: _moments(array.take(index), name, dataset.spec.name) for name, array in dataset.modalities.items()
+        }
+        means, stds = ({n: pair[k] for n, pair in moments.items()} for k in (0, 1))
+        return cls(means, stds, clip)
+
+    @property
+    def constant_columns(self) -> dict[str, int]:
+        """Modality to number of features that are constant in train."""
+        return {name: int((std == 0).sum()) for name, std in self.std.items()}
+
+    def transform(self, dataset: Dataset) -> Dataset:
+        """Standardise every utterance.
+
+        Raises:
+            InputError: the data set has other modalities or dims than those learnt from.
+        """
+        learnt = {name: len(mean) for name, mean in self.mean.items()}
+        if learnt != dict(dataset.spec.dims):
+            raise InputError(
+                f"{dataset.spec.name}: features {dict(dataset.spec.dims)} where the standardiser knows {learnt}; "
+                "fit it on the same features"
+            )
+        return dataset.with_features({name: self._scale(name, a) for name, a in dataset.modalities.items()})
+
+    def _scale(self, name: str, array: RaggedArray) -> RaggedArray:
+        mean, std = self.mean[name], self.std[name]
+        inverse = np.divide(1.0, std, out=np.zeros_like(std), where=std > 0)
+        values = np.empty_like(array.values)
+        # In double precision, a chunk at a time: a large mean over a small spread cancels in single precision.
+        for start in range(0, len(values), _CHUNK):
+            part = slice(start, start + _CHUNK)
+            values[part] = np.clip((array.values[part] - mean) * inverse, -self.clip, self.clip)
+        return array.with_values(values)
+
+    def save(self, path: str | Path) -> None:
+        """Write as safetensors, atomically."""
+        from safetensors.numpy import save  # noqa: PLC0415 - keeps `import comodal` light
+
+        tensors = {f"{name}.{kind}": value for kind in ("mean", "std") for name, value in getattr(self, kind).items()}
+        # The order of the modalities is part of what was learnt; safetensors sorts its keys.
+        data = save(tensors, metadata={"modalities": "\n".join(self.mean), "clip": repr(self.clip)})
+        temporary = Path(f"{path}.part")
+        try:
+            temporary.write_bytes(data)
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Standardizer:
+        """Read what :meth:`save` wrote.
+
+        Raises:
+            InputError: the file is missing, damaged or of another kind.
+        """
+        from safetensors import SafetensorError, safe_open  # noqa: PLC0415
+
+        try:
+            with safe_open(str(path), framework="numpy") as file:
+                facts = file.metadata() or {}
+                names = facts["modalities"].split("\n")
+                means, stds = ({n: file.get_tensor(f"{n}.{kind}") for n in names} for kind in ("mean", "std"))
+                return cls(means, stds, float(facts["clip"]))
+        except (OSError, KeyError, SafetensorError) as error:
+            raise InputError(f"{path}: not a readable standardiser ({error}); train again to make one") from error
+
+
+def _moments(array: RaggedArray, name: str, source: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    if not len(array.values):
+        raise InputError(f"{source}: no train utterance has modality {name!r}; leave it out (features=..., --features)")
+    mean = array.values.mean(axis=0, dtype=np.float64)
+    second = np.zeros_like(mean)
+    for start in range(0, len(array.values), _CHUNK):
+        second += np.square(array.values[start : start + _CHUNK] - mean).sum(axis=0)
+    std = np.sqrt(second / len(array.values))
+    return mean, np.where(std > _FLOOR * np.hypot(mean, std), std, 0.0)

@@ -1,0 +1,188 @@
+"""What the embedded data set is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from comodal.contracts import InputError
+from comodal.data.unknown import unknown
+
+__all__ = ["PRESETS", "SyntheticConfig"]
+
+
+def _default_dims() -> dict[str, int]:
+    return {"text": 24, "audio": 16, "vision": 16}
+
+
+@dataclass(frozen=True)
+class SyntheticConfig:
+    """Sizes, dependency and label of the embedded data set.
+
+    Attributes:
+        n_train: train utterances.
+        n_valid: validation utterances.
+        n_test: test utterances.
+        per_video: utterances of a video.
+        dims: features per frame of each modality.
+        lengths: fewest and most frames of an utterance; (1, 1) gives utterance-level vectors.
+        aligned: all modalities of an utterance have the same number of frames.
+        latent_dim: dimensions of the shared cause, k.
+        unique_dim: dimensions of what each modality alone knows, u.
+        redundancy: correlation of the modalities' views of the shared cause before private noise, in [0, 1].
+        private_noise: strength of each modality's own noise on its view (the view has strength 1): one number for all,
+            or by modality, 0 for those not named.
+        nuisance: standard deviation of the features that mean nothing.
+        frame_noise: standard deviation of the noise of single frames.
+        label_shared: share of the label's variance from the shared cause.
+        label_unique: share from the unique part of each modality named; what is left is noise.
+        label_scale: standard deviation of the label before it is clipped to [-3, 3].
+        zero_share: share of labels, those nearest to 0, that are set to exactly 0.
+        disagree: share of utterances in which one modality is taken from another video.
+        seed: of everything drawn.
+
+    Raises:
+        InputError: a value that makes no data set.
+
+    Example:
+        >>> round(SyntheticConfig(redundancy=0.5, private_noise=0.0, latent_dim=1).total_correlation, 4)
+        0.3466
+    """
+
+    n_train: int = 600
+    n_valid: int = 200
+    n_test: int = 400
+    per_video: int = 8
+    dims: Mapping[str, int] = field(default_factory=_default_dims)
+    lengths: tuple[int, int] = (1, 1)
+    aligned: bool = True
+    latent_dim: int = 3
+    unique_dim: int = 2
+    redundancy: float = 0.7
+    private_noise: float | Mapping[str, float] = 0.5
+    nuisance: float = 1.0
+    frame_noise: float = 1.0
+    label_shared: float = 0.6
+    label_unique: Mapping[str, float] = field(default_factory=dict)
+    label_scale: float = 1.5
+    zero_share: float = 0.04
+    disagree: float = 0.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        self._check_sizes()
+        self._check_names()
+        for name in ("redundancy", "label_shared", "zero_share", "disagree"):
+            _within(name, getattr(self, name), 0.0, 1.0)
+        for name in ("nuisance", "frame_noise", "label_scale"):
+            _within(name, getattr(self, name), 0.0, np.inf)
+        for name in self.dims:
+            _within(f"private_noise of {name}", self.noise_of(name), 0.0, np.inf)
+        for name, share in self.label_unique.items():
+            _within(f"label_unique of {name}", share, 0.0, 1.0)
+        if self.label_noise < 0:
+            raise InputError(
+                f"label_shared and label_unique sum to {1 - self._noise_share():g}: give shares of at most 1"
+            )
+        if self.label_unique and not self.unique_dim:
+            raise InputError("label_unique needs a unique part; give unique_dim=1 or more")
+
+    def _check_sizes(self) -> None:
+        for name in ("n_train", "n_valid", "n_test", "per_video", "latent_dim"):
+            _within(name, getattr(self, name), 1, np.inf)
+        for name in ("unique_dim", "seed"):
+            _within(name, getattr(self, name), 0, np.inf)
+        low, high = self.lengths
+        if not 1 <= low <= high:
+            raise InputError(f"lengths {tuple(self.lengths)}: give (fewest, most) frames with 1 <= fewest <= most")
+        for name, dim in self.dims.items():
+            if dim < self.latent_dim + self.unique_dim:
+                raise InputError(
+                    f"dims of {name} is {dim}: it must hold latent_dim + unique_dim = "
+                    f"{self.latent_dim + self.unique_dim}; give more dims"
+                )
+        smallest = min(self.n_train, self.n_valid, self.n_test)
+        if self.disagree and smallest <= self.per_video:
+            raise InputError(
+                f"disagree needs two videos in every split: give splits of more than {self.per_video} utterances"
+            )
+
+    def _check_names(self) -> None:
+        if not self.dims:
+            raise InputError("dims is empty: give at least one modality")
+        named = [*self.label_unique, *(self.private_noise if isinstance(self.private_noise, Mapping) else ())]
+        for name in named:
+            if name not in self.dims:
+                raise unknown("modality", name, self.dims)
+
+    def noise_of(self, modality: str) -> float:
+        """Strength of a modality's private noise."""
+        if isinstance(self.private_noise, Mapping):
+            return float(self.private_noise.get(modality, 0.0))
+        return float(self.private_noise)
+
+    def _noise_share(self) -> float:
+        return 1.0 - self.label_shared - sum(self.label_unique.values())
+
+    @property
+    def n(self) -> int:
+        """Utterances of all splits."""
+        return self.n_train + self.n_valid + self.n_test
+
+    @property
+    def label_noise(self) -> float:
+        """Share of the label's variance that no modality can explain."""
+        share = self._noise_share()
+        return 0.0 if abs(share) < 1e-9 else share
+
+    @property
+    def total_correlation(self) -> float:
+        r"""Total correlation of the utterances' features in nats; disagreeing utterances excluded.
+
+        .. math:: -\tfrac{k}{2} \ln \det R, \qquad R_{ml} = \rho / \sqrt{(1 + \tau_m^2)(1 + \tau_l^2)}
+
+        It is infinite when two modalities see the shared cause exactly.
+        """
+        noise = np.array([self.noise_of(name) for name in self.dims])
+        if self.redundancy == 1 and (noise == 0).sum() > 1:
+            return float("inf")
+        scale = 1 / np.sqrt(1 + noise**2)
+        correlation = self.redundancy * np.outer(scale, scale)
+        np.fill_diagonal(correlation, 1.0)
+        # `+ 0.0` turns the -0.0 of independent views into 0.0.
+        return float(-0.5 * self.latent_dim * np.linalg.slogdet(correlation).logabsdet) + 0.0
+
+
+def _within(name: str, value: float, low: float, high: float) -> None:
+    if not low <= value <= high or value == np.inf:
+        limits = f"{low:g} or more" if high == np.inf else f"a number from {low:g} to {high:g}"
+        raise InputError(f"{name} is {value}: give {limits}")
+
+
+# `redundant`: few utterances, each modality a noisy view of one cause that alone makes the label.
+# `single`: the label comes from what text alone knows, while the modalities share much else.
+PRESETS: dict[str, SyntheticConfig] = {
+    "default": SyntheticConfig(label_unique={"text": 0.1, "audio": 0.05, "vision": 0.05}, disagree=0.1),
+    "redundant": SyntheticConfig(
+        n_train=96,
+        n_valid=96,
+        n_test=640,
+        dims={"text": 32, "audio": 32, "vision": 32},
+        latent_dim=1,
+        unique_dim=0,
+        redundancy=1.0,
+        private_noise=1.0,
+        label_shared=0.9,
+    ),
+    "single": SyntheticConfig(
+        n_train=200,
+        n_valid=96,
+        n_test=640,
+        redundancy=0.9,
+        private_noise=0.3,
+        label_shared=0.0,
+        label_unique={"text": 0.8},
+    ),
+}

@@ -1,0 +1,313 @@
+r"""Variational lower bounds on the dependency between variables, as pure functions of a critic's scores.
+
+A critic gives a real score to a tuple of representations. ``joint`` (J) are its scores of aligned tuples,
+``marginal`` (Q) of tuples whose pairing is broken. Every bound is to be read "larger = more dependent". They do not
+know how the scores were made, so each works with any critic.
+
+Numerics: every exponential of scores goes through a log-mean-exp and one guarded exponential, which beyond an
+    exponent of
+:data:`~comodal.dependency.exponentials.EXPONENT_LIMIT` continues as its tangent; there, the opposite term saturates.
+Within the limit each bound is exactly its formula; beyond it the value is still a valid, smaller lower bound, and its
+gradient still points back. Values and gradients are finite for float32 scores up to at least 1e15 in size.
+
+Names differ between papers: Donsker-Varadhan = MINE's objective; NWJ = MINE-f = the f-GAN bound for KL (its ``T`` is
+one plus ours elsewhere); critic = statistics network = discriminator; total correlation = multi-information.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from comodal.dependency.exponentials import EXPONENT_LIMIT, guarded_exp, log_mean_exp, mean_score
+
+__all__ = [
+    "BOUNDS",
+    "Bound",
+    "donsker_varadhan",
+    "jensen_shannon",
+    "kantorovich_rubinstein",
+    "nwj",
+    "pearson",
+    "reverse_kl",
+    "squared_hellinger",
+]
+
+
+def _dv_of_partition(joint: Tensor, log_partition: Tensor) -> Tensor:
+    return mean_score(joint) - log_partition
+
+
+def _nwj_of_partition(joint: Tensor, log_partition: Tensor) -> Tensor:
+    return mean_score(joint.clamp(max=EXPONENT_LIMIT + 1.0)) - guarded_exp(log_partition - 1.0)
+
+
+def _hellinger_of_partition(joint: Tensor, log_partition: Tensor) -> Tensor:
+    return 2.0 - guarded_exp(log_mean_exp(-joint)) - guarded_exp(log_partition)
+
+
+def donsker_varadhan(joint: Tensor, marginal: Tensor) -> Tensor:
+    """Donsker-Varadhan bound on total correlation, the ``L_kl`` of the paper.
+
+    ``E_J[T] - log E_Q[exp T]``; the best critic is the log density ratio up to any constant. Its mini-batch gradient is
+    biased, being that of the logarithm of a mean; see :func:`~comodal.dependency.moving_average.mine_surrogate`.
+
+    Args:
+        joint: ``(n,)`` scores T of aligned tuples.
+        marginal: ``(m,)`` scores T of tuples with broken pairing.
+
+    Returns:
+        Scalar in nats, at most the total correlation in expectation as ``m`` grows.
+
+    Raises:
+        InputError: scores that are not non-empty vectors.
+
+    Source: Donsker and Varadhan 1983; Belghazi et al. 2018 (MINE), eq. 10.
+
+    Example:
+        >>> import torch
+        >>> copied_bits = torch.tensor([30.0, 0.0])    # the critic knows which pairs of bits are equal
+        >>> donsker_varadhan(torch.tensor([30.0, 30.0]), copied_bits)
+        tensor(0.6931)
+    """
+    return _dv_of_partition(joint, log_mean_exp(marginal))
+
+
+def nwj(joint: Tensor, marginal: Tensor) -> Tensor:
+    """Nguyen-Wainwright-Jordan bound on total correlation, the KL member of the paper's ``L_f``.
+
+    ``E_J[T] - E_Q[exp(T - 1)]``; the best critic is one plus the log density ratio. Never above
+    :func:`donsker_varadhan` of the same scores, and equal to it at the best additive constant. Its mini-batch
+    gradient is unbiased; its variance grows exponentially with the true value.
+
+    Args:
+        joint: ``(n,)`` scores T of aligned tuples.
+        marginal: ``(m,)`` scores T of tuples with broken pairing.
+
+    Returns:
+        Scalar in nats.
+
+    Raises:
+        InputError: scores that are not non-empty vectors.
+
+    Source: Nguyen, Wainwright and Jordan 2010; Nowozin et al. 2016 (f-GAN), table 2.
+
+    Example:
+        >>> import torch
+        >>> nwj(torch.ones(3), torch.ones(3))          # the critic of independent variables: log ratio 0
+        tensor(0.)
+    """
+    return _nwj_of_partition(joint, log_mean_exp(marginal))
+
+
+def reverse_kl(joint: Tensor, marginal: Tensor) -> Tensor:
+    """Bound on the reverse divergence ``KL(Q || J)``, the product of marginals seen from the joint.
+
+    ``1 - E_J[exp(-v)] - E_Q[v]``, from ``g = -exp(-v)`` and ``f*(t) = -1 - log(-t)``; the best critic is the log
+    density ratio. Infinite in the population wherever independent tuples occur that are impossible jointly, as with
+    copied bits.
+
+    Args:
+        joint: ``(n,)`` scores v of aligned tuples.
+        marginal: ``(m,)`` scores v of tuples with broken pairing.
+
+    Returns:
+        Scalar in nats.
+
+    Raises:
+        InputError: scores that are not non-empty vectors.
+
+    Source: Nowozin et al. 2016 (f-GAN), tables 1 and 2.
+
+    Example:
+        >>> import torch
+        >>> reverse_kl(torch.zeros(3), torch.zeros(3))
+        tensor(0.)
+    """
+    return 1.0 - guarded_exp(log_mean_exp(-joint)) - mean_score(marginal.clamp(min=-EXPONENT_LIMIT))
+
+
+def pearson(joint: Tensor, marginal: Tensor) -> Tensor:
+    """Bound on the Pearson chi-squared divergence ``E_Q[(r - 1)^2]`` of the density ratio r.
+
+    ``E_J[v] - E_Q[v^2 / 4 + v]``; the best critic is ``2 (r - 1)``. No exponential is involved.
+
+    Args:
+        joint: ``(n,)`` scores v of aligned tuples.
+        marginal: ``(m,)`` scores v of tuples with broken pairing.
+
+    Returns:
+        Scalar, a divergence without unit.
+
+    Raises:
+        InputError: scores that are not non-empty vectors.
+
+    Source: Nowozin et al. 2016 (f-GAN), tables 1 and 2.
+
+    Example:
+        >>> import torch
+        >>> pearson(torch.tensor([2.0, 2.0]), torch.tensor([2.0, -2.0]))       # two copied bits: r is 2 or 0
+        tensor(1.)
+    """
+    return mean_score(joint) - mean_score(marginal * marginal * 0.25 + marginal)
+
+
+def squared_hellinger(joint: Tensor, marginal: Tensor) -> Tensor:
+    """Bound on the squared Hellinger distance ``E_Q[(sqrt r - 1)^2]``, which lies in [0, 2].
+
+    ``E_J[1 - exp(-v)] - E_Q[exp(v) - 1]``, from ``g = 1 - exp(-v)`` and ``f*(t) = t / (1 - t)``; the best critic is
+    half the log density ratio.
+
+    Args:
+        joint: ``(n,)`` scores v of aligned tuples.
+        marginal: ``(m,)`` scores v of tuples with broken pairing.
+
+    Returns:
+        Scalar, a divergence without unit.
+
+    Raises:
+        InputError: scores that are not non-empty vectors.
+
+    Source: Nowozin et al. 2016 (f-GAN), tables 1 and 2.
+
+    Example:
+        >>> import torch
+        >>> squared_hellinger(torch.zeros(3), torch.zeros(3))
+        tensor(0.)
+    """
+    return _hellinger_of_partition(joint, log_mean_exp(marginal))
+
+
+def jensen_shannon(joint: Tensor, marginal: Tensor) -> Tensor:
+    """Bound on the Jensen-Shannon divergence between J and Q, which lies in [0, log 2].
+
+    ``log 2 - (E_J[softplus(-v)] + E_Q[softplus(v)]) / 2``; the best critic is the log density ratio. The f-GAN
+    generator gives twice this; the usual divergence, half of it, is what is returned.
+
+    Args:
+        joint: ``(n,)`` scores v of aligned tuples.
+        marginal: ``(m,)`` scores v of tuples with broken pairing.
+
+    Returns:
+        Scalar in nats.
+
+    Raises:
+        InputError: scores that are not non-empty vectors.
+
+    Source: Nowozin et al. 2016 (f-GAN), tables 1 and 2.
+
+    Example:
+        >>> import torch
+        >>> jensen_shannon(torch.full((2,), 30.0), torch.full((2,), -30.0))    # told apart without error
+        tensor(0.6931)
+    """
+    return math.log(2.0) - 0.5 * (mean_score(functional.softplus(-joint)) + mean_score(functional.softplus(marginal)))
+
+
+def kantorovich_rubinstein(joint: Tensor, marginal: Tensor) -> Tensor:
+    """Kantorovich-Rubinstein bound on the Wasserstein-1 distance between J and Q, the ``L_W`` of the paper.
+
+    ``E_J[T] - E_Q[T]``, a lower bound only for a 1-Lipschitz critic (see :mod:`comodal.dependency.lipschitz`). It grows
+    with the scale of the variables, so they must be normalised first.
+
+    Args:
+        joint: ``(n,)`` scores T of aligned tuples.
+        marginal: ``(m,)`` scores T of tuples with broken pairing.
+
+    Returns:
+        Scalar, a Euclidean distance in the space of the concatenated representations.
+
+    Raises:
+        InputError: scores that are not non-empty vectors.
+
+    Source: Villani 2009, theorem 5.10; Ozair et al. 2019, eq. 5.
+
+    Example:
+        >>> import torch
+        >>> kantorovich_rubinstein(torch.tensor([1.0, 2.0]), torch.tensor([0.5, 0.5]))
+        tensor(1.)
+    """
+    return mean_score(joint) - mean_score(marginal)
+
+
+# How the best critic of each bound becomes a log density ratio; named functions, since a measure must be picklable.
+
+
+def _ratio_above_partition(scores: Tensor, marginal: Tensor) -> Tensor:
+    return scores - log_mean_exp(marginal)
+
+
+def _ratio_above_one(scores: Tensor, _: Tensor) -> Tensor:
+    return scores - 1.0
+
+
+def _ratio_itself(scores: Tensor, _: Tensor) -> Tensor:
+    return scores
+
+
+def _ratio_doubled(scores: Tensor, _: Tensor) -> Tensor:
+    return 2.0 * scores
+
+
+def _ratio_of_excess(scores: Tensor, _: Tensor) -> Tensor:
+    return torch.log((1.0 + 0.5 * scores).clamp(min=1e-12))
+
+
+@dataclass(frozen=True)
+class Bound:
+    """A bound and the facts about it.
+
+    Attributes:
+        name: its key in :data:`BOUNDS`.
+        evaluate: ``(joint (n,), marginal (m,)) -> scalar``.
+        unit: ``"nats"``, ``"distance"`` or ``"divergence"``.
+        is_lower_bound: the population value is never above the divergence it estimates.
+        encoder_gradient_is_valid: at a fixed critic, climbing the value by the representations climbs a lower bound.
+        needs_lipschitz: holds only for critics with slopes of at most 1.
+        averages_over_batches: the value of a large batch is the mean of those of its equal parts, so that mini-batch
+            gradients are unbiased; false where a logarithm of a mean is involved.
+        log_ratio: ``(scores (k,), marginal (m,)) -> (k,)`` pointwise log density ratio at the best critic, or ``None``
+            where scores have an order but no such meaning.
+        of_log_partition: ``(joint (n,), log E_Q[exp T]) -> scalar`` where that one number is all the bound needs of
+            Q, so that a critic which knows it exactly needs no broken pairs; else ``None``.
+    """
+
+    name: str
+    evaluate: Callable[[Tensor, Tensor], Tensor]
+    unit: str
+    log_ratio: Callable[[Tensor, Tensor], Tensor] | None
+    of_log_partition: Callable[[Tensor, Tensor], Tensor] | None = None
+    is_lower_bound: bool = True
+    encoder_gradient_is_valid: bool = True
+    needs_lipschitz: bool = False
+    averages_over_batches: bool = True
+
+    def __call__(self, joint: Tensor, marginal: Tensor) -> Tensor:
+        """The value, ``evaluate(joint, marginal)``."""
+        return self.evaluate(joint, marginal)
+
+
+BOUNDS: dict[str, Bound] = {
+    bound.name: bound
+    for bound in (
+        Bound(
+            "donsker_varadhan",
+            donsker_varadhan,
+            "nats",
+            _ratio_above_partition,
+            _dv_of_partition,
+            averages_over_batches=False,
+        ),
+        Bound("nwj", nwj, "nats", _ratio_above_one, _nwj_of_partition),
+        Bound("reverse_kl", reverse_kl, "nats", _ratio_itself),
+        Bound("pearson", pearson, "divergence", _ratio_of_excess),
+        Bound("squared_hellinger", squared_hellinger, "divergence", _ratio_doubled, _hellinger_of_partition),
+        Bound("jensen_shannon", jensen_shannon, "nats", _ratio_itself),
+        Bound("kantorovich_rubinstein", kantorovich_rubinstein, "distance", None, needs_lipschitz=True),
+    )
+}

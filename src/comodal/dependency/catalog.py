@@ -1,0 +1,88 @@
+"""The measures by name, each with its bound and the facts about it."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from comodal.contracts import InputError
+from comodal.dependency.bounds import BOUNDS, Bound
+
+__all__ = ["MEASURES", "MeasureSpec", "measure_spec", "unknown_name"]
+
+
+@dataclass(frozen=True)
+class MeasureSpec:
+    """A measure by name.
+
+    Attributes:
+        name: its key in :data:`MEASURES`.
+        paper_name: what the source paper and others call it.
+        bound: the bound whose value it reports, with the facts about it.
+        moving_average: its gradient is MINE's, of which the state is a buffer.
+    """
+
+    name: str
+    paper_name: str
+    bound: Bound
+    moving_average: bool = False
+
+
+MEASURES: dict[str, MeasureSpec] = {
+    spec.name: spec
+    for spec in (
+        MeasureSpec("kl", "L_kl, Donsker-Varadhan", BOUNDS["donsker_varadhan"]),
+        MeasureSpec("mine", "L_kl with MINE's gradient", BOUNDS["donsker_varadhan"], moving_average=True),
+        MeasureSpec("f", "L_f for KL, NWJ, MINE-f", BOUNDS["nwj"]),
+        MeasureSpec("reverse_kl", "L_f for reverse KL", BOUNDS["reverse_kl"]),
+        MeasureSpec("pearson", "L_f for Pearson chi-squared", BOUNDS["pearson"]),
+        MeasureSpec("squared_hellinger", "L_f for squared Hellinger", BOUNDS["squared_hellinger"]),
+        MeasureSpec("jensen_shannon", "L_f for Jensen-Shannon", BOUNDS["jensen_shannon"]),
+        MeasureSpec("wasserstein", "L_W, Kantorovich-Rubinstein", BOUNDS["kantorovich_rubinstein"]),
+    )
+}
+
+_ALIASES = {"nwj": "f"}
+
+
+def measure_spec(name: str) -> MeasureSpec:
+    """Look a measure up.
+
+    Args:
+        name: a key of :data:`MEASURES`, or ``"nwj"``, another name of ``"f"``.
+
+    Returns:
+        Its spec.
+
+    Raises:
+        InputError: no such measure; the nearest known name is offered.
+
+    Example:
+        >>> measure_spec("nwj").name
+        'f'
+    """
+    known = [*MEASURES, *_ALIASES]
+    if name not in known:
+        raise unknown_name("measure", name, known)
+    return MEASURES[_ALIASES.get(name, name)]
+
+
+def unknown_name(kind: str, name: object, known: Sequence[str]) -> InputError:
+    """The error for a name that is in no registry.
+
+    Args:
+        kind: what it should have named.
+        name: what was given.
+        known: names that exist.
+
+    Returns:
+        An error, to be raised, that offers the nearest known name.
+
+    Example:
+        >>> print(unknown_name("measure", "wassertein", ["kl", "wasserstein"]))
+        unknown measure 'wassertein': did you mean 'wasserstein'? (known: kl, wasserstein)
+    """
+    close = difflib.get_close_matches(str(name), known, n=1, cutoff=0.5)
+    hint = f": did you mean {close[0]!r}?" if close else ""
+    return InputError(f"unknown {kind} {name!r}{hint} (known: {', '.join(known)})")

@@ -1,0 +1,63 @@
+"""Representations of all processes, gathered with gradients, so that N processes measure what one would.
+
+A mean may be averaged over processes; a logarithm of a mean may not, and a pairing within one process is not that of
+the whole batch. So every process gathers all representations and evaluates the same measure of the same global batch.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch import distributed as dist
+
+__all__ = ["gather_views"]
+
+
+def gather_views(views: list[Tensor]) -> list[Tensor]:
+    """Rows of every process, in order of rank; the views as they are outside a process group.
+
+    Processes may hold different numbers of rows. The gradient that reaches a process's own rows is multiplied by the
+    number of processes: each evaluates the same scalar of the same gathered batch, so that is the sum of what all of
+    them send back, and the averaging of gradients in ``DistributedDataParallel`` then restores the gradient of one
+    process with the global batch. No communication is needed in the backward pass.
+
+    Args:
+        views: ``(n_rank, D_m)`` each.
+
+    Returns:
+        ``(n, D_m)`` each, ``n`` the sum over processes.
+
+    Example:
+        >>> import torch
+        >>> alone = [torch.zeros(3, 2), torch.zeros(3, 1)]
+        >>> gather_views(alone) is alone
+        True
+    """
+    if not (dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1):
+        return views
+    packed = torch.cat(views, dim=1)
+    gathered: Tensor = _Gather.apply(packed)  # type: ignore[no-untyped-call]
+    return list(torch.split(gathered, [view.shape[1] for view in views], dim=1))
+
+
+class _Gather(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, local: Tensor) -> Tensor:
+        world, rank = dist.get_world_size(), dist.get_rank()
+        counts = [torch.zeros(1, dtype=torch.long, device=local.device) for _ in range(world)]
+        dist.all_gather(counts, torch.tensor([local.shape[0]], device=local.device))
+        rows = [int(count) for count in counts]
+        # Collectives need equal shapes: pad to the longest, cut after.
+        padded = local.new_zeros(max(rows), local.shape[1])
+        padded[: local.shape[0]] = local
+        parts = [torch.empty_like(padded) for _ in range(world)]
+        dist.all_gather(parts, padded)
+        ctx.start, ctx.rows, ctx.world = sum(rows[:rank]), rows[rank], world
+        return torch.cat([part[:n] for part, n in zip(parts, rows, strict=True)])
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        own: Tensor = gradients[0].narrow(0, ctx.start, ctx.rows)
+        return own * float(ctx.world)

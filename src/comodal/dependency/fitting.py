@@ -1,0 +1,181 @@
+"""Fitting a critic to fixed samples: early-stopped, averaged over its last weights, judged on samples of its own.
+
+Axis legend: n samples, M views, D_m width of view m. No Lightning: an estimator must be usable alone.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn.utils import parametrize
+
+from comodal.contracts import InputError
+from comodal.dependency.critics import Critic
+from comodal.resampling import cyclic_order
+
+__all__ = ["FitConfig", "fit_critic", "score_tuples"]
+
+Objective = Callable[[Tensor, Tensor], Tensor]
+CHUNK = 1 << 15
+
+
+@dataclass(frozen=True, kw_only=True)
+class FitConfig:
+    """How a critic is fitted.
+
+    Args:
+        hidden: widths of its hidden layers, even numbers.
+        steps: optimiser steps.
+        checks: how often the critic is judged on the validation samples; the best one is kept.
+        batch_size: joint tuples a step.
+        marginal_per_joint: tuples with broken pairing for each joint one.
+        learning_rate: of the network; warmed up, then lowered along a cosine.
+        weight_decay: of the network.
+        averaging: share of the past in the running average of weights that is judged and kept.
+
+    Raises:
+        InputError: a count below 1, or a rate that is not positive.
+
+    Example:
+        >>> FitConfig(steps=100).hidden
+        (64, 64)
+    """
+
+    hidden: tuple[int, ...] = (64, 64)
+    steps: int = 1500
+    checks: int = 30
+    batch_size: int = 256
+    marginal_per_joint: int = 4
+    learning_rate: float = 1e-2
+    weight_decay: float = 1e-3
+    averaging: float = 0.98
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "checks", "batch_size", "marginal_per_joint"):
+            if getattr(self, name) < 1:
+                raise InputError(f"{name}={getattr(self, name)}: give at least 1")
+        if not self.hidden or any(width < 2 or width % 2 for width in self.hidden):
+            raise InputError(f"hidden={self.hidden}: give one or more even widths, such as (64, 64)")
+        if not self.learning_rate > 0 or not 0 <= self.averaging < 1 or self.weight_decay < 0:
+            raise InputError("learning_rate must be positive, weight_decay not negative, averaging in [0, 1)")
+
+
+@torch.no_grad()
+def score_tuples(critic: Critic, views: Sequence[Tensor], order: Tensor) -> Tensor:
+    """Scores of many tuples, in pieces that fit the processor's cache.
+
+    Args:
+        critic: any critic.
+        views: one ``(n, D_m)`` tensor per view.
+        order: ``(M, k)`` row of each view of each tuple.
+
+    Returns:
+        ``(k,)``.
+
+    Example:
+        >>> import torch
+        >>> from comodal.dependency.critics import QuadraticCritic
+        >>> score_tuples(QuadraticCritic([1, 1]), [torch.ones(3, 1)] * 2, torch.tensor([[0, 1], [1, 2]]))
+        tensor([0., 0.])
+    """
+    with parametrize.cached():
+        pieces = [critic(_take(views, piece)) for piece in order.split(CHUNK, dim=1)]
+    return torch.cat(pieces)
+
+
+def fit_critic(
+    critic: Critic,
+    objective: Objective,
+    *,
+    train: Sequence[Tensor],
+    validation: Sequence[Tensor],
+    validation_order: Tensor,
+    slow: Sequence[torch.nn.Parameter] = (),
+    config: FitConfig,
+    generator: torch.Generator,
+) -> float:
+    """Raise an objective of the critic's scores on training samples; keep the weights best on validation samples.
+
+    Args:
+        critic: fitted in place.
+        objective: ``(joint scores, marginal scores) -> scalar``, larger = better.
+        train: one ``(n, D_m)`` tensor per view.
+        validation: as ``train``, other samples.
+        validation_order: ``(M, k)`` tuples of the validation samples with broken pairing.
+        slow: parameters that start near their best and get a tenth of the learning rate.
+        config: how.
+        generator: source of batches and pairings.
+
+    Returns:
+        The objective on the validation samples with the weights kept.
+    """
+    judged = copy.deepcopy(critic)
+    weights, average = list(critic.parameters()), list(judged.parameters())
+    optimizer = _optimizer(weights, slow, config)
+    rates = [group["lr"] for group in optimizer.param_groups]
+    batches = _batches(train, config, generator)
+    best, kept = _judge(judged, objective, validation, validation_order), [w.detach().clone() for w in average]
+    every = max(1, config.steps // config.checks)
+    for step in range(1, config.steps + 1):
+        for group, rate in zip(optimizer.param_groups, rates, strict=True):
+            group["lr"] = rate * _schedule(step / config.steps)
+        size, order = next(batches)
+        scores = critic(_take(train, order))
+        optimizer.zero_grad(set_to_none=True)
+        (-objective(scores[:size], scores[size:])).backward()
+        optimizer.step()
+        with torch.no_grad():
+            torch._foreach_lerp_(average, weights, 1 - config.averaging)  # noqa: SLF001 - one call for all weights
+        if step % every == 0:
+            value = _judge(judged, objective, validation, validation_order)
+            if value > best:
+                best, kept = value, [w.detach().clone() for w in average]
+    with torch.no_grad():
+        for weight, value in zip(weights, kept, strict=True):
+            weight.copy_(value)
+    return best
+
+
+def _optimizer(
+    weights: Sequence[torch.nn.Parameter], slow: Sequence[torch.nn.Parameter], config: FitConfig
+) -> torch.optim.Optimizer:
+    among_slow = {id(weight) for weight in slow}
+    fast = [weight for weight in weights if id(weight) not in among_slow]
+    groups: list[dict[str, object]] = [
+        {"params": fast, "lr": config.learning_rate, "weight_decay": config.weight_decay}
+    ]
+    if slow:
+        groups.append({"params": list(slow), "lr": config.learning_rate / 10, "weight_decay": 0.0})
+    return torch.optim.AdamW(groups, betas=(0.9, 0.99), fused=True)
+
+
+def _schedule(progress: float) -> float:
+    return min(1.0, progress / 0.03) * 0.5 * (1 + math.cos(math.pi * progress))
+
+
+def _take(views: Sequence[Tensor], order: Tensor) -> list[Tensor]:
+    return [view.index_select(0, rows) for view, rows in zip(views, order.unbind(), strict=True)]
+
+
+def _batches(views: Sequence[Tensor], config: FitConfig, generator: torch.Generator) -> Iterator[tuple[int, Tensor]]:
+    """Endless ``(joint tuples, rows)``: joint tuples first, each sample once an epoch, pairings never repeated."""
+    n, many = len(views[0]), config.marginal_per_joint
+    size = min(config.batch_size, n)
+    while True:
+        aligned = torch.randperm(n, generator=generator).expand(len(views), n)
+        order = cyclic_order(n, len(views), rounds=many, generator=generator)
+        for start in range(0, n - size + 1, size):
+            rows = [aligned[:, start : start + size], order[:, start * many : (start + size) * many]]
+            yield size, torch.cat(rows, dim=1)
+
+
+def _judge(critic: Critic, objective: Objective, views: Sequence[Tensor], order: Tensor) -> float:
+    n = len(views[0])
+    scores = score_tuples(critic, views, torch.cat([torch.arange(n).expand(len(views), n), order], dim=1))
+    value = float(objective(scores[:n], scores[n:]))
+    return value if math.isfinite(value) else -math.inf

@@ -1,0 +1,69 @@
+"""Every f-divergence bound as a function of one thing, a guess of the log density ratio.
+
+All their best critics are increasing functions of the log density ratio s of joint to product of marginals. So one network
+that guesses s serves every bound: ``score`` makes the bound's own critic of it, ``constant`` is the shift of s at which the
+bound is highest, and ``profile`` an increasing function of the bound at that shift, whose gradients never overflow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from comodal.dependency.bounds import donsker_varadhan, jensen_shannon, kantorovich_rubinstein
+from comodal.dependency.exponentials import guarded_exp, log_mean_exp
+
+__all__ = ["LOG_RATIO_FORMS", "LogRatioForm"]
+
+_OfScores = Callable[[Tensor, Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class LogRatioForm:
+    """A bound in terms of the log density ratio s.
+
+    Attributes:
+        score: s to the scores the bound is defined on.
+        profile: ``(s on J (n,), s on Q (m,)) -> scalar`` to maximise when fitting.
+        constant: ``(s on J, s on Q) -> scalar`` to add to s for the highest value of the bound.
+    """
+
+    score: Callable[[Tensor], Tensor]
+    profile: _OfScores
+    constant: _OfScores
+
+
+def _no_constant(joint: Tensor, marginal: Tensor) -> Tensor:  # noqa: ARG001 - one signature for all forms
+    return torch.zeros((), dtype=joint.dtype)
+
+
+def _partition(joint: Tensor, marginal: Tensor) -> Tensor:  # noqa: ARG001
+    return -log_mean_exp(marginal)
+
+
+LOG_RATIO_FORMS: dict[str, LogRatioForm] = {
+    "donsker_varadhan": LogRatioForm(lambda s: s, donsker_varadhan, _partition),
+    "nwj": LogRatioForm(lambda s: s + 1, donsker_varadhan, _partition),
+    "reverse_kl": LogRatioForm(
+        score=lambda s: s,
+        profile=lambda joint, marginal: -marginal.mean() - log_mean_exp(-joint),
+        constant=lambda joint, marginal: log_mean_exp(-joint),  # noqa: ARG005
+    ),
+    "pearson": LogRatioForm(
+        score=lambda s: 2 * guarded_exp(s) - 2,
+        profile=lambda joint, marginal: 2 * log_mean_exp(joint) - log_mean_exp(2 * marginal),
+        constant=lambda joint, marginal: log_mean_exp(joint) - log_mean_exp(2 * marginal),
+    ),
+    "squared_hellinger": LogRatioForm(
+        score=lambda s: s / 2,
+        profile=lambda joint, marginal: -log_mean_exp(-joint / 2) - log_mean_exp(marginal / 2),
+        constant=lambda joint, marginal: log_mean_exp(-joint / 2) - log_mean_exp(marginal / 2),
+    ),
+    "jensen_shannon": LogRatioForm(lambda s: s, jensen_shannon, _no_constant),
+    # No ratio here: the critic's score itself, kept in the table so that one procedure fits all.
+    "kantorovich_rubinstein": LogRatioForm(lambda s: s, kantorovich_rubinstein, _no_constant),
+}
+"""Bound name to form."""

@@ -1,0 +1,157 @@
+"""Samples as an estimate takes them: checked once, divided into three parts, scaled with statistics of the fitted two.
+
+Axis legend: n samples, d_m width of view m.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from comodal.contracts import InputError
+from comodal.dependency.scaling import SCALINGS
+
+__all__ = ["Parts", "ViewArrays", "checked_views", "divide", "held_out_rows"]
+
+ViewArrays = Mapping[str, Any] | Sequence[Any]
+"""Name to samples ``(n, d_m)`` or ``(n,)``, or the samples alone; arrays or tensors."""
+
+SMALLEST_SAMPLE = 40
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Scaled views of the three parts of the samples, each one ``(n_part, d_m)`` float32 tensor per view.
+
+    Attributes:
+        train: what the critic's gradient sees.
+        validation: what its weights and temperature are chosen on.
+        held_out: what is reported on.
+    """
+
+    train: list[Tensor]
+    validation: list[Tensor]
+    held_out: list[Tensor]
+
+
+def held_out_rows(n: int, *, seed: int = 0, eval_share: float = 0.5) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """Rows that an estimate reports on, in the order of ``DependencyEstimate.pointwise``.
+
+    Args:
+        n: samples in all.
+        seed: as given to the estimate.
+        eval_share: as in its config.
+
+    Returns:
+        Sorted row numbers ``(n_eval,)``.
+
+    Example:
+        >>> held_out_rows(6, seed=0).shape
+        (3,)
+    """
+    shuffled = torch.randperm(n, generator=torch.Generator().manual_seed(seed))
+    return shuffled[: round(eval_share * n)].sort().values.numpy()
+
+
+def checked_views(views: ViewArrays) -> dict[str, Tensor]:
+    """The views by name, as float64 ``(n, d_m)``; refuses what no estimate can be made of.
+
+    Args:
+        views: as a user gives them.
+
+    Returns:
+        Name to samples; a sequence gets the names ``"0"``, ``"1"`` and so on.
+
+    Raises:
+        InputError: fewer than 2 views, lengths that differ, too few samples, values that are not finite numbers, or a
+            constant view.
+
+    Example:
+        >>> {name: tuple(view.shape) for name, view in checked_views([range(50), range(50)]).items()}
+        {'0': (50, 1), '1': (50, 1)}
+    """
+    named = dict(views) if isinstance(views, Mapping) else {str(place): view for place, view in enumerate(views)}
+    if len(named) < 2:
+        raise InputError(f"views: got {len(named)}, a dependency is between 2 or more; give at least 2")
+    samples = {str(name): _checked_view(str(name), view) for name, view in named.items()}
+    first, n = next((name, len(view)) for name, view in samples.items())
+    for name, view in samples.items():
+        if len(view) != n:
+            raise InputError(f"view {name!r} has {len(view)} samples and {first!r} has {n}: give the same samples")
+    least = max(SMALLEST_SAMPLE, 10 * len(named))
+    if n < least:
+        raise InputError(f"views: {n} samples are too few to fit on some and report on others; give {least} or more")
+    return samples
+
+
+def _checked_view(name: str, view: object) -> Tensor:
+    samples = _numbers(name, view)
+    if samples.ndim not in {1, 2} or samples.numel() == 0:
+        raise InputError(f"view {name!r} has shape {tuple(samples.shape)}: give shape (n, d) or (n,)")
+    samples = samples.reshape(len(samples), -1)
+    broken = (~samples.isfinite()).any(dim=1)
+    if bool(broken.any()):
+        count, first = int(broken.sum()), int(broken.nonzero()[0])
+        raise InputError(
+            f"view {name!r}: {count} samples have NaN or infinity, first row {first}; drop or replace them"
+        )
+    if bool((samples == samples[0]).all()):
+        raise InputError(f"view {name!r} is constant: it cannot depend on anything; leave it out")
+    return samples
+
+
+def _numbers(name: str, view: object) -> Tensor:
+    array = view.detach().cpu().numpy() if isinstance(view, Tensor) else view
+    try:
+        with np.errstate(over="ignore"):
+            return torch.from_numpy(np.array(array, dtype=np.float64))
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"view {name!r} is not an array of real numbers ({error}); give shape (n, d) or (n,)"
+        ) from error
+
+
+def divide(
+    samples: Mapping[str, Tensor], *, seed: int, eval_share: float, validation_share: float, scaling: str
+) -> Parts:
+    """Divide samples at random and scale them, with the scale of the train and validation parts together.
+
+    Args:
+        samples: of :func:`checked_views`.
+        seed: of the division.
+        eval_share: share of all samples that is held out.
+        validation_share: share of the others that validates.
+        scaling: a key of :data:`~comodal.dependency.scaling.SCALINGS`.
+
+    Returns:
+        The parts; no sample is in two of them.
+
+    Raises:
+        InputError: shares that leave a part nearly empty.
+
+    Example:
+        >>> samples = checked_views({"a": range(50), "b": range(50)})
+        >>> parts = divide(samples, seed=0, eval_share=0.5, validation_share=0.2, scaling="standard")
+        >>> len(parts.train[0]), len(parts.validation[0]), len(parts.held_out[0])
+        (20, 5, 25)
+    """
+    n = len(next(iter(samples.values())))
+    held_out = torch.from_numpy(held_out_rows(n, seed=seed, eval_share=eval_share))
+    fitted = torch.ones(n, dtype=torch.bool)
+    fitted[held_out] = False
+    rows = fitted.nonzero().squeeze(1)
+    rows = rows[torch.randperm(len(rows), generator=torch.Generator().manual_seed(seed + 1))]
+    cut = round(validation_share * len(rows))
+    if min(cut, len(rows) - cut, len(held_out)) < max(4, len(samples)):
+        raise InputError(f"eval_share and validation_share leave a part of {n} samples nearly empty: choose others")
+    transforms = [SCALINGS[scaling](view[rows]) for view in samples.values()]
+
+    def part(chosen: Tensor) -> list[Tensor]:
+        return [transform(view[chosen]) for transform, view in zip(transforms, samples.values(), strict=True)]
+
+    return Parts(part(rows[cut:]), part(rows[:cut]), part(held_out))

@@ -1,0 +1,44 @@
+"""Which variables of a fusion model a dependency is measured between."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from comodal.contracts import FusionOutput
+from comodal.dependency.catalog import unknown_name
+
+__all__ = ["BETWEEN", "variables"]
+
+BETWEEN = ("modalities", "fusion")
+"""The unimodal representations jointly, as in the paper; or the fused representation against all of them."""
+
+
+def variables(output: FusionOutput, between: str = "modalities") -> dict[str, Tensor]:
+    """The variables of a fusion output to measure the dependency between.
+
+    Args:
+        output: what a fusion model returned.
+        between: ``"modalities"``, the M representations; or ``"fusion"``, two variables: the fused representation and
+            the concatenated modalities.
+
+    Returns:
+        Name to ``(n, D)``.
+
+    Raises:
+        InputError: an unknown ``between``.
+
+    Source: the paper measures between modalities; ``"fusion"`` is ours.
+
+    Example:
+        >>> import torch
+        >>> views = {"text": torch.zeros(5, 4), "audio": torch.zeros(5, 2)}
+        >>> output = FusionOutput(prediction=torch.zeros(5), fused=torch.zeros(5, 3), representations=views)
+        >>> {name: tuple(view.shape) for name, view in variables(output, "fusion").items()}
+        {'fused': (5, 3), 'modalities': (5, 6)}
+    """
+    if between == "modalities":
+        return dict(output.representations)
+    if between == "fusion":
+        return {"fused": output.fused, "modalities": torch.cat(tuple(output.representations.values()), dim=1)}
+    raise unknown_name("between", between, BETWEEN)

@@ -1,0 +1,72 @@
+"""One encoder a modality."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from comodal.contracts import DatasetSpec, InputError, MultimodalBatch
+from comodal.encoders.utterance import UtteranceEncoder
+
+__all__ = ["EncoderBank", "EncoderConfig"]
+
+
+@dataclass(frozen=True)
+class EncoderConfig:
+    """Sizes of the unimodal encoders.
+
+    Attributes:
+        hidden: width of each encoder's hidden layer.
+        representation: width of each representation, D.
+        input_dropout: probability of dropping an input feature.
+        dropout: probability of dropping a hidden unit.
+    """
+
+    hidden: int = 64
+    representation: int = 32
+    input_dropout: float = 0.2
+    dropout: float = 0.3
+
+
+class EncoderBank(nn.Module):
+    """Encoders of all modalities of a data set, in the order of its spec.
+
+    Args:
+        spec: what the data set holds.
+        config: sizes, the same for every modality.
+
+    Example:
+        >>> spec = DatasetSpec("toy", {"text": 4, "audio": 2}, {"text": 1, "audio": 1})
+        >>> EncoderBank(spec, EncoderConfig(representation=8)).dims
+        {'text': 8, 'audio': 8}
+    """
+
+    def __init__(self, spec: DatasetSpec, config: EncoderConfig) -> None:
+        super().__init__()
+        self.dims = dict.fromkeys(spec.modalities, config.representation)
+        self.encoders = nn.ModuleDict(
+            {
+                name: UtteranceEncoder(
+                    dim,
+                    hidden=config.hidden,
+                    out=config.representation,
+                    input_dropout=config.input_dropout,
+                    dropout=config.dropout,
+                )
+                for name, dim in spec.dims.items()
+            }
+        )
+
+    def forward(self, batch: MultimodalBatch) -> dict[str, Tensor]:
+        """Representations ``(B, D)`` by modality.
+
+        Raises:
+            InputError: the batch lacks a modality of the spec; an absent one is a mask that is all false.
+        """
+        missing = [name for name in self.dims if name not in batch.modalities]
+        if missing:
+            raise InputError(
+                f"batch has no modality {missing[0]!r}: give it with a mask that is all false to leave it out"
+            )
+        return {name: encoder(batch.modalities[name]) for name, encoder in self.encoders.items()}

@@ -1,0 +1,31 @@
+"""Sequences to vectors, ignoring padding."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from comodal.contracts import ModalitySequence
+
+__all__ = ["masked_mean"]
+
+
+def masked_mean(sequence: ModalitySequence) -> Tensor:
+    r"""Mean of the real frames of each utterance.
+
+    .. math:: \bar x_b = \sum_t m_{bt} x_{bt} / \max(1, \sum_t m_{bt})
+
+    Args:
+        sequence: values ``(B, T, d)`` and mask ``(B, T)``.
+
+    Returns:
+        ``(B, d)``; a row of zeros where the modality is absent.
+
+    Example:
+        >>> import torch
+        >>> values = torch.tensor([[[1.0], [3.0], [99.0]]])
+        >>> masked_mean(ModalitySequence(values, torch.tensor([[True, True, False]])))
+        tensor([[2.]])
+    """
+    weights = sequence.mask.unsqueeze(-1).to(sequence.values.dtype)
+    total = (sequence.values * weights).sum(dim=1)
+    return total if sequence.values.shape[1] == 1 else total / weights.sum(dim=1).clamp_min(1.0)

@@ -1,0 +1,1 @@
+"""Prediction, scores with intervals, paired comparison over seeds, and grids of runs."""

@@ -1,0 +1,208 @@
+"""Train on a data set, predict, score, and keep it all in a run folder."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from comodal.contracts import InputError, PredictionTable
+from comodal.data.collate import TensorView
+from comodal.data.dataset import Dataset, Partition
+from comodal.data.load import load
+from comodal.data.loader import OrderedSampler, loader
+from comodal.data.standardize import Standardizer
+from comodal.evaluation.predict import predict
+from comodal.evaluation.score import score
+from comodal.training.config import RunConfig
+from comodal.training.data import EVALUATION_BATCH, FoldData, prepare
+from comodal.training.fit import FitResult, build_model, build_penalty, fit
+from comodal.training.run_folder import RunFolder, read_config
+from comodal.training.weights import copy_weights, load_weights, restore_weights, save_weights
+
+__all__ = ["DataConfig", "RunReport", "evaluate", "fit_fold", "keep_weights", "predict_fold", "train"]
+
+_WEIGHTS = "weights.safetensors"
+_STANDARDIZER = "standardizer.safetensors"
+_PREDICTIONS = "predictions.parquet"
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataConfig:
+    """Where the data of a run come from.
+
+    Attributes:
+        source: what :func:`comodal.data.load.load` takes.
+        features: modality to feature name, ``None`` for the source's default.
+        clean: replace what is not finite instead of refusing it.
+    """
+
+    source: str
+    features: dict[str, str] | None = None
+    clean: bool = False
+
+    def load(self) -> Dataset:
+        """Read the data set."""
+        return load(self.source, features=self.features, clean=self.clean)
+
+
+@dataclass(frozen=True)
+class RunReport:
+    """What a run found.
+
+    Attributes:
+        folder: where it is kept, ``None`` if nowhere.
+        metrics: metric to value and 95 % interval over videos, plus seconds, epochs and validation loss.
+        predictions: the test part of every partition.
+    """
+
+    folder: Path | None
+    metrics: dict[str, Any]
+    predictions: PredictionTable
+
+
+def fit_fold(
+    fold: FoldData, config: RunConfig, *, folder: Path | None = None, logger: str = "csv", progress: bool = False
+) -> FitResult:
+    """Fit on the training and validation rows of a partition; its test rows are not read."""
+    return fit(
+        fold.view.spec,
+        fold.train_loader(config),
+        fold.valid_loader(),
+        config,
+        fresh_batches=fold.fresh_batches(config) if config.penalty.fresh_batches else None,
+        folder=folder,
+        logger=logger,
+        progress=progress,
+    )
+
+
+def predict_fold(fold: FoldData, result: FitResult, config: RunConfig, *, split: str = "test") -> PredictionTable:
+    """Predictions of a fitted model on one split of its partition."""
+    rows = fold.partition.splits[split]
+    return predict(
+        result.model,
+        loader(fold.view, OrderedSampler(rows, batch_size=EVALUATION_BATCH)),
+        group=fold.groups[rows],
+        split=split,
+        penalty=result.penalty,
+        between=config.penalty.between,
+    )
+
+
+def train(
+    data: DataConfig | Dataset,
+    config: RunConfig | None = None,
+    *,
+    out: str | Path | None = None,
+    logger: str = "csv",
+    progress: bool = False,
+) -> RunReport:
+    """Train on every partition of a data set, then predict and score the test part once.
+
+    Args:
+        data: where the data come from, or a data set in memory.
+        config: model, penalty, optimisation and seed; the defaults when not given.
+        out: run folder. A finished one is read back, a half one is resumed, one of another configuration is refused.
+        logger: ``csv``, ``tensorboard``, ``mlflow`` or ``wandb``.
+        progress: show a progress bar.
+
+    Raises:
+        InputError: bad data, a bad option, or a folder that belongs to another run.
+
+    Example:
+        >>> from comodal.training.config import TrainingConfig
+        >>> report = train(DataConfig(source="synthetic"), RunConfig(training=TrainingConfig(max_epochs=2)))
+        >>> sorted(report.metrics)[:4]
+        ['acc_2_nonneg', 'acc_2_pos', 'acc_5', 'acc_7']
+    """
+    config = config or RunConfig()
+    dataset = data.load() if isinstance(data, DataConfig) else data
+    if out is None:
+        return _train_partitions(dataset, config, None, logger=logger, progress=progress)
+    source = dataclasses.asdict(data) if isinstance(data, DataConfig) else {"source": dataset.spec.name}
+    run = RunFolder(out, {"data": source, **config.to_dict()})
+    if run.finished:
+        return RunReport(run.path, run.metrics(), PredictionTable.from_parquet(run.path / _PREDICTIONS))
+    report = _train_partitions(dataset, config, run.path, logger=logger, progress=progress)
+    report.predictions.to_parquet(run.path / _PREDICTIONS)
+    run.finish(report.metrics)
+    return report
+
+
+def evaluate(run: str | Path, *, split: str = "test", source: str | None = None) -> RunReport:
+    """Predict and score again with the weights of a finished run.
+
+    Args:
+        run: a run folder.
+        split: ``train``, ``valid`` or ``test``.
+        source: other data with the same modalities; the run's own when not given.
+
+    Raises:
+        InputError: not a finished run folder, or its weights are damaged or do not fit the data.
+    """
+    path = Path(run)
+    kept = read_config(path)
+    data = DataConfig(**kept.pop("data"))
+    config = RunConfig.from_dict(kept)
+    dataset = dataclasses.replace(data, source=source).load() if source else data.load()
+    tables = []
+    for partition in dataset.partitions:
+        folder = path / partition.name
+        fold = _fold_of_run(dataset, partition, folder)
+        tables.append(predict_fold(fold, _fitted(fold, config, folder), config, split=split))
+    predictions = PredictionTable.concatenate(tables)
+    return RunReport(path, _scores(predictions), predictions)
+
+
+def _train_partitions(
+    dataset: Dataset, config: RunConfig, path: Path | None, *, logger: str, progress: bool
+) -> RunReport:
+    tables, results = [], []
+    for partition in dataset.partitions:
+        folder = None if path is None else path / partition.name
+        fold = prepare(dataset, partition)
+        result = fit_fold(fold, config, folder=folder, logger=logger, progress=progress)
+        if folder is not None:
+            keep_weights(fold, result, folder)
+        tables.append(predict_fold(fold, result, config))
+        results.append(result)
+    predictions = PredictionTable.concatenate(tables)
+    fits = {
+        "valid_loss": float(np.mean([r.valid_loss for r in results])),
+        "epochs": [r.epochs for r in results],
+        "best_epoch": [r.best_epoch for r in results],
+        "seconds": float(sum(r.seconds for r in results)),
+        "n_test": len(predictions),
+    }
+    return RunReport(path, {**_scores(predictions), **fits}, predictions)
+
+
+def keep_weights(fold: FoldData, result: FitResult, folder: Path) -> None:
+    """Write the selected weights and the training statistics."""
+    save_weights(folder / _WEIGHTS, copy_weights(result.model, result.penalty))
+    fold.standardizer.save(folder / _STANDARDIZER)
+
+
+def _fold_of_run(dataset: Dataset, partition: Partition, folder: Path) -> FoldData:
+    """The data as the run saw them: standardised with the run's statistics, not with new ones."""
+    standardizer = Standardizer.load(folder / _STANDARDIZER)
+    return FoldData(TensorView(standardizer.transform(dataset)), partition, standardizer, dataset.group)
+
+
+def _fitted(fold: FoldData, config: RunConfig, folder: Path) -> FitResult:
+    model = build_model(fold.view.spec, config)
+    penalty = build_penalty(model, config, 1)
+    path = folder / _WEIGHTS
+    try:
+        restore_weights(model, penalty, load_weights(path))
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+    return FitResult(model.eval(), penalty, float("nan"), -1, 0, 0.0, [])
+
+
+def _scores(predictions: PredictionTable) -> dict[str, Any]:
+    return {name: dataclasses.asdict(value) for name, value in score(predictions).items()}

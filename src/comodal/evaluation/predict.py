@@ -1,0 +1,74 @@
+"""Predictions of a fitted model as a table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from comodal.contracts import FusionOutput, MultimodalBatch, PredictionTable
+from comodal.dependency import DependencyPenalty, variables
+
+__all__ = ["predict"]
+
+
+def predict(
+    model: nn.Module,
+    batches: Iterable[MultimodalBatch],
+    *,
+    group: NDArray[Any],
+    split: str,
+    scenario: str = "clean",
+    penalty: DependencyPenalty | None = None,
+    between: str = "modalities",
+) -> PredictionTable:
+    """Run a model over batches, in their order.
+
+    Args:
+        model: a fusion model, in evaluation mode.
+        batches: batches on the model's device.
+        group: ``(N,)`` the video of each utterance, in the order of the batches.
+        split: which part of the data set this is.
+        scenario: which modalities are present or corrupted.
+        penalty: its critic scores every utterance; ``None`` leaves NaN.
+        between: which variables the critic compares.
+
+    Example:
+        >>> from comodal.data.load import load
+        >>> from comodal.training.config import RunConfig
+        >>> from comodal.training.data import prepare
+        >>> from comodal.training.fit import build_model
+        >>> dataset = load("synthetic")
+        >>> fold = prepare(dataset, dataset.partitions[0])
+        >>> model = build_model(dataset.spec, RunConfig()).eval()
+        >>> table = predict(model, fold.valid_loader(), group=dataset.group[fold.partition.valid], split="valid")
+        >>> len(table) == len(fold.partition.valid)
+        True
+    """
+    ids: list[str] = []
+    parts: list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]] = []
+    with torch.inference_mode():
+        for batch in batches:
+            output: FusionOutput = model(batch)
+            ids.extend(batch.id)
+            parts.append((batch.target, output.prediction, _scores(penalty, output, between)))
+    target, prediction, critic = (torch.cat(column).float().cpu().numpy() for column in zip(*parts, strict=True))
+    return PredictionTable(
+        id=np.asarray(ids),
+        group=np.asarray(group),
+        split=np.full(len(ids), split),
+        scenario=np.full(len(ids), scenario),
+        target=target,
+        prediction=prediction,
+        critic_score=critic,
+    )
+
+
+def _scores(penalty: DependencyPenalty | None, output: FusionOutput, between: str) -> torch.Tensor:
+    if penalty is None:
+        return torch.full_like(output.prediction, float("nan"))
+    return penalty.measure.scores(variables(output, between))

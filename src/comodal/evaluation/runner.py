@@ -1,0 +1,174 @@
+"""Run the tasks of a comparison, several at a time, and never one twice."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import multiprocessing
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from comodal.contracts import PredictionTable
+from comodal.data.dataset import Dataset
+from comodal.evaluation.experiment import DataConfig, fit_fold, keep_weights, predict_fold
+from comodal.evaluation.grid import Task
+from comodal.training.config import RunConfig
+from comodal.training.data import FoldData, prepare
+from comodal.training.run_folder import read_json, write_text
+
+__all__ = ["TaskResult", "run_tasks"]
+
+_RESULT = "result.json"
+_PREDICTIONS = "predictions.parquet"
+
+
+@dataclass(frozen=True)
+class TaskResult:
+    """What a task left.
+
+    Attributes:
+        valid_loss: lowest validation loss.
+        seconds: wall-clock seconds of the fit.
+        epochs: epochs run.
+        folder: where the predictions lie, if the test part was read.
+    """
+
+    valid_loss: float
+    seconds: float
+    epochs: int
+    folder: Path
+
+    def predictions(self) -> PredictionTable:
+        """Predictions on the test part."""
+        return PredictionTable.from_parquet(self.folder / _PREDICTIONS)
+
+
+def run_tasks(
+    tasks: Sequence[Task],
+    *,
+    data: DataConfig,
+    bases: Mapping[str, RunConfig],
+    root: Path,
+    jobs: int = 1,
+    keep: bool = True,
+    advance: Callable[[int], None] | None = None,
+) -> dict[Task, TaskResult]:
+    """Train every task that has no result yet.
+
+    Args:
+        tasks: what to train.
+        data: where the data come from; each process reads them once.
+        bases: base configuration by architecture.
+        root: folder of the results.
+        jobs: processes, each with one thread.
+        keep: keep the weights of each run.
+        advance: called with the number of tasks that are done, for a progress bar.
+
+    Returns:
+        Every task's result, in the order of the tasks. Interrupted, the results so far stay and are not repeated.
+
+    Raises:
+        InputError: bad data or options, or a run that diverged.
+    """
+    results = {task: result for task in tasks if (result := _finished(task, root)) is not None}
+    report = advance or _silent
+    report(len(results))
+    todo = [_Job(task, data, bases[task.arm.fusion], root, keep) for task in tasks if task not in results]
+    for task, result in _run_jobs(todo, jobs):
+        results[task] = result
+        report(1)
+    return {task: results[task] for task in tasks}
+
+
+@dataclass(frozen=True)
+class _Job:
+    task: Task
+    data: DataConfig
+    base: RunConfig
+    root: Path
+    keep: bool
+
+
+def _run_jobs(jobs: Sequence[_Job], processes: int) -> Iterator[tuple[Task, TaskResult]]:
+    if processes == 1 or len(jobs) < 2:
+        with _one_thread():
+            for job in jobs:
+                yield job.task, _run(job)
+        return
+    pool = ProcessPoolExecutor(
+        min(processes, len(jobs)), mp_context=multiprocessing.get_context("spawn"), initializer=_start_worker
+    )
+    try:
+        futures: dict[Future[TaskResult], Task] = {pool.submit(_run, job): job.task for job in jobs}
+        for future in as_completed(futures):
+            yield futures[future], future.result()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _run(job: _Job) -> TaskResult:
+    task = job.task
+    config = task.config(job.base)
+    fold = _fold(json.dumps(dataclasses.asdict(job.data)), task.arm.modality, task.partition)
+    result = fit_fold(fold, config)
+    folder = task.folder(job.root)
+    partial = folder.with_name(f".{folder.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    if task.reads_test:
+        predict_fold(fold, result, config).to_parquet(partial / _PREDICTIONS)
+        if job.keep:
+            keep_weights(fold, result, partial)
+    outcome = TaskResult(result.valid_loss, result.seconds, result.epochs, folder)
+    kept = {"valid_loss": outcome.valid_loss, "seconds": outcome.seconds, "epochs": outcome.epochs}
+    write_text(partial / _RESULT, json.dumps(kept))
+    shutil.rmtree(folder, ignore_errors=True)
+    partial.replace(folder)
+    return outcome
+
+
+def _finished(task: Task, root: Path) -> TaskResult | None:
+    folder = task.folder(root)
+    if not (folder / _RESULT).exists():
+        return None
+    kept = read_json(folder / _RESULT)
+    return TaskResult(kept["valid_loss"], kept["seconds"], kept["epochs"], folder)
+
+
+@lru_cache(maxsize=1)
+def _dataset(data: str) -> Dataset:
+    return DataConfig(**json.loads(data)).load()
+
+
+@lru_cache(maxsize=32)
+def _fold(data: str, modality: str, partition: int) -> FoldData:
+    dataset = _dataset(data)
+    chosen = dataset.select_modalities([modality]) if modality else dataset
+    return prepare(chosen, dataset.partitions[partition])
+
+
+def _start_worker() -> None:
+    torch.set_num_threads(1)
+
+
+@contextlib.contextmanager
+def _one_thread() -> Iterator[None]:
+    """The same arithmetic, bit for bit, as in a worker process."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _silent(count: int) -> Any:
+    del count

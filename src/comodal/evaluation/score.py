@@ -1,0 +1,82 @@
+"""One table of predictions -> its metrics, each with an interval over videos."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from comodal.contracts import PredictionTable
+from comodal.evaluation.groups import bootstrap_counts, group_sums, grouping, percentile_interval
+from comodal.metrics import DEFAULT_METRICS, metrics_named
+
+__all__ = ["Score", "score"]
+
+
+@dataclass(frozen=True)
+class Score:
+    """A metric of one table of predictions.
+
+    Attributes:
+        metric: its name.
+        value: on all utterances.
+        ci_low: lower end of the 95 % interval over videos, NaN with a single video.
+        ci_high: upper end.
+        unit: ``"%"``, ``"label"`` or ``""``.
+        higher_is_better: which direction is an improvement.
+        n: utterances.
+        n_groups: videos.
+    """
+
+    metric: str
+    value: float
+    ci_low: float
+    ci_high: float
+    unit: str
+    higher_is_better: bool
+    n: int
+    n_groups: int
+
+
+def score(
+    table: PredictionTable, *, metrics: Sequence[str] = DEFAULT_METRICS, replicates: int = 2000, seed: int = 0
+) -> dict[str, Score]:
+    """Metrics of one model on one split and scenario, with 95 % intervals.
+
+    The interval says how much the value would move with other videos of the same kind; it knows nothing of other
+    training seeds (that is what :func:`comodal.evaluation.compare.paired_differences` is for).
+
+    Args:
+        table: one split, one scenario.
+        metrics: names in :data:`comodal.metrics.METRICS`.
+        replicates: bootstrap replicates.
+        seed: of the bootstrap; the same gives the same interval.
+
+    Returns:
+        Name to :class:`Score`, in the order asked for.
+
+    Raises:
+        InputError: an unknown metric, an empty table, an utterance twice, or predictions that are not finite.
+
+    >>> import numpy as np
+    >>> from comodal.contracts import PredictionTable
+    >>> column = lambda text: np.full(4, text)
+    >>> table = PredictionTable(
+    ...     id=np.array(list("abcd")), group=np.array(["v", "v", "w", "w"]), split=column("test"),
+    ...     scenario=column("clean"), target=np.array([1.0, -1.0, 2.0, -2.0]),
+    ...     prediction=np.array([0.5, 0.5, 2.0, -1.0]), critic_score=np.full(4, np.nan))
+    >>> result = score(table, metrics=["mae", "acc_2_pos"])
+    >>> result["mae"].value, result["acc_2_pos"].value
+    (0.75, 75.0)
+    >>> result["acc_2_pos"].ci_low, result["acc_2_pos"].ci_high
+    (50.0, 100.0)
+    """
+    chosen, groups = metrics_named(metrics), grouping(table)
+    counts = bootstrap_counts(groups.count, replicates=replicates, seed=seed)
+    scores = {}
+    for metric in chosen:
+        value = metric(table.target, table.prediction)
+        resampled = metric.value(counts @ group_sums(metric, table.target, table.prediction, groups))
+        low, high = percentile_interval(resampled, groups.count)
+        better = metric.higher_is_better
+        scores[metric.name] = Score(metric.name, value, low, high, metric.unit, better, len(table), groups.count)
+    return scores

@@ -1,0 +1,70 @@
+"""Fusion architectures, one a file.
+
+``FUSIONS`` is the family: name to ``(model class, config class)``. Adding one takes a file and a line here.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, Protocol
+
+from torch import nn
+
+from comodal.contracts import DatasetSpec, FusionOutput, InputError, InputSpec, MultimodalBatch
+from comodal.fusion.early import EarlyFusion, EarlyFusionConfig
+from comodal.fusion.lfn import LFN, LFNConfig
+
+__all__ = ["FUSIONS", "LFN", "EarlyFusion", "EarlyFusionConfig", "Fusion", "FusionFamily", "LFNConfig", "fusion_family"]
+
+
+class Fusion(Protocol):
+    """What every fusion model offers; a structural type, so any module with these members will do.
+
+    Attributes:
+        input_spec: what it needs of its input.
+        dims: width of each unimodal representation, by modality.
+        fused_dim: width of the fused representation.
+    """
+
+    input_spec: InputSpec
+    dims: dict[str, int]
+    fused_dim: int
+
+    def __call__(self, batch: MultimodalBatch) -> FusionOutput:
+        """Predict a batch."""
+        ...
+
+    def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
+        """Every trainable parameter in exactly one named group."""
+        ...
+
+
+class FusionFamily(NamedTuple):
+    """A model class and its config class."""
+
+    model: Any
+    config: Any
+
+    def build(self, spec: DatasetSpec, config: Any) -> Any:
+        """Construct the model for a data set."""
+        return self.model(spec, config)
+
+
+FUSIONS: dict[str, FusionFamily] = {
+    "early": FusionFamily(EarlyFusion, EarlyFusionConfig),
+    "lfn": FusionFamily(LFN, LFNConfig),
+}
+
+
+def fusion_family(name: str) -> FusionFamily:
+    """Look a fusion architecture up.
+
+    Raises:
+        InputError: unknown name; the nearest known one is offered.
+
+    Example:
+        >>> fusion_family("lfn").model.__name__
+        'LFN'
+    """
+    if name not in FUSIONS:
+        raise InputError.unknown("fusion", name, FUSIONS)
+    return FUSIONS[name]

@@ -1,0 +1,83 @@
+"""Early (feature-level) fusion: concatenate the representations, then a small network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from comodal.contracts import DatasetSpec, FusionOutput, InputSpec, MultimodalBatch
+from comodal.encoders import EncoderBank, EncoderConfig, ModalityDropout, mask_absent, presence
+
+__all__ = ["EarlyFusion", "EarlyFusionConfig"]
+
+
+@dataclass(frozen=True)
+class EarlyFusionConfig:
+    """Options of :class:`EarlyFusion`.
+
+    Attributes:
+        encoder: sizes of the unimodal encoders.
+        hidden: width of the fused representation, F.
+        dropout: probability of dropping a fused unit.
+        modality_dropout: probability of hiding a whole modality while training.
+    """
+
+    encoder: EncoderConfig = field(default_factory=EncoderConfig)
+    hidden: int = 64
+    dropout: float = 0.3
+    modality_dropout: float = 0.3
+
+
+class EarlyFusion(nn.Module):
+    r"""Concatenation fusion.
+
+    .. math:: h = \mathrm{ReLU}(W [z_1; \dots; z_M] + b), \qquad \hat y = v^\top h + c
+
+    The text, audio and vision representations that a penalty sees are the encoders' layer-normalised outputs
+    :math:`z_m`, before any of them is hidden by modality dropout: they are what each modality alone has to say.
+
+    Args:
+        spec: what the data set holds; any number of modalities, one included.
+        config: sizes and dropout rates.
+
+    Example:
+        >>> import torch
+        >>> from comodal.contracts import DatasetSpec, ModalitySequence, MultimodalBatch
+        >>> model = EarlyFusion(DatasetSpec("toy", {"text": 4, "audio": 2}, {"text": 1, "audio": 1}))
+        >>> sequences = {n: ModalitySequence(torch.randn(3, 1, d), torch.ones(3, 1).bool()) for n, d in
+        ...              {"text": 4, "audio": 2}.items()}
+        >>> model(MultimodalBatch(("a", "b", "c"), sequences, torch.zeros(3))).prediction.shape
+        torch.Size([3])
+    """
+
+    input_spec = InputSpec()
+
+    def __init__(self, spec: DatasetSpec, config: EarlyFusionConfig | None = None) -> None:
+        super().__init__()
+        config = config or EarlyFusionConfig()
+        self.encoders = EncoderBank(spec, config.encoder)
+        self.modality_dropout = ModalityDropout(config.modality_dropout)
+        self.fuse = nn.Sequential(
+            nn.Linear(sum(self.encoders.dims.values()), config.hidden),
+            nn.ReLU(),
+            nn.Dropout(config.dropout),
+        )
+        self.head = nn.Linear(config.hidden, 1)
+        self.dims = {**self.encoders.dims}
+        self.fused_dim = config.hidden
+
+    def forward(self, batch: MultimodalBatch) -> FusionOutput:
+        """Predict a batch; an absent modality enters the fusion as zeros."""
+        representations: dict[str, Tensor] = self.encoders(batch)
+        present = self.modality_dropout(presence(batch))
+        fused = self.fuse(torch.cat(mask_absent(representations, present), dim=1))
+        return FusionOutput(self.head(fused).squeeze(1), fused, representations)
+
+    def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
+        """Every trainable parameter in exactly one named group."""
+        return {
+            "encoders": list(self.encoders.parameters()),
+            "fusion": [*self.fuse.parameters(), *self.head.parameters()],
+        }

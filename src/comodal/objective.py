@@ -1,0 +1,44 @@
+"""Task loss and dependency penalty as named terms."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from torch import Tensor
+from torch.nn import functional
+
+from comodal.contracts import FusionOutput, ObjectiveTerms
+
+__all__ = ["TASK_LOSSES", "objective_terms"]
+
+TASK_LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "l1": functional.l1_loss,
+    "mse": functional.mse_loss,
+    "smooth_l1": functional.smooth_l1_loss,
+}
+"""Losses of a prediction ``(B,)`` against a target ``(B,)``; ``l1`` is what the field trains sentiment with."""
+
+
+def objective_terms(
+    output: FusionOutput, target: Tensor, *, task_loss: str, penalties: dict[str, Tensor] | None = None
+) -> ObjectiveTerms:
+    r"""Terms of :math:`L = L_{task}(\hat y, y) - \lambda D`.
+
+    The minus sign and the weight are already inside each penalty.
+
+    Args:
+        output: a fusion model's output.
+        target: ``(B,)`` labels.
+        task_loss: a key of :data:`TASK_LOSSES`.
+        penalties: name to weighted scalar, to be minimised.
+
+    Returns:
+        The unsummed terms; ``.total`` is what is minimised.
+
+    Example:
+        >>> import torch
+        >>> output = FusionOutput(torch.tensor([1.0, 2.0]), torch.zeros(2, 1), {})
+        >>> objective_terms(output, torch.tensor([0.0, 0.0]), task_loss="l1").total
+        tensor(1.5000)
+    """
+    return ObjectiveTerms(TASK_LOSSES[task_loss](output.prediction, target), penalties or {})

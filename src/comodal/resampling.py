@@ -1,0 +1,52 @@
+"""Index orders that break the pairing of modalities: joint samples become samples of the product of marginals."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from comodal.contracts import InputError
+
+__all__ = ["cyclic_order"]
+
+
+def cyclic_order(n: int, views: int, *, rounds: int = 1, generator: torch.Generator | None = None) -> Tensor:
+    """Row indices that pair every utterance's modality with other utterances' modalities, never with its own.
+
+    One random cyclic order of the ``n`` utterances is drawn; view ``k`` of the tuple that starts at an utterance is
+    taken from its ``k``-th successor. No tuple holds two views of one utterance, which a random permutation cannot
+    promise (it leaves ``1/n`` of the pairs aligned), and every utterance is used once per view and round. A given
+    tuple of distinct utterances is as likely as any other, so means over the tuples are unbiased.
+
+    Args:
+        n: utterances in the batch.
+        views: modalities in a tuple, ``M``.
+        rounds: independent orders drawn at once; more of them lower the variance of a mean over the tuples.
+        generator: source of randomness on the CPU; ``None`` is PyTorch's global one.
+
+    Returns:
+        ``(M, rounds * n)`` int64 on the CPU; row ``k`` indexes the utterances of view ``k``.
+
+    Raises:
+        InputError: fewer utterances than views, for which no such pairing exists; or fewer than 2 views or 1 round.
+
+    Example:
+        >>> import torch
+        >>> order = cyclic_order(4, 3, generator=torch.Generator().manual_seed(0))
+        >>> order.shape
+        torch.Size([3, 4])
+        >>> bool((order[0] == order[1]).any() or (order[1] == order[2]).any() or (order[0] == order[2]).any())
+        False
+    """
+    if views < 2:
+        raise InputError(f"a pairing needs at least 2 views, got {views}: give the representations of 2 or more")
+    if n < views:
+        raise InputError(
+            f"a batch of {n} utterances cannot pair {views} modalities without keeping some of them aligned: "
+            f"use batches of at least {views}, or drop the last batch"
+        )
+    if rounds < 1:
+        raise InputError(f"rounds={rounds}: draw at least 1 pairing")
+    starts = torch.stack([torch.randperm(n, generator=generator) for _ in range(rounds)])
+    closed = torch.cat([starts, starts[:, : views - 1]], dim=1)
+    return closed.unfold(1, n, 1).transpose(0, 1).reshape(views, rounds * n)

@@ -1,0 +1,182 @@
+"""Everything that defines a run, typed; a run folder keeps it as YAML."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from comodal.contracts import InputError
+from comodal.fusion import fusion_family
+from comodal.objective import TASK_LOSSES
+
+__all__ = ["PenaltyConfig", "RunConfig", "TrainingConfig", "build_config"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PenaltyConfig:
+    """The dependency penalty.
+
+    Attributes:
+        measure: ``none``, or a measure's name (``kl``, ``f``, ``wasserstein``, ...).
+        weight: lambda, the penalty's weight in the objective.
+        between: ``modalities``, or ``fusion`` for the fused representation against the modalities.
+        critic_steps: critic steps K for one step of the model; 0 trains both in one simultaneous step.
+        fresh_batches: draw a new batch for every critic step, as the paper does.
+        critic: ``joint`` or ``separable``.
+        critic_hidden: widths of the critic's hidden layers.
+        critic_lr: learning rate of the critic's own optimiser.
+        normalize: normalisation of what the critic sees, ``layer`` or ``sphere``.
+        lipschitz: how a Wasserstein critic is kept 1-Lipschitz, ``gradient_penalty`` or ``spectral_norm``.
+        warmup_epochs: the weight rises linearly from 0 over this many epochs.
+    """
+
+    measure: str = "none"
+    weight: float = 0.3
+    between: str = "modalities"
+    critic_steps: int = 1
+    fresh_batches: bool = False
+    critic: str = "joint"
+    critic_hidden: tuple[int, ...] = (64,)
+    critic_lr: float = 1e-3
+    normalize: str = "layer"
+    lipschitz: str = "gradient_penalty"
+    warmup_epochs: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingConfig:
+    """The optimisation.
+
+    Attributes:
+        lr: learning rate of AdamW.
+        weight_decay: decoupled weight decay, not applied to biases and norms.
+        batch_size: utterances a step.
+        max_epochs: most passes over the training data.
+        patience: epochs without a better validation loss before training stops.
+        task_loss: ``l1``, ``mse`` or ``smooth_l1``.
+        gradient_clip: largest norm of the model's gradient; 0 for none.
+        train_share: share of the training utterances used, in (0, 1]; whole videos are kept or left out.
+        accelerator: Lightning's name of the device: ``cpu``, ``gpu``, ``auto``.
+        precision: Lightning's name, for example ``32-true`` or ``bf16-mixed``.
+    """
+
+    lr: float = 1e-3
+    weight_decay: float = 1e-2
+    batch_size: int = 64
+    max_epochs: int = 60
+    patience: int = 10
+    task_loss: str = "l1"
+    gradient_clip: float = 1.0
+    train_share: float = 1.0
+    accelerator: str = "cpu"
+    precision: str = "32-true"
+
+    def __post_init__(self) -> None:
+        positive = ("lr", "batch_size", "max_epochs", "patience")
+        for name in positive:
+            if getattr(self, name) <= 0:
+                raise InputError(f"training.{name} is {getattr(self, name)}: give a positive number")
+        for name in ("weight_decay", "gradient_clip"):
+            if getattr(self, name) < 0:
+                raise InputError(f"training.{name} is {getattr(self, name)}: give a number that is not negative")
+        if not 0 < self.train_share <= 1:
+            raise InputError(f"training.train_share is {self.train_share}: give a share in (0, 1]")
+        if self.task_loss not in TASK_LOSSES:
+            raise InputError.unknown("training.task_loss", self.task_loss, TASK_LOSSES)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunConfig:
+    """One training run, but for its data.
+
+    Attributes:
+        fusion: name of the fusion architecture.
+        fusion_config: options of that architecture, for example ``{"hidden": 128}``.
+        penalty: the dependency penalty.
+        training: the optimisation.
+        seed: seed of every random stream of the run.
+    """
+
+    fusion: str = "early"
+    fusion_config: dict[str, Any] = field(default_factory=dict)
+    penalty: PenaltyConfig = field(default_factory=PenaltyConfig)
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.seed < 0:
+            raise InputError(f"seed is {self.seed}: give a number that is not negative")
+        self.build_fusion_config()
+
+    def build_fusion_config(self) -> Any:
+        """The architecture's own typed config.
+
+        Raises:
+            InputError: unknown architecture or option; the nearest known one is offered.
+        """
+        return build_config(fusion_family(self.fusion).config, self.fusion_config, where=f"{self.fusion} fusion")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain types, every default written out, so that a later default changes no finished run."""
+        resolved = json.loads(json.dumps(dataclasses.asdict(self)))
+        resolved["fusion_config"] = dataclasses.asdict(self.build_fusion_config())
+        return dict(resolved)
+
+    @staticmethod
+    def from_dict(values: dict[str, Any]) -> RunConfig:
+        """The config that :meth:`to_dict` wrote.
+
+        Example:
+            >>> RunConfig.from_dict(RunConfig(seed=3).to_dict()).seed
+            3
+        """
+        config: RunConfig = build_config(RunConfig, values, where="config")
+        return config
+
+
+def build_config(config_class: type[Any], values: dict[str, Any], *, where: str) -> Any:
+    """Build a config dataclass from plain values, nested ones included.
+
+    Args:
+        config_class: a dataclass.
+        values: field name to value; a field that is itself a dataclass takes a dict.
+        where: named in error messages.
+
+    Raises:
+        InputError: unknown key (the nearest known one is offered) or a value of the wrong type.
+
+    Example:
+        >>> build_config(TrainingConfig, {"lr": 0.01}, where="training").lr
+        0.01
+        >>> build_config(TrainingConfig, {"lrr": 0.01}, where="training")
+        Traceback (most recent call last):
+        comodal.contracts.InputError: unknown key in training 'lrr': did you mean 'lr'? (known: ...
+    """
+    import jsonargparse  # noqa: PLC0415 - keeps `import comodal` light
+
+    known = {f.name for f in dataclasses.fields(config_class)}
+    _refuse_unknown(values, known, where)
+    for name in known & values.keys():
+        default = _default(config_class, name)
+        if dataclasses.is_dataclass(default) and isinstance(values[name], dict):
+            _refuse_unknown(values[name], {f.name for f in dataclasses.fields(default)}, f"{where}.{name}")
+    parser = jsonargparse.ArgumentParser(exit_on_error=False)
+    parser.add_class_arguments(config_class, "config")
+    try:
+        return parser.instantiate(parser.parse_object({"config": values})).config
+    except jsonargparse.ArgumentError as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"{where}: {reason}") from error
+
+
+def _default(config_class: type[Any], name: str) -> Any:
+    entry = next(f for f in dataclasses.fields(config_class) if f.name == name)
+    return entry.default if entry.default_factory is dataclasses.MISSING else entry.default_factory()
+
+
+def _refuse_unknown(values: dict[str, Any], known: set[str], where: str) -> None:
+    for key in values:
+        if key not in known:
+            raise InputError.unknown(f"key in {where}", key, sorted(known))

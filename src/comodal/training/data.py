@@ -1,0 +1,96 @@
+"""One partition of a data set, standardised and ready for a Trainer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.utils.data import DataLoader
+
+from comodal.contracts import InputError, MultimodalBatch
+from comodal.data.collate import TensorView
+from comodal.data.dataset import Dataset, Partition
+from comodal.data.loader import EpochSampler, OrderedSampler, loader
+from comodal.data.standardize import Standardizer
+from comodal.training.config import RunConfig
+from comodal.training.streams import stream_seed
+
+__all__ = ["FoldData", "prepare"]
+
+EVALUATION_BATCH = 1024
+
+
+@dataclass(frozen=True)
+class FoldData:
+    """A partition's tensors, standardised with statistics of its training part.
+
+    Attributes:
+        view: every utterance of the data set as tensors; only the rows of ``partition`` are read.
+        partition: which rows train, validate and test.
+        standardizer: the statistics, for prediction on new data.
+        groups: ``(N,)`` the video of each utterance.
+    """
+
+    view: TensorView
+    partition: Partition
+    standardizer: Standardizer
+    groups: NDArray[Any]
+
+    def train_loader(self, config: RunConfig, *, purpose: str = "batches") -> DataLoader[MultimodalBatch]:
+        """Training batches; their order depends on the seed, the purpose and the epoch alone."""
+        rows = training_rows(self.partition.train, self.groups, config)
+        sampler = EpochSampler(
+            rows,
+            batch_size=config.training.batch_size,
+            seed=stream_seed(config.seed, purpose),
+            minimum=max(2, len(self.view.spec.modalities)),
+        )
+        return loader(self.view, sampler)
+
+    def valid_loader(self) -> DataLoader[MultimodalBatch]:
+        """The validation part in order."""
+        return loader(self.view, OrderedSampler(self.partition.valid, batch_size=EVALUATION_BATCH))
+
+    def fresh_batches(self, config: RunConfig) -> Iterator[MultimodalBatch]:
+        """Endless training batches in another random order, for the critic."""
+        batches = self.train_loader(config, purpose="critic batches")
+        epoch = 0
+        while True:
+            sampler: Any = batches.sampler
+            sampler.set_epoch(epoch)
+            yield from batches
+            epoch += 1
+
+
+def prepare(dataset: Dataset, partition: Partition) -> FoldData:
+    """Standardise a data set with the statistics of a partition's training part.
+
+    Example:
+        >>> from comodal.data.load import load
+        >>> dataset = load("synthetic")
+        >>> prepare(dataset, dataset.partitions[0]).view.spec.modalities
+        ('text', 'audio', 'vision')
+    """
+    standardizer = Standardizer.fit(dataset, partition.train)
+    return FoldData(TensorView(standardizer.transform(dataset)), partition, standardizer, dataset.group)
+
+
+def training_rows(rows: NDArray[np.int64], groups: NDArray[Any], config: RunConfig) -> NDArray[np.int64]:
+    """The share of the training rows that a config asks for: whole groups, drawn by the run's seed.
+
+    Raises:
+        InputError: the share leaves no group.
+    """
+    share = config.training.train_share
+    if share == 1.0:
+        return rows
+    names = np.unique(groups[rows])
+    kept = round(share * len(names))
+    if kept == 0:
+        raise InputError(f"training.train_share {share:g} of {len(names)} videos keeps none: give a larger share")
+    order = torch.randperm(len(names), generator=torch.Generator().manual_seed(stream_seed(config.seed, "share")))
+    return rows[np.isin(groups[rows], names[order[:kept].numpy()])]

@@ -1,0 +1,207 @@
+"""Fit one model on one partition: the only place where a Trainer is made."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import time
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+import torch
+from lightning.pytorch import callbacks
+from torch import nn
+
+from comodal.contracts import DatasetSpec, InputError, MultimodalBatch
+from comodal.dependency import DependencyPenalty, LinearWarmup
+from comodal.fusion import fusion_family
+from comodal.training.callbacks import BestWeights
+from comodal.training.config import RunConfig
+from comodal.training.loggers import build_logger
+from comodal.training.module import FusionTraining
+from comodal.training.streams import stream_seed
+from comodal.training.weights import restore_weights
+
+__all__ = ["CHECKPOINT", "FitResult", "build_model", "build_penalty", "fit"]
+
+CHECKPOINT = "last.ckpt"
+
+
+@dataclass(frozen=True)
+class FitResult:
+    """A fitted model, at the weights that validation selected.
+
+    Attributes:
+        model: the fusion model, in evaluation mode.
+        penalty: the penalty with its critic, or ``None``.
+        valid_loss: lowest validation task loss.
+        best_epoch: epoch of that loss, from 0.
+        epochs: epochs run.
+        seconds: wall-clock seconds of the fit.
+        history: what was logged, an entry an epoch.
+    """
+
+    model: nn.Module
+    penalty: DependencyPenalty | None
+    valid_loss: float
+    best_epoch: int
+    epochs: int
+    seconds: float
+    history: list[dict[str, float]]
+
+
+def build_model(spec: DatasetSpec, config: RunConfig) -> Any:
+    """The fusion model with the initial weights of the run's seed; PyTorch's global random stream is left alone.
+
+    Example:
+        >>> spec = DatasetSpec("toy", {"text": 4}, {"text": 1})
+        >>> one, two = (build_model(spec, RunConfig(seed=5)) for _ in range(2))
+        >>> bool((one.head.weight == two.head.weight).all())
+        True
+    """
+    with torch.random.fork_rng():
+        torch.manual_seed(stream_seed(config.seed, "init"))
+        return fusion_family(config.fusion).build(spec, config.build_fusion_config())
+
+
+def build_penalty(model: Any, config: RunConfig, steps_per_epoch: int) -> DependencyPenalty | None:
+    """The penalty that a config asks for, ``None`` for measure ``none``; it needs two representations at least."""
+    options = config.penalty
+    if options.measure == "none":
+        return None
+    dims: dict[str, int] = dict(model.dims)
+    if options.between == "fusion":
+        dims = {"fused": model.fused_dim, "modalities": sum(dims.values())}
+    return DependencyPenalty(
+        options.measure,
+        dims=dims,
+        weight=options.weight,
+        critic_steps=options.critic_steps,
+        fresh_batches=options.fresh_batches,
+        schedule=LinearWarmup(options.warmup_epochs * steps_per_epoch) if options.warmup_epochs else None,
+        critic=options.critic,
+        hidden=options.critic_hidden,
+        normalize=options.normalize,
+        critic_lr=options.critic_lr,
+        lipschitz=options.lipschitz,
+        seed=stream_seed(config.seed, "critic"),
+    )
+
+
+def fit(
+    spec: DatasetSpec,
+    train: Any,
+    valid: Any,
+    config: RunConfig,
+    *,
+    fresh_batches: Iterator[MultimodalBatch] | None = None,
+    folder: Path | None = None,
+    logger: str = "csv",
+    progress: bool = False,
+) -> FitResult:
+    """Train until the validation loss stops improving; the test part is not even an argument.
+
+    Args:
+        spec: what the data set holds.
+        train: iterable with a length that yields training batches, in an order that depends on the epoch alone.
+        valid: iterable of validation batches.
+        config: model, penalty, optimisation and seed.
+        fresh_batches: endless training batches for a penalty with ``fresh_batches``.
+        folder: where checkpoints and logs go; a checkpoint found there is resumed. ``None`` writes nothing.
+        logger: a key of ``LOGGERS``; used with a folder only.
+        progress: show Lightning's progress bar.
+
+    Returns:
+        The model at the epoch with the lowest validation loss. The same seed gives the same weights, bit for bit, on
+        one machine with one number of threads, whether or not the run was interrupted.
+
+    Raises:
+        InputError: the checkpoint in ``folder`` is truncated or belongs to another configuration.
+    """
+    model = build_model(spec, config)
+    module = FusionTraining(model, build_penalty(model, config, len(train)), config, fresh_batches=fresh_batches)
+    best = BestWeights()
+    started = time.perf_counter()
+    with _quiet_lightning():
+        trainer = _trainer(config, best, folder=folder, logger=logger, progress=progress)
+        trainer.fit(module, train, valid, ckpt_path=_resumable(folder, config), weights_only=True)
+    if trainer.interrupted:
+        raise KeyboardInterrupt
+    if best.epoch < 0:
+        raise InputError(
+            f"{config.fusion} fusion, seed {config.seed}: the validation loss was never finite; lower training.lr "
+            f"(now {config.training.lr:g}) or penalty.weight (now {config.penalty.weight:g})"
+        )
+    restore_weights(module.model, module.penalty, best.weights)
+    return FitResult(
+        module.model.eval(),
+        module.penalty,
+        best.loss,
+        best.epoch,
+        len(best.history),
+        time.perf_counter() - started,
+        best.history,
+    )
+
+
+def _trainer(config: RunConfig, best: BestWeights, *, folder: Path | None, logger: str, progress: bool) -> pl.Trainer:
+    hooks: list[pl.Callback] = [
+        best,
+        callbacks.EarlyStopping(monitor="valid_loss", patience=config.training.patience),
+    ]
+    if folder is not None:
+        hooks.append(
+            callbacks.ModelCheckpoint(
+                dirpath=folder, filename=CHECKPOINT.removesuffix(".ckpt"), enable_version_counter=False
+            )
+        )
+    if progress:
+        hooks.append(callbacks.RichProgressBar(leave=False))
+    return pl.Trainer(
+        accelerator=config.training.accelerator,
+        devices=1,
+        precision=config.training.precision,  # type: ignore[arg-type]
+        max_epochs=config.training.max_epochs,
+        logger=False if folder is None else build_logger(logger, folder, f"{config.fusion}-{config.penalty.measure}"),
+        callbacks=hooks,
+        enable_checkpointing=folder is not None,
+        enable_progress_bar=progress,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+    )
+
+
+def _resumable(folder: Path | None, config: RunConfig) -> Path | None:
+    if folder is None or not (folder / CHECKPOINT).exists():
+        return None
+    path = folder / CHECKPOINT
+    try:
+        kept = torch.load(path, map_location="cpu", weights_only=True)["comodal_config"]
+    except Exception as error:  # whatever a damaged archive makes torch raise
+        raise InputError(f"{path}: checkpoint is truncated or damaged; delete it to train from the start") from error
+    if kept != config.to_dict():
+        raise InputError(f"{path}: checkpoint belongs to another configuration; give another output folder")
+    return path
+
+
+@contextlib.contextmanager
+def _quiet_lightning() -> Iterator[None]:
+    """Lightning's banners and its advice on data-loader workers are not about the user's run."""
+    names = ("lightning.pytorch", "lightning.fabric", "lightning.pytorch.utilities.rank_zero")
+    levels = {name: logging.getLogger(name).level for name in names}
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+        warnings.filterwarnings("ignore", message=".*Checkpoint directory .* exists and is not empty.*")
+        warnings.filterwarnings("ignore", message=".*log_every_n_steps.*")
+        warnings.filterwarnings("ignore", message=".*LeafSpec.*")  # Lightning 2.6 on the PyTorch that deprecates it
+        try:
+            for name in names:
+                logging.getLogger(name).setLevel(logging.ERROR)
+            yield
+        finally:
+            for name, level in levels.items():
+                logging.getLogger(name).setLevel(level)

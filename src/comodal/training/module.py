@@ -1,0 +1,139 @@
+"""The LightningModule: one model, one optional penalty, trained in turn."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, cast
+
+import lightning.pytorch as pl
+import torch
+from lightning.pytorch.core.optimizer import LightningOptimizer
+from torch import Tensor, nn
+
+from comodal.contracts import FusionOutput, MultimodalBatch
+from comodal.dependency import DependencyPenalty, variables
+from comodal.objective import TASK_LOSSES, objective_terms
+from comodal.training.config import RunConfig
+from comodal.training.optim import build_optimizer
+from comodal.training.streams import stream_seed
+
+__all__ = ["FusionTraining"]
+
+
+class FusionTraining(pl.LightningModule):
+    """A fusion model with or without a dependency penalty, under Lightning's Trainer.
+
+    One training step is K critic steps on detached representations, then one step of the model on the whole objective
+    with the critic fixed. PyTorch's global random stream is seeded before every step from the run's seed and the step
+    number alone, so dropout masks are the same with and without a penalty, and after a resume.
+
+    Args:
+        model: a fusion model; anything that maps a batch to a ``FusionOutput``.
+        penalty: the dependency penalty, or ``None``.
+        config: the run's configuration.
+        fresh_batches: endless batches for the critic, used when the penalty asks for a new batch at every critic step.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        penalty: DependencyPenalty | None,
+        config: RunConfig,
+        *,
+        fresh_batches: Iterator[MultimodalBatch] | None = None,
+    ) -> None:
+        super().__init__()
+        self.automatic_optimization = False
+        self.model = model
+        self.penalty = penalty
+        self.config = config
+        self._fresh_batches = fresh_batches
+        self._between = config.penalty.between
+        self._parameters_to_clip = list(model.parameters())
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """AdamW over the model; the critic has its own optimiser inside the penalty."""
+        simultaneous = self.penalty.parameter_groups() if self.penalty and self.config.penalty.critic_steps == 0 else []
+        return build_optimizer(self.model, self.config.training, simultaneous)
+
+    def transfer_batch_to_device(
+        self, batch: MultimodalBatch, device: torch.device, dataloader_idx: int
+    ) -> MultimodalBatch:
+        """A batch knows how to move itself; Lightning's general search through collections costs more on a CPU."""
+        del dataloader_idx
+        return batch if batch.target.device == device else batch.to(device)
+
+    def training_step(self, batch: MultimodalBatch, batch_idx: int) -> None:
+        """K critic steps, then one model step."""
+        del batch_idx
+        _seed_device(self.device, stream_seed(self.config.seed, "dropout", self.global_step))
+        output: FusionOutput = self.model(batch)
+        penalties = {} if self.penalty is None else {"dependency": self._penalize(self.penalty, output)}
+        terms = objective_terms(output, batch.target, task_loss=self.config.training.task_loss, penalties=penalties)
+        optimizer = cast("LightningOptimizer", self.optimizers())
+        optimizer.zero_grad()
+        self.manual_backward(terms.total)
+        if self.config.training.gradient_clip > 0:
+            torch.nn.utils.clip_grad_norm_(self._parameters_to_clip, self.config.training.gradient_clip)
+        optimizer.step()
+        self._record("train_task", terms.task, len(batch))
+        for name, value in terms.penalties.items():
+            self._record(f"train_{name}", value, len(batch))
+
+    def validation_step(self, batch: MultimodalBatch, batch_idx: int) -> None:
+        """Accumulate the task loss of the validation part, a mean over utterances rather than over batches."""
+        del batch_idx
+        loss = TASK_LOSSES[self.config.training.task_loss](self.model(batch).prediction, batch.target)
+        self._record("valid_loss", loss, len(batch))
+
+    def on_train_epoch_start(self) -> None:
+        """Empty the running means."""
+        self._sums: dict[str, tuple[Tensor | float, int]] = {}
+
+    def on_validation_epoch_start(self) -> None:
+        """Empty the running mean of the validation loss."""
+        if not hasattr(self, "_sums"):
+            self._sums = {}
+        self._sums.pop("valid_loss", None)
+
+    def on_validation_epoch_end(self) -> None:
+        """Hand the epoch's means to Lightning: loggers, early stopping and model selection read them there."""
+        self.log_dict(
+            {name: torch.as_tensor(total / count) for name, (total, count) in self._sums.items()}, sync_dist=True
+        )
+
+    def _penalize(self, penalty: DependencyPenalty, output: FusionOutput) -> Tensor:
+        views = variables(output, self._between)
+        if self.config.penalty.fresh_batches:
+            penalty.update_critic(self._fresh_views())
+        else:
+            penalty.update_critic(views)
+        value: Tensor = penalty(views)
+        return value
+
+    def _fresh_views(self) -> Iterator[Mapping[str, Tensor]]:
+        """Representations of new batches; the model's forward pass leaves the dropout stream as it found it."""
+        if self._fresh_batches is None:
+            return
+        for batch in self._fresh_batches:
+            with torch.random.fork_rng(), torch.no_grad():
+                output = self.model(batch.to(self.device))
+            yield variables(output, self._between)
+
+    def _record(self, name: str, value: Tensor, count: int) -> None:
+        total, seen = self._sums.get(name, (0.0, 0))
+        self._sums[name] = (total + value.detach() * count, seen + count)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep the configuration beside the weights, so that a checkpoint of another run is refused."""
+        checkpoint["comodal_config"] = self.config.to_dict()
+
+
+def _seed_device(device: torch.device, seed: int) -> None:
+    """Seed the stream that dropout on a device draws from.
+
+    ``torch.manual_seed`` also visits every accelerator that is not there, which takes longer than a small model's step.
+    """
+    torch.default_generator.manual_seed(seed)
+    if device.type == "cuda":
+        torch.cuda.manual_seed(seed)

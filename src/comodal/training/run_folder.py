@@ -1,0 +1,153 @@
+"""The folder of a run: what it was, what it made, whether it is finished."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import os
+import platform
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+
+from comodal.contracts import InputError
+
+__all__ = ["RunFolder", "read_config", "read_json", "write_text"]
+
+_CONFIG = "config.yaml"
+_ENVIRONMENT = "environment.json"
+_FINISHED = "metrics.json"
+_PACKAGES = ("comodal", "torch", "lightning", "numpy", "scipy", "pyarrow")
+
+
+class RunFolder:
+    """A folder that one configuration owns.
+
+    Opening it writes the configuration and the versions of what runs it. A folder of another configuration is refused,
+    so a finished run is never overwritten and a half one is resumed by what made it.
+
+    Args:
+        path: the folder; made when it is not there.
+        config: plain types; compared with what the folder already holds.
+
+    Raises:
+        InputError: the folder belongs to another configuration, holds other files, or cannot be written.
+
+    Example:
+        >>> import tempfile
+        >>> folder = RunFolder(tempfile.mkdtemp(), {"seed": 1})
+        >>> folder.finished
+        False
+        >>> RunFolder(folder.path, {"seed": 2})
+        Traceback (most recent call last):
+        comodal.contracts.InputError: ...: run folder of another configuration (seed was 1, is 2); give another --out
+    """
+
+    def __init__(self, path: str | Path, config: Mapping[str, Any]) -> None:
+        self.path = Path(path)
+        plain = json.loads(json.dumps(config))
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            if (self.path / _CONFIG).exists():
+                _refuse_other(self.path, read_config(self.path), plain)
+            elif any(self.path.iterdir()):
+                raise InputError(f"{self.path}: folder holds other files; give an empty or a new folder")
+            else:
+                write_text(self.path / _CONFIG, yaml.safe_dump(plain, sort_keys=False))
+                write_text(self.path / _ENVIRONMENT, json.dumps(_environment(), indent=2))
+        except OSError as error:
+            raise InputError(f"{self.path}: cannot be written ({error.strerror}); give another folder") from error
+
+    @property
+    def finished(self) -> bool:
+        """Whether the run's metrics are written, which is the last thing a run does."""
+        return (self.path / _FINISHED).exists()
+
+    def finish(self, metrics: Mapping[str, Any]) -> None:
+        """Write the metrics, and so mark the run as finished."""
+        write_text(self.path / _FINISHED, json.dumps(metrics, indent=2))
+
+    def metrics(self) -> Any:
+        """The metrics of a finished run."""
+        return read_json(self.path / _FINISHED)
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """The configuration a run folder holds.
+
+    Raises:
+        InputError: not a run folder, or its configuration is damaged.
+    """
+    try:
+        values = yaml.safe_load((path / _CONFIG).read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: not a run folder (no {_CONFIG}); give the --out of `comodal train`") from error
+    except (OSError, yaml.YAMLError) as error:
+        raise InputError(f"{path / _CONFIG}: cannot be read; restore it, or train into another folder") from error
+    if not isinstance(values, dict):
+        raise InputError(f"{path / _CONFIG}: holds no configuration; restore it, or train into another folder")
+    return values
+
+
+def read_json(path: Path) -> Any:
+    """Parse a JSON file.
+
+    Raises:
+        InputError: missing or damaged.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, json.JSONDecodeError) as error:
+        raise InputError(f"{path}: missing or damaged; run the command that wrote it again") from error
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file so that it is there whole or not at all, even if the process is killed."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def _environment() -> dict[str, Any]:
+    versions = {}
+    for package in _PACKAGES:
+        try:
+            versions[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            versions[package] = "not installed"
+    return {
+        "python": platform.python_version(),
+        "system": platform.system(),
+        "machine": platform.machine(),
+        "threads": torch.get_num_threads(),
+        "packages": versions,
+    }
+
+
+def _refuse_other(path: Path, kept: dict[str, Any], wanted: dict[str, Any]) -> None:
+    flat_kept, flat_wanted = _flatten(kept), _flatten(wanted)
+    for key in [*flat_wanted, *flat_kept]:
+        old, new = flat_kept.get(key, "unset"), flat_wanted.get(key, "unset")
+        if old != new:
+            raise InputError(
+                f"{path}: run folder of another configuration ({key} was {old}, is {new}); give another --out"
+            )
+
+
+def _flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, Mapping) and value:
+            flat.update(_flatten(value, f"{prefix}{key}."))
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat

@@ -1,0 +1,74 @@
+"""What is kept of a trained model: its weights and its critic's, without optimiser state."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from comodal.contracts import InputError
+
+__all__ = ["copy_weights", "load_weights", "restore_weights", "save_weights"]
+
+
+def _parts(model: nn.Module, penalty: nn.Module | None) -> Iterator[tuple[str, nn.Module]]:
+    yield "model.", model
+    if penalty is not None:
+        yield "penalty.", penalty
+
+
+def copy_weights(model: nn.Module, penalty: nn.Module | None) -> dict[str, Tensor]:
+    """Detached copies of every parameter and buffer.
+
+    Example:
+        >>> from torch import nn
+        >>> sorted(copy_weights(nn.Linear(1, 1), None))
+        ['model.bias', 'model.weight']
+    """
+    return {
+        prefix + name: value.detach().clone()
+        for prefix, part in _parts(model, penalty)
+        for name, value in part.state_dict().items()
+        if isinstance(value, Tensor)
+    }
+
+
+def restore_weights(model: nn.Module, penalty: nn.Module | None, weights: Mapping[str, Tensor]) -> None:
+    """Load what :func:`copy_weights` copied.
+
+    Raises:
+        InputError: the weights belong to another model.
+    """
+    for prefix, part in _parts(model, penalty):
+        kept = {name.removeprefix(prefix): value for name, value in weights.items() if name.startswith(prefix)}
+        wanted = {name: value for name, value in part.state_dict().items() if isinstance(value, Tensor)}
+        for name, value in wanted.items():
+            if name not in kept or kept[name].shape != value.shape:
+                found = f"has shape {tuple(kept[name].shape)}" if name in kept else "is missing"
+                raise InputError(
+                    f"weight {prefix}{name} {found}, wanted {tuple(value.shape)}: not this model's weights"
+                )
+        part.load_state_dict(kept, strict=False)
+
+
+def save_weights(path: Path, weights: Mapping[str, Tensor]) -> None:
+    """Write a safetensors file, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.partial")
+    save_file({name: value.contiguous() for name, value in weights.items()}, partial)
+    partial.replace(path)
+
+
+def load_weights(path: Path) -> dict[str, Tensor]:
+    """Read a safetensors file.
+
+    Raises:
+        InputError: missing, truncated, or not safetensors.
+    """
+    try:
+        return dict(load_file(path))
+    except (OSError, SafetensorError) as error:
+        raise InputError(f"{path}: weights are missing or damaged; train again into a new folder") from error

@@ -1,0 +1,94 @@
+"""The files around the code say the same as the code."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+import comodal
+
+ROOT = Path(__file__).parents[2]
+
+
+def project() -> dict[str, Any]:
+    """The project table of pyproject.toml."""
+    table: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    return table
+
+
+def requirement_name(line: str) -> str:
+    """Canonical name of the package a requirement is about."""
+    return re.split(r"[\[<>=!~; ]", line, maxsplit=1)[0].lower().replace("_", "-")
+
+
+def pinned() -> dict[str, str]:
+    """Package to version, from the constraints file."""
+    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    pins = [line.split("==") for line in lines if line and not line.startswith("#")]
+    return {requirement_name(name): version for name, version in pins}
+
+
+def test_citation_names_the_paper_and_its_authors() -> None:
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    paper = citation["preferred-citation"]
+    assert [author["family-names"] for author in paper["authors"]] == ["Colombo", "Chapuis", "Labeau", "Clavel"]
+    assert paper["year"] == 2021
+    assert "EMNLP 2021" in paper["conference"]["name"]
+    assert paper["url"].endswith("2109.00922")
+    assert {"cff-version", "message", "title", "authors"} <= set(citation)
+
+
+def test_version_is_one_everywhere() -> None:
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert citation["version"] == comodal.__version__
+    assert citation["license"] == project()["license"] == "Apache-2.0"
+    assert "version" in project()["dynamic"]
+
+
+def test_licence_is_whole() -> None:
+    text = (ROOT / "LICENSE").read_text(encoding="utf-8")
+    assert "Version 2.0, January 2004" in text
+    assert "END OF TERMS AND CONDITIONS" in text
+
+
+def test_every_package_that_tests_use_is_pinned() -> None:
+    table = project()
+    extras = table["optional-dependencies"]
+    needed = {requirement_name(line) for line in [*table["dependencies"], *extras["test"], *extras["dev"]]}
+    assert needed - set(pinned()) - {"comodal"} == set()
+
+
+def test_constraints_fit_the_declared_minima() -> None:
+    pins = pinned()
+    lines = [*project()["dependencies"], *project()["optional-dependencies"]["test"]]
+    for line in lines:
+        minimum = re.search(r">=([\d.]+)", line)
+        assert minimum is not None, line
+        assert as_numbers(pins[requirement_name(line)]) >= as_numbers(minimum[1]), line
+
+
+def as_numbers(version: str) -> tuple[int, ...]:
+    """Version as numbers, for comparison."""
+    return tuple(int(part) for part in version.split(".") if part.isdigit())
+
+
+def test_continuous_integration_runs_the_documented_command() -> None:
+    script = ROOT / ".ci" / "run"
+    assert script.stat().st_mode & 0o111
+    assert "make test" in script.read_text(encoding="utf-8")
+    assert "make test" in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_make_explains_its_targets() -> None:
+    result = subprocess.run(["make", "-s", "help"], cwd=ROOT, capture_output=True, text=True, check=True)
+    targets = [line.split()[0] for line in result.stdout.splitlines()]
+    assert {"demo", "test", "lint", "types", "benchmark", "clean", "help"} <= set(targets)
+
+
+def test_changelog_has_a_place_for_what_comes() -> None:
+    assert "## [Unreleased]" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")

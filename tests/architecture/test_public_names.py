@@ -1,0 +1,68 @@
+"""Every public name exists, and the front door's three lists of them agree."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import pkgutil
+import types
+from pathlib import Path
+
+import pytest
+
+import comodal
+
+
+def all_modules() -> list[str]:
+    """Dotted names of every module of the package, ``__main__`` left out since importing it runs the command."""
+    found = pkgutil.walk_packages(comodal.__path__, "comodal.")
+    return ["comodal", *(module.name for module in found if not module.name.endswith("__main__"))]
+
+
+def missing_names(module: types.ModuleType) -> list[str]:
+    """What a module's ``__all__`` promises and the module lacks."""
+    return [name for name in getattr(module, "__all__", []) if not hasattr(module, name)]
+
+
+def type_checking_imports(source: str) -> dict[str, str]:
+    """Name to module of the imports under ``if TYPE_CHECKING:``, with ``:original`` for a renamed one."""
+    branches = (node for node in ast.parse(source).body if isinstance(node, ast.If))
+    imports = (node for branch in branches for node in branch.body if isinstance(node, ast.ImportFrom))
+    return {
+        alias.asname or alias.name: f"{node.module}:{alias.name}" if alias.asname else str(node.module)
+        for node in imports
+        for alias in node.names
+    }
+
+
+@pytest.mark.parametrize("name", all_modules())
+def test_public_names_exist(name: str) -> None:
+    assert missing_names(importlib.import_module(name)) == []
+
+
+def test_a_missing_name_is_seen() -> None:
+    module = types.ModuleType("hollow")
+    module.__all__ = ["nothing"]  # type: ignore[attr-defined]
+    assert missing_names(module) == ["nothing"]
+
+
+def test_front_door_lists_agree() -> None:
+    source = Path(comodal.__file__).read_text(encoding="utf-8")
+    assert type_checking_imports(source) == comodal._HOMES
+    assert sorted(comodal.__all__) == sorted(comodal._HOMES)
+    assert list(comodal._HOMES) == list(comodal.__all__)
+
+
+def test_front_door_gives_the_object_of_its_home() -> None:
+    for name, entry in comodal._HOMES.items():
+        home, _, original = entry.partition(":")
+        assert getattr(comodal, name) is getattr(importlib.import_module(home), original or name)
+
+
+def test_front_door_names_are_offered_by_completion() -> None:
+    assert set(comodal.__all__) <= set(dir(comodal))
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = comodal.nothing

@@ -1,0 +1,120 @@
+"""Laws of the source tree: no drawer for leftovers, no overlong file, nothing that names somebody's machine."""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+LEFTOVER_NAMES = {"utils", "util", "utilities", "helpers", "misc", "common"}
+LONGEST_FILE = 400
+# Home and working folders of one machine.
+ABSOLUTE_PATH = re.compile(r"(?<![\w.~-])/(?:work|root|home|Users|mnt)/\w")
+
+
+def repository_files(root: Path) -> list[Path]:
+    """Tracked files and untracked ones that are not ignored, as git lists them; without git, by the ignore file."""
+    command = ["git", "-C", str(root), "ls-files", "-z", "-co", "--exclude-standard"]
+    try:
+        listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError):  # an unpacked archive, or no git here
+        return sorted(walk(root, ignored_names(root)))
+    return sorted(path for name in listed.split("\0") if name and (path := root / name).is_file())
+
+
+def ignored_names(root: Path) -> list[str]:
+    """Patterns of the ignore file that are plain names, and git's own folder."""
+    lines = (root / ".gitignore").read_text(encoding="utf-8").split()
+    return [".git", *(line.strip("/") for line in lines)]
+
+
+def walk(folder: Path, ignored: list[str]) -> Iterator[Path]:
+    """Files below a folder, ignored names left out."""
+    for path in folder.iterdir():
+        if any(fnmatch.fnmatch(path.name, pattern) for pattern in ignored):
+            continue
+        if path.is_dir():
+            yield from walk(path, ignored)
+        else:
+            yield path
+
+
+def texts(files: list[Path]) -> Iterator[tuple[Path, str]]:
+    """Path and content of those that are text."""
+    for path in files:
+        try:
+            yield path, path.read_text(encoding="utf-8")
+        except UnicodeDecodeError:
+            continue
+
+
+def absolute_paths(files: list[Path]) -> list[str]:
+    """``file:line: text`` of every absolute path into somebody's folders."""
+    return [
+        f"{path}:{number}: {line.strip()}"
+        for path, text in texts(files)
+        for number, line in enumerate(text.splitlines(), start=1)
+        if ABSOLUTE_PATH.search(line)
+    ]
+
+
+def leftover_modules(files: list[Path]) -> list[Path]:
+    """Modules and packages named for nothing in particular."""
+    return [path for path in files if path.suffix == ".py" and LEFTOVER_NAMES & {path.stem, *path.parts[-3:-1]}]
+
+
+def overlong_files(files: list[Path]) -> list[str]:
+    """Python files of more lines than can be read at a sitting."""
+    python = [path for path in files if path.suffix == ".py"]
+    lengths = {path: len(text.splitlines()) for path, text in texts(python)}
+    return [f"{path}: {length} lines" for path, length in lengths.items() if length > LONGEST_FILE]
+
+
+@pytest.fixture(scope="module")
+def files() -> list[Path]:
+    found = repository_files(ROOT)
+    assert ROOT / "pyproject.toml" in found
+    return found
+
+
+def test_nothing_names_a_folder_of_one_machine(files: list[Path]) -> None:
+    assert absolute_paths(files) == []
+
+
+@pytest.mark.parametrize("folder", ["work", "root", "home"])
+def test_an_absolute_path_is_seen(tmp_path: Path, folder: str) -> None:
+    (tmp_path / "a.md").write_text(f"see\n`/{folder}/me/data.npz`\n")
+    assert [line.split(":")[1] for line in absolute_paths([tmp_path / "a.md"])] == ["2"]
+
+
+def test_a_relative_path_or_address_is_none(tmp_path: Path) -> None:
+    (tmp_path / "a.md").write_text("../work/x framework/root/x https://example.org/home/x ~/home/x\n")
+    assert absolute_paths([tmp_path / "a.md"]) == []
+
+
+def test_no_module_is_a_drawer(files: list[Path]) -> None:
+    assert leftover_modules(files) == []
+    assert leftover_modules([Path("src/comodal/utils.py"), Path("src/comodal/helpers/a.py")])
+
+
+def test_files_are_short(files: list[Path], tmp_path: Path) -> None:
+    assert overlong_files(files) == []
+    (tmp_path / "long.py").write_text("\n" * (LONGEST_FILE + 1))
+    assert overlong_files([tmp_path / "long.py"])
+
+
+def test_listing_without_git_agrees(files: list[Path]) -> None:
+    assert set(walk(ROOT, ignored_names(ROOT))) >= set(files)
+
+
+def test_listing_without_git_leaves_out_what_is_ignored(tmp_path: Path) -> None:
+    (tmp_path / ".gitignore").write_text(".venv/\n*.egg-info/\n")
+    for name in (".venv/a.py", "src/comodal.egg-info/b.py", "src/c.py"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    assert repository_files(tmp_path) == [tmp_path / ".gitignore", tmp_path / "src" / "c.py"]

@@ -1,0 +1,32 @@
+"""What every test shares: seeded global generators, and the folder of the real data."""
+
+from __future__ import annotations
+
+import os
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from comodal.contracts import InputError
+from comodal.data.formats.mosi_utterances import locate
+
+
+@pytest.fixture(autouse=True)
+def _seeded() -> None:
+    random.seed(0)
+    np.random.seed(0)  # noqa: NPY002 - libraries that draw from the global generator
+    torch.manual_seed(0)
+
+
+@pytest.fixture(scope="session")
+def mosi_dir() -> Path:
+    """Folder of the CMU-MOSI utterance file; its absence is a failure in CI and a skip elsewhere."""
+    try:
+        return locate()
+    except InputError as error:
+        if os.environ.get("CI") == "true":
+            pytest.fail(f"CI must have the real data: {error}")
+        pytest.skip(str(error))

@@ -1,0 +1,158 @@
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from comodal.contracts import InputError
+from comodal.data.arrays import from_arrays, from_frame
+from comodal.data.collate import batch
+
+RNG = np.random.default_rng(0)
+N = 12
+VECTORS = RNG.normal(size=(N, 4))
+DENSE = RNG.normal(size=(N, 5, 3))
+RAGGED = [RNG.normal(size=(1 + i % 3, 2)) for i in range(N)]
+TARGET = np.linspace(-1, 2, N)
+
+
+def test_three_kinds_of_features():
+    dataset = from_arrays({"a": VECTORS, "b": DENSE, "c": RAGGED}, TARGET)
+    assert dict(dataset.spec.dims) == {"a": 4, "b": 3, "c": 2}
+    assert dict(dataset.spec.max_lengths) == {"a": 1, "b": 5, "c": 3}
+    got = batch(dataset, [7, 2])
+    np.testing.assert_array_equal(got.modalities["a"].values[:, 0].numpy(), VECTORS[[7, 2]].astype(np.float32))
+    np.testing.assert_array_equal(got.modalities["b"].values.numpy(), DENSE[[7, 2]].astype(np.float32))
+    np.testing.assert_array_equal(got.modalities["c"].values[1].numpy(), RAGGED[2].astype(np.float32))
+    assert got.modalities["c"].mask.tolist() == [[True, True, False], [True, True, True]]
+
+
+def test_defaults():
+    dataset = from_arrays({"a": VECTORS}, TARGET)
+    assert dataset.id.tolist() == [str(i) for i in range(N)]
+    assert dataset.group.tolist() == dataset.id.tolist()
+    assert dataset.spec.label_range == (-1.0, 2.0)
+    assert dataset.spec.name == "custom"
+    assert dataset.target.dtype == np.float32
+    assert sum(map(len, dataset.partitions[0].splits.values())) == N
+
+
+def test_lists_of_vectors_and_tensors_are_vectors():
+    for features in (VECTORS.tolist(), list(VECTORS), torch.from_numpy(VECTORS)):
+        array = from_arrays({"a": features}, TARGET).modalities["a"]
+        assert array.is_vectors
+        np.testing.assert_array_equal(array.values, VECTORS.astype(np.float32))
+
+
+def test_split_names_and_groups_are_respected():
+    split = ["train"] * 6 + ["dev"] * 3 + ["test"] * 3
+    dataset = from_arrays({"a": VECTORS}, TARGET, split=split, group=np.repeat(["x", "y", "z"], [6, 3, 3]))
+    assert dataset.partitions[0].valid.tolist() == [6, 7, 8]
+    with pytest.raises(InputError, match=r"video .group. 'x' has utterances in both"):
+        from_arrays({"a": VECTORS}, TARGET, split=split, group=["x"] * N)
+
+
+def test_random_split_never_cuts_a_group_and_follows_the_seed():
+    group = np.repeat(np.arange(4), 3)
+    dataset = from_arrays({"a": VECTORS}, TARGET, group=group)
+    assert all(len(set(group[rows])) * 3 == len(rows) for rows in dataset.partitions[0].splits.values())
+    tests = {tuple(from_arrays({"a": VECTORS}, TARGET, seed=seed).partitions[0].test) for seed in range(5)}
+    assert len(tests) > 1
+
+
+@pytest.mark.parametrize(
+    ("features", "changes", "message"),
+    [
+        ({"a": VECTORS, "b": DENSE[:5]}, {}, r"numbers of utterances differ .target 12, a 12, b 5"),
+        ({"a": VECTORS}, {"id": ["u"] * 3}, "target 12, a 12, id 3"),
+        ({"a": VECTORS}, {"id": ["u"] * N}, "mine: 1 ids are used more than once, first 'u'"),
+        ({"a": VECTORS[:, 0]}, {}, r"features\['a'\]: shape \(12,\); give .N, d."),
+        ({"a": [["w"]] * N}, {}, "features are not numbers"),
+        ({"a": VECTORS}, {"label_range": (0, 1)}, r"outside \[0, 1\]"),
+        ({"a": VECTORS}, {"split": ["train"] * N}, "'valid' is empty"),
+        ({"a": VECTORS}, {"split": ["train"] * 11 + ["tets"]}, "did you mean 'test'"),
+        ({"a": VECTORS}, {"split": ["train"] * 11 + [None]}, "split is missing in row 11"),
+        ({"a": VECTORS}, {"group": [np.nan] + [1.0] * 11}, "group is missing in row 0"),
+        ({"a": np.ones((N, 2))}, {}, "'a' is constant"),
+        ({"a": VECTORS[:2]}, {"target": TARGET[:2]}, "2 groups .videos. cannot be divided"),
+        ({"a": VECTORS}, {"target": TARGET[:, None]}, r"target has shape \(12, 1\)"),
+        ({"a": VECTORS}, {"target": ["good"] * N}, "target is not numbers"),
+        ({"a": VECTORS}, {"target": np.full(N, np.nan)}, "no label is a finite number"),
+    ],
+)
+def test_bad_arrays(features, changes, message):
+    changes = dict(changes)
+    with pytest.raises(InputError, match=message) as error:
+        from_arrays(features, changes.pop("target", TARGET), name="mine", **changes)
+    assert "\n" not in str(error.value)
+
+
+def test_nan_is_reported_and_cleaned_on_request():
+    values, target = VECTORS.copy(), TARGET.copy()
+    values[3, 1] = np.nan
+    target[0] = np.nan
+    split = ["train"] * 8 + ["valid"] * 2 + ["test"] * 2
+    with pytest.raises(InputError, match="mine: 1 of 12 labels"):
+        from_arrays({"a": values}, target, split=split, name="mine")
+    with pytest.raises(InputError, match="mine: modality 'a' has 1 NaN or infinite values in 1 utterances, first '3'"):
+        from_arrays({"a": values}, TARGET, split=split, name="mine")
+    dataset = from_arrays({"a": values}, target, split=split, clean=True)
+    assert dataset.cleaning is not None
+    assert dataset.cleaning.dropped == ("0",)
+    assert dataset.modalities["a"].values[2, 1] == pytest.approx(np.median(VECTORS[[1, 2, 4, 5, 6, 7], 1]))
+
+
+def frame():
+    return pd.DataFrame(
+        {
+            "x": VECTORS[:, 0],
+            "y": VECTORS[:, 1],
+            "vector": list(VECTORS),
+            "sequence": RAGGED,
+            "score": TARGET,
+            "utterance": [f"u{i}" for i in range(N)],
+            "video": np.repeat(["p", "q", "r", "s"], 3),
+            "part": ["train"] * 6 + ["valid"] * 3 + ["test"] * 3,
+        }
+    )
+
+
+def test_frame_equals_arrays():
+    features = {"a": ["x", "y"], "b": "vector", "c": "sequence", "d": "x"}
+    got = from_frame(frame(), features=features, target="score", id="utterance", group="video", split="part")
+    expected = from_arrays(
+        {"a": VECTORS[:, :2], "b": VECTORS, "c": RAGGED, "d": VECTORS[:, :1]},
+        TARGET,
+        id=[f"u{i}" for i in range(N)],
+        group=np.repeat(["p", "q", "r", "s"], 3),
+        split=["train"] * 6 + ["valid"] * 3 + ["test"] * 3,
+    )
+    assert got.spec == expected.spec
+    assert got.id.tolist() == expected.id.tolist()
+    assert got.group.tolist() == expected.group.tolist()
+    assert got.partitions[0].test.tolist() == expected.partitions[0].test.tolist()
+    for name, array in expected.modalities.items():
+        np.testing.assert_array_equal(got.modalities[name].values, array.values)
+        np.testing.assert_array_equal(got.modalities[name].offsets, array.offsets)
+
+
+def test_frame_takes_rows_by_position_not_by_index():
+    shuffled = frame().iloc[::-1]
+    got = from_frame(shuffled, features={"a": "vector"}, target="score", id="utterance")
+    assert got.id[0] == "u11"
+    np.testing.assert_array_equal(got.modalities["a"].values[0], VECTORS[11].astype(np.float32))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"target": "scor"}, "unknown column 'scor': did you mean 'score'"),
+        ({"features": {"a": ["x", "why"]}}, "unknown column 'why'"),
+        ({"group": "vidoe"}, "did you mean 'video'"),
+        ({"features": {"a": ["utterance"]}}, "features are not numbers"),
+    ],
+)
+def test_bad_frames(changes, message):
+    with pytest.raises(InputError, match=message):
+        from_frame(frame(), **{"features": {"a": ["x"]}, "target": "score", **changes})

@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from comodal.data.collate import TensorView, batch, pad
+from comodal.data.ragged import RaggedArray
+
+
+def naive(rows, index):
+    """Padding as one would write it first."""
+    longest = max([1, *(len(rows[i]) for i in index)])
+    values = torch.zeros(len(index), longest, rows[0].shape[1])
+    mask = torch.zeros(len(index), longest, dtype=torch.bool)
+    for b, i in enumerate(index):
+        for t, frame in enumerate(rows[i]):
+            values[b, t] = torch.from_numpy(frame)
+            mask[b, t] = True
+    return values, mask
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.integers(0, 5), min_size=1, max_size=8), st.data())
+def test_ragged_collate_equals_a_naive_loop(lengths, data):
+    index = data.draw(st.lists(st.integers(0, len(lengths) - 1), min_size=1, max_size=10))
+    rng = np.random.default_rng(len(lengths))
+    rows = [rng.normal(size=(n, 3)).astype(np.float32) for n in lengths]
+    array = RaggedArray.from_rows(rows)
+    starts, runs = torch.from_numpy(array.offsets[:-1]), torch.from_numpy(array.lengths)
+    sequence = pad(torch.from_numpy(array.values), starts[index], runs[index])
+    values, mask = naive(rows, index)
+    assert torch.equal(sequence.values, values)
+    assert torch.equal(sequence.mask, mask)
+
+
+def test_batch_of_a_dataset_keeps_ids_order_and_absence(toy):
+    got = batch(toy, [4, 2, 0])
+    assert got.id == ("c_1", "b_1", "a_1")
+    assert got.target.tolist() == [2.0, 0.0, -3.0]
+    assert got.modalities["audio"].present.tolist() == [True, False, True]
+    assert got.modalities["audio"].values.shape == (3, 2, 2)
+    assert got.modalities["text"].values.shape == (3, 1, 3)
+    np.testing.assert_array_equal(got.modalities["text"].values[:, 0], toy.modalities["text"].values[[4, 2, 0]])
+
+
+def test_vectors_and_runs_give_the_same_batch(toy):
+    """The fast path of utterance-level features against the general one."""
+    view = TensorView(toy)
+    index = torch.tensor([3, 3, 1])
+    fast = view[index].modalities["text"]
+    array = toy.modalities["text"]
+    slow = pad(
+        torch.from_numpy(array.values),
+        torch.from_numpy(array.offsets[:-1])[index],
+        torch.from_numpy(array.lengths)[index],
+    )
+    assert torch.equal(fast.values, slow.values)
+    assert torch.equal(fast.mask, slow.mask)
+
+
+@pytest.mark.parametrize("index", [[2], np.array([2]), torch.tensor([2]), range(2, 3)])
+def test_every_kind_of_index(toy, index):
+    assert TensorView(toy)[index].id == ("b_1",)
+
+
+def test_padding_hides_what_lies_there():
+    """Frame 0 stands in for padding; nothing of it may show, not even NaN."""
+    sequence = pad(torch.tensor([[float("nan")], [1.0]]), torch.tensor([1, 0]), torch.tensor([1, 0]))
+    assert sequence.values.tolist() == [[[1.0]], [[0.0]]]
+
+
+def test_modality_nobody_has():
+    sequence = pad(torch.zeros(0, 4), torch.tensor([0, 0]), torch.tensor([0, 0]))
+    assert sequence.values.shape == (2, 1, 4)
+    assert not sequence.mask.any()
+
+
+def test_read_only_arrays_are_taken_without_a_warning(make):
+    values = np.ones((6, 3), dtype=np.float32)
+    values[0] = 2
+    values.flags.writeable = False
+    view = TensorView(make(modalities={"text": RaggedArray(values, np.arange(7))}))
+    assert view[[0]].modalities["text"].values.sum() == 6
+
+
+def test_batch_does_not_share_memory_with_the_dataset(toy):
+    before = toy.modalities["text"].values.copy()
+    batch(toy, [0, 1]).modalities["text"].values.zero_()
+    np.testing.assert_array_equal(toy.modalities["text"].values, before)

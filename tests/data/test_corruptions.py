@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from comodal.contracts import InputError, ModalitySequence, MultimodalBatch
+from comodal.data.corruptions import add_noise, drop_modality, keep_only, swap_modality
+
+
+def generator(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+@pytest.fixture
+def many():
+    """2000 utterances; values of row i are all i + 1, so that rows can be told apart."""
+    n = 2000
+    values = (torch.arange(n).float() + 1).view(n, 1, 1).expand(n, 3, 2).clone()
+    mask = torch.arange(3) < torch.randint(1, 4, (n, 1), generator=generator())
+    sequence = ModalitySequence(values * mask.unsqueeze(-1), mask)
+    vector = ModalitySequence(torch.ones(n, 1, 2), torch.ones(n, 1, dtype=torch.bool))
+    return MultimodalBatch(tuple(map(str, range(n))), {"text": sequence, "audio": vector}, torch.zeros(n))
+
+
+ACTS = {
+    "drop": lambda b, g: drop_modality(b, "text", probability=0.5, generator=g),
+    "noise": lambda b, g: add_noise(b, "text", severity=0.5, generator=g),
+    "swap": lambda b, g: swap_modality(b, "text", probability=0.5, generator=g),
+    "keep": lambda b, _: keep_only(b, ["audio"]),
+}
+
+
+@pytest.mark.parametrize("act", ACTS.values(), ids=ACTS)
+def test_pure_deterministic_and_zero_on_padding(many, act):
+    before = {name: (s.values.clone(), s.mask.clone()) for name, s in many.modalities.items()}
+    state = torch.get_rng_state()
+    first, second = act(many, generator(3)), act(many, generator(3))
+    assert torch.equal(torch.get_rng_state(), state)
+    for name, (values, mask) in before.items():
+        assert torch.equal(many.modalities[name].values, values)
+        assert torch.equal(many.modalities[name].mask, mask)
+        assert torch.equal(first.modalities[name].values, second.modalities[name].values)
+        assert not first.modalities[name].values[~first.modalities[name].mask].any()
+    assert list(first.modalities) == ["text", "audio"]
+    assert torch.equal(first.modalities["audio"].values, many.modalities["audio"].values)
+    assert not torch.equal(first.modalities["text"].values, many.modalities["text"].values)
+
+
+@pytest.mark.parametrize("act", [ACTS["drop"], ACTS["noise"], ACTS["swap"]])
+def test_another_generator_draws_otherwise(many, act):
+    first, second = act(many, generator(1)), act(many, generator(2))
+    assert not torch.equal(first.modalities["text"].values, second.modalities["text"].values)
+
+
+@pytest.mark.statistical
+def test_dropped_share_is_the_probability(many):
+    """False-alarm rate below 1e-6: 5 standard errors of a binomial share (the seed is fixed)."""
+    present = drop_modality(many, "text", probability=0.3, generator=generator()).modalities["text"].present
+    assert abs(present.float().mean() - 0.7) < 5 * (0.21 / 2000) ** 0.5
+
+
+def test_probability_zero_and_one(many):
+    whole = drop_modality(many, "text", probability=0.0, generator=generator())
+    assert torch.equal(whole.modalities["text"].values, many.modalities["text"].values)
+    none = drop_modality(many, "text", probability=1.0, generator=generator())
+    assert not none.modalities["text"].mask.any()
+
+
+def test_keep_only_keeps_names_and_hides_the_rest(many):
+    kept = keep_only(many, ["audio"])
+    assert not kept.modalities["text"].present.any()
+    assert kept.modalities["audio"].present.all()
+
+
+@pytest.mark.statistical
+def test_noise_has_the_stated_strength(many):
+    """False-alarm rate below 1e-6: 5 standard errors of a sample standard deviation (the seed is fixed)."""
+    clean, noisy = (
+        many.modalities["text"],
+        add_noise(many, "text", severity=0.5, generator=generator()).modalities["text"],
+    )
+    noise = (noisy.values - clean.values)[clean.mask].flatten()
+    assert abs(noise.std() - 0.5) < 5 * 0.5 / (2 * noise.numel()) ** 0.5
+    assert torch.equal(noisy.mask, clean.mask)
+
+
+def test_noise_of_severity_zero_is_none(many):
+    same = add_noise(many, "text", severity=0.0, generator=generator())
+    assert torch.equal(same.modalities["text"].values, many.modalities["text"].values)
+
+
+@pytest.mark.parametrize("n", [2, 3, 50])
+def test_swap_never_gives_an_utterance_its_own(many, n):
+    few = MultimodalBatch(
+        many.id[:n],
+        {name: ModalitySequence(s.values[:n], s.mask[:n]) for name, s in many.modalities.items()},
+        many.target[:n],
+    )
+    for seed in range(10):
+        text = swap_modality(few, "text", probability=1.0, generator=generator(seed)).modalities["text"]
+        came_from = text.values[:, 0, 0]
+        assert not (came_from == few.modalities["text"].values[:, 0, 0]).any()
+        assert sorted(came_from.tolist()) == [float(i + 1) for i in range(n)]  # nobody twice
+        rows = came_from.long() - 1
+        assert torch.equal(text.mask, few.modalities["text"].mask[rows])  # values travel with their mask
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda b: drop_modality(b, "txt", probability=0.5, generator=generator()), "did you mean 'text'"),
+        (lambda b: drop_modality(b, "text", probability=1.5, generator=generator()), "between 0 and 1"),
+        (lambda b: swap_modality(b, "text", probability=float("nan"), generator=generator()), "between 0 and 1"),
+        (lambda b: add_noise(b, "text", severity=-1, generator=generator()), "0 or more"),
+        (lambda b: add_noise(b, "text", severity=float("nan"), generator=generator()), "0 or more"),
+        (lambda b: keep_only(b, []), "no modality to keep"),
+        (lambda b: keep_only(b, ["video"]), "unknown modality 'video'"),
+    ],
+)
+def test_bad_arguments(many, call, message):
+    with pytest.raises(InputError, match=message):
+        call(many)
+
+
+def test_a_batch_of_one_cannot_swap(toy):
+    from comodal.data.collate import batch
+
+    with pytest.raises(InputError, match="give at least 2"):
+        swap_modality(batch(toy, [0]), "text", probability=1.0, generator=generator())

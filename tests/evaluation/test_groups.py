@@ -1,0 +1,87 @@
+"""Resampling by counts equals resampling by rows."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.stats import norm, t
+
+from comodal.contracts import InputError, PredictionTable
+from comodal.evaluation.groups import Grouping, bootstrap_counts, group_sums, grouping, percentile_interval
+from comodal.metrics import METRICS
+
+
+def table(n: int = 60, videos: int = 7, seed: int = 0) -> PredictionTable:
+    rng = np.random.default_rng(seed)
+    target = rng.integers(-6, 7, size=n) / 2.0
+    return PredictionTable(
+        id=np.array([f"u{i}" for i in range(n)]),
+        group=np.array([f"video{i}" for i in rng.permutation(np.arange(n) % videos)]),
+        split=np.full(n, "test"),
+        scenario=np.full(n, "clean"),
+        target=target,
+        prediction=0.5 * target + rng.normal(size=n),
+        critic_score=np.full(n, np.nan),
+    )
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_counts_equal_a_naive_resample(name: str) -> None:
+    data, metric = table(), METRICS[name]
+    groups = grouping(data)
+    counts = bootstrap_counts(groups.count, replicates=20, seed=1)
+    fast = metric.value(counts @ group_sums(metric, data.target, data.prediction, groups))
+    for row, value in zip(counts.astype(int), fast, strict=True):
+        drawn = np.concatenate([np.flatnonzero(groups.codes == v) for v, times in enumerate(row) for _ in range(times)])
+        assert value == pytest.approx(metric(data.target[drawn], data.prediction[drawn]), abs=1e-9)
+
+
+def test_codes_follow_the_videos() -> None:
+    data = table()
+    groups = grouping(data)
+    for code in range(groups.count):
+        assert len(set(data.group[groups.codes == code])) == 1
+        assert groups.sizes[code] == (groups.codes == code).sum()
+
+
+def test_effective_count() -> None:
+    assert Grouping(np.zeros(0, dtype=int), np.array([5, 5, 5])).effective_count == pytest.approx(3.0)
+    assert Grouping(np.zeros(0, dtype=int), np.array([1000, 1, 1])).effective_count < 1.01
+
+
+def test_counts_have_multinomial_moments() -> None:
+    """Mean 1, variance 1 - 1/V; 5 standard errors over 8 videos: false-alarm rate below 1e-5."""
+    counts = bootstrap_counts(8, replicates=20000, seed=0)
+    assert np.abs(counts.mean(axis=0) - 1.0).max() < 5 * np.sqrt(7 / 8 / 20000)
+    assert counts.var() == pytest.approx(7 / 8, rel=0.03)
+    assert not np.array_equal(counts, bootstrap_counts(8, replicates=20000, seed=1))
+
+
+def test_interval_of_a_normal_sample_is_students() -> None:
+    normal = norm.ppf((np.arange(100000) + 0.5) / 100000)
+    low, high = percentile_interval(normal, 10)
+    assert high == pytest.approx(np.sqrt(10 / 9) * t.ppf(0.975, 9), abs=1e-3)
+    assert low == pytest.approx(-high, abs=1e-9)
+    assert high > np.quantile(normal, 0.975)
+
+
+def test_interval_leaves_undefined_replicates_out_and_one_video_has_none() -> None:
+    values = np.array([np.nan, *np.linspace(0.0, 1.0, 101)])
+    assert np.isfinite(percentile_interval(values, 30)).all()
+    assert np.isnan(percentile_interval(values, 1)).all()
+
+
+def test_a_table_of_two_scenarios_is_refused() -> None:
+    data = table()
+    with pytest.raises(InputError, match="utterance 'u0' occurs 2 times"):
+        grouping(PredictionTable.concatenate([data, data]))
+
+
+def test_an_empty_table_is_refused() -> None:
+    with pytest.raises(InputError, match="no rows"):
+        grouping(table().select(scenario="without text"))
+
+
+def test_one_replicate_is_refused() -> None:
+    with pytest.raises(InputError, match="at least 2"):
+        bootstrap_counts(5, replicates=1, seed=0)

@@ -1,0 +1,186 @@
+"""The documentation is true: its Python runs, its commands parse, its links lead somewhere.
+
+- The ```` ```python ```` blocks of one file run one after another in one namespace, in an empty folder. A block marked
+  ```` ```python no-run ```` must say in a comment that it needs a network.
+- In ```` ```bash ```` blocks every ``comodal`` command is looked up: the subcommand must exist and each ``--option``
+  must stand in its help. Blocks marked ```` ```bash run ```` are executed as well, in the folder of the file's Python.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import chdir
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+FENCE = re.compile(r"^( *)```(\w+)?[ \t]*([^\n`]*)\n(.*?)^\1```[ \t]*$", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+
+
+class Block(NamedTuple):
+    """A fenced block: its language, what follows the language, its text and the line it starts on."""
+
+    language: str
+    tag: str
+    text: str
+    line: int
+
+
+def blocks(document: str, language: str) -> list[Block]:
+    """Fenced blocks of one language, indentation of list items removed."""
+    found = []
+    for match in FENCE.finditer(document):
+        indent, name, tag, text = match.groups()
+        text = re.sub(rf"^{indent}", "", text, flags=re.MULTILINE)
+        found.append(Block(name or "", tag.strip(), text, document.count("\n", 0, match.start(4))))
+    return [block for block in found if block.language == language]
+
+
+def run_python(path: Path, document: str, folder: Path) -> dict[str, Any]:
+    """Execute a document's Python in one namespace; a traceback names the document's own lines."""
+    namespace: dict[str, Any] = {"__name__": "__main__"}
+    with chdir(folder):
+        for block in blocks(document, "python"):
+            if block.tag == "no-run":
+                assert "network" in block.text, f"{path}:{block.line}: a block may be left out for a network alone"
+                continue
+            code = compile("\n" * block.line + block.text, str(path), "exec", dont_inherit=True)
+            exec(code, namespace)
+    return namespace
+
+
+def run_shell(path: Path, document: str, folder: Path) -> None:
+    """Execute the ``bash run`` blocks, with this interpreter's commands found first."""
+    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    for block in (block for block in blocks(document, "bash") if block.tag == "run"):
+        command = ["bash", "-euo", "pipefail", "-c", block.text]
+        result = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+        assert result.returncode == 0, f"{path}:{block.line}: {result.stdout}{result.stderr}"
+
+
+def commands(document: str) -> Iterator[tuple[int, list[str]]]:
+    """Line and words of each ``comodal`` command in the shell blocks; continued lines joined, comments dropped."""
+    for block in blocks(document, "bash"):
+        joined = re.sub(r"\\\n\s*", " ", block.text)
+        for line in joined.splitlines():
+            words = shlex.split(line.removeprefix("$ "), comments=True)
+            while words and re.fullmatch(r"[A-Z_]+=.*|time", words[0]):  # variables set for one command
+                words = words[1:]
+            if words and words[0] == "comodal":
+                yield block.line, words[1:]
+
+
+@cache
+def help_of(subcommand: str) -> str:
+    """What ``comodal SUBCOMMAND --help`` prints; empty where there is no such subcommand."""
+    command = [str(Path(sys.executable).with_name("comodal")), *subcommand.split(), "--help"]
+    environment = {**os.environ, "COLUMNS": "200"}
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    return result.stdout if result.returncode == 0 else ""
+
+
+def command_faults(words: list[str]) -> list[str]:
+    """What the command line would not understand."""
+    subcommand = words[0] if words and not words[0].startswith("-") else ""
+    text = help_of(subcommand)
+    if not text:
+        return [f"no subcommand {subcommand!r}"]
+    options = [word.partition("=")[0] for word in words if re.match(r"-{1,2}[a-zA-Z]", word)]
+    known = set(re.findall(r"(?<![\w-])-{1,2}[a-zA-Z][\w.-]*", text))
+    return [f"comodal {subcommand}: no option {option}" for option in options if option not in known]
+
+
+def dead_links(path: Path, document: str) -> list[str]:
+    """Relative links that lead to no file."""
+    targets = [target.partition("#")[0] for target in LINK.findall(document) if "://" not in target]
+    return [target for target in targets if target and not (path.parent / target).exists()]
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_code_of_the_document_runs(path: Path, tmp_path: Path) -> None:
+    document = path.read_text(encoding="utf-8")
+    run_python(path, document, tmp_path)
+    run_shell(path, document, tmp_path)
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_commands_of_the_document_exist(path: Path) -> None:
+    found = commands(path.read_text(encoding="utf-8"))
+    faults = [f"line {line}: {fault}" for line, words in found for fault in command_faults(words)]
+    assert faults == []
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_of_the_document_lead_somewhere(path: Path) -> None:
+    assert dead_links(path, path.read_text(encoding="utf-8")) == []
+
+
+def fenced(language: str, text: str) -> str:
+    """A document of one block."""
+    return f"Words.\n\n```{language}\n{text}\n```\n"
+
+
+def test_documents_are_found() -> None:
+    assert ROOT / "README.md" in DOCUMENTS
+
+
+def test_python_blocks_share_a_namespace(tmp_path: Path) -> None:
+    document = fenced("python", "a = 1") + fenced("text", "a = 5") + fenced("python", "b = a + 1")
+    assert run_python(Path("x.md"), document, tmp_path)["b"] == 2
+
+
+def test_an_indented_block_runs(tmp_path: Path) -> None:
+    document = "1. item\n\n   ```python\n   if True:\n       a = 3\n   ```\n"
+    assert run_python(Path("x.md"), document, tmp_path)["a"] == 3
+
+
+def test_a_wrong_block_fails_at_its_line(tmp_path: Path) -> None:
+    with pytest.raises(AssertionError) as caught:
+        run_python(Path("x.md"), fenced("python", "a = 1\nassert a == 2"), tmp_path)
+    assert caught.traceback[-1].lineno == 4  # counted from 0: the fifth line of the document
+
+
+def test_a_block_is_left_out_for_a_network_alone(tmp_path: Path) -> None:
+    run_python(Path("x.md"), fenced("python no-run", "1 / 0  # needs a network"), tmp_path)
+    with pytest.raises(AssertionError, match="network alone"):
+        run_python(Path("x.md"), fenced("python no-run", "1 / 0"), tmp_path)
+
+
+def test_python_runs_in_the_given_folder(tmp_path: Path) -> None:
+    run_python(Path("x.md"), fenced("python", "open('made', 'w').close()"), tmp_path)
+    assert (tmp_path / "made").exists()
+
+
+def test_shell_blocks_run_when_marked(tmp_path: Path) -> None:
+    run_shell(Path("x.md"), fenced("bash run", "touch made") + fenced("bash", "false"), tmp_path)
+    assert (tmp_path / "made").exists()
+    with pytest.raises(AssertionError, match=r"x\.md:3"):
+        run_shell(Path("x.md"), fenced("bash run", "false\ntrue"), tmp_path)
+
+
+def test_commands_are_taken_apart() -> None:
+    text = "$ comodal train synthetic \\\n    --seed 3  # a remark\nmake test\nOMP_NUM_THREADS=1 comodal estimate a.npz"
+    found = [words for _, words in commands(fenced("bash", text))]
+    assert found == [["train", "synthetic", "--seed", "3"], ["estimate", "a.npz"]]
+
+
+def test_an_unknown_subcommand_or_option_is_a_fault() -> None:
+    assert command_faults(["train", "synthetic", "--help"]) == []
+    assert command_faults(["polish", "synthetic"]) == ["no subcommand 'polish'"]
+    assert command_faults(["train", "synthetic", "--sede=3"]) == ["comodal train: no option --sede"]
+
+
+def test_a_dead_link_is_seen(tmp_path: Path) -> None:
+    (tmp_path / "here.md").touch()
+    document = "[a](here.md#part) [b](https://example.org/x) [c](#part) [d](gone.md)"
+    assert dead_links(tmp_path / "index.md", document) == ["gone.md"]
