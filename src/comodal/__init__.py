@@ -34,12 +34,16 @@ if TYPE_CHECKING:  # the same names as in _HOMES: editors and type checkers read
     from comodal.dependency.measures import DependencyMeasure
     from comodal.dependency.penalty import DependencyPenalty
     from comodal.dependency.schedules import CosineWarmup, LinearWarmup
+    from comodal.evaluation.comparison import Comparison, compare
     from comodal.evaluation.experiment import DataConfig, RunReport, evaluate, train
+    from comodal.evaluation.grid import CompareConfig
     from comodal.training.config import PenaltyConfig, RunConfig, TrainingConfig
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "CompareConfig",
+    "Comparison",
     "ComparisonRow",
     "CosineWarmup",
     "DataConfig",
@@ -62,6 +66,7 @@ __all__ = [
     "RunReport",
     "SyntheticConfig",
     "TrainingConfig",
+    "compare",
     "estimate_dependency",
     "evaluate",
     "from_arrays",
@@ -71,6 +76,8 @@ __all__ = [
 ]
 
 _HOMES = {  # public name to the module that defines it, with ":name" where it has another name there
+    "CompareConfig": "comodal.evaluation.grid",
+    "Comparison": "comodal.evaluation.comparison",
     "ComparisonRow": "comodal.contracts",
     "CosineWarmup": "comodal.dependency.schedules",
     "DataConfig": "comodal.evaluation.experiment",
@@ -93,6 +100,7 @@ _HOMES = {  # public name to the module that defines it, with ":name" where it h
     "RunReport": "comodal.evaluation.experiment",
     "SyntheticConfig": "comodal.data.synthetic_config",
     "TrainingConfig": "comodal.training.config",
+    "compare": "comodal.evaluation.comparison",
     "estimate_dependency": "comodal.dependency.estimation",
     "evaluate": "comodal.evaluation.experiment",
     "from_arrays": "comodal.data.arrays",

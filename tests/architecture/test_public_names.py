@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import importlib
-import pkgutil
 import types
 from pathlib import Path
 
@@ -15,8 +14,9 @@ import comodal
 
 def all_modules() -> list[str]:
     """Dotted names of every module of the package, ``__main__`` left out since importing it runs the command."""
-    found = pkgutil.walk_packages(comodal.__path__, "comodal.")
-    return ["comodal", *(module.name for module in found if not module.name.endswith("__main__"))]
+    root = Path(comodal.__file__).parent
+    paths = (path.relative_to(root.parent).with_suffix("") for path in sorted(root.rglob("*.py")))
+    return [".".join(path.parts).removesuffix(".__init__") for path in paths if path.name != "__main__"]
 
 
 def missing_names(module: types.ModuleType) -> list[str]:

@@ -49,7 +49,7 @@ def example() -> dict[Setting, list[SeedRun]]:
 
 
 def rows_of(**options: object) -> list[ComparisonRow]:
-    return comparison_rows(example(), parents={"early:text": "early"}, replicates=300, **options)  # type: ignore[arg-type]
+    return comparison_rows(example(), parents={"early:text": "early"}, **options)  # type: ignore[arg-type]
 
 
 def pick(rows: list[ComparisonRow], fusion: str, measure: str, metric: str) -> ComparisonRow:
@@ -75,7 +75,7 @@ def test_a_row_holds_what_the_paired_comparison_finds() -> None:
     data = example()
     row = pick(rows_of(), "early", "kl", "mae")
     ours, theirs = ([run.table for run in data["early", *rest]] for rest in (("kl", 0.3), ("none", 0.0)))
-    found = paired_differences(ours, theirs, replicates=300)["mae"]
+    found = paired_differences(ours, theirs)["mae"]
     each = [METRICS["mae"](table.target, table.prediction) for table in ours]
     assert (row.mean, row.std) == pytest.approx((np.mean(each), np.std(each, ddof=1)))
     assert (row.delta, row.ci_low, row.ci_high, row.p_raw) == pytest.approx(
@@ -92,7 +92,7 @@ def test_references_have_no_difference_and_a_parent_gives_one() -> None:
     text = pick(rows, "early:text", "none", "mae")
     assert text.reference == "early/none"
     assert text.delta == pytest.approx(text.mean - pick(rows, "early", "none", "mae").mean)
-    alone = comparison_rows({("early:text", "none", 0.0): runs(1.5, 5)}, replicates=300)
+    alone = comparison_rows({("early:text", "none", 0.0): runs(1.5, 5)})
     assert all(row.delta is None and row.p_value is None for row in alone)
 
 
@@ -111,14 +111,14 @@ def test_families_of_the_two_corrections() -> None:
 def test_seeds_are_paired_by_number_and_not_by_position() -> None:
     data = example()
     turned = {setting: arm[::-1] if setting[1] == "kl" else arm for setting, arm in data.items()}
-    assert comparison_rows(turned, replicates=300) == comparison_rows(data, replicates=300)
+    assert comparison_rows(turned) == comparison_rows(data)
 
 
 def test_a_reference_may_have_more_seeds() -> None:
     data = {("early", "none", 0.0): runs(1.0, 0, range(9)), ("early", "kl", 0.3): runs(0.9, 1, range(3, 7))}
-    rows = comparison_rows(data, replicates=300, metrics=["mae"])
+    rows = comparison_rows(data, metrics=["mae"])
     same = {**data, ("early", "none", 0.0): data["early", "none", 0.0][3:7]}
-    fewer = comparison_rows(same, replicates=300, metrics=["mae"])
+    fewer = comparison_rows(same, metrics=["mae"])
     assert rows[1] == fewer[1]
     assert (rows[0].n_seeds, fewer[0].n_seeds) == (9, 4)
 
@@ -134,14 +134,14 @@ def test_collapsed_runs_are_counted() -> None:
     arm = data["early", "kl", 0.3]
     arm[0] = replace(arm[0], table=replace(arm[0].table, prediction=np.full(N, 0.2)))
     arm[1] = replace(arm[1], collapsed=True)
-    rows = comparison_rows(data, replicates=300)
+    rows = comparison_rows(data)
     assert {row.collapsed for row in rows if row.measure == "kl" and row.fusion == "early"} == {2}
     assert {row.collapsed for row in rows if row.measure == "none"} == {0}
 
 
 def test_one_seed_gives_rows_without_nan() -> None:
     data = {("early", "none", 0.0): runs(1.0, 0, range(1)), ("early", "kl", 0.3): runs(0.9, 1, range(1))}
-    row = comparison_rows(data, replicates=300, metrics=["mae"])[1]
+    row = comparison_rows(data, metrics=["mae"])[1]
     assert row.delta is not None
     assert (row.std, row.ci_low, row.p_value, row.p_raw, row.p_holm_all) == (None,) * 5
     assert "1 seed" in row.note
@@ -149,7 +149,7 @@ def test_one_seed_gives_rows_without_nan() -> None:
 
 def test_two_weights_of_a_measure_are_two_rows() -> None:
     data = {**example(), ("early", "kl", 1.0): runs(0.9, 8)}
-    rows = comparison_rows(data, replicates=300, metrics=["mae"])
+    rows = comparison_rows(data, metrics=["mae"])
     assert [row.weight for row in rows if (row.fusion, row.measure) == ("early", "kl")] == [0.3, 1.0]
 
 

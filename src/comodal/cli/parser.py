@@ -28,7 +28,7 @@ class Parser(jsonargparse.ArgumentParser):
         """Raise what the command prints."""
         del ex
         line = " ".join(message.split())
-        raise InputError(_with_nearest(line, self) + f" (see {self.prog} --help)")
+        raise InputError(_with_nearest(line, self) + f" (see {self.prog.replace(' [options]', '')} --help)")
 
 
 def _with_nearest(line: str, parser: jsonargparse.ArgumentParser) -> str:

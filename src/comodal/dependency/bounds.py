@@ -20,10 +20,10 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 from torch.nn import functional
 
+from comodal.dependency import log_ratios
 from comodal.dependency.exponentials import EXPONENT_LIMIT, guarded_exp, log_mean_exp, mean_score
 
 __all__ = [
@@ -235,29 +235,6 @@ def kantorovich_rubinstein(joint: Tensor, marginal: Tensor) -> Tensor:
     return mean_score(joint) - mean_score(marginal)
 
 
-# How the best critic of each bound becomes a log density ratio; named functions, since a measure must be picklable.
-
-
-def _ratio_above_partition(scores: Tensor, marginal: Tensor) -> Tensor:
-    return scores - log_mean_exp(marginal)
-
-
-def _ratio_above_one(scores: Tensor, _: Tensor) -> Tensor:
-    return scores - 1.0
-
-
-def _ratio_itself(scores: Tensor, _: Tensor) -> Tensor:
-    return scores
-
-
-def _ratio_doubled(scores: Tensor, _: Tensor) -> Tensor:
-    return 2.0 * scores
-
-
-def _ratio_of_excess(scores: Tensor, _: Tensor) -> Tensor:
-    return torch.log((1.0 + 0.5 * scores).clamp(min=1e-12))
-
-
 @dataclass(frozen=True)
 class Bound:
     """A bound and the facts about it.
@@ -299,15 +276,15 @@ BOUNDS: dict[str, Bound] = {
             "donsker_varadhan",
             donsker_varadhan,
             "nats",
-            _ratio_above_partition,
+            log_ratios.above_partition,
             _dv_of_partition,
             averages_over_batches=False,
         ),
-        Bound("nwj", nwj, "nats", _ratio_above_one, _nwj_of_partition),
-        Bound("reverse_kl", reverse_kl, "nats", _ratio_itself),
-        Bound("pearson", pearson, "divergence", _ratio_of_excess),
-        Bound("squared_hellinger", squared_hellinger, "divergence", _ratio_doubled, _hellinger_of_partition),
-        Bound("jensen_shannon", jensen_shannon, "nats", _ratio_itself),
+        Bound("nwj", nwj, "nats", log_ratios.above_one, _nwj_of_partition),
+        Bound("reverse_kl", reverse_kl, "nats", log_ratios.itself),
+        Bound("pearson", pearson, "divergence", log_ratios.of_excess),
+        Bound("squared_hellinger", squared_hellinger, "divergence", log_ratios.doubled, _hellinger_of_partition),
+        Bound("jensen_shannon", jensen_shannon, "nats", log_ratios.itself),
         Bound("kantorovich_rubinstein", kantorovich_rubinstein, "distance", None, needs_lipschitz=True),
     )
 }

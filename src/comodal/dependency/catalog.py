@@ -83,6 +83,6 @@ def unknown_name(kind: str, name: object, known: Sequence[str]) -> InputError:
         >>> print(unknown_name("measure", "wassertein", ["kl", "wasserstein"]))
         unknown measure 'wassertein': did you mean 'wasserstein'? (known: kl, wasserstein)
     """
-    close = difflib.get_close_matches(str(name), known, n=1, cutoff=0.5)
+    close = difflib.get_close_matches(str(name).lower(), known, n=1, cutoff=0.5)
     hint = f": did you mean {close[0]!r}?" if close else ""
     return InputError(f"unknown {kind} {name!r}{hint} (known: {', '.join(known)})")

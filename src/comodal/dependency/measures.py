@@ -99,6 +99,8 @@ class DependencyMeasure(nn.Module):
         self.spec = measure_spec(measure)
         self.layout = ViewLayout(dims)
         self.normalize = _checked_normalization(normalize, self.spec, self.layout)
+        if rounds < 1 or not 0.0 < rate <= 1.0:
+            raise InputError(f"rounds={rounds}, rate={rate}: give 1 or more pairings, and a rate in (0, 1]")
         self.rounds, self.rate, self.seed = rounds, rate, seed
         self.lipschitz = _checked_lipschitz(lipschitz) if self.spec.bound.needs_lipschitz else None
         self.critic = _built_critic(critic, self.layout, hidden=hidden, seed=seed)

@@ -62,6 +62,9 @@ class ViewLayout:
             ordered = list(views)
             if len(ordered) != len(self.names):
                 raise InputError(f"got {len(ordered)} representations, expected {len(self.names)}: {self._remedy}")
+        for name, view in zip(self.names, ordered, strict=True):
+            if not isinstance(view, Tensor):
+                raise InputError(f"representation {name!r} is a {type(view).__name__}: give a torch.Tensor")
         n = ordered[0].shape[0] if ordered[0].ndim else 0
         for name, dim, view in zip(self.names, self.dims, ordered, strict=True):
             if view.ndim != 2 or view.shape[1] != dim or not view.is_floating_point():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from comodal.contracts import ModalitySequence
@@ -26,6 +27,7 @@ def masked_mean(sequence: ModalitySequence) -> Tensor:
         >>> masked_mean(ModalitySequence(values, torch.tensor([[True, True, False]])))
         tensor([[2.]])
     """
-    weights = sequence.mask.unsqueeze(-1).to(sequence.values.dtype)
-    total = (sequence.values * weights).sum(dim=1)
-    return total if sequence.values.shape[1] == 1 else total / weights.sum(dim=1).clamp_min(1.0)
+    mask = sequence.mask.unsqueeze(-1)
+    # Selected, not multiplied: what stands in the padding of a batch of one's own may be infinite or NaN.
+    total = torch.where(mask, sequence.values, 0.0).sum(dim=1)
+    return total if sequence.values.shape[1] == 1 else total / mask.sum(dim=1).clamp_min(1)

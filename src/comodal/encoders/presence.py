@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -49,9 +49,17 @@ class ModalityDropout(nn.Module):
         return spared & present
 
 
-def presence(batch: MultimodalBatch) -> Tensor:
-    """``(B, M)`` bool: which modalities of each utterance are there at all."""
-    return torch.stack([sequence.present for sequence in batch.modalities.values()], dim=1)
+def presence(batch: MultimodalBatch, names: Iterable[str]) -> Tensor:
+    """``(B, M)`` bool: which modalities of each utterance are there at all, in the order of ``names``.
+
+    Example:
+        >>> import torch
+        >>> from comodal.contracts import ModalitySequence
+        >>> there, absent = (ModalitySequence(torch.zeros(1, 1, 2), torch.tensor([[known]])) for known in (True, False))
+        >>> presence(MultimodalBatch(("a",), {"audio": absent, "text": there}, torch.zeros(1)), ["text", "audio"])
+        tensor([[ True, False]])
+    """
+    return torch.stack([batch.modalities[name].present for name in names], dim=1)
 
 
 def mask_absent(representations: Mapping[str, Tensor], present: Tensor) -> list[Tensor]:
@@ -63,5 +71,4 @@ def mask_absent(representations: Mapping[str, Tensor], present: Tensor) -> list[
         [tensor([[1., 1.],
                 [0., 0.]])]
     """
-    keep = present.to(next(iter(representations.values())).dtype)
-    return [value * keep[:, m : m + 1] for m, value in enumerate(representations.values())]
+    return [torch.where(present[:, m : m + 1], value, 0.0) for m, value in enumerate(representations.values())]

@@ -1,6 +1,6 @@
 """Two arms, the same seeds and the same test videos -> paired differences with honest intervals.
 
-Axis legend: N utterances, V videos, S seeds, B bootstrap replicates over videos.
+Axis legend: N utterances, V videos, S seeds.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ import numpy as np
 
 from comodal.contracts import InputError, PredictionTable
 from comodal.evaluation.crossed import CrossedMean, crossed_mean
-from comodal.evaluation.groups import Grouping, bootstrap_counts, group_sums, grouping
-from comodal.metrics import DEFAULT_METRICS, Array, Metric, metrics_named
+from comodal.evaluation.groups import Grouping, group_sums, grouping, leave_one_out
+from comodal.metrics import DEFAULT_METRICS, Array, metrics_named
 
 __all__ = ["Arm", "difference", "evaluate_arm", "paired_differences", "same_utterances"]
 
@@ -24,12 +24,12 @@ class Arm:
 
     Attributes:
         values: metric name to ``(S,)``, each seed on all utterances.
-        replicates: metric name to ``(B, S)``, each seed on each resample of the videos.
+        left_out: metric name to ``(V, S)``, each seed on all utterances but those of one video.
         groups: the videos, the same for every arm it is compared with.
     """
 
     values: dict[str, Array]
-    replicates: dict[str, Array]
+    left_out: dict[str, Array]
     groups: Grouping
 
 
@@ -59,53 +59,39 @@ def same_utterances(tables: Sequence[PredictionTable]) -> None:
                 )
 
 
-def evaluate_arm(
-    tables: Sequence[PredictionTable],
-    *,
-    metrics: Sequence[str] = DEFAULT_METRICS,
-    replicates: int = 2000,
-    seed: int = 0,
-) -> Arm:
-    """Metrics of every seed of an arm, on all videos and on resampled videos.
+def evaluate_arm(tables: Sequence[PredictionTable], *, metrics: Sequence[str] = DEFAULT_METRICS) -> Arm:
+    """Metrics of every seed of an arm, on all videos and with each video left out.
 
     Args:
         tables: one a seed, the same utterances in the same order.
         metrics: names in :data:`comodal.metrics.METRICS`.
-        replicates: B; all arms to be compared must use the same number ...
-        seed: ... and the same seed of the bootstrap, so that they see the same videos.
 
     Raises:
         InputError: tables that differ in their utterances, an unknown metric, or predictions that are not finite.
     """
     same_utterances(tables)
     groups = grouping(tables[0])
-    counts = bootstrap_counts(groups.count, replicates=replicates, seed=seed)
-    values, resampled = {}, {}
+    values, left_out = {}, {}
     for metric in metrics_named(metrics):
         sums = np.stack([group_sums(metric, table.target, table.prediction, groups) for table in tables], axis=1)
         values[metric.name] = metric.of_sums(sums.sum(axis=0))
-        resampled[metric.name] = _resampled(metric, sums, counts)
-    return Arm(values, resampled, groups)
+        left_out[metric.name] = metric.value(leave_one_out(sums))
+    return Arm(values, left_out, groups)
 
 
 def difference(arm: Arm, reference: Arm, metric: str) -> CrossedMean:
     """Mean paired difference ``arm - reference`` of one metric; seeds are paired by position.
 
     Raises:
-        InputError: the arms have different numbers of seeds or replicates.
+        InputError: the arms have different numbers of seeds.
     """
-    ours, theirs = arm.replicates[metric], reference.replicates[metric]
-    if ours.shape != theirs.shape:
+    ours, theirs = arm.values[metric], reference.values[metric]
+    if len(ours) != len(theirs):
         raise InputError(
-            f"arms of {ours.shape[1]} and {theirs.shape[1]} seeds, {ours.shape[0]} and {theirs.shape[0]} replicates: "
-            "a paired comparison needs the same seeds and replicates in both"
+            f"arms of {len(ours)} and {len(theirs)} seeds: a paired comparison needs the same seeds in both"
         )
-    return crossed_mean(
-        arm.values[metric] - reference.values[metric],
-        ours - theirs,
-        n_groups=arm.groups.count,
-        effective_groups=arm.groups.effective_count,
-    )
+    left_out = arm.left_out[metric] - reference.left_out[metric]
+    return crossed_mean(ours - theirs, left_out, effective_groups=arm.groups.effective_count)
 
 
 def paired_differences(
@@ -113,8 +99,6 @@ def paired_differences(
     reference: Sequence[PredictionTable],
     *,
     metrics: Sequence[str] = DEFAULT_METRICS,
-    replicates: int = 2000,
-    seed: int = 0,
 ) -> dict[str, CrossedMean]:
     """Compare two arms whose i-th tables come from the same seed.
 
@@ -125,8 +109,6 @@ def paired_differences(
         tables: one a seed.
         reference: one a seed, the same seeds in the same order, the same utterances in the same order.
         metrics: names in :data:`comodal.metrics.METRICS`.
-        replicates: bootstrap replicates over videos.
-        seed: of the bootstrap.
 
     Returns:
         Metric name to :class:`~comodal.evaluation.crossed.CrossedMean`; the sign is that of ``tables - reference``.
@@ -147,10 +129,5 @@ def paired_differences(
     (True, True, True)
     """
     same_utterances([*tables, *reference])
-    arm, other = (evaluate_arm(t, metrics=metrics, replicates=replicates, seed=seed) for t in (tables, reference))
+    arm, other = (evaluate_arm(given, metrics=metrics) for given in (tables, reference))
     return {name: difference(arm, other, name) for name in metrics}
-
-
-def _resampled(metric: Metric, sums: Array, counts: Array) -> Array:
-    videos, seeds, terms = sums.shape
-    return metric.value((counts @ sums.reshape(videos, seeds * terms)).reshape(-1, seeds, terms))

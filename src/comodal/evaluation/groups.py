@@ -1,8 +1,9 @@
-"""Bootstrap over videos: sums per video, resampled by counting how often each video was drawn.
+"""Videos as the unit of resampling: sums per video, from which every resample follows without touching utterances.
 
 Utterances of one video share speaker, microphone and topic, so the video and not the utterance is the unit that is
-drawn again. Every metric is a function of sums over utterances (:mod:`comodal.metrics`), so a resample of videos is a
-vector of counts and all resamples together are one matrix product.
+drawn again or left out. Every metric is a function of sums over utterances (:mod:`comodal.metrics`), so a bootstrap
+resample of videos is a vector of counts, all resamples together are one matrix product, and leaving a video out is a
+subtraction.
 
 Axis legend: N utterances, V videos (groups), B bootstrap replicates, k terms of a metric.
 """
@@ -18,7 +19,7 @@ import numpy.typing as npt
 from comodal.contracts import InputError, PredictionTable
 from comodal.metrics import Array, Metric, checked
 
-__all__ = ["Grouping", "bootstrap_counts", "group_sums", "grouping", "percentile_interval"]
+__all__ = ["Grouping", "bootstrap_counts", "group_sums", "grouping", "leave_one_out", "percentile_interval"]
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ def bootstrap_counts(n_groups: int, *, replicates: int, seed: int) -> Array:
     Args:
         n_groups: V.
         replicates: B.
-        seed: of the draws; the same seed gives the same draws to every arm and seed that is compared.
+        seed: of the draws.
 
     Returns:
         ``(B, V)`` non-negative whole numbers, each row summing to V.
@@ -107,6 +108,22 @@ def group_sums(metric: Metric, target: Any, prediction: Any, groups: Grouping) -
     terms = metric.terms(*checked(target, prediction))
     sums = [np.bincount(groups.codes, weights=column, minlength=groups.count) for column in terms.T]
     return np.stack(sums, axis=-1)
+
+
+def leave_one_out(sums: Array) -> Array:
+    """The sums over all videos but one, for each video.
+
+    Args:
+        sums: ``(V, ...)`` sums of each video.
+
+    Returns:
+        ``(V, ...)``.
+
+    >>> leave_one_out(np.array([[1.0], [2.0], [4.0]])).ravel().tolist()
+    [6.0, 5.0, 3.0]
+    """
+    left: Array = sums.sum(axis=0) - sums
+    return left
 
 
 def percentile_interval(replicates: Array, n_groups: int) -> tuple[float, float]:

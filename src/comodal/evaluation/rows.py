@@ -50,8 +50,6 @@ def comparison_rows(
     reference: str = "none",
     parents: Mapping[str, str] | None = None,
     metrics: Sequence[str] = DEFAULT_METRICS,
-    replicates: int = 2000,
-    seed: int = 0,
 ) -> list[ComparisonRow]:
     """Every arm against its reference, one row for each metric.
 
@@ -67,8 +65,6 @@ def comparison_rows(
         reference: measure that stands for no penalty.
         parents: fusion model to the one whose reference it is compared with.
         metrics: names in :data:`comodal.metrics.METRICS`.
-        replicates: bootstrap replicates over videos.
-        seed: of the bootstrap.
 
     Returns:
         Rows ordered by setting as given, then by metric.
@@ -83,10 +79,7 @@ def comparison_rows(
     for setting, other in others.items():
         _check_seeds(setting, runs[setting], other, runs)
     same_utterances([run.table for arm in runs.values() for run in arm])
-    arms = {
-        setting: evaluate_arm([run.table for run in arm], metrics=metrics, replicates=replicates, seed=seed)
-        for setting, arm in runs.items()
-    }
+    arms = {setting: evaluate_arm([run.table for run in arm], metrics=metrics) for setting, arm in runs.items()}
     rows = []
     for setting, other in others.items():
         paired = None if other is None else _at_seeds(arms[other], runs[other], [run.seed for run in runs[setting]])
@@ -145,7 +138,7 @@ def _at_seeds(arm: Arm, runs: Sequence[SeedRun], seeds: Sequence[int]) -> Arm:
     columns = [position[number] for number in seeds]
     return Arm(
         {name: values[columns] for name, values in arm.values.items()},
-        {name: values[:, columns] for name, values in arm.replicates.items()},
+        {name: values[:, columns] for name, values in arm.left_out.items()},
         arm.groups,
     )
 

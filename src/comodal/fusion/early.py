@@ -71,7 +71,7 @@ class EarlyFusion(nn.Module):
     def forward(self, batch: MultimodalBatch) -> FusionOutput:
         """Predict a batch; an absent modality enters the fusion as zeros."""
         representations: dict[str, Tensor] = self.encoders(batch)
-        present = self.modality_dropout(presence(batch))
+        present = self.modality_dropout(presence(batch, representations))
         fused = self.fuse(torch.cat(mask_absent(representations, present), dim=1))
         return FusionOutput(self.head(fused).squeeze(1), fused, representations)
 

@@ -114,7 +114,7 @@ class LFN(nn.Module):
     def forward(self, batch: MultimodalBatch) -> FusionOutput:
         """Predict a batch."""
         representations: dict[str, Tensor] = self.encoders(batch)
-        present = self.modality_dropout(presence(batch))
+        present = self.modality_dropout(presence(batch, representations))
         views = mask_absent(representations, present)
         fused = self.dropout(low_rank_product(views, list(self.factors), self.rank_weights, self.bias))
         return FusionOutput(self.head(fused).squeeze(1), fused, representations)

@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+import pytest
+
+from comodal.contracts import InputError
+from comodal.dependency.catalog import MEASURES, measure_spec
+
+
+def test_the_measures_of_the_paper_and_ours_are_known_by_name() -> None:
+    assert list(MEASURES) == [
+        "kl",
+        "mine",
+        "f",
+        "reverse_kl",
+        "pearson",
+        "squared_hellinger",
+        "jensen_shannon",
+        "wasserstein",
+    ]
+    assert all(measure_spec(name) is spec and spec.name == name for name, spec in MEASURES.items())
+    assert measure_spec("nwj") is MEASURES["f"]
+
+
+@pytest.mark.parametrize(
+    ("name", "offered"), [("wassertein", "wasserstein"), ("KL", "kl"), ("jensen-shannon", "jensen_s")]
+)
+def test_an_unknown_name_offers_the_nearest(name: str, offered: str) -> None:
+    with pytest.raises(InputError, match=f"unknown measure '{name}': did you mean '{offered}"):
+        measure_spec(name)
+
+
+def test_a_name_like_no_other_lists_them_all() -> None:
+    with pytest.raises(InputError, match=r"unknown measure 'xyzzy' \(known: kl, mine, f"):
+        measure_spec("xyzzy")

@@ -1,0 +1,177 @@
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from comodal.contracts import InputError
+from comodal.dependency import DependencyMeasure, JointCritic, SeparableCritic
+from comodal.dependency.bounds import donsker_varadhan
+from comodal.dependency.moving_average import moving_log_partition
+from comodal.resampling import cyclic_order
+
+DIMS = {"text": 5, "audio": 3, "vision": 3}
+
+
+def views_of(n: int = 10) -> dict[str, Tensor]:
+    return {name: torch.randn(n, dim) for name, dim in DIMS.items()}
+
+
+@pytest.mark.parametrize("dims", [DIMS, {"text": 4, "audio": 4, "vision": 4}], ids=["widths differ", "one width"])
+def test_the_value_is_the_bound_of_normalised_joint_and_broken_tuples(dims: dict[str, int]) -> None:
+    """The two ways to gather tuples, against a plain computation."""
+    measure = DependencyMeasure("kl", dims=dims, rounds=2).eval()
+    views = {name: torch.randn(10, dim) for name, dim in dims.items()}
+    normal = [functional.layer_norm(view, (view.shape[1],)) for view in views.values()]
+    order = cyclic_order(10, 3, rounds=2, generator=torch.Generator().manual_seed(0))
+    broken = [view[rows] for view, rows in zip(normal, order, strict=True)]
+    expected = donsker_varadhan(measure.critic(normal), measure.critic(broken))
+    torch.testing.assert_close(measure.value(views), expected)
+    torch.testing.assert_close(measure.scores(views), measure.critic(normal))
+    assert not torch.isclose(expected, donsker_varadhan(measure.critic(list(views.values())), measure.critic(broken)))
+
+
+def test_with_a_separable_critic_the_value_uses_the_exact_partition() -> None:
+    measure = DependencyMeasure("kl", dims=DIMS, critic="separable")
+    views = views_of()
+    scores, log_partition = measure.critic.with_log_partition(measure.normalized(views))
+    torch.testing.assert_close(measure.value(views), scores.mean() - log_partition)
+
+
+def test_a_bound_without_that_form_falls_back_to_pairs() -> None:
+    measure, views = DependencyMeasure("jensen_shannon", dims=DIMS, critic="separable"), views_of()
+    first, second = measure.value(views), measure.value(views)
+    assert not torch.equal(first, second)  # pairings were drawn
+
+
+def test_evaluation_repeats_its_pairing_and_leaves_trainings_alone() -> None:
+    measure, twin, views = DependencyMeasure("kl", dims=DIMS), DependencyMeasure("kl", dims=DIMS), views_of()
+    with torch.no_grad():
+        assert torch.equal(measure.value(views), measure.value(views))
+    measure.eval()
+    assert torch.equal(measure.value(views), measure.value(views))
+    measure.train()
+    assert torch.equal(measure.value(views), twin.value(views))
+    assert not torch.equal(measure.value(views), measure.value(views))
+
+
+def test_nothing_touches_the_global_generator() -> None:
+    before = torch.get_rng_state()
+    for name in ("mine", "wasserstein"):
+        for lipschitz in ("gradient_penalty", "spectral_norm"):
+            measure = DependencyMeasure(name, dims=DIMS, lipschitz=lipschitz, seed=3)
+            measure.critic_loss({key: torch.ones(8, dim) for key, dim in DIMS.items()}).backward()
+    assert torch.equal(before, torch.get_rng_state())
+    JointCritic([2, 2])
+    assert not torch.equal(before, torch.get_rng_state())
+
+
+def test_seeds_decide_the_critics_weights() -> None:
+    one, same, other = (DependencyMeasure("kl", dims=DIMS, seed=seed) for seed in (1, 1, 2))
+    views = views_of()
+    assert torch.equal(one.scores(views), same.scores(views))
+    assert not torch.equal(one.scores(views), other.scores(views))
+
+
+def test_the_moving_average_moves_when_the_critic_learns_and_only_then() -> None:
+    measure, views = DependencyMeasure("mine", dims=DIMS, rate=0.1), views_of()
+    measure.value(views)
+    assert measure.log_average.isneginf()
+    measure.critic_loss(views)
+    first = measure.log_average.clone()
+    assert first.isfinite()
+    measure.critic_loss(views)
+    assert not torch.equal(measure.log_average, first)
+    assert "log_average" in measure.state_dict()
+
+
+def test_the_value_of_mine_is_donsker_varadhans_and_its_gradient_the_moving_averages() -> None:
+    mine, kl = DependencyMeasure("mine", dims=DIMS).eval(), DependencyMeasure("kl", dims=DIMS).eval()
+    mine.log_average.fill_(2.0)
+    views = {name: view.requires_grad_() for name, view in views_of().items()}
+    torch.testing.assert_close(mine.value(views), kl.value(views))
+    scores = mine.scores(views)
+    (through_mine,) = torch.autograd.grad(mine.value(views), views["text"])
+    (through_kl,) = torch.autograd.grad(kl.value(views), views["text"])
+    assert not torch.allclose(through_mine, through_kl)
+    average = moving_log_partition(mine.log_average, scores, rate=mine.rate)
+    assert average.isfinite()
+
+
+def test_terms_train_both_but_the_regulariser_the_critic_alone() -> None:
+    measure = DependencyMeasure("wasserstein", dims=DIMS)
+    for parameter in measure.critic.parameters():
+        parameter.data.mul_(5.0)  # steep enough for the penalty to act
+    views = {name: view.requires_grad_() for name, view in views_of().items()}
+    value, regulariser = measure.terms(views)
+    assert regulariser is not None
+    assert float(regulariser.detach()) > 0
+    assert all(
+        g is None for g in torch.autograd.grad(regulariser, list(views.values()), allow_unused=True, retain_graph=True)
+    )
+    assert all(g is not None for g in torch.autograd.grad(value, list(views.values())))
+    assert DependencyMeasure("kl", dims=DIMS).terms(views)[1] is None
+
+
+def test_the_critics_loss_is_minus_the_bound_plus_its_regulariser() -> None:
+    measure, twin, views = (*(DependencyMeasure("wasserstein", dims=DIMS) for _ in range(2)), views_of())
+    value, regulariser = twin.terms(views)
+    assert regulariser is not None
+    torch.testing.assert_close(measure.critic_loss(views), regulariser - value)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64])
+def test_inputs_of_any_precision_are_computed_in_the_critics(dtype: torch.dtype) -> None:
+    measure = DependencyMeasure("kl", dims=DIMS)
+    views = {name: view.to(dtype).requires_grad_() for name, view in views_of().items()}
+    value = measure.value(views)
+    value.backward()
+    assert value.dtype == torch.float32
+    assert views["text"].grad is not None
+    assert views["text"].grad.dtype == dtype
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"measure": "kll"}, "unknown measure 'kll': did you mean 'kl'"),
+        ({"critic": "seperable"}, "unknown critic 'seperable': did you mean 'separable'"),
+        ({"normalize": "layernorm"}, "unknown normalize 'layernorm': did you mean 'layer'"),
+        ({"measure": "wasserstein", "normalize": "none"}, "wasserstein grows with the scale"),
+        (
+            {"measure": "wasserstein", "lipschitz": "spectral"},
+            "unknown lipschitz 'spectral': did you mean 'spectral_norm'",
+        ),
+        ({"measure": "wasserstein", "lipschitz": "spectral_norm", "critic": "separable"}, "joint critic only"),
+        ({"dims": {"text": 5, "audio": 1}}, "'audio', which is 1 wide, constant"),
+        ({"dims": {"text": 5}}, "2 or more views"),
+        ({"critic": JointCritic([2, 2])}, r"for widths \(2, 2\), dims are \(5, 3, 3\)"),
+        ({"hidden": ()}, "hidden="),
+        ({"rounds": 0}, "rounds=0"),
+        ({"rate": 0.0}, "rate=0.0"),
+    ],
+)
+def test_options_that_cannot_work_are_refused_at_construction(options: dict, said: str) -> None:
+    arguments: dict = {"measure": "kl", "dims": DIMS, **options}
+    with pytest.raises(InputError, match=said):
+        DependencyMeasure(arguments.pop("measure"), **arguments)
+
+
+def test_a_critic_of_ones_own_is_used_as_it_is() -> None:
+    critic = SeparableCritic(tuple(DIMS.values()), components=2)
+    assert DependencyMeasure("kl", dims=DIMS, critic=critic).critic is critic
+
+
+@pytest.mark.parametrize("act", [DependencyMeasure.value, DependencyMeasure.critic_loss, DependencyMeasure.scores])
+def test_views_that_do_not_fit_are_refused(act: Callable[[DependencyMeasure, object], Tensor]) -> None:
+    with pytest.raises(InputError, match="'audio' has 9 rows and 'text' has 10"):
+        act(DependencyMeasure("kl", dims=DIMS), {**views_of(), "audio": torch.randn(9, 3)})
+
+
+def test_width_one_views_are_measured_without_layer_normalisation() -> None:
+    measure = DependencyMeasure("kl", dims=[1, 1], normalize="none")
+    assert math.isfinite(measure.value([torch.randn(8, 1), torch.randn(8, 1)]).item())

@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from comodal.contracts import FusionOutput, InputError
+from comodal.dependency.variables import variables
+
+OUTPUT = FusionOutput(
+    prediction=torch.zeros(4),
+    fused=torch.randn(4, 3),
+    representations={"text": torch.randn(4, 5), "audio": torch.randn(4, 2)},
+)
+
+
+def test_between_modalities_is_the_representations() -> None:
+    assert variables(OUTPUT) == dict(OUTPUT.representations)
+
+
+def test_between_fusion_is_the_fused_against_all_of_them() -> None:
+    views = variables(OUTPUT, "fusion")
+    assert views["fused"] is OUTPUT.fused
+    assert torch.equal(views["modalities"][:, :5], OUTPUT.representations["text"])
+    assert torch.equal(views["modalities"][:, 5:], OUTPUT.representations["audio"])
+
+
+def test_anything_else_is_refused() -> None:
+    with pytest.raises(InputError, match="unknown between 'modality': did you mean 'modalities'"):
+        variables(OUTPUT, "modality")

@@ -1,0 +1,337 @@
+"""What every fusion architecture promises, whoever adds one: the family is the registry."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from comodal.contracts import DatasetSpec, FusionOutput, InputError, ModalitySequence, MultimodalBatch
+from comodal.fusion import FUSIONS, fusion_family
+from comodal.training.config import TrainingConfig
+from comodal.training.optim import build_optimizer
+
+NAMES = ("text", "audio", "vision", "touch", "smell")
+WIDTHS = (6, 4, 5, 3, 2)
+
+pytestmark = pytest.mark.parametrize("name", FUSIONS)
+
+
+def spec_of(modalities: int, steps: int = 1) -> DatasetSpec:
+    names = NAMES[:modalities]
+    return DatasetSpec("toy", dict(zip(names, WIDTHS, strict=False)), dict.fromkeys(names, steps))
+
+
+def build(name: str, spec: DatasetSpec, **options: Any) -> Any:
+    torch.manual_seed(1)
+    family = fusion_family(name)
+    return family.build(spec, family.config(**options))
+
+
+def make_batch(spec: DatasetSpec, rows: int = 8, *, seed: int = 2) -> MultimodalBatch:
+    """Every modality present, of random length where the spec allows sequences."""
+    generator = torch.Generator().manual_seed(seed)
+    sequences = {}
+    for name, dim in spec.dims.items():
+        steps = spec.max_lengths[name]
+        lengths = torch.randint(1, steps + 1, (rows, 1), generator=generator)
+        mask = torch.arange(steps) < lengths
+        values = torch.randn(rows, steps, dim, generator=generator) * mask.unsqueeze(-1)
+        sequences[name] = ModalitySequence(values, mask)
+    ids = tuple(f"u{row}" for row in range(rows))
+    return MultimodalBatch(ids, sequences, torch.randn(rows, generator=generator))
+
+
+def with_sequences(
+    batch: MultimodalBatch, change: Callable[[str, ModalitySequence], ModalitySequence]
+) -> MultimodalBatch:
+    changed = {name: change(name, sequence) for name, sequence in batch.modalities.items()}
+    return dataclasses.replace(batch, modalities=changed)
+
+
+def without(batch: MultimodalBatch, name: str, *, values: float = 0.0) -> MultimodalBatch:
+    """One modality masked out; what stands in its place must not matter."""
+
+    def change(each: str, sequence: ModalitySequence) -> ModalitySequence:
+        if each != name:
+            return sequence
+        return ModalitySequence(torch.full_like(sequence.values, values), torch.zeros_like(sequence.mask))
+
+    return with_sequences(batch, change)
+
+
+def assert_same(got: FusionOutput, wanted: FusionOutput, **tolerance: float) -> None:
+    torch.testing.assert_close(got.prediction, wanted.prediction, **tolerance)
+    torch.testing.assert_close(got.fused, wanted.fused, **tolerance)
+    torch.testing.assert_close(dict(got.representations), dict(wanted.representations), **tolerance)
+
+
+@pytest.mark.parametrize("modalities", [1, 2, 3, 5])
+@pytest.mark.parametrize("steps", [1, 6])
+def test_output_has_the_shapes_it_declares(name: str, modalities: int, steps: int) -> None:
+    spec = spec_of(modalities, steps)
+    model = build(name, spec)
+    out = model(make_batch(spec, 7))
+    assert out.prediction.shape == (7,)
+    assert out.fused.shape == (7, model.fused_dim)
+    assert {m: tuple(z.shape) for m, z in out.representations.items()} == {m: (7, d) for m, d in model.dims.items()}
+    assert tuple(model.dims) == spec.modalities
+    assert model.input_spec.min_modalities <= modalities
+
+
+def test_a_batch_of_one_utterance(name: str) -> None:
+    spec = spec_of(3)
+    model = build(name, spec).eval()
+    batch = make_batch(spec, 8)
+    first = dataclasses.replace(
+        with_sequences(batch, lambda _, s: ModalitySequence(s.values[:1], s.mask[:1])), id=batch.id[:1]
+    )
+    torch.testing.assert_close(model(first).prediction, model(batch).prediction[:1])
+
+
+@pytest.mark.parametrize("filler", [0.0, 7.0, float("nan"), float("inf")])
+def test_extra_padding_changes_nothing(name: str, filler: float) -> None:
+    spec = spec_of(3, 4)
+    model = build(name, spec).eval()
+    batch = make_batch(spec)
+
+    def pad(_: str, sequence: ModalitySequence) -> ModalitySequence:
+        rows, _, dim = sequence.values.shape
+        values = torch.where(sequence.mask.unsqueeze(-1), sequence.values, filler)
+        return ModalitySequence(
+            torch.cat([values, torch.full((rows, 3, dim), filler)], dim=1),
+            torch.cat([sequence.mask, torch.zeros(rows, 3, dtype=torch.bool)], dim=1),
+        )
+
+    assert_same(model(with_sequences(batch, pad)), model(batch), atol=1e-6, rtol=1e-5)
+    unmasked = with_sequences(batch, lambda n, s: ModalitySequence(pad(n, s).values, torch.ones_like(pad(n, s).mask)))
+    assert not torch.allclose(model(unmasked).prediction, model(batch).prediction), "a mask that is ignored goes unseen"
+
+
+def test_order_of_the_batch_is_the_order_of_the_output(name: str) -> None:
+    spec = spec_of(3, 4)
+    model = build(name, spec).eval()
+    batch = make_batch(spec)
+    order = torch.tensor([3, 0, 7, 1, 6, 2, 5, 4])
+    moved = model(with_sequences(batch, lambda _, s: ModalitySequence(s.values[order], s.mask[order])))
+    out = model(batch)
+    wanted = FusionOutput(
+        out.prediction[order], out.fused[order], {n: z[order] for n, z in out.representations.items()}
+    )
+    assert_same(moved, wanted, atol=1e-6, rtol=1e-5)
+    assert not torch.allclose(moved.prediction, out.prediction)
+
+
+def test_order_of_the_modalities_in_a_batch_does_not_matter(name: str) -> None:
+    spec = spec_of(3)
+    model = build(name, spec).eval()
+    batch = without(make_batch(spec), "audio")
+    turned = dataclasses.replace(batch, modalities=dict(reversed(batch.modalities.items())))
+    assert_same(model(turned), model(batch), atol=0.0, rtol=0.0)
+
+
+@pytest.mark.parametrize("steps", [1, 4])
+def test_gradient_reaches_every_modality_and_every_parameter(name: str, steps: int) -> None:
+    spec = spec_of(4, steps)
+    model = build(name, spec).eval()
+    batch = make_batch(spec, 64)
+    for sequence in batch.modalities.values():
+        sequence.values.requires_grad_(requires_grad=True)
+    model(batch).prediction.square().sum().backward()
+    for modality, sequence in batch.modalities.items():
+        assert sequence.values.grad is not None
+        real = sequence.mask.unsqueeze(-1)
+        assert (sequence.values.grad.abs() * real).sum() > 0, modality
+        assert (sequence.values.grad.abs() * ~real).sum() == 0, f"padding of {modality}"
+    for parameter_name, parameter in model.named_parameters():
+        assert parameter.grad is not None, parameter_name
+        assert parameter.grad.abs().sum() > 0, parameter_name
+
+
+def test_every_representation_is_told_by_its_own_modality_alone(name: str) -> None:
+    spec = spec_of(3)
+    model = build(name, spec).eval()
+    batch = make_batch(spec)
+    out = model(batch)
+    for chosen in spec.modalities:
+        other = model(
+            with_sequences(
+                batch, lambda n, s, chosen=chosen: ModalitySequence(s.values + 1.0, s.mask) if n == chosen else s
+            )
+        )
+        changed = {n for n in spec.modalities if not torch.equal(other.representations[n], out.representations[n])}
+        assert changed == {chosen}
+        assert not torch.allclose(other.prediction, out.prediction)
+
+
+def group_counts(model: nn.Module) -> dict[str, int]:
+    listed = [id(p) for parameters in model.parameter_groups().values() for p in parameters]
+    return {name: listed.count(id(parameter)) for name, parameter in model.named_parameters()}
+
+
+@pytest.mark.parametrize("modalities", [1, 3])
+def test_every_parameter_is_in_exactly_one_group(name: str, modalities: int) -> None:
+    model = build(name, spec_of(modalities))
+    assert set(group_counts(model).values()) == {1}
+    trained = {id(p) for group in build_optimizer(model, TrainingConfig()).param_groups for p in group["params"]}
+    assert trained == {id(p) for p in model.parameters()}
+
+
+@pytest.mark.parametrize(("twice", "message"), [(False, "in no parameter group"), (True, "in 2 parameter groups")])
+def test_a_parameter_in_no_group_or_in_two_is_refused(name: str, twice: bool, message: str) -> None:
+    model = build(name, spec_of(2))
+    groups = model.parameter_groups()
+    *most, last = groups["fusion"]
+    broken = {**groups, "fusion": most} if not twice else {**groups, "again": [last]}
+    model.parameter_groups = lambda: broken
+    assert set(group_counts(model).values()) != {1}
+    with pytest.raises(InputError, match=message):
+        build_optimizer(model, TrainingConfig())
+
+
+def test_saved_and_loaded_it_predicts_the_same(name: str, tmp_path: Any) -> None:
+    spec = spec_of(3, 4)
+    model = build(name, spec).eval()
+    torch.save(model.state_dict(), tmp_path / "weights.pt")
+    other = build(name, spec).eval()
+    with torch.no_grad():
+        for parameter in other.parameters():
+            parameter.add_(0.5)
+    batch = make_batch(spec)
+    assert not torch.equal(other(batch).prediction, model(batch).prediction)
+    other.load_state_dict(torch.load(tmp_path / "weights.pt", weights_only=True))
+    assert_same(other(batch), model(batch), atol=0.0, rtol=0.0)
+
+
+@pytest.mark.parametrize("steps", [1, 4])
+@pytest.mark.parametrize("filler", [1e6, float("nan")])
+def test_a_masked_modality_has_no_say(name: str, steps: int, filler: float) -> None:
+    spec = spec_of(3, steps)
+    model = build(name, spec).eval()
+    batch = make_batch(spec)
+    hidden = model(without(batch, "audio"))
+    assert hidden.prediction.isfinite().all()
+    assert_same(model(without(batch, "audio", values=filler)), hidden, atol=0.0, rtol=0.0)
+    assert not torch.allclose(hidden.prediction, model(batch).prediction), "audio has no say to begin with"
+
+
+def test_a_masked_modality_gives_no_gradient_to_its_encoder(name: str) -> None:
+    spec = spec_of(3)
+    model = build(name, spec).eval()
+    model(without(make_batch(spec), "audio", values=float("nan"))).prediction.sum().backward()
+    for parameter_name, parameter in model.named_parameters():
+        if parameter.grad is not None:
+            assert parameter.grad.isfinite().all(), parameter_name
+    silent = [p.grad for n, p in model.named_parameters() if ".audio." in n]
+    assert silent
+    assert all(grad is None or grad.abs().sum() == 0 for grad in silent)
+
+
+def test_without_any_modality_the_prediction_is_a_finite_constant(name: str) -> None:
+    spec = spec_of(2)
+    model = build(name, spec).eval()
+    batch = make_batch(spec)
+    prediction = model(without(without(batch, "text"), "audio", values=3.0)).prediction
+    assert prediction.isfinite().all()
+    assert prediction.unique().numel() == 1
+
+
+def test_one_modality_alone_learns(name: str) -> None:
+    spec = spec_of(1)
+    model = build(name, spec, dropout=0.0)
+    batch = make_batch(spec, 32)
+    target = batch.modalities["text"].values[:, 0, 0]
+    optimizer = build_optimizer(model, TrainingConfig(lr=0.01))
+    losses = []
+    for _ in range(60):
+        optimizer.zero_grad()
+        loss = nn.functional.mse_loss(model(batch).prediction, target)
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[-1] < 0.4 * target.var().item()
+    assert losses[0] > losses[-1]
+
+
+def test_bf16_autocast_stays_near_float32(name: str) -> None:
+    spec = spec_of(3, 4)
+    model = build(name, spec).eval()
+    batch = make_batch(spec, 32)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        out = model(batch)
+        out.prediction.float().square().sum().backward()
+    exact = model(batch).prediction
+    error = (out.prediction.float() - exact).abs().max()
+    assert 0.0 < error < 0.05 * exact.abs().max().clamp_min(1.0), "zero would mean that nothing ran in bf16"
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in model.parameters())
+
+
+@pytest.mark.parametrize("steps", [1, 4])
+def test_compiled_it_predicts_the_same(name: str, steps: int) -> None:
+    spec = spec_of(3, steps)
+    model = build(name, spec).eval()
+    batch = make_batch(spec)
+    torch._dynamo.reset()
+    graphs: list[torch.fx.GraphModule] = []
+
+    def eager(graph: torch.fx.GraphModule, inputs: list[Tensor]) -> Callable[..., Any]:
+        del inputs
+        graphs.append(graph)
+        return graph.forward
+
+    compiled = torch.compile(model, backend=eager, fullgraph=True)
+    assert_same(compiled(batch), model(batch), atol=1e-6, rtol=1e-5)
+    assert len(graphs) == 1, "nothing was compiled"
+    torch._dynamo.reset()
+
+
+def test_dropout_is_determined_by_the_seed(name: str) -> None:
+    spec = spec_of(3)
+    model = build(name, spec).train()
+    batch = make_batch(spec)
+
+    def predict(seed: int) -> Tensor:
+        torch.manual_seed(seed)
+        return model(batch).prediction
+
+    assert torch.equal(predict(5), predict(5))
+    assert not torch.equal(predict(5), predict(6))
+
+
+def test_evaluation_draws_no_random_number(name: str) -> None:
+    spec = spec_of(3)
+    model = build(name, spec).eval()
+    batch = make_batch(spec)
+    before = torch.get_rng_state()
+    assert torch.equal(model(batch).prediction, model(batch).prediction)
+    assert torch.equal(torch.get_rng_state(), before)
+    model.train()(batch)
+    assert not torch.equal(torch.get_rng_state(), before), "training must draw, or the check above shows nothing"
+
+
+def test_modality_dropout_hides_from_fusion_and_not_from_the_penalty(name: str) -> None:
+    """A penalty sees complete tuples: in training the representations are those of every modality that is there."""
+    spec = spec_of(3)
+    still = dataclasses.replace(fusion_family(name).config().encoder, dropout=0.0, input_dropout=0.0)
+    model = build(name, spec, dropout=0.0, modality_dropout=0.9, encoder=still)
+    batch = make_batch(spec, 64)
+    in_training, in_evaluation = model.train()(batch), model.eval()(batch)
+    for modality in spec.modalities:
+        assert torch.equal(in_training.representations[modality], in_evaluation.representations[modality])
+    assert not torch.allclose(in_training.prediction, in_evaluation.prediction)
+
+
+def test_two_models_of_one_seed_are_equal_and_of_two_are_not(name: str) -> None:
+    spec = spec_of(2)
+    one, two = build(name, spec), build(name, spec)
+    for (parameter_name, a), b in zip(one.named_parameters(), two.parameters(), strict=True):
+        assert torch.equal(a, b), parameter_name
+    three = copy.deepcopy(one)
+    torch.manual_seed(99)
+    three = fusion_family(name).build(spec, fusion_family(name).config())
+    assert any(not torch.equal(a, b) for a, b in zip(one.parameters(), three.parameters(), strict=True))

@@ -1,0 +1,202 @@
+"""Laws that every measure keeps, whatever its bound: those of METHOD.md, on the measure as it is trained and used."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from comodal.contracts import InputError
+from comodal.dependency import MEASURES, DependencyMeasure
+from comodal.dependency.critics import SeparableCritic
+
+EVERY = sorted(MEASURES)
+DIMS = {"text": 6, "audio": 4, "vision": 4}
+
+COPIED_BITS = {
+    "kl": math.log(2),
+    "mine": math.log(2),
+    "f": math.log(2),
+    "pearson": 1.0,
+    "squared_hellinger": 0.5 * (math.sqrt(2) - 1) ** 2 + 0.5,
+    "jensen_shannon": 0.75 * math.log(4 / 3),
+    "wasserstein": 0.5 * math.sqrt(2),  # half the independent pairs must flip one of two one-hot bits
+}
+"""Population values for two copied fair bits, one-hot; the reverse KL is infinite."""
+
+
+def bits(n: int, generator: torch.Generator) -> Tensor:
+    return functional.one_hot(torch.randint(2, (n,), generator=generator), 2).float()
+
+
+def trained(name: str, *, copied: bool, critic: str = "joint", steps: int = 400) -> float:
+    """Value on fresh pairs of bits, copied or independent, after training the critic."""
+    generator = torch.Generator().manual_seed(0)
+    measure = DependencyMeasure(name, dims=[2, 2], normalize="sphere", critic=critic)
+    optimizer = torch.optim.Adam(measure.critic.parameters(), lr=1e-2, fused=True)
+    for _ in range(steps):
+        first = bits(64, generator)
+        loss = measure.critic_loss([first, first if copied else bits(64, generator)])
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    first = torch.eye(2).repeat(1000, 1)
+    second = first if copied else first[torch.randperm(2000, generator=generator)]
+    with torch.no_grad():
+        return float(measure.value([first, second]))
+
+
+@pytest.mark.statistical
+@pytest.mark.parametrize("name", sorted(COPIED_BITS))
+def test_a_critic_trained_on_copied_bits_finds_the_known_value(name: str) -> None:
+    """Seeded; the standard error of 2000 pairs is below 0.02 for every measure, a false alarm needs four of them."""
+    assert trained(name, copied=True) == pytest.approx(COPIED_BITS[name], abs=0.08)
+
+
+@pytest.mark.statistical
+@pytest.mark.parametrize("name", EVERY)
+def test_independent_bits_are_near_zero_and_copied_ones_are_not(name: str) -> None:
+    """Seeded; a bound trained to noise on 400 batches stays below 0.05 with many standard errors to spare."""
+    assert abs(trained(name, copied=False)) < 0.05
+    if name == "reverse_kl":  # infinite in the population: it climbs for as long as it is trained
+        assert trained(name, copied=True) > 1.0
+
+
+@pytest.mark.parametrize("name", ["kl", "f", "squared_hellinger"])
+def test_a_separable_critic_finds_them_without_broken_pairs(name: str) -> None:
+    assert trained(name, copied=True, critic="separable") == pytest.approx(COPIED_BITS[name], abs=0.08)
+
+
+def views_of(n: int, *, requires_grad: bool = False) -> dict[str, Tensor]:
+    generator = torch.Generator().manual_seed(7)
+    return {name: torch.randn(n, dim, generator=generator).requires_grad_(requires_grad) for name, dim in DIMS.items()}
+
+
+@pytest.mark.parametrize("critic", ["joint", "separable"])
+@pytest.mark.parametrize("name", EVERY)
+def test_gradients_reach_every_view_and_the_critic(name: str, critic: str) -> None:
+    measure, views = DependencyMeasure(name, dims=DIMS, critic=critic), views_of(12, requires_grad=True)
+    measure.value(views).backward()
+    assert all(view.grad is not None and bool(view.grad.any()) for view in views.values())
+    assert all(parameter.grad is not None for parameter in measure.critic.parameters())
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_a_critics_loss_reaches_no_view(name: str) -> None:
+    measure, views = DependencyMeasure(name, dims=DIMS), views_of(12, requires_grad=True)
+    measure.critic_loss(views).backward()
+    assert all(view.grad is None for view in views.values())
+    assert all(parameter.grad is not None for parameter in measure.critic.parameters())
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_the_encoders_gradient_climbs_the_value(name: str) -> None:
+    """What ``encoder_gradient_is_valid`` declares; the opposite direction lowers it."""
+    measure, views = DependencyMeasure(name, dims=DIMS).eval(), views_of(12, requires_grad=True)
+    assert measure.spec.bound.encoder_gradient_is_valid
+    value = measure.value(views)
+    gradients = torch.autograd.grad(value, list(views.values()))
+    with torch.no_grad():
+        moved = [
+            [view + sign * 1e-2 * step for view, step in zip(views.values(), gradients, strict=True)]
+            for sign in (1, -1)
+        ]
+        assert measure.value(moved[0]) > value > measure.value(moved[1])
+
+
+@pytest.mark.parametrize("name", sorted(set(EVERY) - {"mine"}))
+def test_the_gradient_is_that_of_finite_differences(name: str) -> None:
+    measure = DependencyMeasure(name, dims=DIMS).double().eval()  # in evaluation the pairing is always the same
+    views = [view.double().requires_grad_() for view in views_of(6).values()]
+    assert torch.autograd.gradcheck(lambda *given: measure.value(given), views, eps=1e-7)
+
+
+def test_the_gradient_of_mine_is_not_that_of_its_value() -> None:
+    measure = DependencyMeasure("mine", dims=DIMS).double().eval()
+    views = [view.double().requires_grad_() for view in views_of(6).values()]
+    assert torch.autograd.gradcheck(lambda *given: measure.value(given), views, eps=1e-7)  # no past yet: the same
+    measure.log_average.fill_(3.0)
+    assert not torch.autograd.gradcheck(lambda *given: measure.value(given), views, eps=1e-7, raise_exception=False)
+
+
+def change_by_scale(name: str, normalize: str) -> float:
+    measure, views = DependencyMeasure(name, dims=DIMS, normalize=normalize).eval(), views_of(40)
+    scaled = {key: 50.0 * view for key, view in views.items()}
+    with torch.no_grad():
+        return abs(float(measure.value(scaled) - measure.value(views)))
+
+
+@pytest.mark.parametrize("normalize", ["layer", "sphere"])
+@pytest.mark.parametrize("name", EVERY)
+def test_scale_alone_changes_nothing(name: str, normalize: str) -> None:
+    assert change_by_scale(name, normalize) < 1e-4
+
+
+@pytest.mark.parametrize("name", sorted(set(EVERY) - {"wasserstein"}))
+def test_without_normalisation_scale_changes_the_value(name: str) -> None:
+    assert change_by_scale(name, "none") > 1e-2
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_the_order_of_modalities_given_does_not_matter(name: str) -> None:
+    measure, views = DependencyMeasure(name, dims=DIMS).eval(), views_of(12)
+    backwards = dict(reversed(views.items()))
+    assert torch.equal(measure.value(views), measure.value(backwards))
+    assert torch.equal(measure.scores(views), measure.scores(backwards))
+
+
+@pytest.mark.parametrize("name", ["kl", "mine", "f", "squared_hellinger"])
+def test_the_order_of_samples_does_not_matter_where_no_pairing_is_drawn(name: str) -> None:
+    separable = DependencyMeasure(name, dims=DIMS, critic="separable").eval()
+    drawn, views, order = DependencyMeasure(name, dims=DIMS).eval(), views_of(12), torch.randperm(12)
+    shuffled = {key: view[order] for key, view in views.items()}
+    torch.testing.assert_close(separable.value(views), separable.value(shuffled))
+    assert not torch.isclose(drawn.value(views), drawn.value(shuffled), rtol=1e-7, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_two_views_are_enough_and_as_many_rows_as_views(name: str) -> None:
+    measure = DependencyMeasure(name, dims=[4, 5])
+    assert measure.value([torch.randn(2, 4), torch.randn(2, 5)]).isfinite()
+    with pytest.raises(InputError, match="a batch of 1 utterances cannot pair 2 modalities"):
+        measure.value([torch.randn(1, 4), torch.randn(1, 5)])
+
+
+@pytest.mark.parametrize("normalize", ["layer", "sphere"])
+@pytest.mark.parametrize("name", EVERY)
+def test_heavy_tails_and_constant_views_give_finite_values_and_gradients(name: str, normalize: str) -> None:
+    measure = DependencyMeasure(name, dims=DIMS, normalize=normalize)
+    heavy = {key: (view / torch.rand_like(view).pow(4)).requires_grad_() for key, view in views_of(16).items()}
+    constant = {key: torch.zeros_like(view).requires_grad_() for key, view in views_of(16).items()}
+    for views in (heavy, constant):
+        value = measure.value(views)
+        gradients = torch.autograd.grad(value, list(views.values()))
+        assert all(bool(part.isfinite().all()) for part in (value, *gradients))
+        assert measure.critic_loss(views).isfinite()
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_facts_are_declared(name: str) -> None:
+    measure = DependencyMeasure(name, dims=DIMS)
+    assert measure.spec is MEASURES[name]
+    assert measure.spec.bound.unit == {
+        "wasserstein": "distance",
+        "pearson": "divergence",
+        "squared_hellinger": "divergence",
+    }.get(name, "nats")
+    assert (measure.lipschitz is not None) == measure.spec.bound.needs_lipschitz == (name == "wasserstein")
+    assert isinstance(DependencyMeasure(name, dims=DIMS, critic="separable").critic, SeparableCritic)
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_more_pairings_lower_the_variance(name: str) -> None:
+    def spread(rounds: int) -> float:
+        measure, views = DependencyMeasure(name, dims=DIMS, rounds=rounds), views_of(12)
+        for parameter in measure.critic.parameters():
+            parameter.data.mul_(2.0)
+        return float(torch.stack([measure.value(views).detach() for _ in range(60)]).std())
+
+    assert spread(16) < 0.5 * spread(1)

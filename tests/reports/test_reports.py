@@ -1,0 +1,220 @@
+"""Tables and files of a comparison."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import stat
+from dataclasses import asdict, fields, replace
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from comodal.contracts import ComparisonRow, InputError
+from comodal.reports import (
+    csv_text,
+    json_text,
+    markdown_table,
+    print_comparison,
+    read_summary,
+    terminal_table,
+    write_summary,
+)
+from comodal.reports import files as files_module
+from comodal.reports.wide import explanation, interval_text, lines, mean_text, p_text, verdict
+
+KEYS = ["fusion", "measure", "weight", "metric", "mean", "std", "delta", "ci_low", "ci_high", "p_value", "n_seeds", "collapsed", "seconds"]
+
+
+def row(measure: str = "kl", metric: str = "mae", **values: object) -> ComparisonRow:
+    base = ComparisonRow(
+        *("early", measure, 0.3, metric, 0.8321, 0.0123, -0.0123, -0.0201, -0.0045, 0.0123, 32, 1, 3.25),
+        p_raw=0.0041,
+        reference="early/none",
+        n_groups=31,
+        better="lower" if metric == "mae" else "higher",
+    )
+    return replace(base, **values)  # type: ignore[arg-type]
+
+
+def reference(metric: str = "mae") -> ComparisonRow:
+    none = dict.fromkeys(("delta", "ci_low", "ci_high", "p_value", "p_raw", "reference"))
+    return row("none", metric, weight=0.0, **none)
+
+
+def example() -> list[ComparisonRow]:
+    metrics = ("acc_2_nonneg", "acc_2_pos", "acc_5", "acc_7", "f1", "mae", "corr")
+    arms = [("early", "none"), ("early", "squared_hellinger"), ("lfn:text", "none"), ("lfn", "wasserstein")]
+    return [
+        replace(reference(metric) if measure == "none" else row(measure, metric), fusion=fusion)
+        for fusion, measure in arms
+        for metric in metrics
+    ]
+
+
+def printed(rows: list[ComparisonRow], width: int = 120, **options: object) -> str:
+    console = Console(width=width, file=io.StringIO(), color_system=None)
+    print_comparison(rows, console=console, **options)  # type: ignore[arg-type]
+    return console.file.getvalue()  # type: ignore[attr-defined]
+
+
+def test_cells() -> None:
+    assert mean_text(row()) == "0.832 ± 0.012"
+    assert mean_text(row(metric="acc_7", mean=34.567, std=1.234)) == "34.57 ± 1.23"
+    assert mean_text(row(std=None)) == "0.832"
+    assert interval_text(row()) == ("-0.012", "[-0.020, -0.005]")
+    assert interval_text(row(ci_low=None, ci_high=None)) == ("-0.012", "")
+    assert interval_text(reference()) == ("", "")
+    assert (p_text(row()), p_text(row(p_value=0.0004)), p_text(reference())) == ("p 0.012", "p <0.001", "")
+
+
+@pytest.mark.parametrize(
+    ("metric", "delta", "p_value", "expected"),
+    [
+        ("mae", -0.1, 0.01, "gain"),
+        ("mae", 0.1, 0.01, "harm"),
+        ("corr", 0.1, 0.01, "gain"),
+        ("corr", -0.1, 0.01, "harm"),
+        ("corr", 0.1, 0.06, ""),
+        ("corr", 0.1, None, ""),
+        ("corr", 0.0, 0.01, ""),
+    ],
+)
+def test_verdict_knows_direction_and_significance(metric: str, delta: float, p_value: float, expected: str) -> None:
+    assert verdict(row(metric=metric, delta=delta, p_value=p_value)) == expected
+
+
+def test_one_line_an_arm() -> None:
+    arms = lines(example())
+    assert [(arm.fusion, arm.measure) for arm in arms] == [
+        ("early", "none"),
+        ("early", "squared_hellinger"),
+        ("lfn:text", "none"),
+        ("lfn", "wasserstein"),
+    ]
+    assert all(len(arm.cells) == 7 for arm in arms)
+
+
+def test_terminal_fits_120_columns_and_loses_nothing() -> None:
+    text = printed(example(), title="synthetic")
+    assert max(len(line.rstrip()) for line in text.splitlines()) <= 120
+    assert "…" not in text
+    for part in ("synthetic", "squared_hellinger", "0.832 ± 0.012", "[-0.020, -0.005]", "p 0.012", "32 seeds"):
+        assert part in text
+    assert "1 collapsed" in text
+    assert "lower is better" in text
+
+
+def test_too_narrow_a_terminal_is_what_the_width_check_catches() -> None:
+    assert "[-0.020, -0.005]" not in printed(example(), width=60)
+
+
+def test_terminal_shows_primary_metrics_and_others_on_request() -> None:
+    headers = [str(column.header).split("\n")[0] for column in terminal_table(example()).columns]
+    assert headers == ["model", "mae", "corr", "acc_2_pos", "acc_7", "runs"]
+    headers = [str(column.header).split("\n")[0] for column in terminal_table(example(), metrics=["f1"]).columns]
+    assert headers == ["model", "f1", "runs"]
+    only = [line for line in example() if line.metric == "acc_5"]
+    assert [str(column.header).split("\n")[0] for column in terminal_table(only).columns] == ["model", "acc_5", "runs"]
+
+
+def test_notes_are_shown_once_with_the_arms_they_concern() -> None:
+    rows = [row("kl", metric, note="no p-value from 1 seed") for metric in ("mae", "corr")]
+    assert [line for line in explanation(rows) if "1 seed" in line] == ["early/kl: no p-value from 1 seed."]
+
+
+def test_brackets_in_names_are_text_and_not_markup() -> None:
+    assert "[bold]kl" in printed([row("[bold]kl")])
+
+
+def test_markdown_has_a_line_an_arm_and_every_metric() -> None:
+    text = markdown_table(example(), title="synthetic").splitlines()
+    assert text[0] == "## synthetic"
+    table = [line for line in text if line.startswith("|")]
+    assert len(table) == 2 + 4
+    assert len({line.count(" | ") for line in table}) == 1
+    assert table[0].count("is better") == 7
+    assert "**-0.012 [-0.020, -0.005] p 0.012**" in table[3]
+    assert "**" not in table[2]
+
+
+def test_markdown_escapes_what_would_end_a_cell() -> None:
+    assert "a\\|b" in markdown_table([row("a|b")])
+
+
+def test_json_keys_in_order_and_null_for_what_does_not_exist() -> None:
+    objects = json.loads(json_text(example()))
+    assert len(objects) == 28
+    assert list(objects[0])[:13] == KEYS
+    assert objects[0]["delta"] is None
+    assert objects[7]["delta"] == -0.0123
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_json_never_holds_nan(bad: float) -> None:
+    with pytest.raises(InputError, match="NaN or infinity"):
+        json_text([row(mean=bad)])
+
+
+def test_csv_reads_back() -> None:
+    read = list(csv.DictReader(io.StringIO(csv_text(example()))))
+    assert list(read[0])[:13] == KEYS
+    assert (read[0]["delta"], float(read[7]["delta"])) == ("", -0.0123)
+    assert len(read) == 28
+
+
+def test_written_summary_reads_back_to_the_same_rows(tmp_path: Path) -> None:
+    paths = write_summary(example(), tmp_path / "new" / "folder", title="synthetic")
+    assert sorted(path.name for path in paths.values()) == ["summary.csv", "summary.json", "summary.md"]
+    assert read_summary(paths["json"]) == example()
+    assert sorted(path.name for path in (tmp_path / "new" / "folder").iterdir()) == sorted(
+        path.name for path in paths.values()
+    )
+    assert paths["csv"].read_bytes().count(b"\r") == 0
+    assert stat.S_IMODE(paths["json"].stat().st_mode) == 0o644
+
+
+def test_rows_that_cannot_be_written_leave_the_old_files(tmp_path: Path) -> None:
+    write_summary(example(), tmp_path)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    with pytest.raises(InputError):
+        write_summary([row(mean=float("nan"))], tmp_path)
+    with pytest.raises(InputError, match="no row to show"):
+        write_summary([], tmp_path)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_a_full_disk_is_a_clear_error_and_leaves_no_half_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_summary(example(), tmp_path)
+    before = sorted((path.name, path.read_bytes()) for path in tmp_path.iterdir())
+
+    def full(_handle: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(files_module.os, "fsync", full)
+    with pytest.raises(InputError, match=r"summary.json: cannot be written \(No space left on device\)"):
+        write_summary([row()], tmp_path)
+    assert sorted((path.name, path.read_bytes()) for path in tmp_path.iterdir()) == before
+
+
+def test_a_folder_that_is_a_file_is_a_clear_error(tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("")
+    with pytest.raises(InputError, match="cannot be written"):
+        write_summary([row()], tmp_path / "taken")
+
+
+@pytest.mark.parametrize("content", [None, "{", '[{"fusion": "early"}]', "[1]"])
+def test_what_is_not_a_summary_is_refused(tmp_path: Path, content: str | None) -> None:
+    path = tmp_path / "summary.json"
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(InputError, match="not a summary of a comparison"):
+        read_summary(path)
+
+
+def test_every_field_of_a_row_reaches_the_files() -> None:
+    names = [field.name for field in fields(ComparisonRow)]
+    assert list(asdict(row())) == names == list(json.loads(json_text([row()]))[0])
+    assert csv_text([row()]).splitlines()[0].split(",") == names
