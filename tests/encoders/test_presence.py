@@ -70,7 +70,7 @@ def test_one_modality_alone_is_never_hidden() -> None:
 
 @pytest.mark.parametrize("rate", [-0.1, 1.0, float("nan")])
 def test_an_impossible_rate_is_refused(rate: float) -> None:
-    with pytest.raises(InputError, match="modality_dropout is .*: give a probability"):
+    with pytest.raises(InputError, match=r"modality_dropout is .*: give a probability"):
         ModalityDropout(rate)
 
 

@@ -1,7 +1,7 @@
 """Held-out estimates of dependency from fixed samples: fit a critic on one half, report the bound on the other.
 
-Axis legend: n samples, M views, d_m width of view m. The reported value is computed on all held-out samples at once, with many
-pairings; nothing about it depends on a batch size.
+Axis legend: n samples, M views, d_m width of view m. The reported value is computed on all held-out samples at once, with
+many pairings; nothing about it depends on a batch size.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from comodal.contracts import DependencyEstimate, InputError
+from comodal.dependency.calibration import calibrate
 from comodal.dependency.catalog import MeasureSpec, measure_spec, unknown_name
 from comodal.dependency.critics import Critic, QuadraticCritic
 from comodal.dependency.fitting import FitConfig, fit_critic, score_tuples
@@ -30,10 +31,7 @@ from comodal.resampling import cyclic_order
 __all__ = ["EstimationConfig", "estimate_dependency", "held_out_rows"]
 
 NORMAL_QUANTILE = 1.959964
-LCB=0; LOG=True;PSEUDO=1
-CEILINGS = (1.0, 0.99,0.97,.95, 0.9,.8,.7)
 SHRINKAGES = (0.0, 0.05, 0.1, 0.2, 0.4, 0.7)
-TEMPERATURES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 1.0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,24 +77,24 @@ def estimate_dependency(
     """Estimate how much two or more views depend on each other, from samples, with a 95 % interval.
 
     A critic is fitted on one random half and the measure's bound evaluated on the other half, all of it at once. The
-    interval holds the bound's population value at the fitted critic, which itself is a lower bound of the dependency: it
-    tells how sure the estimate is of what it found, not of what it missed.
+    interval is for the bound's population value at the fitted critic, itself a lower bound of the dependency: it tells
+    how sure the estimate is of what it found, not of what it missed.
 
     Args:
-        views: name to samples ``(n, d_m)``, or the samples alone: arrays or tensors, ``(n,)`` counting as ``(n, 1)``. Row i
-            of every view belongs to the same sample.
+        views: name to samples ``(n, d_m)``, or the samples alone: arrays or tensors, ``(n,)`` counting as ``(n, 1)``.
+            Row i of every view belongs to the same sample.
         measure: a key of :data:`~comodal.dependency.catalog.MEASURES`.
         seed: of the division, the critic's first weights and all pairings; PyTorch's global generator is left alone.
         config: how; the default is meant for all uses.
 
     Returns:
         The estimate, larger = more dependent, in nats or as ``unit`` says. For ``wasserstein`` the unit is Euclidean
-        distance between all views side by side after the configured scaling. ``pointwise`` holds the log density ratio of
-        each held-out sample (for ``wasserstein`` the critic's score), in the order of :func:`held_out_rows`.
+        distance between all views side by side after the configured scaling. ``pointwise`` holds the log density ratio
+        of each held-out sample (for ``wasserstein`` the critic's score), in the order of :func:`held_out_rows`.
 
     Raises:
-        InputError: fewer than 2 views, lengths that differ, too few samples, values that are not finite, a constant view,
-            an unknown measure.
+        InputError: fewer than 2 views, lengths that differ, too few samples, values that are not finite, a constant
+            view, an unknown measure.
 
     Source: Belghazi et al. 2018, section 4.1, with held-out samples; the bounds as in :mod:`comodal.dependency.bounds`.
 
@@ -119,13 +117,15 @@ def estimate_dependency(
     )
     form = LOG_RATIO_FORMS[spec.bound.name]
     generator = torch.Generator().manual_seed(seed)
-    choices = _pairings(parts.validation, config.validation_tuples, generator)
-    critic = _fitted(spec, parts, choices, seed=seed, config=config, generator=generator)
-    ratio = _calibrated(spec, form, critic, parts.validation, _pairings(parts.validation, config.eval_tuples, generator))
+    critic = _fitted(spec, parts, seed=seed, config=config, generator=generator)
+    order = _pairings(parts.validation, config.eval_tuples, generator)
+    calibration = calibrate(spec.bound, critic, parts.validation, order)
     order = _pairings(parts.held_out, config.eval_tuples, generator)
-    joint, marginal = ratio(parts.held_out, _aligned(parts.held_out)), ratio(parts.held_out, order)
-    scores = form.score(joint.double()), form.score(marginal.double())
-    value, error = float(spec.bound(*scores)), standard_error(spec.bound, *scores, order)
+    joint, marginal = (
+        form.score(calibration(score_tuples(critic, parts.held_out, rows).double()))
+        for rows in (_aligned(parts.held_out), order)
+    )
+    value, error = float(spec.bound(joint, marginal)), standard_error(spec.bound, joint, marginal, order)
     return DependencyEstimate(
         measure=spec.name,
         value=value,
@@ -135,22 +135,9 @@ def estimate_dependency(
         n_fit=len(parts.train[0]) + len(parts.validation[0]),
         n_eval=len(joint),
         is_lower_bound=spec.bound.is_lower_bound,
-        pointwise=_pointwise(spec, *scores),
-        warnings=_warnings(spec, value, len(joint), ratio.temperature),
+        pointwise=_pointwise(spec, joint, marginal),
+        warnings=_warnings(spec, value, len(joint), calibration.temperature),
     )
-
-
-@dataclass(frozen=True)
-class _Ratio:
-    """Calibrated guess of the log density ratio: ``temperature * critic + constant``."""
-
-    critic: Critic
-    temperature: float
-    constant: float
-    ceiling: float
-
-    def __call__(self, views: list[Tensor], order: Tensor) -> Tensor:
-        return self.temperature * score_tuples(self.critic, views, order).clamp(max=self.ceiling) + self.constant
 
 
 def _pairings(views: list[Tensor], tuples: int, generator: torch.Generator) -> Tensor:
@@ -163,10 +150,11 @@ def _aligned(views: list[Tensor]) -> Tensor:
 
 
 def _fitted(
-    spec: MeasureSpec, parts: Parts, order: Tensor, *, seed: int, config: EstimationConfig, generator: torch.Generator
+    spec: MeasureSpec, parts: Parts, *, seed: int, config: EstimationConfig, generator: torch.Generator
 ) -> Critic:
     """A critic of the measure's kind, fitted on the train part and chosen on the validation part."""
     form = LOG_RATIO_FORMS[spec.bound.name]
+    order = _pairings(parts.validation, config.validation_tuples, generator)
     fit = partial(
         fit_critic,
         objective=form.profile,
@@ -187,8 +175,6 @@ def _fitted(
         fit(distance)
         return distance
     fit(ratio, slow=list(start.parameters()))
-    broken = cyclic_order(len(parts.train[0]), len(parts.train), rounds=10, generator=generator)
-    ratio.limit_to(parts.train, [view.index_select(0, rows) for view, rows in zip(parts.train, broken, strict=True)])
     return ratio
 
 
@@ -201,25 +187,6 @@ def _gaussian_start(form: LogRatioForm, parts: Parts, order: Tensor) -> Quadrati
         return float(form.profile(joint, score_tuples(critic, parts.validation, order)).nan_to_num(-math.inf))
 
     return max(starts, key=judged)
-
-
-def _calibrated(spec: MeasureSpec, form: LogRatioForm, critic: Critic, views: list[Tensor], order: Tensor) -> _Ratio:
-    joint = score_tuples(critic, views, _aligned(views)).double()
-    marginal = score_tuples(critic, views, order).double()
-    promised, chosen = 0.0, _Ratio(critic, 0.0, 0.0, math.inf)
-    for share in CEILINGS:
-        ceiling = float(joint.quantile(share)) if share<1 else max(float(joint.max()), float(marginal.max()), float(critic.limits[1]) if hasattr(critic,"limits") else 0)
-        for temperature in TEMPERATURES:
-            extra=torch.full((PSEUDO,),ceiling).double()
-            parts = [temperature * part.clamp(max=ceiling) for part in (joint, torch.cat([marginal,extra]))]
-            constant = float(form.constant(*parts))
-            scores = [form.score(part + constant) for part in parts]
-            value = float(spec.bound(*scores)) - (LCB * standard_error(spec.bound, scores[0], scores[1][:len(marginal)], order) if LCB else 0)
-            if value > promised:
-                promised, chosen = value, _Ratio(critic, temperature, constant, ceiling)
-                best=share
-    if LOG: print(best, chosen.temperature, chosen.ceiling, promised, float(joint.max()))
-    return chosen
 
 
 def _pointwise(spec: MeasureSpec, joint: Tensor, marginal: Tensor) -> np.ndarray[Any, np.dtype[np.float32]]:

@@ -130,7 +130,7 @@ def fit_critic(
         (-objective(scores[:size], scores[size:])).backward()
         optimizer.step()
         with torch.no_grad():
-            torch._foreach_lerp_(average, weights, 1 - config.averaging)  # noqa: SLF001 - one call for all weights
+            torch._foreach_lerp_(average, weights, 1 - config.averaging)
         if step % every == 0:
             value = _judge(judged, objective, validation, validation_order)
             if value > best:

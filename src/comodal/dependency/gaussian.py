@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -59,11 +58,10 @@ def gaussian_log_ratio(views: Sequence[Tensor], *, shrinkage: float = 0.0) -> Qu
 
 
 class CorrectedGaussianCritic(Critic):
-    """A quadratic critic plus a network, within limits: ``T = clamp(x'Ax + bx + c + network(x, r), low, high)``.
+    """A quadratic critic plus a network: ``T = x'Ax + bx + c + network(x, r)``.
 
     The network, zero at first, also sees the logarithm r of each view's size, which is how views that share a random
-    scale (heavy tails) depend on each other. Limits keep exp T of tuples unlike any that were fitted on from taking
-    over the expectation under the product of marginals; the bound stays a bound.
+    scale (heavy tails) depend on each other.
 
     Args:
         start: the quadratic part, for example of :func:`gaussian_log_ratio`.
@@ -76,8 +74,6 @@ class CorrectedGaussianCritic(Critic):
         tensor([0., 0., 0., 0.])
     """
 
-    limits: Tensor
-
     def __init__(self, start: QuadraticCritic, *, hidden: Sequence[int] = (64, 64)) -> None:
         super().__init__(start.dims)
         self.quadratic = start
@@ -87,22 +83,11 @@ class CorrectedGaussianCritic(Critic):
         last = nn.Linear(hidden[-1], 1)
         nn.init.zeros_(last.weight)
         nn.init.zeros_(last.bias)
-        self.correction = nn.Sequential(*layers, last)
-        self.register_buffer("limits", torch.tensor([-math.inf, math.inf]))
+        self.network = nn.Sequential(*layers, last)
 
     def forward(self, views: Sequence[Tensor]) -> Tensor:
         """Scores ``(n,)``."""
         sizes = torch.stack([view.square().mean(dim=1) for view in views], dim=1)
-        correction: Tensor = self.correction(torch.cat([*views, (sizes + 0.01).log()], dim=1))
+        correction: Tensor = self.network(torch.cat([*views, (sizes + 0.01).log()], dim=1))
         scores: Tensor = self.quadratic(views) + correction.squeeze(1)
-        return scores.clamp(self.limits[0], self.limits[1])
-
-    @torch.no_grad()
-    def limit_to(self, joint: Sequence[Tensor], marginal: Sequence[Tensor]) -> None:
-        """Keep scores within the largest of these joint and the smallest of these marginal tuples.
-
-        Args:
-            joint: aligned tuples, one ``(n, D_m)`` tensor per view.
-            marginal: tuples with broken pairing, one ``(m, D_m)`` tensor per view.
-        """
-        self.limits.copy_(torch.stack([self(marginal).min(), self(joint).max()]))
+        return scores

@@ -1,8 +1,9 @@
 """Every f-divergence bound as a function of one thing, a guess of the log density ratio.
 
-All their best critics are increasing functions of the log density ratio s of joint to product of marginals. So one network
-that guesses s serves every bound: ``score`` makes the bound's own critic of it, ``constant`` is the shift of s at which the
-bound is highest, and ``profile`` an increasing function of the bound at that shift, whose gradients never overflow.
+All their best critics are increasing functions of the log density ratio s of joint to product of marginals. So one
+network that guesses s serves every bound: ``score`` makes the bound's own critic of it, ``constant`` is the shift of s at
+which the bound is highest, and ``profile`` an increasing function of the bound at that shift, whose gradients never
+overflow.
 """
 
 from __future__ import annotations
@@ -29,11 +30,13 @@ class LogRatioForm:
         score: s to the scores the bound is defined on.
         profile: ``(s on J (n,), s on Q (m,)) -> scalar`` to maximise when fitting.
         constant: ``(s on J, s on Q) -> scalar`` to add to s for the highest value of the bound.
+        sign: +1 where a bound grows exponentially worse as s on Q rises, -1 where it does as s on J falls.
     """
 
     score: Callable[[Tensor], Tensor]
     profile: _OfScores
     constant: _OfScores
+    sign: int = 1
 
 
 def _no_constant(joint: Tensor, marginal: Tensor) -> Tensor:  # noqa: ARG001 - one signature for all forms
@@ -51,6 +54,7 @@ LOG_RATIO_FORMS: dict[str, LogRatioForm] = {
         score=lambda s: s,
         profile=lambda joint, marginal: -marginal.mean() - log_mean_exp(-joint),
         constant=lambda joint, marginal: log_mean_exp(-joint),  # noqa: ARG005
+        sign=-1,
     ),
     "pearson": LogRatioForm(
         score=lambda s: 2 * guarded_exp(s) - 2,

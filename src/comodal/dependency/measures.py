@@ -7,7 +7,6 @@ Everything here is "larger = more dependent". Names differ: ``kl`` is the ``L_kl
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from typing import NamedTuple
 
 import torch
@@ -20,6 +19,7 @@ from comodal.dependency.critics import CRITICS, Critic
 from comodal.dependency.exponentials import log_mean_exp
 from comodal.dependency.lipschitz import GRADIENT_PENALTY_COEFFICIENT, gradient_penalty, spectral_norm
 from comodal.dependency.moving_average import mine_surrogate, moving_log_partition
+from comodal.dependency.precision import full_precision
 from comodal.dependency.views import ViewLayout, Views
 from comodal.resampling import cyclic_order
 
@@ -123,7 +123,7 @@ class DependencyMeasure(nn.Module):
             InputError: views that do not fit, or too few rows to break the pairing.
         """
         ordered = self.layout.match(views)
-        with _full_precision(ordered[0]):
+        with full_precision(ordered[0]):
             return self._value(self._pair_scores(ordered), learn=False)
 
     def terms(self, views: Views) -> tuple[Tensor, Tensor | None]:
@@ -141,7 +141,7 @@ class DependencyMeasure(nn.Module):
             InputError: as in :meth:`value`.
         """
         ordered = self.layout.match(views)
-        with _full_precision(ordered[0]):
+        with full_precision(ordered[0]):
             pair = self._pair_scores(ordered)
             return self._value(pair, learn=True), self._regulariser(pair)
 
@@ -173,7 +173,7 @@ class DependencyMeasure(nn.Module):
             InputError: views that do not fit.
         """
         points = self.normalized(views)
-        with _full_precision(points[0]):
+        with full_precision(points[0]):
             scores: Tensor = self.critic(points)
             return scores
 
@@ -190,7 +190,7 @@ class DependencyMeasure(nn.Module):
             InputError: views that do not fit.
         """
         ordered = self.layout.match(views)
-        with _full_precision(ordered[0]):
+        with full_precision(ordered[0]):
             return [self._normalized(view) for view in ordered]
 
     def get_extra_state(self) -> dict[str, Tensor]:
@@ -255,11 +255,6 @@ class DependencyMeasure(nn.Module):
         n = pair.joint.shape[0]
         penalty = gradient_penalty(self.critic, pair.points[:n], pair.points[n : 2 * n], generator=self._random())
         return GRADIENT_PENALTY_COEFFICIENT * penalty
-
-
-def _full_precision(view: Tensor) -> AbstractContextManager[object]:
-    device = view.device.type
-    return torch.autocast(device, enabled=False) if torch.is_autocast_enabled(device) else nullcontext()
 
 
 def _checked_normalization(normalize: str, spec: MeasureSpec, layout: ViewLayout) -> str:

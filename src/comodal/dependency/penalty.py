@@ -13,6 +13,7 @@ from comodal.contracts import InputError
 from comodal.dependency.critics import Critic
 from comodal.dependency.distributed import gather_views
 from comodal.dependency.measures import DependencyMeasure
+from comodal.dependency.precision import full_precision
 from comodal.dependency.schedules import ConstantWeight
 from comodal.dependency.views import Views
 
@@ -223,7 +224,7 @@ class DependencyPenalty(nn.Module):
         for parameter in parameters:
             parameter.requires_grad = True
         try:
-            with torch.enable_grad():
+            with torch.enable_grad(), full_precision(views[0]):
                 loss = self.measure.critic_loss(views)
                 self._refuse_non_finite(loss, views)
                 gradients = torch.autograd.grad(loss, parameters, allow_unused=True)

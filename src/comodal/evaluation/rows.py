@@ -83,9 +83,10 @@ def comparison_rows(
     rows = []
     for setting, other in others.items():
         paired = None if other is None else _at_seeds(arms[other], runs[other], [run.seed for run in runs[setting]])
+        collapsed = sum(run.has_collapsed for run in runs[setting])
         for metric in chosen:
             found = None if paired is None else difference(arms[setting], paired, metric.name)
-            row = _row(setting, runs[setting], arms[setting], metric.name)
+            row = _row(setting, runs[setting], arms[setting], metric.name, collapsed)
             rows.append(row if other is None or found is None else _compared(row, found, _name(other)))
     return _corrected(rows)
 
@@ -143,7 +144,7 @@ def _at_seeds(arm: Arm, runs: Sequence[SeedRun], seeds: Sequence[int]) -> Arm:
     )
 
 
-def _row(setting: Setting, runs: Sequence[SeedRun], arm: Arm, metric: str) -> ComparisonRow:
+def _row(setting: Setting, runs: Sequence[SeedRun], arm: Arm, metric: str, collapsed: int) -> ComparisonRow:
     values = arm.values[metric]
     return ComparisonRow(
         *setting,
@@ -155,7 +156,7 @@ def _row(setting: Setting, runs: Sequence[SeedRun], arm: Arm, metric: str) -> Co
         ci_high=None,
         p_value=None,
         n_seeds=len(runs),
-        collapsed=sum(run.has_collapsed for run in runs),
+        collapsed=collapsed,
         seconds=float(np.mean([run.seconds for run in runs])),
         n_groups=arm.groups.count,
         better="higher" if METRICS[metric].higher_is_better else "lower",

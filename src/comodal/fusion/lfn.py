@@ -46,6 +46,9 @@ def low_rank_product(views: list[Tensor], factors: list[Tensor], weights: Tensor
     Returns:
         ``(B, F)``.
 
+    Raises:
+        InputError: no view, or not one factor for each.
+
     Source: Liu et al., *Efficient Low-rank Multimodal Fusion with Modality-Specific Factors*, ACL 2018, equations 4-7.
 
     Example:
@@ -54,16 +57,20 @@ def low_rank_product(views: list[Tensor], factors: list[Tensor], weights: Tensor
         >>> low_rank_product([torch.tensor([[3.0]])] * 2, [one, one], torch.ones(1), torch.zeros(1))
         tensor([[36.]])
     """
+    if not views or len(views) != len(factors):
+        raise InputError(f"low-rank fusion of {len(views)} views and {len(factors)} factors: give one factor a view")
     rank, _, width = factors[0].shape
-    product: Tensor | None = None
-    for view, factor in zip(views, factors, strict=True):
-        constant = factor[:, 0].reshape(rank * width)
-        linear = factor[:, 1:].permute(1, 0, 2).reshape(view.shape[1], rank * width)
-        projected = torch.addmm(constant, view, linear)  # (B, R*F)
-        product = projected if product is None else product * projected
-    if product is None:
-        raise InputError("low-rank fusion of no modality: give at least one view")
+    product = _project(views[0], factors[0])
+    for view, factor in zip(views[1:], factors[1:], strict=True):
+        product = product * _project(view, factor)
     return torch.einsum("brf,r->bf", product.view(-1, rank, width), weights) + bias
+
+
+def _project(view: Tensor, factor: Tensor) -> Tensor:
+    """``(B, R*F)``: every rank's projection of ``[1; z]`` in one product."""
+    rank, extended, width = factor.shape
+    linear = factor[:, 1:].permute(1, 0, 2).reshape(extended - 1, rank * width)
+    return torch.addmm(factor[:, 0].reshape(rank * width), view, linear)
 
 
 class LFN(nn.Module):

@@ -1,0 +1,102 @@
+"""From a fitted critic to a guess of the log density ratio that can be trusted on samples never seen.
+
+A critic fitted on n samples is too sure of itself where it saw few. One tuple of the product of marginals with a score of 20
+weighs more in ``E_Q[exp T]`` than all others, and whether a held-out set contains one is luck. Axis legend: n joint and m
+marginal tuples, M views.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import product
+
+import torch
+from torch import Tensor
+
+from comodal.dependency.bounds import Bound
+from comodal.dependency.critics import Critic
+from comodal.dependency.fitting import score_tuples
+from comodal.dependency.influence import standard_error
+from comodal.dependency.log_ratio import LOG_RATIO_FORMS, LogRatioForm
+
+__all__ = ["Calibration", "calibrate"]
+
+TEMPERATURES = (1.0, 0.95, 0.9, 0.85, 0.8, 0.7, 0.6, 0.5, 0.3)
+CUTS = (1.0, 0.97, 0.95, 0.9, 0.8)
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Log density ratio of a critic's scores T: ``temperature * cut(T) + constant``.
+
+    Attributes:
+        temperature: in [0, 1]; 0 says that nothing is known.
+        constant: added last.
+        limit: scores are cut at it, from above, or from below where ``sign`` is -1.
+        sign: +1 or -1, the direction in which the bound is exponential in its scores.
+
+    Example:
+        >>> import torch
+        >>> Calibration(temperature=0.5, constant=1.0, limit=2.0, sign=1)(torch.tensor([-4.0, 4.0]))
+        tensor([-1.,  2.])
+    """
+
+    temperature: float = 0.0
+    constant: float = 0.0
+    limit: float = 0.0
+    sign: int = 1
+
+    def __call__(self, scores: Tensor) -> Tensor:
+        """Any shape to the same shape."""
+        return self.temperature * self.sign * (self.sign * scores).clamp(max=self.limit) + self.constant
+
+
+def calibrate(bound: Bound, critic: Critic, views: Sequence[Tensor], order: Tensor) -> Calibration:
+    """The cut and temperature with which a bound promises most on further samples.
+
+    Each candidate's bound is that of the given samples and of one more tuple, on the side where the bound is exponential,
+    with the most extreme score the candidate can give: what is possible and was not seen among m tuples may be met with a
+    chance of about 1/m. A critic that does not beat its own standard error gets temperature 0, and with it the bound 0.
+
+    Args:
+        bound: what is to be reported.
+        critic: fitted on other samples.
+        views: validation samples, one ``(n, D_m)`` tensor per view.
+        order: ``(M, m)`` their tuples with broken pairing, m a multiple of n.
+
+    Returns:
+        The calibration.
+
+    Example:
+        >>> import torch
+        >>> from comodal.dependency.bounds import BOUNDS
+        >>> from comodal.dependency.critics import QuadraticCritic
+        >>> from comodal.resampling import cyclic_order
+        >>> knows_nothing = QuadraticCritic([1, 1])
+        >>> calibrate(BOUNDS["nwj"], knows_nothing, [torch.ones(9, 1)] * 2, cyclic_order(9, 2)).temperature
+        0.0
+    """
+    form = LOG_RATIO_FORMS[bound.name]
+    aligned = torch.arange(len(views[0])).expand(len(views), -1)
+    joint, marginal = score_tuples(critic, views, aligned).double(), score_tuples(critic, views, order).double()
+    promised, best = 0.0, Calibration()
+    for candidate, extreme in _candidates(form, joint, marginal):
+        pair = (joint, torch.cat([marginal, extreme])) if form.sign > 0 else (torch.cat([joint, extreme]), marginal)
+        constant = float(form.constant(candidate(pair[0]), candidate(pair[1])))
+        shifted = Calibration(candidate.temperature, constant, candidate.limit, form.sign)
+        value = float(bound(*(form.score(shifted(scores)) for scores in pair)))
+        if value > promised:
+            promised, best = value, shifted
+    error = standard_error(bound, form.score(best(joint)), form.score(best(marginal)), order)
+    return best if promised > error else Calibration()
+
+
+def _candidates(form: LogRatioForm, joint: Tensor, marginal: Tensor) -> Iterator[tuple[Calibration, Tensor]]:
+    """Without their constants, each with the most extreme score it lets through, ``(1,)``."""
+    usual, other = (joint, marginal) if form.sign > 0 else (-marginal, -joint)
+    highest = max(float(usual.max()), float(other.max()))
+    limits = torch.quantile(usual, usual.new_tensor(CUTS)).tolist()
+    limits[0] = highest
+    for limit, temperature in product(limits, TEMPERATURES):
+        yield Calibration(temperature, 0.0, limit, form.sign), joint.new_full((1,), form.sign * limit)

@@ -1,0 +1,84 @@
+"""One process of the distributed tests: trains a small encoder under every measure and saves what it saw.
+
+Run as ``python worker.py RANK STORE OUT``; :func:`trained` is also called in the test's own process, as the reference.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch import distributed as dist
+from torch.nn.parallel import DistributedDataParallel
+
+from comodal.dependency import MEASURES, DependencyPenalty
+from comodal.dependency import penalty as penalty_module
+
+DIMS = {"text": 6, "audio": 4, "vision": 4}
+ROWS = 14
+SPLITS = {"even": [7, 7], "uneven": [10, 4]}
+VARIANTS: list[dict[str, Any]] = [
+    *({"measure": name} for name in MEASURES),
+    {"measure": "kl", "critic": "separable"},
+    {"measure": "kl", "critic_steps": 3},
+    {"measure": "mine", "critic_steps": 0},
+    {"measure": "wasserstein", "lipschitz": "spectral_norm"},
+]
+
+
+class Encoders(nn.Module):
+    """Representations of one input."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.encoders = nn.ModuleDict({name: nn.Linear(5, dim) for name, dim in DIMS.items()})
+
+    def forward(self, inputs: Tensor) -> dict[str, Tensor]:
+        return {name: encoder(inputs) for name, encoder in self.encoders.items()}
+
+
+def trained(options: dict[str, Any], *, rank: int | None, rows: list[int], seed: int = 0) -> dict[str, Any]:
+    """Two steps on one's own rows of the global batch (all of them when rank is None)."""
+    torch.manual_seed(0)
+    plain = Encoders()
+    model = plain if rank is None else DistributedDataParallel(plain)
+    torch.manual_seed(seed + (rank or 0))  # ranks differ in their global generators, as they do in practice
+    penalty = DependencyPenalty(options["measure"], dims=DIMS, **{k: v for k, v in options.items() if k != "measure"})
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.5)
+    values, gradients = [], []
+    for step in range(2):
+        batch = torch.randn(ROWS, 5, generator=torch.Generator().manual_seed(step))
+        views = model(batch if rank is None else batch.split(rows)[rank])
+        penalty.update_critic(views)
+        loss = penalty(views)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        values.append(float(loss.detach()))
+        gradients.append({name: parameter.grad.clone() for name, parameter in plain.named_parameters()})
+    critic = {name: parameter.detach().clone() for name, parameter in penalty.named_parameters()}
+    own = [parameter.grad for parameter in penalty.parameters() if parameter.grad is not None]
+    return {"values": values, "gradients": gradients, "critic": critic, "critic_gradients": own}
+
+
+def main() -> None:
+    """Every variant and split, then one without gathering."""
+    rank, store, out = int(sys.argv[1]), sys.argv[2], sys.argv[3]
+    torch.set_num_threads(1)
+    dist.init_process_group("gloo", init_method=f"file://{store}", rank=rank, world_size=2)
+    seen: dict[str, Any] = {
+        f"{split} {options}": trained(options, rank=rank, rows=rows)
+        for split, rows in SPLITS.items()
+        for options in VARIANTS
+    }
+    penalty_module.gather_views = lambda views: views
+    seen["not gathered"] = trained({"measure": "kl"}, rank=rank, rows=SPLITS["even"])
+    torch.save(seen, out)
+    dist.barrier()
+    dist.destroy_process_group()
+
+
+if __name__ == "__main__":
+    main()
