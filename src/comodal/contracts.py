@@ -35,16 +35,25 @@ class InputError(ValueError):
     """
 
     @classmethod
-    def unknown(cls, kind: str, name: object, known: Iterable[str]) -> InputError:
+    def unknown(cls, kind: str, name: object, known: Iterable[object], *, where: str = "") -> InputError:
         """The error for a name that is not in a family; the nearest known one is offered.
+
+        Args:
+            kind: what it should have named, for example ``"fusion"``.
+            name: what was given.
+            known: every legal name.
+            where: file or argument it was given in.
 
         >>> print(InputError.unknown("fusion", "erly", ["early", "lfn"]))
         unknown fusion 'erly': did you mean 'early'? (known: early, lfn)
+        >>> print(InputError.unknown("column", "x", ["label"], where="frame"))
+        frame: unknown column 'x': give one of: label
         """
-        names = list(known)
-        near = difflib.get_close_matches(str(name), names, n=1, cutoff=0.5)
-        hint = f"did you mean {near[0]!r}? " if near else ""
-        return cls(f"unknown {kind} {name!r}: {hint}(known: {', '.join(names)})")
+        names = [str(each) for each in known]
+        near = difflib.get_close_matches(str(name).lower(), names, n=1, cutoff=0.5)
+        listed = ", ".join(names)
+        remedy = f"did you mean {near[0]!r}? (known: {listed})" if near else f"give one of: {listed}"
+        return cls(f"{where}: unknown {kind} {name!r}: {remedy}" if where else f"unknown {kind} {name!r}: {remedy}")
 
 
 class ModalitySequence(NamedTuple):

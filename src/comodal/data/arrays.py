@@ -14,7 +14,6 @@ from comodal.data.checks import check
 from comodal.data.dataset import Dataset, describe
 from comodal.data.ragged import RaggedArray
 from comodal.data.splits import by_name, three_way
-from comodal.data.unknown import unknown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -128,7 +127,7 @@ def from_frame(
         columns += [chosen] if isinstance(chosen, str) else list(chosen)
     for column in columns:
         if column not in frame.columns:
-            raise unknown("column", column, map(str, frame.columns), where=name)
+            raise InputError.unknown("column", column, map(str, frame.columns), where=name)
     return from_arrays(
         {modality: _cells(frame, chosen) for modality, chosen in features.items()},
         frame[target].to_numpy(),

@@ -12,7 +12,6 @@ import torch
 from torch import Tensor
 
 from comodal.contracts import InputError, ModalitySequence, MultimodalBatch
-from comodal.data.unknown import unknown
 
 __all__ = ["add_noise", "drop_modality", "keep_only", "swap_modality"]
 
@@ -141,7 +140,7 @@ def swap_modality(
 
 def _sequence(batch: MultimodalBatch, name: str) -> ModalitySequence:
     if name not in batch.modalities:
-        raise unknown("modality", name, batch.modalities)
+        raise InputError.unknown("modality", name, batch.modalities)
     return batch.modalities[name]
 
 

@@ -12,7 +12,6 @@ from numpy.typing import ArrayLike, NDArray
 from comodal.contracts import DatasetSpec, InputError
 from comodal.data.cleaning_report import CleaningReport
 from comodal.data.ragged import RaggedArray
-from comodal.data.unknown import unknown
 
 __all__ = ["SPLITS", "Dataset", "Partition", "describe"]
 
@@ -144,7 +143,7 @@ class Dataset:
             raise InputError(f"{self.spec.name}: no modality is left; choose among {', '.join(self.modalities)}")
         for name in chosen.values():
             if name not in self.modalities:
-                raise unknown("modality", name, self.modalities, where=self.spec.name)
+                raise InputError.unknown("modality", name, self.modalities, where=self.spec.name)
         return self.with_features({new: self.modalities[name] for new, name in chosen.items()})
 
 

@@ -11,7 +11,6 @@ from comodal.data.checks import check
 from comodal.data.dataset import Dataset
 from comodal.data.formats import mosi_utterances, recognise
 from comodal.data.synthetic import PRESETS, SyntheticConfig, synthetic
-from comodal.data.unknown import unknown
 
 __all__ = ["SOURCES", "load"]
 
@@ -81,11 +80,11 @@ def _mosi(member: str, features: Mapping[str, str] | None, protocol: str | None)
 def _path(source: str | Path, features: Mapping[str, str] | None, protocol: str | None) -> Dataset:
     path = Path(source)
     if isinstance(source, str) and not path.exists() and path.name == source and not path.suffix:
-        raise unknown("data set", source, SOURCES)
+        raise InputError.unknown("data set", source, SOURCES)
     return recognise(path).read(path, protocol=protocol, features=features)
 
 
 def _preset(source: str, preset: str) -> Dataset:
     if preset not in PRESETS:
-        raise unknown("preset of synthetic", preset, PRESETS)
+        raise InputError.unknown("preset of synthetic", preset, PRESETS)
     return synthetic(PRESETS[preset], name=source)

@@ -10,7 +10,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from comodal.contracts import InputError
 from comodal.data.dataset import SPLITS, Partition
-from comodal.data.unknown import unknown
 
 __all__ = ["by_fold", "by_name", "grouped_k_fold", "three_way"]
 
@@ -41,7 +40,7 @@ def _canonical(value: str) -> str:
     lower = value.strip().lower()
     found = _ALIASES.get(lower, lower)
     if found not in SPLITS:
-        raise unknown("split", value, SPLITS)
+        raise InputError.unknown("split", value, SPLITS)
     return found
 
 

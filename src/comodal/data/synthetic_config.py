@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from comodal.contracts import InputError
-from comodal.data.unknown import unknown
 
 __all__ = ["PRESETS", "SyntheticConfig"]
 
@@ -115,7 +114,7 @@ class SyntheticConfig:
         named = [*self.label_unique, *(self.private_noise if isinstance(self.private_noise, Mapping) else ())]
         for name in named:
             if name not in self.dims:
-                raise unknown("modality", name, self.dims)
+                raise InputError.unknown("modality", name, self.dims)
 
     def noise_of(self, modality: str) -> float:
         """Strength of a modality's private noise."""

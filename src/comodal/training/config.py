@@ -152,7 +152,7 @@ def build_config(config_class: type[Any], values: dict[str, Any], *, where: str)
         0.01
         >>> build_config(TrainingConfig, {"lrr": 0.01}, where="training")
         Traceback (most recent call last):
-        comodal.contracts.InputError: unknown key in training 'lrr': did you mean 'lr'? (known: ...
+        comodal.contracts.InputError: training: unknown key 'lrr': did you mean 'lr'? (known: ...
     """
     import jsonargparse  # noqa: PLC0415 - keeps `import comodal` light
 
@@ -179,4 +179,4 @@ def _default(config_class: type[Any], name: str) -> Any:
 def _refuse_unknown(values: dict[str, Any], known: set[str], where: str) -> None:
     for key in values:
         if key not in known:
-            raise InputError.unknown(f"key in {where}", key, sorted(known))
+            raise InputError.unknown("key", key, sorted(known), where=where)

@@ -23,7 +23,6 @@ from comodal.data.dataset import Dataset, Partition, describe
 from comodal.data.formats.interface import Format
 from comodal.data.ragged import RaggedArray
 from comodal.data.splits import by_fold, by_name
-from comodal.data.unknown import unknown
 
 __all__ = ["ENVIRONMENT", "FORMAT", "PROTOCOLS", "Protocol", "locate", "read", "recognises"]
 
@@ -118,7 +117,7 @@ def read(path: Path, *, protocol: str | None = None, features: Mapping[str, str]
     """
     name = protocol or "nested"
     if name not in PROTOCOLS:
-        raise unknown("protocol", name, PROTOCOLS, where=str(path))
+        raise InputError.unknown("protocol", name, PROTOCOLS, where=str(path))
     chosen = dict(features or PROTOCOLS[name].features)
     file = path / _FILE if path.is_dir() else path
     table = _table(file, name, chosen)
@@ -153,7 +152,7 @@ def _columns(archive: Any, file: Path, protocol: str, chosen: Mapping[str, str])
     offered = [name for name in archive.files if name not in _NOT_FEATURES]
     for source in chosen.values():
         if source not in offered:
-            raise unknown("features", source, offered, where=str(file))
+            raise InputError.unknown("features", source, offered, where=str(file))
     needed = [*_REQUIRED, PROTOCOLS[protocol].column]
     for column in needed:
         if column not in archive.files:
