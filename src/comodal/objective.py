@@ -7,7 +7,7 @@ from collections.abc import Callable
 from torch import Tensor
 from torch.nn import functional
 
-from comodal.contracts import FusionOutput, ObjectiveTerms
+from comodal.contracts import FusionOutput, InputError, ObjectiveTerms
 
 __all__ = ["TASK_LOSSES", "objective_terms"]
 
@@ -35,10 +35,18 @@ def objective_terms(
     Returns:
         The unsummed terms; ``.total`` is what is minimised.
 
+    Raises:
+        InputError: unknown loss, or a target of another shape than the prediction.
+
     Example:
         >>> import torch
         >>> output = FusionOutput(torch.tensor([1.0, 2.0]), torch.zeros(2, 1), {})
         >>> objective_terms(output, torch.tensor([0.0, 0.0]), task_loss="l1").total
         tensor(1.5000)
     """
+    if task_loss not in TASK_LOSSES:
+        raise InputError.unknown("task loss", task_loss, TASK_LOSSES)
+    if output.prediction.shape != target.shape:
+        shapes = f"{tuple(output.prediction.shape)} and the target {tuple(target.shape)}"
+        raise InputError(f"the prediction has shape {shapes}: give one number an utterance, (B,), in both")
     return ObjectiveTerms(TASK_LOSSES[task_loss](output.prediction, target), penalties or {})

@@ -47,6 +47,7 @@ def cyclic_order(n: int, views: int, *, rounds: int = 1, generator: torch.Genera
         )
     if rounds < 1:
         raise InputError(f"rounds={rounds}: draw at least 1 pairing")
-    starts = torch.stack([torch.randperm(n, generator=generator) for _ in range(rounds)])
-    closed = torch.cat([starts, starts[:, : views - 1]], dim=1)
-    return closed.unfold(1, n, 1).transpose(0, 1).reshape(views, rounds * n)
+    orders = [torch.randperm(n, generator=generator) for _ in range(rounds)]
+    # Each order closed into a ring; row k of the windows is the order seen from its k-th place on.
+    windows = [torch.cat([order, order[: views - 1]]).unfold(0, n, 1) for order in orders]
+    return windows[0] if rounds == 1 else torch.cat(windows, dim=1)

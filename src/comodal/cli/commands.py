@@ -26,6 +26,7 @@ from comodal.training.config import PenaltyConfig, RunConfig
 
 __all__ = ["COMMANDS"]
 
+_TABLE_WIDTH = 124
 _RUN_FIELDS = tuple(field.name for field in dataclasses.fields(RunConfig))
 
 
@@ -92,14 +93,15 @@ def _compare(options: Any) -> None:
 
 def _print_comparison(found: Comparison, options: Any) -> None:
     out = Path(options.out)
-    write_summary(found.rows, out, title=f"comodal compare {options.data}")
+    title = f"comodal compare {options.data}" + (f" ({found.note})" if found.note else "")
+    write_summary(found.rows, out, title=title)
     if found.replication:
-        write_summary(found.replication, out / "replication", title=f"comodal compare {options.data}: fresh seeds")
+        write_summary(found.replication, out / "replication", title=f"{title}: fresh seeds")
     if options.json:
         parts = {"rows": found.rows, "replication": found.replication}
         print(json.dumps({name: [dataclasses.asdict(row) for row in rows] for name, rows in parts.items()}, indent=2))
         return
-    console = Console()
+    console = _console()
     print_comparison(found.rows, title=f"{options.data}, {options.seeds} seeds", console=console)
     if found.replication:
         print_comparison(found.replication, title=f"{options.data}, {options.seeds} fresh seeds", console=console)
@@ -142,6 +144,13 @@ class _Bars:
         """Start a bar; the result advances it."""
         bar = self._progress.add_task(name, total=total)
         return lambda count: self._progress.advance(bar, count)
+
+
+def _console() -> Console:
+    """Standard output, never so narrow that a table loses the names of its rows."""
+    console = Console()
+    console.width = max(console.width, _TABLE_WIDTH)
+    return console
 
 
 def _data(options: Any) -> DataConfig:

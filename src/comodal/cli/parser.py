@@ -137,7 +137,7 @@ def _compare() -> Parser:
             "are not reported; the test part is read once; intervals cover seeds and videos; p-values carry Holm's "
             "correction."
         ),
-        epilog="Example: comodal compare mosi:nested --fusion early,lfn --measures none,kl --seeds 32 --jobs 2 --out runs/c",
+        epilog="Example: comodal compare mosi:nested --fusion early,lfn --measures none,kl --seeds 32 --out runs/c",
     )
     _add_data(parser)
     parser.add_argument(

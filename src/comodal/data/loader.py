@@ -78,7 +78,9 @@ class EpochSampler(Sampler[Tensor]):
         return list(torch.split(torch.from_numpy(order), self.batch_size))[: len(self)]
 
     def __iter__(self) -> Iterator[Tensor]:
-        return iter(self.batches(self.epoch))
+        # The epoch is read with the first batch and not before: a resumed Lightning run makes this iterator before it
+        # has restored which epoch it is in.
+        yield from self.batches(self.epoch)
 
     def __len__(self) -> int:
         full, rest = divmod(len(self.index), self.batch_size)

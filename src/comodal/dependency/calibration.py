@@ -1,8 +1,8 @@
 """From a fitted critic to a guess of the log density ratio that can be trusted on samples never seen.
 
-A critic fitted on n samples is too sure of itself where it saw few. One tuple of the product of marginals with a score of 20
-weighs more in ``E_Q[exp T]`` than all others, and whether a held-out set contains one is luck. Axis legend: n joint and m
-marginal tuples, M views.
+A critic fitted on n samples is too sure of itself where it saw few. One tuple of the product of marginals with a score
+of 20 weighs more in ``E_Q[exp T]`` than all others, and whether a held-out set contains one is luck. Axis legend: n
+joint and m marginal tuples, M views.
 """
 
 from __future__ import annotations
@@ -22,8 +22,9 @@ from comodal.dependency.log_ratio import LOG_RATIO_FORMS, LogRatioForm
 
 __all__ = ["Calibration", "calibrate"]
 
-TEMPERATURES = (1.0, 0.95, 0.9, 0.85, 0.8, 0.7, 0.6, 0.5, 0.3)
-CUTS = (1.0, 0.97, 0.95, 0.9, 0.8)
+TEMPERATURES = (1.0, 0.95, 0.9, 0.8, 0.65, 0.5)
+CUTS = (1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 12.0, 14.0, 17.0, 20.0, 25.0)
+"""Where scores are cut, in nats beyond the median of the tuples that are exponentiated."""
 
 
 @dataclass(frozen=True)
@@ -55,9 +56,10 @@ class Calibration:
 def calibrate(bound: Bound, critic: Critic, views: Sequence[Tensor], order: Tensor) -> Calibration:
     """The cut and temperature with which a bound promises most on further samples.
 
-    Each candidate's bound is that of the given samples and of one more tuple, on the side where the bound is exponential,
-    with the most extreme score the candidate can give: what is possible and was not seen among m tuples may be met with a
-    chance of about 1/m. A critic that does not beat its own standard error gets temperature 0, and with it the bound 0.
+    Each candidate's bound is that of the given samples and of one more tuple, on the side where the bound is
+    exponential, with the most extreme score the candidate can give: what is possible and was not seen among m tuples
+    may be met with a chance of about 1/m. A critic that does not beat its own standard error gets temperature 0, and
+    with it the bound 0.
 
     Args:
         bound: what is to be reported.
@@ -79,7 +81,7 @@ def calibrate(bound: Bound, critic: Critic, views: Sequence[Tensor], order: Tens
     """
     form = LOG_RATIO_FORMS[bound.name]
     aligned = torch.arange(len(views[0])).expand(len(views), -1)
-    joint, marginal = score_tuples(critic, views, aligned).double(), score_tuples(critic, views, order).double()
+    joint, marginal = score_tuples(critic, views, aligned), score_tuples(critic, views, order)
     promised, best = 0.0, Calibration()
     for candidate, extreme in _candidates(form, joint, marginal):
         pair = (joint, torch.cat([marginal, extreme])) if form.sign > 0 else (torch.cat([joint, extreme]), marginal)
@@ -94,9 +96,8 @@ def calibrate(bound: Bound, critic: Critic, views: Sequence[Tensor], order: Tens
 
 def _candidates(form: LogRatioForm, joint: Tensor, marginal: Tensor) -> Iterator[tuple[Calibration, Tensor]]:
     """Without their constants, each with the most extreme score it lets through, ``(1,)``."""
-    usual, other = (joint, marginal) if form.sign > 0 else (-marginal, -joint)
-    highest = max(float(usual.max()), float(other.max()))
-    limits = torch.quantile(usual, usual.new_tensor(CUTS)).tolist()
-    limits[0] = highest
+    exponential, other = (marginal, joint) if form.sign > 0 else (-joint, -marginal)
+    usual, highest = float(exponential.median()), max(float(exponential.max()), float(other.max()))
+    limits = [highest, *(usual + cut for cut in CUTS if usual + cut < highest)]
     for limit, temperature in product(limits, TEMPERATURES):
         yield Calibration(temperature, 0.0, limit, form.sign), joint.new_full((1,), form.sign * limit)

@@ -1,7 +1,7 @@
 """Held-out estimates of dependency from fixed samples: fit a critic on one half, report the bound on the other.
 
-Axis legend: n samples, M views, d_m width of view m. The reported value is computed on all held-out samples at once, with
-many pairings; nothing about it depends on a batch size.
+Axis legend: n samples, M views, d_m width of view m. The reported value is computed on all held-out samples at once,
+with many pairings; nothing about it depends on a batch size.
 """
 
 from __future__ import annotations

@@ -84,7 +84,7 @@ def score_tuples(critic: Critic, views: Sequence[Tensor], order: Tensor) -> Tens
         tensor([0., 0.])
     """
     with parametrize.cached():
-        pieces = [critic(_take(views, piece)) for piece in order.split(CHUNK, dim=1)]
+        pieces = [critic(_take(views, piece)) for piece in torch.split(order, CHUNK, dim=1)]
     return torch.cat(pieces)
 
 
@@ -95,7 +95,7 @@ def fit_critic(
     train: Sequence[Tensor],
     validation: Sequence[Tensor],
     validation_order: Tensor,
-    slow: Sequence[torch.nn.Parameter] = (),
+    slow: Sequence[Tensor] = (),
     config: FitConfig,
     generator: torch.Generator,
 ) -> float:
@@ -115,7 +115,8 @@ def fit_critic(
         The objective on the validation samples with the weights kept.
     """
     judged = copy.deepcopy(critic)
-    weights, average = list(critic.parameters()), list(judged.parameters())
+    weights: list[Tensor] = list(critic.parameters())
+    average: list[Tensor] = list(judged.parameters())
     optimizer = _optimizer(weights, slow, config)
     rates = [group["lr"] for group in optimizer.param_groups]
     batches = _batches(train, config, generator)
@@ -127,7 +128,7 @@ def fit_critic(
         size, order = next(batches)
         scores = critic(_take(train, order))
         optimizer.zero_grad(set_to_none=True)
-        (-objective(scores[:size], scores[size:])).backward()
+        torch.autograd.backward(-objective(scores[:size], scores[size:]))
         optimizer.step()
         with torch.no_grad():
             torch._foreach_lerp_(average, weights, 1 - config.averaging)
@@ -136,14 +137,12 @@ def fit_critic(
             if value > best:
                 best, kept = value, [w.detach().clone() for w in average]
     with torch.no_grad():
-        for weight, value in zip(weights, kept, strict=True):
-            weight.copy_(value)
+        for weight, best_weight in zip(weights, kept, strict=True):
+            weight.copy_(best_weight)
     return best
 
 
-def _optimizer(
-    weights: Sequence[torch.nn.Parameter], slow: Sequence[torch.nn.Parameter], config: FitConfig
-) -> torch.optim.Optimizer:
+def _optimizer(weights: Sequence[Tensor], slow: Sequence[Tensor], config: FitConfig) -> torch.optim.Optimizer:
     among_slow = {id(weight) for weight in slow}
     fast = [weight for weight in weights if id(weight) not in among_slow]
     groups: list[dict[str, object]] = [

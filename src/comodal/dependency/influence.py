@@ -5,6 +5,8 @@ Axis legend: n samples, M views, R pairings (``R * n`` tuples of the product of 
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -86,4 +88,4 @@ def standard_error(bound: Bound, joint: Tensor, marginal: Tensor, order: Tensor)
         means = torch.zeros_like(joint).index_add_(0, rows, terms) / rounds
         explained += max(0.0, (rounds * float(means.var(correction=0)) - spread) / (rounds - 1))
     twice = (views - 1) * max(0.0, spread - explained) / (rounds * n)
-    return float(max(naive - twice, naive / views)) ** 0.5
+    return math.sqrt(max(naive - twice, naive / views))

@@ -1,9 +1,9 @@
 """Every f-divergence bound as a function of one thing, a guess of the log density ratio.
 
 All their best critics are increasing functions of the log density ratio s of joint to product of marginals. So one
-network that guesses s serves every bound: ``score`` makes the bound's own critic of it, ``constant`` is the shift of s at
-which the bound is highest, and ``profile`` an increasing function of the bound at that shift, whose gradients never
-overflow.
+network that guesses s serves every bound: ``score`` makes the bound's own critic of it, ``constant`` is the shift of s
+at which the bound is highest, and ``profile`` what is raised when fitting: an increasing function of the bound at
+that shift, or another bound that is best at the same s, whose gradients never overflow.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ LOG_RATIO_FORMS: dict[str, LogRatioForm] = {
     ),
     "pearson": LogRatioForm(
         score=lambda s: 2 * guarded_exp(s) - 2,
-        profile=lambda joint, marginal: 2 * log_mean_exp(joint) - log_mean_exp(2 * marginal),
+        profile=donsker_varadhan,  # its own, 2 log E_J[r] - log E_Q[r^2], rests on a handful of samples
         constant=lambda joint, marginal: log_mean_exp(joint) - log_mean_exp(2 * marginal),
     ),
     "squared_hellinger": LogRatioForm(

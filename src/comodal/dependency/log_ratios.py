@@ -1,7 +1,7 @@
 """How the scores of each bound's best critic become log density ratios: pointwise dependency.
 
 Each takes the scores ``(k,)`` to convert and those of tuples with broken pairing ``(m,)``; it returns ``(k,)``. Low
-values are utterances whose modalities disagree. They are exact at the best critic and only as good as the critic otherwise.
+values are utterances whose modalities disagree. Exact at the best critic, and otherwise only as good as the critic.
 """
 
 from __future__ import annotations

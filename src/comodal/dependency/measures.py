@@ -140,10 +140,7 @@ class DependencyMeasure(nn.Module):
         Raises:
             InputError: as in :meth:`value`.
         """
-        ordered = self.layout.match(views)
-        with full_precision(ordered[0]):
-            pair = self._pair_scores(ordered)
-            return self._value(pair, learn=True), self._regulariser(pair)
+        return self._terms(self.layout.match(views))
 
     def critic_loss(self, views: Views) -> Tensor:
         """What the critic minimises: minus the bound, plus its regulariser.
@@ -157,7 +154,7 @@ class DependencyMeasure(nn.Module):
         Raises:
             InputError: as in :meth:`value`.
         """
-        value, regulariser = self.terms([view.detach() for view in self.layout.match(views)])
+        value, regulariser = self._terms([view.detach() for view in self.layout.match(views)])
         return -value if regulariser is None else regulariser - value
 
     def scores(self, views: Views) -> Tensor:
@@ -200,6 +197,11 @@ class DependencyMeasure(nn.Module):
     def set_extra_state(self, state: dict[str, Tensor]) -> None:
         """Restore what :meth:`get_extra_state` gave."""
         self.generator.set_state(state["generator"].cpu())
+
+    def _terms(self, views: list[Tensor]) -> tuple[Tensor, Tensor | None]:
+        with full_precision(views[0]):
+            pair = self._pair_scores(views)
+            return self._value(pair, learn=True), self._regulariser(pair)
 
     def _random(self) -> torch.Generator:
         learning = self.training and torch.is_grad_enabled()

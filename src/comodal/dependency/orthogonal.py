@@ -27,7 +27,7 @@ class PairwiseSort(nn.Module):
 
     def forward(self, units: Tensor) -> Tensor:
         """``(n, h)`` to ``(n, h)``, h even."""
-        first, second = units.unflatten(1, (-1, 2)).unbind(dim=2)
+        first, second = units.reshape(len(units), -1, 2).unbind(dim=2)
         return torch.stack([torch.minimum(first, second), torch.maximum(first, second)], dim=2).flatten(1)
 
 

@@ -106,14 +106,16 @@ def _checked_view(name: str, view: object) -> Tensor:
 
 
 def _numbers(name: str, view: object) -> Tensor:
-    array = view.detach().cpu().numpy() if isinstance(view, Tensor) else view
+    array: Any = view.detach().cpu() if isinstance(view, Tensor) else view
+    if isinstance(array, Tensor):
+        array = array.float().numpy() if array.dtype == torch.bfloat16 else array.numpy()
+    if np.iscomplexobj(array):
+        raise InputError(f"view {name!r} is complex: give real and imaginary parts as coordinates")
     try:
-        with np.errstate(over="ignore"):
-            return torch.from_numpy(np.array(array, dtype=np.float64))
+        return torch.from_numpy(np.array(array, dtype=np.float64))
     except (TypeError, ValueError) as error:
-        raise InputError(
-            f"view {name!r} is not an array of real numbers ({error}); give shape (n, d) or (n,)"
-        ) from error
+        reason = " ".join(str(error).split())
+        raise InputError(f"view {name!r} is not an array of real numbers ({reason}); give shape (n, d)") from error
 
 
 def divide(

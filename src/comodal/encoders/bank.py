@@ -23,10 +23,10 @@ class EncoderConfig:
         dropout: probability of dropping a hidden unit.
     """
 
-    hidden: int = 64
+    hidden: int = 128
     representation: int = 32
-    input_dropout: float = 0.2
-    dropout: float = 0.3
+    input_dropout: float = 0.3
+    dropout: float = 0.5
 
 
 class EncoderBank(nn.Module):

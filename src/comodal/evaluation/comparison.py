@@ -10,7 +10,7 @@ from typing import Any
 
 from comodal.contracts import ComparisonRow, InputError, PredictionTable
 from comodal.data.dataset import Dataset
-from comodal.evaluation.experiment import DataConfig
+from comodal.evaluation.experiment import DataConfig, refuse_early
 from comodal.evaluation.grid import NONE, REPLICATION_SEED, SELECTION_SEED, Arm, CompareConfig, Task, best_by_validation
 from comodal.evaluation.rows import SeedRun, Setting, comparison_rows
 from comodal.evaluation.runner import TaskResult, run_tasks
@@ -60,11 +60,13 @@ class Comparison:
         rows: one a metric of every arm.
         replication: the same on fresh seeds, empty when none was asked for.
         selection: the chosen weights and single modalities.
+        note: what every reader of these numbers must know of the data, empty when there is nothing.
     """
 
     rows: list[ComparisonRow]
     replication: list[ComparisonRow]
     selection: Selection
+    note: str = ""
 
 
 Progress = Callable[[str, int], Callable[[int], None]]
@@ -104,13 +106,15 @@ def compare(
         raise InputError(f"jobs is {jobs}: give 1 or more")
     dataset = data.load()
     _check_modalities(dataset, config)
+    for fusion in config.fusions:
+        refuse_early(dataset, config.base_for(fusion))
     kept = {"source": data.source, "features": data.features, "clean": data.clean}
     folder = RunFolder(out, {"data": kept, **config.to_dict()}).path
     stages = _Stages(data, config, dataset, folder, jobs, keep_weights, progress or _no_progress)
     selection = stages.select()
     rows = stages.report(selection, "runs", 0)
     replication = stages.report(selection, "replication", REPLICATION_SEED) if replicate else []
-    return Comparison(rows, replication, selection)
+    return Comparison(rows, replication, selection, dataset.spec.note)
 
 
 def _no_progress(stage: str, total: int) -> Callable[[int], None]:

@@ -3,31 +3,35 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from comodal.contracts import InputError, PredictionTable
 from comodal.data.collate import TensorView
-from comodal.data.dataset import Dataset, Partition
+from comodal.data.dataset import SPLITS, Dataset, Partition
 from comodal.data.load import load
 from comodal.data.loader import OrderedSampler, loader
 from comodal.data.standardize import Standardizer
 from comodal.evaluation.predict import predict
 from comodal.evaluation.score import score
 from comodal.training.config import RunConfig
-from comodal.training.data import EVALUATION_BATCH, FoldData, prepare
-from comodal.training.fit import FitResult, build_model, build_penalty, fit
-from comodal.training.run_folder import RunFolder, read_config
+from comodal.training.data import EVALUATION_BATCH, FoldData, prepare, train_sampler
+from comodal.training.fit import FitResult, build_model, build_penalty, fit, require_device
+from comodal.training.loggers import require_logger
+from comodal.training.run_folder import METRICS, RunFolder, read_config
 from comodal.training.weights import copy_weights, load_weights, restore_weights, save_weights
 
-__all__ = ["DataConfig", "RunReport", "evaluate", "fit_fold", "keep_weights", "predict_fold", "train"]
+__all__ = ["DataConfig", "RunReport", "evaluate", "fit_fold", "keep_weights", "predict_fold", "refuse_early", "train"]
 
 _WEIGHTS = "weights.safetensors"
 _STANDARDIZER = "standardizer.safetensors"
 _PREDICTIONS = "predictions.parquet"
+_FINGERPRINT = "fingerprint"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,10 +124,12 @@ def train(
         ['acc_2_nonneg', 'acc_2_pos', 'acc_5', 'acc_7']
     """
     config = config or RunConfig()
-    dataset = data.load() if isinstance(data, DataConfig) else data
+    dataset = data.load() if isinstance(data, DataConfig) else load(data)
+    refuse_early(dataset, config)
     if out is None:
         return _train_partitions(dataset, config, None, logger=logger, progress=progress)
-    source = dataclasses.asdict(data) if isinstance(data, DataConfig) else {"source": dataset.spec.name}
+    require_logger(logger)
+    source = dataclasses.asdict(data) if isinstance(data, DataConfig) else _in_memory(dataset)
     run = RunFolder(out, {"data": source, **config.to_dict()})
     if run.finished:
         return RunReport(run.path, run.metrics(), PredictionTable.from_parquet(run.path / _PREDICTIONS))
@@ -133,22 +139,39 @@ def train(
     return report
 
 
-def evaluate(run: str | Path, *, split: str = "test", source: str | None = None) -> RunReport:
+def refuse_early(dataset: Dataset, config: RunConfig) -> None:
+    """Find what would stop a run on this data set, before a folder is made or an hour is spent.
+
+    Raises:
+        InputError: the machine has no such device, the model or the penalty cannot be built, or the training part makes
+            no legal batch.
+    """
+    require_device(config.training)
+    build_penalty(build_model(dataset.spec, config), config, 1)
+    for partition in dataset.partitions:
+        train_sampler(partition, dataset.group, config, len(dataset.spec.modalities))
+
+
+def evaluate(run: str | Path, *, split: str = "test", source: str | Dataset | None = None) -> RunReport:
     """Predict and score again with the weights of a finished run.
 
     Args:
         run: a run folder.
         split: ``train``, ``valid`` or ``test``.
-        source: other data with the same modalities; the run's own when not given.
+        source: other data with the same modalities and partitions; the run's own when not given. A run on a data set in
+            memory needs it.
 
     Raises:
         InputError: not a finished run folder, or its weights are damaged or do not fit the data.
     """
     path = Path(run)
     kept = read_config(path)
-    data = DataConfig(**kept.pop("data"))
+    if not (path / METRICS).exists():
+        raise InputError(f"{path}: not a finished run; start the command that made it again, which goes on from there")
+    dataset = _data_of_run(path, kept.pop("data"), source)
     config = RunConfig.from_dict(kept)
-    dataset = dataclasses.replace(data, source=source).load() if source else data.load()
+    if split not in SPLITS:
+        raise InputError.unknown("split", split, SPLITS)
     tables = []
     for partition in dataset.partitions:
         folder = path / partition.name
@@ -177,6 +200,7 @@ def _train_partitions(
         "best_epoch": [r.best_epoch for r in results],
         "seconds": float(sum(r.seconds for r in results)),
         "n_test": len(predictions),
+        "note": dataset.spec.note,
     }
     return RunReport(path, {**_scores(predictions), **fits}, predictions)
 
@@ -185,6 +209,31 @@ def keep_weights(fold: FoldData, result: FitResult, folder: Path) -> None:
     """Write the selected weights and the training statistics."""
     save_weights(folder / _WEIGHTS, copy_weights(result.model, result.penalty))
     fold.standardizer.save(folder / _STANDARDIZER)
+
+
+def _data_of_run(path: Path, kept: dict[str, Any], source: str | Dataset | None) -> Dataset:
+    if isinstance(source, Dataset):
+        return load(source)
+    if source is None and _FINGERPRINT in kept:
+        raise InputError(f"{path}: was trained on a data set in memory; give that data set (source=)")
+    kept.pop(_FINGERPRINT, None)
+    data = DataConfig(**kept)
+    return (data if source is None else dataclasses.replace(data, source=source)).load()
+
+
+def _in_memory(dataset: Dataset) -> dict[str, str]:
+    """Name and digest of a data set that no path can name: the next one of that name must not pass for it."""
+    digest = hashlib.blake2b(digest_size=16)
+    for names in (dataset.id, dataset.group):
+        digest.update("\0".join(map(str, names)).encode())
+    arrays: list[NDArray[Any]] = [
+        dataset.target,
+        *(rows for partition in dataset.partitions for rows in partition.splits.values()),
+    ]
+    arrays += [array for ragged in dataset.modalities.values() for array in (ragged.offsets, ragged.values)]
+    for array in arrays:
+        digest.update(repr(array.shape).encode() + np.ascontiguousarray(array).tobytes())
+    return {"source": dataset.spec.name, _FINGERPRINT: digest.hexdigest()}
 
 
 def _fold_of_run(dataset: Dataset, partition: Partition, folder: Path) -> FoldData:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,7 +29,7 @@ __all__ = [
 
 NONE = "none"
 PLACEBO = "placebo"
-WEIGHT_GRID = (0.03, 0.1, 0.3, 1.0)
+WEIGHT_GRID = (0.1, 0.3, 1.0)
 
 # Seeds that are reported start at 0; those that choose weights, those of a replication and those of a placebo lie far
 # away, so that asking for more seeds never mixes them.
@@ -82,7 +83,9 @@ class Task:
 
     def folder(self, root: Path) -> Path:
         """Where its result lies."""
-        setting = self.arm.measure if not self.arm.has_penalty else f"{self.arm.measure}-{self.weight:g}"
+        short = f"{self.weight:g}"
+        weight = short if float(short) == self.weight else repr(self.weight)
+        setting = f"{self.arm.measure}-{weight}" if self.arm.has_penalty else self.arm.measure
         return root / self.arm.label.replace(":", "-") / setting / f"seed-{self.seed}" / f"part-{self.partition}"
 
     def config(self, base: RunConfig) -> RunConfig:
@@ -129,9 +132,13 @@ class CompareConfig:
             raise InputError(f"seeds is {self.seeds}: a comparison needs at least 2")
         if self.selection_seeds < 1:
             raise InputError(f"selection_seeds is {self.selection_seeds}: give at least 1")
+        if not self.weight_grid:
+            raise InputError("weight_grid is empty: give at least one weight")
         for weight in (*self.weight_grid, *self.fixed_weights().values()):
-            if not weight >= 0:
+            if not 0 <= weight < math.inf:
                 raise InputError(f"penalty weight is {weight}: give a number that is not negative")
+        for measure in self.penalties:
+            dataclasses.replace(self.base.penalty, measure=measure)  # its own checks
 
     @property
     def penalties(self) -> tuple[str, ...]:

@@ -7,8 +7,10 @@ import dataclasses
 import json
 import multiprocessing
 import shutil
+import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -16,7 +18,7 @@ from typing import Any
 
 import torch
 
-from comodal.contracts import PredictionTable
+from comodal.contracts import InputError, PredictionTable
 from comodal.data.dataset import Dataset
 from comodal.evaluation.experiment import DataConfig, fit_fold, keep_weights, predict_fold
 from comodal.evaluation.grid import Task
@@ -100,8 +102,12 @@ class _Job:
 def _run_jobs(jobs: Sequence[_Job], processes: int) -> Iterator[tuple[Task, TaskResult]]:
     if processes == 1 or len(jobs) < 2:
         with _one_thread():
-            for job in jobs:
-                yield job.task, _run(job)
+            try:
+                for job in jobs:
+                    yield job.task, _run(job)
+            finally:  # the next call may find other data under the same name
+                _fold.cache_clear()
+                _dataset.cache_clear()
         return
     pool = ProcessPoolExecutor(
         min(processes, len(jobs)), mp_context=multiprocessing.get_context("spawn"), initializer=_start_worker
@@ -110,6 +116,11 @@ def _run_jobs(jobs: Sequence[_Job], processes: int) -> Iterator[tuple[Task, Task
         futures: dict[Future[TaskResult], Task] = {pool.submit(_run, job): job.task for job in jobs}
         for future in as_completed(futures):
             yield futures[future], future.result()
+    except BrokenProcessPool as error:
+        raise InputError(
+            "a worker process ended in the middle of a run: out of memory (give fewer jobs), or called from a script "
+            "without `if __name__ == '__main__':`; finished runs are kept, so the same command goes on from here"
+        ) from error
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 
@@ -157,6 +168,8 @@ def _fold(data: str, modality: str, partition: int) -> FoldData:
 
 def _start_worker() -> None:
     torch.set_num_threads(1)
+    # A terminal's Ctrl-C reaches every process; the parent alone speaks of it.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @contextlib.contextmanager

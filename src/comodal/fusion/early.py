@@ -25,9 +25,9 @@ class EarlyFusionConfig:
     """
 
     encoder: EncoderConfig = field(default_factory=EncoderConfig)
-    hidden: int = 64
-    dropout: float = 0.3
-    modality_dropout: float = 0.3
+    hidden: int = 128
+    dropout: float = 0.5
+    modality_dropout: float = 0.0
 
 
 class EarlyFusion(nn.Module):
@@ -59,12 +59,13 @@ class EarlyFusion(nn.Module):
         config = config or EarlyFusionConfig()
         self.encoders = EncoderBank(spec, config.encoder)
         self.modality_dropout = ModalityDropout(config.modality_dropout)
-        self.fuse = nn.Sequential(
-            nn.Linear(sum(self.encoders.dims.values()), config.hidden),
-            nn.ReLU(),
-            nn.Dropout(config.dropout),
-        )
+        concatenated = nn.Linear(sum(self.encoders.dims.values()), config.hidden)
+        self.fuse = nn.Sequential(concatenated, nn.ReLU(), nn.Dropout(config.dropout))
         self.head = nn.Linear(config.hidden, 1)
+        for layer in (concatenated, self.head):
+            # PyTorch's own scale is that of a linear unit, too small behind a ReLU: predictions then start shrunk and
+            # early stopping ends before they are not (He et al. 2015).
+            nn.init.kaiming_uniform_(layer.weight, nonlinearity="relu")
         self.dims = {**self.encoders.dims}
         self.fused_dim = config.hidden
 

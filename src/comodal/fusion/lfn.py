@@ -28,8 +28,8 @@ class LFNConfig:
     encoder: EncoderConfig = field(default_factory=EncoderConfig)
     rank: int = 4
     hidden: int = 32
-    dropout: float = 0.3
-    modality_dropout: float = 0.3
+    dropout: float = 0.5
+    modality_dropout: float = 0.0
 
 
 def low_rank_product(views: list[Tensor], factors: list[Tensor], weights: Tensor, bias: Tensor) -> Tensor:

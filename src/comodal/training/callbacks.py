@@ -1,4 +1,4 @@
-"""Callbacks: keep the best weights, keep the history."""
+"""Callbacks: keep the best weights, keep the history, stop when nothing improves."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from typing import Any
 
 import lightning.pytorch as pl
 import torch
+from lightning.pytorch.callbacks import EarlyStopping
 from torch import Tensor
 
 from comodal.training.module import FusionTraining
 from comodal.training.weights import copy_weights
 
-__all__ = ["BestWeights"]
+__all__ = ["BestWeights", "Patience"]
 
 
 class BestWeights(pl.Callback):
@@ -54,3 +55,12 @@ class BestWeights(pl.Callback):
         self.epoch = int(state_dict["epoch"])
         self.weights = {name: torch.as_tensor(value) for name, value in state_dict["weights"].items()}
         self.history = list(state_dict["history"])
+
+
+class Patience(EarlyStopping):
+    """Early stopping that a resumed run remembers: one that had stopped trains no further epoch."""
+
+    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Stop at once where the checkpoint was written by the epoch that ended the run."""
+        del pl_module
+        trainer.should_stop = trainer.should_stop or self.stopped_epoch > 0

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from comodal.contracts import InputError
+from comodal.dependency import BETWEEN, DependencyPenalty, LinearWarmup
 from comodal.fusion import fusion_family
 from comodal.objective import TASK_LOSSES
 
@@ -39,10 +41,50 @@ class PenaltyConfig:
     fresh_batches: bool = False
     critic: str = "joint"
     critic_hidden: tuple[int, ...] = (64,)
-    critic_lr: float = 1e-3
+    critic_lr: float = 3e-3
     normalize: str = "layer"
     lipschitz: str = "gradient_penalty"
     warmup_epochs: int = 0
+
+    def __post_init__(self) -> None:
+        if self.between not in BETWEEN:
+            raise InputError.unknown("penalty.between", self.between, BETWEEN)
+        if self.warmup_epochs < 0:
+            raise InputError(f"penalty.warmup_epochs is {self.warmup_epochs}: give a number that is not negative")
+        self.build({"one": 8, "two": 8}, measure="kl" if self.measure == "none" else self.measure)  # its own checks
+
+    def build(
+        self, dims: Mapping[str, int], *, measure: str, seed: int = 0, steps_per_epoch: int = 1
+    ) -> DependencyPenalty:
+        """The penalty on variables of these widths.
+
+        Args:
+            dims: width of each variable.
+            measure: the measure, which is the config's own but for ``none``.
+            seed: of the critic.
+            steps_per_epoch: model steps of an epoch, which the warm-up counts in.
+
+        Raises:
+            InputError: an option is unknown, out of range, or contradicts another.
+
+        Example:
+            >>> PenaltyConfig(weight=0.1).build({"text": 4, "audio": 2}, measure="kl").weight
+            0.1
+        """
+        return DependencyPenalty(
+            measure,
+            dims=dims,
+            weight=self.weight,
+            critic_steps=self.critic_steps,
+            fresh_batches=self.fresh_batches,
+            schedule=LinearWarmup(self.warmup_epochs * steps_per_epoch) if self.warmup_epochs else None,
+            critic=self.critic,
+            hidden=self.critic_hidden,
+            normalize=self.normalize,
+            critic_lr=self.critic_lr,
+            lipschitz=self.lipschitz,
+            seed=seed,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,7 +183,7 @@ def build_config(config_class: type[Any], values: dict[str, Any], *, where: str)
 
     Args:
         config_class: a dataclass.
-        values: field name to value; a field that is itself a dataclass takes a dict.
+        values: field name to value; a field that is itself a dataclass takes one, or a dict.
         where: named in error messages.
 
     Raises:
@@ -158,6 +200,7 @@ def build_config(config_class: type[Any], values: dict[str, Any], *, where: str)
 
     known = {f.name for f in dataclasses.fields(config_class)}
     _refuse_unknown(values, known, where)
+    values = {name: _plain(value) for name, value in values.items()}
     for name in known & values.keys():
         default = _default(config_class, name)
         if dataclasses.is_dataclass(default) and isinstance(values[name], dict):
@@ -169,6 +212,10 @@ def build_config(config_class: type[Any], values: dict[str, Any], *, where: str)
     except jsonargparse.ArgumentError as error:
         reason = " ".join(str(error).split())
         raise InputError(f"{where}: {reason}") from error
+
+
+def _plain(value: Any) -> Any:
+    return dataclasses.asdict(value) if dataclasses.is_dataclass(value) and not isinstance(value, type) else value
 
 
 def _default(config_class: type[Any], name: str) -> Any:

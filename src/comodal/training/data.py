@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import functools
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,30 +41,28 @@ class FoldData:
     standardizer: Standardizer
     groups: NDArray[Any]
 
-    def train_loader(self, config: RunConfig, *, purpose: str = "batches") -> DataLoader[MultimodalBatch]:
-        """Training batches; their order depends on the seed, the purpose and the epoch alone."""
-        rows = training_rows(self.partition.train, self.groups, config)
-        sampler = EpochSampler(
-            rows,
-            batch_size=config.training.batch_size,
-            seed=stream_seed(config.seed, purpose),
-            minimum=max(2, len(self.view.spec.modalities)),
-        )
-        return loader(self.view, sampler)
+    def train_loader(self, config: RunConfig) -> DataLoader[MultimodalBatch]:
+        """Training batches in the order of :meth:`train_sampler`."""
+        return loader(self.view, self.train_sampler(config))
+
+    def train_sampler(self, config: RunConfig, *, purpose: str = "batches") -> EpochSampler:
+        """Rows of the training batches; their order depends on the seed, the purpose and the epoch alone."""
+        return train_sampler(self.partition, self.groups, config, len(self.view.spec.modalities), purpose)
 
     def valid_loader(self) -> DataLoader[MultimodalBatch]:
         """The validation part in order."""
         return loader(self.view, OrderedSampler(self.partition.valid, batch_size=EVALUATION_BATCH))
 
-    def fresh_batches(self, config: RunConfig) -> Iterator[MultimodalBatch]:
-        """Endless training batches in another random order, for the critic."""
-        batches = self.train_loader(config, purpose="critic batches")
-        epoch = 0
-        while True:
-            sampler: Any = batches.sampler
-            sampler.set_epoch(epoch)
-            yield from batches
-            epoch += 1
+    def fresh_batches(self, config: RunConfig) -> Callable[[int], MultimodalBatch]:
+        """Endless training batches in another random order, for the critic: a pure function of their position."""
+        sampler = self.train_sampler(config, purpose="critic batches")
+        batches_of = functools.lru_cache(maxsize=1)(sampler.batches)
+
+        def fresh(position: int) -> MultimodalBatch:
+            epoch, number = divmod(position, len(sampler))
+            return self.view[batches_of(epoch)[number]]
+
+        return fresh
 
 
 def prepare(dataset: Dataset, partition: Partition) -> FoldData:
@@ -77,6 +76,22 @@ def prepare(dataset: Dataset, partition: Partition) -> FoldData:
     """
     standardizer = Standardizer.fit(dataset, partition.train)
     return FoldData(TensorView(standardizer.transform(dataset)), partition, standardizer, dataset.group)
+
+
+def train_sampler(
+    partition: Partition, groups: NDArray[Any], config: RunConfig, modalities: int, purpose: str = "batches"
+) -> EpochSampler:
+    """Training batches of at least as many utterances as modalities, fewer of which have no broken pairing.
+
+    Raises:
+        InputError: no such batch can be made of the training part.
+    """
+    return EpochSampler(
+        training_rows(partition.train, groups, config),
+        batch_size=config.training.batch_size,
+        seed=stream_seed(config.seed, purpose),
+        minimum=max(2, modalities),
+    )
 
 
 def training_rows(rows: NDArray[np.int64], groups: NDArray[Any], config: RunConfig) -> NDArray[np.int64]:

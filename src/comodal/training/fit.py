@@ -4,31 +4,32 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import signal
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
 import torch
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import callbacks
 from torch import nn
 
 from comodal.contracts import DatasetSpec, InputError, MultimodalBatch
-from comodal.dependency import DependencyPenalty, LinearWarmup
+from comodal.dependency import DependencyPenalty
 from comodal.fusion import fusion_family
-from comodal.training.callbacks import BestWeights
-from comodal.training.config import RunConfig
+from comodal.training.callbacks import BestWeights, Patience
+from comodal.training.checkpoint import CHECKPOINT, WholeCheckpoints, resumable
+from comodal.training.config import RunConfig, TrainingConfig
 from comodal.training.loggers import build_logger
 from comodal.training.module import FusionTraining
 from comodal.training.streams import stream_seed
 from comodal.training.weights import restore_weights
 
-__all__ = ["CHECKPOINT", "FitResult", "build_model", "build_penalty", "fit"]
-
-CHECKPOINT = "last.ckpt"
+__all__ = ["CHECKPOINT", "FitResult", "build_model", "build_penalty", "fit", "require_device"]
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,9 @@ class FitResult:
 def build_model(spec: DatasetSpec, config: RunConfig) -> Any:
     """The fusion model with the initial weights of the run's seed; PyTorch's global random stream is left alone.
 
+    Raises:
+        InputError: sizes or rates of the fusion config that make no model.
+
     Example:
         >>> spec = DatasetSpec("toy", {"text": 4}, {"text": 1})
         >>> one, two = (build_model(spec, RunConfig(seed=5)) for _ in range(2))
@@ -65,7 +69,13 @@ def build_model(spec: DatasetSpec, config: RunConfig) -> Any:
     """
     with torch.random.fork_rng():
         torch.manual_seed(stream_seed(config.seed, "init"))
-        return fusion_family(config.fusion).build(spec, config.build_fusion_config())
+        try:
+            return fusion_family(config.fusion).build(spec, config.build_fusion_config())
+        except InputError:
+            raise
+        except (ValueError, RuntimeError) as error:  # PyTorch's own refusal of a size or a rate
+            reason = str(error).splitlines()[0]
+            raise InputError(f"{config.fusion} fusion cannot be built ({reason}): change fusion_config") from error
 
 
 def build_penalty(model: Any, config: RunConfig, steps_per_epoch: int) -> DependencyPenalty | None:
@@ -76,20 +86,36 @@ def build_penalty(model: Any, config: RunConfig, steps_per_epoch: int) -> Depend
     dims: dict[str, int] = dict(model.dims)
     if options.between == "fusion":
         dims = {"fused": model.fused_dim, "modalities": sum(dims.values())}
-    return DependencyPenalty(
-        options.measure,
-        dims=dims,
-        weight=options.weight,
-        critic_steps=options.critic_steps,
-        fresh_batches=options.fresh_batches,
-        schedule=LinearWarmup(options.warmup_epochs * steps_per_epoch) if options.warmup_epochs else None,
-        critic=options.critic,
-        hidden=options.critic_hidden,
-        normalize=options.normalize,
-        critic_lr=options.critic_lr,
-        lipschitz=options.lipschitz,
-        seed=stream_seed(config.seed, "critic"),
+    return options.build(
+        dims, measure=options.measure, seed=stream_seed(config.seed, "critic"), steps_per_epoch=steps_per_epoch
     )
+
+
+def require_device(training: TrainingConfig) -> None:
+    """Check that this machine has what a run asks for, before anything is written.
+
+    Raises:
+        InputError: the accelerator is not there, or Lightning knows no such accelerator or precision.
+
+    Example:
+        >>> require_device(TrainingConfig(precision="33-true"))
+        Traceback (most recent call last):
+        comodal.contracts.InputError: training.accelerator 'cpu' with training.precision '33-true': ...
+    """
+    try:
+        with _quiet_lightning():
+            pl.Trainer(
+                accelerator=training.accelerator,
+                devices=1,
+                precision=training.precision,  # type: ignore[arg-type]
+                logger=False,
+                enable_checkpointing=False,
+                enable_progress_bar=False,
+                enable_model_summary=False,
+            )
+    except (ValueError, MisconfigurationException) as error:
+        asked = f"training.accelerator {training.accelerator!r} with training.precision {training.precision!r}"
+        raise InputError(f"{asked}: {' '.join(str(error).split())}; choose others") from error
 
 
 def fit(
@@ -98,7 +124,7 @@ def fit(
     valid: Any,
     config: RunConfig,
     *,
-    fresh_batches: Iterator[MultimodalBatch] | None = None,
+    fresh_batches: Callable[[int], MultimodalBatch] | None = None,
     folder: Path | None = None,
     logger: str = "csv",
     progress: bool = False,
@@ -110,7 +136,7 @@ def fit(
         train: iterable with a length that yields training batches, in an order that depends on the epoch alone.
         valid: iterable of validation batches.
         config: model, penalty, optimisation and seed.
-        fresh_batches: endless training batches for a penalty with ``fresh_batches``.
+        fresh_batches: position to training batch, endlessly, for a penalty with ``fresh_batches``.
         folder: where checkpoints and logs go; a checkpoint found there is resumed. ``None`` writes nothing.
         logger: a key of ``LOGGERS``; used with a folder only.
         progress: show Lightning's progress bar.
@@ -126,11 +152,9 @@ def fit(
     module = FusionTraining(model, build_penalty(model, config, len(train)), config, fresh_batches=fresh_batches)
     best = BestWeights()
     started = time.perf_counter()
-    with _quiet_lightning():
+    with _quiet_lightning(), _interruptible(), torch.random.fork_rng(devices=[]):
         trainer = _trainer(config, best, folder=folder, logger=logger, progress=progress)
-        trainer.fit(module, train, valid, ckpt_path=_resumable(folder, config), weights_only=True)
-    if trainer.interrupted:
-        raise KeyboardInterrupt
+        trainer.fit(module, train, valid, ckpt_path=resumable(folder, config), weights_only=True)
     if best.epoch < 0:
         raise InputError(
             f"{config.fusion} fusion, seed {config.seed}: the validation loss was never finite; lower training.lr "
@@ -151,7 +175,7 @@ def fit(
 def _trainer(config: RunConfig, best: BestWeights, *, folder: Path | None, logger: str, progress: bool) -> pl.Trainer:
     hooks: list[pl.Callback] = [
         best,
-        callbacks.EarlyStopping(monitor="valid_loss", patience=config.training.patience),
+        Patience(monitor="valid_loss", patience=config.training.patience),
     ]
     if folder is not None:
         hooks.append(
@@ -168,6 +192,7 @@ def _trainer(config: RunConfig, best: BestWeights, *, folder: Path | None, logge
         max_epochs=config.training.max_epochs,
         logger=False if folder is None else build_logger(logger, folder, f"{config.fusion}-{config.penalty.measure}"),
         callbacks=hooks,
+        plugins=[WholeCheckpoints()],
         enable_checkpointing=folder is not None,
         enable_progress_bar=progress,
         enable_model_summary=False,
@@ -175,17 +200,17 @@ def _trainer(config: RunConfig, best: BestWeights, *, folder: Path | None, logge
     )
 
 
-def _resumable(folder: Path | None, config: RunConfig) -> Path | None:
-    if folder is None or not (folder / CHECKPOINT).exists():
-        return None
-    path = folder / CHECKPOINT
+@contextlib.contextmanager
+def _interruptible() -> Iterator[None]:
+    """Let Ctrl-C be what it is elsewhere: Lightning turns it into an exit of the process and is deaf from then on."""
+    handler = signal.getsignal(signal.SIGINT)
     try:
-        kept = torch.load(path, map_location="cpu", weights_only=True)["comodal_config"]
-    except Exception as error:  # whatever a damaged archive makes torch raise
-        raise InputError(f"{path}: checkpoint is truncated or damaged; delete it to train from the start") from error
-    if kept != config.to_dict():
-        raise InputError(f"{path}: checkpoint belongs to another configuration; give another output folder")
-    return path
+        yield
+    except SystemExit as leaving:
+        if not isinstance(leaving.__context__, KeyboardInterrupt):
+            raise
+        signal.signal(signal.SIGINT, handler)
+        raise KeyboardInterrupt from leaving
 
 
 @contextlib.contextmanager
@@ -197,6 +222,7 @@ def _quiet_lightning() -> Iterator[None]:
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")
         warnings.filterwarnings("ignore", message=".*Checkpoint directory .* exists and is not empty.*")
         warnings.filterwarnings("ignore", message=".*log_every_n_steps.*")
+        warnings.filterwarnings("ignore", message=".*GPU available but not used.*")
         warnings.filterwarnings("ignore", message=".*LeafSpec.*")  # Lightning 2.6 on the PyTorch that deprecates it
         try:
             for name in names:

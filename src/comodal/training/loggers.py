@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from lightning.pytorch import loggers
 
 from comodal.contracts import InputError
 
-__all__ = ["LOGGERS", "build_logger"]
+__all__ = ["LOGGERS", "build_logger", "require_logger"]
 
 
 def _csv(folder: Path, name: str) -> Any:
@@ -41,21 +42,29 @@ LOGGERS: dict[str, Callable[[Path, str], Any]] = {
 """Name to factory of ``(folder, run name)``."""
 
 
-def build_logger(name: str, folder: Path, run: str) -> pl.loggers.Logger:
-    """Construct a logger that writes below a folder.
+def require_logger(name: str) -> None:
+    """Check that a logger can be made, before anything is written.
 
     Raises:
         InputError: unknown logger, or its package is not installed.
 
     Example:
-        >>> build_logger("cvs", Path("."), "run")
+        >>> require_logger("cvs")
         Traceback (most recent call last):
         comodal.contracts.InputError: unknown logger 'cvs': did you mean 'csv'? (known: csv, tensorboard, mlflow, wandb)
     """
     if name not in LOGGERS:
         raise InputError.unknown("logger", name, LOGGERS)
-    try:
-        logger: pl.loggers.Logger = LOGGERS[name](folder, run)
-    except ModuleNotFoundError as error:
-        raise InputError(f"logger {name!r} needs a package that is missing: pip install 'comodal[{name}]'") from error
+    if name != "csv" and importlib.util.find_spec(name) is None:
+        raise InputError(f"logger {name!r} needs a package that is missing: pip install 'comodal[{name}]'")
+
+
+def build_logger(name: str, folder: Path, run: str) -> pl.loggers.Logger:
+    """Construct a logger that writes below a folder.
+
+    Raises:
+        InputError: unknown logger, or its package is not installed.
+    """
+    require_logger(name)
+    logger: pl.loggers.Logger = LOGGERS[name](folder, run)
     return logger

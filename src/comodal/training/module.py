@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import itertools
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, cast
 
 import lightning.pytorch as pl
@@ -31,7 +32,7 @@ class FusionTraining(pl.LightningModule):
         model: a fusion model; anything that maps a batch to a ``FusionOutput``.
         penalty: the dependency penalty, or ``None``.
         config: the run's configuration.
-        fresh_batches: endless batches for the critic, used when the penalty asks for a new batch at every critic step.
+        fresh_batches: position to batch, endlessly, used when the penalty asks for a new batch at every critic step.
     """
 
     def __init__(
@@ -40,7 +41,7 @@ class FusionTraining(pl.LightningModule):
         penalty: DependencyPenalty | None,
         config: RunConfig,
         *,
-        fresh_batches: Iterator[MultimodalBatch] | None = None,
+        fresh_batches: Callable[[int], MultimodalBatch] | None = None,
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
@@ -112,12 +113,13 @@ class FusionTraining(pl.LightningModule):
         return value
 
     def _fresh_views(self) -> Iterator[Mapping[str, Tensor]]:
-        """Representations of new batches; the model's forward pass leaves the dropout stream as it found it."""
+        """Representations of new batches, the same after a resume; dropout's stream is left as it was found."""
         if self._fresh_batches is None:
             return
-        for batch in self._fresh_batches:
+        for position in itertools.count(self.global_step * self.config.penalty.critic_steps):
+            batch = self._fresh_batches(position).to(self.device)
             with torch.random.fork_rng(), torch.no_grad():
-                output = self.model(batch.to(self.device))
+                output = self.model(batch)
             yield variables(output, self._between)
 
     def _record(self, name: str, value: Tensor, count: int) -> None:

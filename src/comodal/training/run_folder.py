@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
-import os
 import platform
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,12 +13,13 @@ import torch
 import yaml
 
 from comodal.contracts import InputError
+from comodal.training.whole_file import write_whole
 
-__all__ = ["RunFolder", "read_config", "read_json", "write_text"]
+__all__ = ["METRICS", "RunFolder", "read_config", "read_json", "write_text"]
 
 _CONFIG = "config.yaml"
 _ENVIRONMENT = "environment.json"
-_FINISHED = "metrics.json"
+METRICS = "metrics.json"
 _PACKAGES = ("comodal", "torch", "lightning", "numpy", "scipy", "pyarrow")
 
 
@@ -54,26 +53,26 @@ class RunFolder:
             self.path.mkdir(parents=True, exist_ok=True)
             if (self.path / _CONFIG).exists():
                 _refuse_other(self.path, read_config(self.path), plain)
-            elif any(self.path.iterdir()):
+            elif any(not _is_leftover(path) for path in self.path.iterdir()):
                 raise InputError(f"{self.path}: folder holds other files; give an empty or a new folder")
             else:
-                write_text(self.path / _CONFIG, yaml.safe_dump(plain, sort_keys=False))
                 write_text(self.path / _ENVIRONMENT, json.dumps(_environment(), indent=2))
+                write_text(self.path / _CONFIG, yaml.safe_dump(plain, sort_keys=False))
         except OSError as error:
             raise InputError(f"{self.path}: cannot be written ({error.strerror}); give another folder") from error
 
     @property
     def finished(self) -> bool:
         """Whether the run's metrics are written, which is the last thing a run does."""
-        return (self.path / _FINISHED).exists()
+        return (self.path / METRICS).exists()
 
     def finish(self, metrics: Mapping[str, Any]) -> None:
         """Write the metrics, and so mark the run as finished."""
-        write_text(self.path / _FINISHED, json.dumps(metrics, indent=2))
+        write_text(self.path / METRICS, json.dumps(metrics, indent=2))
 
     def metrics(self) -> Any:
         """The metrics of a finished run."""
-        return read_json(self.path / _FINISHED)
+        return read_json(self.path / METRICS)
 
 
 def read_config(path: Path) -> dict[str, Any]:
@@ -107,14 +106,12 @@ def read_json(path: Path) -> Any:
 
 def write_text(path: Path, text: str) -> None:
     """Write a file so that it is there whole or not at all, even if the process is killed."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    write_whole(path, lambda partial: partial.write_text(text, encoding="utf-8"))
+
+
+def _is_leftover(path: Path) -> bool:
+    """Whether a process that was killed while it opened the folder left this."""
+    return path.name == _ENVIRONMENT or path.name.endswith(".partial")
 
 
 def _environment() -> dict[str, Any]:

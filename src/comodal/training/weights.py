@@ -10,6 +10,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from comodal.contracts import InputError
+from comodal.training.whole_file import write_whole
 
 __all__ = ["copy_weights", "load_weights", "restore_weights", "save_weights"]
 
@@ -55,11 +56,17 @@ def restore_weights(model: nn.Module, penalty: nn.Module | None, weights: Mappin
 
 
 def save_weights(path: Path, weights: Mapping[str, Tensor]) -> None:
-    """Write a safetensors file, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
-    save_file({name: value.contiguous() for name, value in weights.items()}, partial)
-    partial.replace(path)
+    """Write a safetensors file, whole or not at all.
+
+    Raises:
+        InputError: the folder cannot be written or the disk is full.
+    """
+    tensors = {name: value.contiguous() for name, value in weights.items()}
+    try:
+        write_whole(path, lambda partial: save_file(tensors, partial))
+    except (OSError, SafetensorError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"{path}: cannot be written ({reason}); free space or give another folder") from error
 
 
 def load_weights(path: Path) -> dict[str, Tensor]:

@@ -1,0 +1,82 @@
+"""What every known distribution offers, and the divergences of those whose density ratio takes a few values."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from comodal.contracts import InputError
+
+__all__ = ["KnownDistribution", "canonical", "divergence_of_ratios", "view_names"]
+
+# D_f(P || Q) = sum q f(p / q); every p > 0 here has q > 0.
+_GENERATORS: dict[str, Callable[[float], float]] = {
+    "kl": lambda u: u * math.log(u) if u > 0 else 0.0,
+    "reverse_kl": lambda u: -math.log(u) if u > 0 else math.inf,
+    "pearson": lambda u: (u - 1) ** 2,
+    "squared_hellinger": lambda u: (math.sqrt(u) - 1) ** 2,
+    "jensen_shannon": lambda u: 0.5 * ((u * math.log(u) if u > 0 else 0.0) - (u + 1) * math.log((u + 1) / 2)),
+}
+_SAME_TRUTH = {"mine": "kl", "f": "kl", "nwj": "kl"}
+
+
+class KnownDistribution(Protocol):
+    """What every distribution of this module offers."""
+
+    def sample(self, n: int, generator: torch.Generator) -> dict[str, Tensor]:
+        """``n`` aligned samples: name to ``(n, d)`` float32."""
+
+    def truth(self, measure: str) -> float | None:
+        """Population value of a measure by its registry name, ``None`` where no closed form is known."""
+
+    @property
+    def total_correlation(self) -> float:
+        """Total correlation in nats."""
+
+    def mutual_information(self, first: str, second: str) -> float:
+        """Mutual information of two views in nats."""
+
+    def pointwise(self, views: Mapping[str, Tensor]) -> Tensor:
+        """Log density ratio ``(n,)`` of joint to product of marginals, in nats."""
+
+
+def view_names(views: int) -> list[str]:
+    """Names of so many views: "a", "b", "c" and so on.
+
+    >>> view_names(3)
+    ['a', 'b', 'c']
+    """
+    if not 2 <= views <= 26:
+        raise InputError(f"a joint distribution of {views} views: give between 2 and 26")
+    return [chr(ord("a") + k) for k in range(views)]
+
+
+def canonical(measure: str) -> str:
+    """The divergence a measure estimates: three of them share the Kullback-Leibler divergence.
+
+    >>> canonical("mine"), canonical("pearson")
+    ('kl', 'pearson')
+    """
+    return _SAME_TRUTH.get(measure, measure)
+
+
+def divergence_of_ratios(ratios: Mapping[float, float], measure: str) -> float | None:
+    """Sum of q f(p/q).
+
+    Args:
+        ratios: value of p/q to the mass that Q, the product of marginals, puts on it.
+        measure: name of a measure.
+
+    Returns:
+        The divergence, ``None`` for a measure that is no f-divergence.
+
+    Example:
+        >>> divergence_of_ratios({2.0: 0.5, 0.0: 0.5}, "pearson")
+        1.0
+    """
+    generator = _GENERATORS.get(canonical(measure))
+    return None if generator is None else float(sum(mass * generator(ratio) for ratio, mass in ratios.items()))

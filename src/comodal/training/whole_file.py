@@ -1,0 +1,38 @@
+"""A file is there whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+__all__ = ["write_whole"]
+
+
+def write_whole(path: Path, write: Callable[[Path], object]) -> None:
+    """Write beside the target, then rename: even a kill leaves the old file or the new one.
+
+    Args:
+        path: the target; its folder is made when it is not there.
+        write: writes the content to the path it is given.
+
+    Raises:
+        OSError: the folder cannot be written or the disk is full; the target is as it was.
+
+    Example:
+        >>> import tempfile
+        >>> target = Path(tempfile.mkdtemp()) / "file"
+        >>> write_whole(target, lambda path: path.write_text("all of it"))
+        >>> target.read_text()
+        'all of it'
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        write(partial)
+        partial.replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            partial.unlink()
+        raise

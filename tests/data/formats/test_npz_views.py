@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from comodal.contracts import InputError
+from comodal.data.formats.npz_views import views_from_npz
+
+
+@pytest.fixture
+def archive(tmp_path):
+    path = tmp_path / "views.npz"
+    np.savez(path, text=np.arange(6.0).reshape(3, 2), audio=np.ones(3), odd=np.array([None, 1, "x"], dtype=object))
+    return path
+
+
+def test_named_views_come_in_the_order_asked_for(archive):
+    views = views_from_npz(archive, ["audio", "text"])
+    assert list(views) == ["audio", "text"]
+    np.testing.assert_array_equal(views["text"], np.arange(6.0).reshape(3, 2))
+
+
+def test_without_names_all_arrays_are_read(tmp_path):
+    np.savez(tmp_path / "v.npz", a=np.zeros(2), b=np.ones(2))
+    assert set(views_from_npz(tmp_path / "v.npz")) == {"a", "b"}
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (["texd"], "did you mean 'text'"),
+        (["zzzzz"], "it holds text, audio, odd"),
+        (["text", "text"], "given twice"),
+        (["odd"], "holds Python objects"),
+    ],
+)
+def test_wrong_names_are_refused_in_one_line(archive, names, message):
+    with pytest.raises(InputError, match=message) as caught:
+        views_from_npz(archive, names)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(InputError, match=r"nowhere\.npz: no such file"):
+        views_from_npz(tmp_path / "nowhere.npz")
+
+
+def test_a_folder_is_refused(tmp_path):
+    with pytest.raises(InputError, match="not a readable"):
+        views_from_npz(tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"", b"not an archive", b"PK\x03\x04 broken"])
+def test_a_file_that_is_no_archive_is_refused(tmp_path, content):
+    path = tmp_path / "v.npz"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="not a readable"):
+        views_from_npz(path)
+
+
+def test_a_truncated_archive_is_refused(archive):
+    whole = archive.read_bytes()
+    archive.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(InputError, match="not a readable"):
+        views_from_npz(archive, ["text"])
+
+
+def test_a_damaged_array_is_refused(tmp_path):
+    path = tmp_path / "v.npz"
+    np.savez(path, a=np.arange(1000.0))
+    whole = bytearray(path.read_bytes())
+    whole[2000] ^= 0xFF
+    path.write_bytes(whole)
+    with pytest.raises(InputError, match="damaged"):
+        views_from_npz(path, ["a"])
+
+
+def test_a_single_array_is_refused(tmp_path):
+    path = tmp_path / "v.npy"
+    np.save(path, np.zeros(3))
+    with pytest.raises(InputError, match="single array"):
+        views_from_npz(path)

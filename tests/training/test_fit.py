@@ -1,0 +1,230 @@
+"""What a run promises of its weights: the same seed, the same bits, interrupted or not, and the best epoch's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from comodal.contracts import InputError
+from comodal.objective import TASK_LOSSES
+from comodal.training.callbacks import BestWeights
+from comodal.training.config import RunConfig
+from comodal.training.data import FoldData
+from comodal.training.fit import FitResult, build_model, build_penalty, require_device
+from comodal.training.module import FusionTraining
+from comodal.training.weights import copy_weights
+
+Run = Callable[..., FitResult]
+Config = Callable[..., RunConfig]
+
+PENALTIES: dict[str, dict[str, Any]] = {
+    "none": {},
+    "kl": {"measure": "kl"},
+    "moving average": {"measure": "mine", "critic_steps": 2},
+    "simultaneous": {"measure": "kl", "critic_steps": 0},
+    "fresh batches": {"measure": "f", "critic_steps": 3, "fresh_batches": True},
+    "gradient penalty": {"measure": "wasserstein"},
+    "spectral norm": {"measure": "wasserstein", "lipschitz": "spectral_norm"},
+    "fusion, separable": {"measure": "jensen_shannon", "between": "fusion", "critic": "separable"},
+    "warm-up": {"measure": "kl", "warmup_epochs": 3},
+}
+
+
+class Killed(BaseException):
+    """Stands for anything that ends a process."""
+
+
+def weights(result: FitResult) -> dict[str, Tensor]:
+    return copy_weights(result.model, result.penalty)
+
+
+def differing(one: FitResult, two: FitResult) -> list[str]:
+    a, b = weights(one), weights(two)
+    assert a.keys() == b.keys()
+    return [name for name in a if not torch.equal(a[name], b[name])]
+
+
+def die_at_step(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
+    whole = FusionTraining.training_step
+
+    def mortal(self: FusionTraining, batch: Any, batch_idx: int) -> None:
+        if self.global_step == step:
+            raise Killed
+        whole(self, batch, batch_idx)
+
+    monkeypatch.setattr(FusionTraining, "training_step", mortal)
+
+
+@pytest.mark.parametrize("name", PENALTIES)
+def test_killed_in_mid_epoch_and_resumed_it_ends_with_the_same_weights(
+    name: str, run: Run, config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = config(penalty=PENALTIES[name], max_epochs=4)
+    undisturbed = run(options)
+    die_at_step(monkeypatch, 10)  # of 16, in the third epoch
+    with pytest.raises(Killed):
+        run(options, folder=tmp_path)
+    monkeypatch.undo()
+    resumed = run(options, folder=tmp_path)
+    assert differing(resumed, undisturbed) == []
+    assert resumed.history == undisturbed.history
+    assert (resumed.best_epoch, resumed.valid_loss) == (undisturbed.best_epoch, undisturbed.valid_loss)
+
+
+def test_a_resume_really_goes_on_from_the_checkpoint(
+    run: Run, config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    die_at_step(monkeypatch, 10)
+    with pytest.raises(Killed):
+        run(config(max_epochs=4), folder=tmp_path)
+    monkeypatch.undo()
+    die_at_step(monkeypatch, 7)  # before the checkpoint: a run from the start would die of it
+    assert run(config(max_epochs=4), folder=tmp_path).epochs == 4
+
+
+@pytest.mark.parametrize("stopped_early", [False, True])
+def test_a_finished_fit_that_is_started_again_trains_no_more(
+    stopped_early: bool, run: Run, config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = config(max_epochs=30, patience=2, lr=0.03) if stopped_early else config(max_epochs=2)
+    first = run(options, folder=tmp_path)
+    assert (first.epochs < options.training.max_epochs) == stopped_early
+    die_at_step(monkeypatch, first.epochs * 4)
+    again = run(options, folder=tmp_path)
+    assert again.history == first.history
+    assert differing(again, first) == []
+
+
+@pytest.mark.parametrize("name", ["none", "fresh batches", "gradient penalty"])
+def test_the_same_seed_gives_the_same_bits_and_another_does_not(name: str, run: Run, config: Config) -> None:
+    options = config(seed=4, penalty=PENALTIES[name])
+    first = run(options)
+    torch.manual_seed(12345)
+    assert differing(run(options), first) == []
+    assert differing(run(config(seed=5, penalty=PENALTIES[name])), first)
+
+
+def test_the_callers_random_stream_is_left_alone(run: Run, config: Config) -> None:
+    before = torch.get_rng_state()
+    run(config(penalty=PENALTIES["fresh batches"]))
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_the_best_epoch_is_kept_and_not_the_last(run: Run, config: Config, fold: FoldData) -> None:
+    result = run(config(max_epochs=30, patience=3, lr=0.03))
+    losses = [entry["valid_loss"] for entry in result.history]
+    assert result.best_epoch == losses.index(min(losses))
+    assert result.valid_loss == min(losses)
+    assert result.epochs == len(losses) == result.best_epoch + 1 + 3, "patience ends the run"
+    assert losses[-1] > min(losses), "the last epoch must be worse, or the check below shows nothing"
+    (batch,) = fold.valid_loader()
+    assert not result.model.training
+    loss = TASK_LOSSES["l1"](result.model(batch).prediction, batch.target).item()
+    assert loss == pytest.approx(result.valid_loss, rel=1e-6)
+
+
+def test_max_epochs_ends_a_run_that_still_improves(run: Run, config: Config) -> None:
+    result = run(config(max_epochs=2, lr=1e-4))
+    assert [entry["epoch"] for entry in result.history] == [0.0, 1.0]
+    assert result.best_epoch == 1
+
+
+def test_a_run_learns(run: Run, config: Config, fold: FoldData) -> None:
+    result = run(config(max_epochs=25, lr=3e-3))
+    (batch,) = fold.valid_loader()
+    constant = (batch.target - batch.target.median()).abs().mean().item()
+    assert result.valid_loss < 0.75 * constant
+
+
+def test_a_run_that_diverges_is_an_error_that_names_the_learning_rate(run: Run, config: Config) -> None:
+    with pytest.raises(InputError, match=r"validation loss was never finite; lower training.lr"):
+        run(config(lr=1e38, max_epochs=2))
+
+
+def test_bf16_trains(run: Run, config: Config) -> None:
+    result = run(config(precision="bf16-mixed", penalty={"measure": "kl"}))
+    plain = run(config(penalty={"measure": "kl"}))
+    assert result.valid_loss == pytest.approx(plain.valid_loss, rel=0.05)
+    assert result.valid_loss != plain.valid_loss
+
+
+def test_the_penalty_gets_the_configs_options(config: Config, fold: FoldData) -> None:
+    options = config(
+        penalty={
+            "measure": "wasserstein",
+            "weight": 0.7,
+            "critic_steps": 2,
+            "critic_lr": 0.02,
+            "critic_hidden": (9,),
+            "normalize": "sphere",
+            "lipschitz": "spectral_norm",
+            "warmup_epochs": 5,
+            "between": "fusion",
+        }
+    )
+    model = build_model(fold.view.spec, options)
+    penalty = build_penalty(model, options, 4)
+    assert penalty is not None
+    assert (penalty.weight, penalty.critic_steps, penalty.critic_lr) == (0.7, 2, 0.02)
+    assert (penalty.measure.spec.name, penalty.measure.normalize, penalty.measure.lipschitz) == (
+        "wasserstein",
+        "sphere",
+        "spectral_norm",
+    )
+    layout = penalty.measure.layout
+    assert dict(zip(layout.names, layout.dims, strict=True)) == {
+        "fused": model.fused_dim,
+        "modalities": sum(model.dims.values()),
+    }
+    assert penalty.schedule(18) < penalty.schedule(19) == 1.0
+    assert any(p.shape[0] == 9 for p in penalty.parameters())
+
+
+def test_no_measure_no_penalty_and_one_modality_no_measure(config: Config, fold: FoldData) -> None:
+    model = build_model(fold.view.spec, config())
+    assert build_penalty(model, config(), 4) is None
+    model.dims = {"text": 8}
+    with pytest.raises(InputError):
+        build_penalty(model, config(penalty={"measure": "kl"}), 4)
+
+
+@pytest.mark.parametrize(
+    ("fusion", "options", "message"),
+    [
+        ("early", {"hidden": -1}, "early fusion cannot be built .*negative dimension.*: change fusion_config"),
+        ("early", {"dropout": 1.5}, "early fusion cannot be built .*between 0 and 1.*: change fusion_config"),
+        ("lfn", {"rank": 0}, "LFN rank is 0: give a positive number"),
+        ("lfn", {"modality_dropout": 1.0}, "modality_dropout is 1.0: give a probability"),
+    ],
+)
+def test_options_that_make_no_model_are_refused(fusion: str, options: Any, message: str, fold: FoldData) -> None:
+    with pytest.raises(InputError, match=message) as raised:
+        build_model(fold.view.spec, RunConfig(fusion=fusion, fusion_config=options))
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("options", [{"accelerator": "gpuu"}, {"precision": "31-true"}])
+def test_a_device_or_precision_that_is_not_there_is_refused(options: dict[str, str], config: Config) -> None:
+    with pytest.raises(InputError, match=r"training.accelerator .* with training.precision .*choose others"):
+        require_device(config(**options).training)
+    require_device(config().training)
+
+
+def test_the_interrupt_of_a_user_reaches_the_caller(
+    run: Run, config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import signal
+
+    def interrupted(*_: Any) -> None:
+        signal.raise_signal(signal.SIGINT)
+
+    handler = signal.getsignal(signal.SIGINT)
+    monkeypatch.setattr(BestWeights, "on_validation_end", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run(config(), folder=tmp_path)
+    assert signal.getsignal(signal.SIGINT) is handler, "a second Ctrl-C must work too"
