@@ -15,7 +15,7 @@ from comodal.training.config import PenaltyConfig, RunConfig, TrainingConfig
 
 @pytest.fixture
 def data() -> DataConfig:
-    """96 utterances to train on, 96 to validate, 640 to test."""
+    """120 utterances to train on, 100 to validate, 800 to test."""
     return DataConfig(source="synthetic:redundant")
 
 
@@ -36,7 +36,9 @@ def _one_thread() -> Iterator[None]:
 def short(_one_thread: None) -> Callable[..., RunConfig]:
     """Builder of short runs; ``penalty`` is a dict, other options go to the training config."""
 
-    def build(*, seed: int = 0, fusion: str = "early", penalty: dict[str, Any] | None = None, **training: Any) -> RunConfig:
+    def build(
+        *, seed: int = 0, fusion: str = "early", penalty: dict[str, Any] | None = None, **training: Any
+    ) -> RunConfig:
         options = {"max_epochs": 2, "batch_size": 32, **training}
         return RunConfig(
             seed=seed, fusion=fusion, penalty=PenaltyConfig(**(penalty or {})), training=TrainingConfig(**options)

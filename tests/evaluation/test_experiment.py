@@ -74,18 +74,23 @@ def test_poison_in_the_validation_part_would_be_seen(dataset: Dataset, short: Sh
 @pytest.mark.parametrize("fusion", ["early", "lfn"])
 @pytest.mark.parametrize("measure", ["none", "kl", "wasserstein"])
 def test_a_run_folder_evaluates_to_what_the_run_found(
-    fusion: str, measure: str, data: DataConfig, dataset: Dataset, short: Short, tmp_path: Path
+    fusion: str, measure: str, data: DataConfig, short: Short, tmp_path: Path
 ) -> None:
-    config = short(fusion=fusion, penalty={"measure": measure, "between": "fusion" if fusion == "lfn" else "modalities"})
+    config = short(
+        fusion=fusion, penalty={"measure": measure, "between": "fusion" if fusion == "lfn" else "modalities"}
+    )
     report = train(data, config, out=tmp_path / "run")
     again = evaluate(tmp_path / "run")
     same_tables(again.predictions, report.predictions)
     assert again.metrics == {name: report.metrics[name] for name in DEFAULT_METRICS}
     assert np.isnan(report.predictions.critic_score).all() == (measure == "none")
+    dataset = data.load()
     fold = prepare(dataset, dataset.partitions[0])
     result = fit_fold(fold, config)
     for split in ("train", "valid"):
-        same_tables(evaluate(tmp_path / "run", split=split).predictions, predict_fold(fold, result, config, split=split))
+        same_tables(
+            evaluate(tmp_path / "run", split=split).predictions, predict_fold(fold, result, config, split=split)
+        )
 
 
 def test_the_report_holds_every_metric_and_the_facts_of_the_fit(data: DataConfig, short: Short) -> None:
@@ -93,7 +98,7 @@ def test_the_report_holds_every_metric_and_the_facts_of_the_fit(data: DataConfig
     assert set(report.metrics) == {*DEFAULT_METRICS, "valid_loss", "epochs", "best_epoch", "seconds", "n_test", "note"}
     assert report.folder is None
     table = report.predictions
-    assert report.metrics["n_test"] == len(table) == 640
+    assert report.metrics["n_test"] == len(table) == 800
     assert report.metrics["mae"]["value"] == pytest.approx(np.abs(table.target - table.prediction).mean(), rel=1e-6)
     assert report.metrics["mae"]["value"] == mae(table.target, table.prediction)
     assert set(table.split) == {"test"}
@@ -158,7 +163,7 @@ def test_another_configuration_or_data_set_does_not_pass_for_the_kept_run(
         train(DataConfig(source="synthetic:single"), short(), out=tmp_path / "a")
     first = train(tiny(0), short(), out=tmp_path / "b")
     same_tables(train(tiny(0), short(), out=tmp_path / "b").predictions, first.predictions)
-    with pytest.raises(InputError, match="another configuration .*fingerprint"):
+    with pytest.raises(InputError, match=r"another configuration .*fingerprint"):
         train(tiny(1), short(), out=tmp_path / "b")
 
 
@@ -251,7 +256,7 @@ def test_weights_of_another_model_are_refused(data: DataConfig, short: Short, fi
 
 
 def test_data_with_other_features_are_refused(finished: Path) -> None:
-    with pytest.raises(InputError, match="features .* where the standardiser knows"):
+    with pytest.raises(InputError, match=r"features .* where the standardiser knows"):
         evaluate(finished, source="synthetic")
 
 
@@ -273,8 +278,10 @@ def test_a_damaged_result_is_no_result(finished: Path, data: DataConfig, short: 
 
 
 def test_the_folder_holds_what_is_needed_to_repeat_the_run(finished: Path) -> None:
-    assert {"config.yaml", "environment.json", "metrics.json", "predictions.parquet", "last.ckpt"} <= set(files(finished))
-    assert json.loads((finished / "metrics.json").read_text())["mae"]["n"] == 640
+    assert {"config.yaml", "environment.json", "metrics.json", "predictions.parquet", "last.ckpt"} <= set(
+        files(finished)
+    )
+    assert json.loads((finished / "metrics.json").read_text())["mae"]["n"] == 800
     kept = experiment.read_config(finished)
     assert RunConfig.from_dict({k: v for k, v in kept.items() if k != "data"}).to_dict() == {
         k: v for k, v in kept.items() if k != "data"

@@ -138,7 +138,7 @@ def test_a_run_learns(run: Run, config: Config, fold: FoldData) -> None:
     result = run(config(max_epochs=25, lr=3e-3))
     (batch,) = fold.valid_loader()
     constant = (batch.target - batch.target.median()).abs().mean().item()
-    assert result.valid_loss < 0.75 * constant
+    assert result.valid_loss < 0.85 * constant
 
 
 def test_a_run_that_diverges_is_an_error_that_names_the_learning_rate(run: Run, config: Config) -> None:
@@ -149,7 +149,7 @@ def test_a_run_that_diverges_is_an_error_that_names_the_learning_rate(run: Run, 
 def test_bf16_trains(run: Run, config: Config) -> None:
     result = run(config(precision="bf16-mixed", penalty={"measure": "kl"}))
     plain = run(config(penalty={"measure": "kl"}))
-    assert result.valid_loss == pytest.approx(plain.valid_loss, rel=0.05)
+    assert result.valid_loss == pytest.approx(plain.valid_loss, rel=0.1)
     assert result.valid_loss != plain.valid_loss
 
 

@@ -10,9 +10,11 @@ import torch
 from torch import Tensor, nn
 from torch.optim.optimizer import Optimizer, register_optimizer_step_pre_hook
 
+from comodal.contracts import MultimodalBatch
 from comodal.dependency import MEASURES
 from comodal.training import fit as fit_module
 from comodal.training.config import RunConfig
+from comodal.training.data import FoldData
 from comodal.training.fit import FitResult
 from comodal.training.weights import copy_weights
 
@@ -140,6 +142,31 @@ def test_k_critic_steps_come_before_each_model_step(
     critic = len(list(result.penalty.measure.critic.parameters())) if result.penalty else 0
     model = len(list(result.model.parameters()))
     assert {count for name, _, count in optimizer_steps if name == "AdamW"} == {model if steps else model + critic}
+
+
+def test_every_critic_step_takes_the_next_fresh_batch(fold: FoldData, config: Config) -> None:
+    options = config(max_epochs=2, penalty={"measure": "kl", "critic_steps": 3, "fresh_batches": True})
+    draw = fold.fresh_batches(options)
+    positions: list[int] = []
+
+    def recorded(position: int) -> MultimodalBatch:
+        positions.append(position)
+        return draw(position)
+
+    fit_module.fit(fold.view.spec, fold.train_loader(options), fold.valid_loader(), options, fresh_batches=recorded)
+    assert positions == list(range(2 * 4 * 3)), "3 critic steps, 4 batches, 2 epochs"
+
+
+def test_the_critic_is_drawn_by_the_seed(fold: FoldData, config: Config) -> None:
+    def critic(seed: int) -> dict[str, Tensor]:
+        options = config(seed=seed, penalty={"measure": "kl"})
+        penalty = fit_module.build_penalty(fit_module.build_model(fold.view.spec, options), options, 4)
+        assert penalty is not None
+        return dict(penalty.measure.critic.named_parameters())
+
+    one, same, other = critic(1), critic(1), critic(2)
+    assert all(torch.equal(one[name], same[name]) for name in one)
+    assert any(not torch.equal(one[name], other[name]) for name in one)
 
 
 @pytest.mark.parametrize("steps", [0, 1])

@@ -119,10 +119,14 @@ def _print_report(report: RunReport, *, as_json: bool) -> None:
         table.add_column(heading)
     for name, value in report.metrics.items():
         if isinstance(value, dict):
-            table.add_row(name, f"{value['value']:.3f}", f"[{value['ci_low']:.3f}, {value['ci_high']:.3f}]")
+            table.add_row(name, _shown(value["value"]), f"[{_shown(value['ci_low'])}, {_shown(value['ci_high'])}]")
         else:
-            table.add_row(name, f"{value:.3f}" if isinstance(value, float) else str(value), "")
+            table.add_row(name, _shown(value) if isinstance(value, float) else str(value), "")
     Console().print(table, markup=False)
+
+
+def _shown(value: float | None) -> str:
+    return "undefined" if value is None else f"{value:.3f}"
 
 
 class _Bars:
@@ -134,14 +138,15 @@ class _Bars:
         )
 
     def __enter__(self) -> _Bars:
-        self._progress.start()
         return self
 
     def __exit__(self, *raised: object) -> None:
-        self._progress.stop()
+        if self._progress.tasks:
+            self._progress.stop()
 
     def stage(self, name: str, total: int) -> Callable[[int], None]:
         """Start a bar; the result advances it."""
+        self._progress.start()  # not before: an error of one line has no empty bars around it
         bar = self._progress.add_task(name, total=total)
         return lambda count: self._progress.advance(bar, count)
 

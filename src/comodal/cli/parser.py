@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 
 import jsonargparse
 
+from comodal.cli.config_file import ConfigFile
 from comodal.contracts import InputError
 from comodal.evaluation.grid import WEIGHT_GRID
 from comodal.fusion import FUSIONS
@@ -90,7 +91,7 @@ def _train() -> Parser:
     )
     _add_data(parser)
     parser.add_argument("--out", required=True, help="run folder; a half run found there is resumed, never overwritten")
-    parser.add_argument("--config", action="config", help="YAML file with any of the options below")
+    parser.add_argument("--config", action=ConfigFile, help="YAML file with any of the options below")
     parser.add_class_arguments(RunConfig)
     parser.add_argument("--logger", default="csv", help="csv, tensorboard, mlflow or wandb")
     parser.add_argument(
@@ -156,7 +157,7 @@ def _compare() -> Parser:
     parser.add_argument("--jobs", type=int, default=1, help="processes, one thread each")
     parser.add_argument("--replicate", action="store_true", help="repeat on as many fresh seeds and print both")
     parser.add_argument("--no-weights", action="store_true", help="do not keep the weights of every run")
-    parser.add_argument("--config", action="config", help="YAML file with any of the options here")
+    parser.add_argument("--config", action=ConfigFile, help="YAML file with any of the options here")
     parser.add_argument("--fusion_config", type=dict[str, Any], default={}, help="options of the architectures")
     parser.add_class_arguments(PenaltyConfig, "penalty", skip={"measure", "weight"})
     parser.add_class_arguments(TrainingConfig, "training")

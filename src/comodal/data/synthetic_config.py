@@ -165,15 +165,15 @@ def _within(name: str, value: float, low: float, high: float) -> None:
 PRESETS: dict[str, SyntheticConfig] = {
     "default": SyntheticConfig(label_unique={"text": 0.1, "audio": 0.05, "vision": 0.05}, disagree=0.1),
     "redundant": SyntheticConfig(
-        n_train=96,
-        n_valid=96,
-        n_test=640,
-        dims={"text": 32, "audio": 32, "vision": 32},
+        n_train=120,
+        n_valid=100,
+        n_test=800,
+        dims={"text": 8, "audio": 8, "vision": 8},
         latent_dim=1,
         unique_dim=0,
         redundancy=1.0,
         private_noise=1.0,
-        label_shared=0.9,
+        label_shared=0.6,
     ),
     "single": SyntheticConfig(
         n_train=200,

@@ -10,7 +10,7 @@ from typing import Any
 
 from comodal.contracts import ComparisonRow, InputError, PredictionTable
 from comodal.data.dataset import Dataset
-from comodal.evaluation.experiment import DataConfig, refuse_early
+from comodal.evaluation.experiment import DataConfig, note_of, refuse_early
 from comodal.evaluation.grid import NONE, REPLICATION_SEED, SELECTION_SEED, Arm, CompareConfig, Task, best_by_validation
 from comodal.evaluation.rows import SeedRun, Setting, comparison_rows
 from comodal.evaluation.runner import TaskResult, run_tasks
@@ -114,7 +114,7 @@ def compare(
     selection = stages.select()
     rows = stages.report(selection, "runs", 0)
     replication = stages.report(selection, "replication", REPLICATION_SEED) if replicate else []
-    return Comparison(rows, replication, selection, dataset.spec.note)
+    return Comparison(rows, replication, selection, note_of(dataset))
 
 
 def _no_progress(stage: str, total: int) -> Callable[[int], None]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,17 @@ from comodal.training.loggers import require_logger
 from comodal.training.run_folder import METRICS, RunFolder, read_config
 from comodal.training.weights import copy_weights, load_weights, restore_weights, save_weights
 
-__all__ = ["DataConfig", "RunReport", "evaluate", "fit_fold", "keep_weights", "predict_fold", "refuse_early", "train"]
+__all__ = [
+    "DataConfig",
+    "RunReport",
+    "evaluate",
+    "fit_fold",
+    "keep_weights",
+    "note_of",
+    "predict_fold",
+    "refuse_early",
+    "train",
+]
 
 _WEIGHTS = "weights.safetensors"
 _STANDARDIZER = "standardizer.safetensors"
@@ -59,7 +70,8 @@ class RunReport:
 
     Attributes:
         folder: where it is kept, ``None`` if nowhere.
-        metrics: metric to value and 95 % interval over videos, plus seconds, epochs and validation loss.
+        metrics: metric to value and 95 % interval over videos (``None`` where it does not exist), plus seconds, epochs,
+            validation loss and what must be known of the data.
         predictions: the test part of every partition.
     """
 
@@ -200,9 +212,15 @@ def _train_partitions(
         "best_epoch": [r.best_epoch for r in results],
         "seconds": float(sum(r.seconds for r in results)),
         "n_test": len(predictions),
-        "note": dataset.spec.note,
+        "note": note_of(dataset),
     }
     return RunReport(path, {**_scores(predictions), **fits}, predictions)
+
+
+def note_of(dataset: Dataset) -> str:
+    """What a reader of numbers on this data set must know: its own note, and what cleaning changed."""
+    cleaned = "" if dataset.cleaning is None else f"cleaned: {dataset.cleaning}"
+    return "; ".join(part for part in (dataset.spec.note, cleaned) if part)
 
 
 def keep_weights(fold: FoldData, result: FitResult, folder: Path) -> None:
@@ -254,4 +272,10 @@ def _fitted(fold: FoldData, config: RunConfig, folder: Path) -> FitResult:
 
 
 def _scores(predictions: PredictionTable) -> dict[str, Any]:
-    return {name: dataclasses.asdict(value) for name, value in score(predictions).items()}
+    """Plain values; one that does not exist, such as an interval over a single video, is ``None`` and never NaN."""
+    found = {name: dataclasses.asdict(value) for name, value in score(predictions).items()}
+    return {name: {key: _or_none(each) for key, each in facts.items()} for name, facts in found.items()}
+
+
+def _or_none(value: Any) -> Any:
+    return None if isinstance(value, float) and math.isnan(value) else value

@@ -113,12 +113,12 @@ class FusionTraining(pl.LightningModule):
         return value
 
     def _fresh_views(self) -> Iterator[Mapping[str, Tensor]]:
-        """Representations of new batches, the same after a resume; dropout's stream is left as it was found."""
+        """Representations of new batches, the same after a resume; dropout's stream starts anew with the next step."""
         if self._fresh_batches is None:
             return
         for position in itertools.count(self.global_step * self.config.penalty.critic_steps):
             batch = self._fresh_batches(position).to(self.device)
-            with torch.random.fork_rng(), torch.no_grad():
+            with torch.no_grad():
                 output = self.model(batch)
             yield variables(output, self._between)
 

@@ -1,0 +1,58 @@
+"""The `--config` option: a YAML file whose every key is an option of the command."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import jsonargparse
+import yaml
+
+from comodal.contracts import InputError
+
+__all__ = ["ConfigFile"]
+
+
+class ConfigFile(jsonargparse.ActionConfigFile):  # type: ignore[name-defined,misc]  # exported lazily
+    """Read options from a YAML file; its errors name the file, the key and the nearest known one."""
+
+    def __call__(self, parser: Any, cfg: Any, values: Any, option_string: str | None = None) -> None:
+        """Check the file, then apply it.
+
+        Raises:
+            InputError: the file cannot be read, is not YAML, or has a key that is no option.
+        """
+        content = _read(Path(values))
+        options = {action.dest for action in parser._actions}  # noqa: SLF001 - argparse offers no other list
+        for key in _keys(content, options):
+            if key not in options:
+                known = sorted(option for option in options if option not in {"help", "config", "print_config"})
+                raise InputError.unknown("option", key, known, where=str(values))
+        if content:  # the parser takes an empty file for a mistake
+            super().__call__(parser, cfg, values, option_string)
+
+
+def _read(path: Path) -> Mapping[str, Any]:
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not text"
+        raise InputError(f"{path}: cannot be read ({reason}); give a YAML file") from error
+    except yaml.YAMLError as error:
+        raise InputError(f"{path}: is not YAML ({' '.join(str(error).split())}); correct it") from error
+    if content is None:
+        return {}
+    if not isinstance(content, Mapping):
+        raise InputError(f"{path}: holds a {type(content).__name__}; give one option a line, as in `fusion: lfn`")
+    return content
+
+
+def _keys(values: Mapping[str, Any], options: set[str], prefix: str = "") -> Iterator[str]:
+    """Dotted names; a mapping is looked into where its keys are options of their own."""
+    for key, value in values.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, Mapping) and any(option.startswith(f"{name}.") for option in options):
+            yield from _keys(value, options, f"{name}.")
+        else:
+            yield name

@@ -1,0 +1,186 @@
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from comodal.contracts import InputError
+from comodal.dependency import MEASURES
+from comodal.evaluation.grid import (
+    NONE,
+    PLACEBO,
+    REPLICATION_SEED,
+    SELECTION_SEED,
+    Arm,
+    CompareConfig,
+    Task,
+    best_by_validation,
+    parse_weight,
+)
+from comodal.fusion import FUSIONS
+from comodal.training.config import PenaltyConfig, RunConfig
+
+ROOT = Path("root")
+
+arms = st.builds(
+    Arm,
+    fusion=st.sampled_from([*FUSIONS]),
+    measure=st.sampled_from([NONE, PLACEBO, *MEASURES]),
+    modality=st.sampled_from(["", "text", "audio"]),
+)
+
+
+@st.composite
+def tasks(draw: Any) -> Task:
+    arm = draw(arms)
+    weight = draw(st.floats(0, 10)) if arm.has_penalty else 0.0
+    return Task(arm, weight, draw(st.integers(0, 3_000_000)), draw(st.integers(0, 4)), draw(st.booleans()))
+
+
+def what_is_trained(task: Task) -> tuple[Any, ...]:
+    """Everything of a task but what is done with it afterwards; -0.0 is 0.0."""
+    return (task.arm, task.weight, task.seed, task.partition)
+
+
+@given(tasks(), tasks())
+def test_folders_are_as_distinct_as_what_is_trained(one: Task, two: Task) -> None:
+    assert (one.folder(ROOT) == two.folder(ROOT)) == (what_is_trained(one) == what_is_trained(two))
+
+
+@given(st.floats(0, 10), st.floats(0, 10))
+def test_weights_that_differ_in_the_last_digit_do_not_share_a_folder(one: float, two: float) -> None:
+    folders = {Task(Arm("early", "kl"), weight, 0, 0, True).folder(ROOT) for weight in (one, two)}
+    assert len(folders) == len({one, two})
+
+
+def test_close_weights_have_different_folders() -> None:
+    near = [0.1, 0.1000001, 0.10000000000000002]
+    assert len({Task(Arm("early", "kl"), weight, 0, 0, True).folder(ROOT) for weight in near}) == 3
+    assert Task(Arm("early", "kl"), 0.3, 5, 1, True).folder(ROOT) == ROOT / "early" / "kl-0.3" / "seed-5" / "part-1"
+
+
+def test_seeds_that_choose_and_seeds_that_report_never_meet() -> None:
+    """For up to 100 000 seeds of each kind: reported, replication, selection, and the placebo's version of each."""
+    base = RunConfig()
+    starts = {"report": 0, "replication": REPLICATION_SEED, "selection": SELECTION_SEED}
+    spans = []
+    for measure in (NONE, PLACEBO):
+        for start in starts.values():
+            first, last = (Task(Arm("early", measure), 0.0, start + k, 0, True).config(base).seed for k in (0, 99_999))
+            assert last - first == 99_999
+            spans.append((first, last))
+    spans.sort()
+    assert all(before[1] < after[0] for before, after in itertools.pairwise(spans))
+    assert len(spans) == 6
+
+
+def test_arms_of_one_seed_train_with_one_seed_but_for_the_placebo() -> None:
+    seeds = {m: Task(Arm("early", m), 0.3, 7, 0, True).config(RunConfig()).seed for m in (NONE, PLACEBO, *MEASURES)}
+    placebo = seeds.pop(PLACEBO)
+    assert set(seeds.values()) == {7}
+    assert placebo != 7
+
+
+def test_a_tasks_config_is_the_base_with_its_arm() -> None:
+    base = RunConfig(penalty=PenaltyConfig(critic_steps=3, weight=9.0))
+    config = Task(Arm("lfn", "f"), 0.25, 4, 0, True).config(base)
+    assert (config.fusion, config.seed) == ("lfn", 4)
+    assert (config.penalty.measure, config.penalty.weight, config.penalty.critic_steps) == ("f", 0.25, 3)
+    assert config.training == base.training
+    for measure in (NONE, PLACEBO):
+        assert Task(Arm("lfn", measure), 0.0, 4, 0, True).config(base).penalty.measure == "none"
+
+
+def test_labels_name_the_single_modality() -> None:
+    assert (Arm("early").label, Arm("early", modality="text").label) == ("early", "early:text")
+
+
+@pytest.mark.parametrize(
+    ("text", "weight"),
+    [
+        ("auto", "auto"),
+        ("0.3", 0.3),
+        ("0", 0.0),
+        ("kl=0.3", {"kl": 0.3}),
+        (" kl = 0.3 , f = 1", {"kl": 0.3, "f": 1.0}),
+    ],
+)
+def test_weights_as_written(text: str, weight: Any) -> None:
+    assert parse_weight(text) == weight
+
+
+@pytest.mark.parametrize("text", ["", "atuo", "kl=", "kl=x", "kl=1,f", "1,2", "kl=1;f=2"])
+def test_other_weights_are_refused(text: str) -> None:
+    with pytest.raises(InputError, match=r"--weight .*: give auto, a number, or pairs such as kl=0.3,f=1"):
+        parse_weight(text)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"fusions": ()}, "no fusion to compare"),
+        ({"fusions": ("erly",)}, r"unknown fusion 'erly': did you mean 'early'\?"),
+        ({"measures": ("wassertein",)}, r"unknown measure 'wassertein': did you mean 'wasserstein'\?"),
+        ({"measures": ("placbo",)}, r"unknown measure 'placbo': did you mean 'placebo'\?"),
+        ({"seeds": 1}, "seeds is 1: a comparison needs at least 2"),
+        ({"selection_seeds": 0}, "selection_seeds is 0: give at least 1"),
+        ({"weight": -1.0}, "penalty weight is -1.0: give a number that is not negative"),
+        ({"weight": float("nan")}, "penalty weight is nan"),
+        ({"weight": float("inf")}, "penalty weight is inf"),
+        ({"weight_grid": (0.1, -0.1)}, "penalty weight is -0.1"),
+        ({"weight_grid": ()}, "weight_grid is empty"),
+        ({"weight": {"kl": 0.3}}, "--weight names no weight for f: give one for every measure"),
+        ({"weight": {"kl": 0.3, "f": 1.0, "wasserstein": 0.1, "none": 1.0}}, "unknown measure in --weight 'none'"),
+        ({"fusion_config": {"hiden": 4}}, r"early fusion: unknown key 'hiden': did you mean 'hidden'\?"),
+        (
+            {"base": RunConfig(penalty=PenaltyConfig(normalize="none")), "measures": ("kl", "wasserstein")},
+            "normali",
+        ),
+    ],
+)
+def test_what_cannot_be_compared_is_refused(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message) as raised:
+        CompareConfig(**options)
+    assert "\n" not in str(raised.value)
+
+
+def test_none_is_always_trained_and_comes_first() -> None:
+    config = CompareConfig(fusions=("early", "lfn"), measures=("kl", "placebo"))
+    assert [(arm.fusion, arm.measure) for arm in config.arms()] == [
+        (fusion, measure) for fusion in ("early", "lfn") for measure in ("none", "kl", "placebo")
+    ]
+    assert config.penalties == ("kl",)
+
+
+def test_fixed_weights() -> None:
+    assert CompareConfig().fixed_weights() == {}
+    assert CompareConfig(measures=("kl", "f", "placebo"), weight=0.5).fixed_weights() == {"kl": 0.5, "f": 0.5}
+    assert CompareConfig(measures=("kl", "f"), weight={"f": 1, "kl": 2}).fixed_weights() == {"f": 1.0, "kl": 2.0}
+
+
+def test_fusion_options_are_shared_or_one_architectures_own() -> None:
+    config = CompareConfig(fusions=("early", "lfn"), fusion_config={"hidden": 8, "lfn": {"rank": 2, "hidden": 4}})
+    assert config.base_for("early").build_fusion_config().hidden == 8
+    assert config.base_for("lfn").build_fusion_config().hidden == 4
+    assert config.base_for("lfn").build_fusion_config().rank == 2
+
+
+def test_more_seeds_are_the_same_comparison_and_anything_else_is_not() -> None:
+    plain = CompareConfig().to_dict()
+    assert CompareConfig(seeds=99).to_dict() == plain
+    for other in (
+        CompareConfig(selection_seeds=3),
+        CompareConfig(weight_grid=(0.1,)),
+        CompareConfig(base=RunConfig(penalty=PenaltyConfig(critic_steps=2))),
+        CompareConfig(fusion_config={"hidden": 5}),
+    ):
+        assert other.to_dict() != plain
+
+
+def test_the_lowest_mean_loss_wins_and_the_first_of_equals() -> None:
+    assert best_by_validation({"a": [1.0, 3.0], "b": [2.5], "c": [1.9, 1.9]}) == "c"
+    assert best_by_validation({"a": [2.0], "b": [1.0, 3.0]}) == "a"
