@@ -39,16 +39,6 @@ class CopiedBits:
         """(M - 1) ln 2."""
         return (self.copies - 1) * math.log(2)
 
-    @property
-    def jensen_shannon(self) -> float | None:
-        """Jensen-Shannon divergence in nats, at most ln 2."""
-        return self.truth("jensen_shannon")
-
-    @property
-    def wasserstein(self) -> float | None:
-        """Wasserstein-1 distance, Euclidean over all views side by side."""
-        return self.truth("wasserstein")
-
     def mutual_information(self, first: str, second: str) -> float:  # noqa: ARG002 - all pairs are alike
         """Ln 2 for every pair."""
         return math.log(2)
@@ -88,16 +78,6 @@ class XorBits:
         """Ln 2: the third bit is free knowledge."""
         return math.log(2)
 
-    @property
-    def jensen_shannon(self) -> float | None:
-        """Jensen-Shannon divergence in nats, at most ln 2."""
-        return self.truth("jensen_shannon")
-
-    @property
-    def wasserstein(self) -> float | None:
-        """Wasserstein-1 distance, Euclidean over all views side by side."""
-        return self.truth("wasserstein")
-
     def mutual_information(self, first: str, second: str) -> float:  # noqa: ARG002 - all pairs are alike
         """0 for every pair."""
         return 0.0
@@ -130,16 +110,6 @@ class HalfCube:
     def total_correlation(self) -> float:
         """Ln 2."""
         return math.log(2)
-
-    @property
-    def jensen_shannon(self) -> float | None:
-        """Jensen-Shannon divergence in nats, at most ln 2."""
-        return self.truth("jensen_shannon")
-
-    @property
-    def wasserstein(self) -> float | None:
-        """Wasserstein-1 distance, Euclidean over all views side by side."""
-        return self.truth("wasserstein")
 
     def mutual_information(self, first: str, second: str) -> float:  # noqa: ARG002 - all pairs are alike
         """0 for every pair."""
@@ -175,16 +145,6 @@ class Independent:
     def total_correlation(self) -> float:
         """0."""
         return 0.0
-
-    @property
-    def jensen_shannon(self) -> float | None:
-        """Jensen-Shannon divergence in nats, at most ln 2."""
-        return self.truth("jensen_shannon")
-
-    @property
-    def wasserstein(self) -> float | None:
-        """Wasserstein-1 distance, Euclidean over all views side by side."""
-        return self.truth("wasserstein")
 
     def mutual_information(self, first: str, second: str) -> float:  # noqa: ARG002 - all pairs are alike
         """0."""

@@ -98,16 +98,6 @@ class GaussianViews:
         """-1/2 log det R for views whose own coordinates are independent, in nats."""
         return float(torch.logdet(self._blocks()) - torch.logdet(self.covariance)) / 2
 
-    @property
-    def jensen_shannon(self) -> float | None:
-        """Jensen-Shannon divergence in nats, at most ln 2."""
-        return self.truth("jensen_shannon")
-
-    @property
-    def wasserstein(self) -> float | None:
-        """Wasserstein-1 distance, Euclidean over all views side by side."""
-        return self.truth("wasserstein")
-
     def mutual_information(self, first: str, second: str) -> float:
         """Mutual information of two views in nats."""
         return self.marginal(first, second).total_correlation

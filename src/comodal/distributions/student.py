@@ -53,16 +53,6 @@ class StudentT:
         dims = self.gaussian.dims
         return self.gaussian.total_correlation + sum(map(self._entropy_excess, dims)) - self._entropy_excess(sum(dims))
 
-    @property
-    def jensen_shannon(self) -> float | None:
-        """Jensen-Shannon divergence in nats, at most ln 2."""
-        return self.truth("jensen_shannon")
-
-    @property
-    def wasserstein(self) -> float | None:
-        """Wasserstein-1 distance, Euclidean over all views side by side."""
-        return self.truth("wasserstein")
-
     def mutual_information(self, first: str, second: str) -> float:
         """Mutual information of two views in nats."""
         return StudentT(self.gaussian.marginal(first, second), self.df).total_correlation
