@@ -334,7 +334,7 @@ class ComparisonRow:
         p_holm_all: Holm-corrected over all compared rows of all metrics.
         variance_seed: part of the variance of ``delta`` from the choice of seeds (interaction included).
         variance_video: part from the choice of videos (interaction excluded).
-        note: what a reader must know of this row, empty when there is nothing.
+        note: what a reader must know of this row or of its data, parted by ``"; "``; empty when there is nothing.
     """
 
     fusion: str

@@ -16,7 +16,6 @@ Axis legend: N utterances, k terms of a metric. All arithmetic is float64.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -269,8 +268,7 @@ def metrics_named(names: Sequence[str]) -> tuple[Metric, ...]:
     """
     for name in names:
         if name not in METRICS:
-            near = difflib.get_close_matches(name, METRICS, n=1, cutoff=0.0)
-            raise InputError(f"metric {name!r} is unknown: did you mean {near[0]!r}? Known: {', '.join(METRICS)}")
+            raise InputError.unknown("metric", name, METRICS)
     return tuple(METRICS[name] for name in names)
 
 

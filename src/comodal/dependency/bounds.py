@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from torch import Tensor
 from torch.nn import functional
 
-from comodal.dependency import log_ratios
+from comodal.dependency import pointwise
 from comodal.dependency.exponentials import EXPONENT_LIMIT, guarded_exp, log_mean_exp, mean_score
 
 __all__ = [
@@ -276,15 +276,15 @@ BOUNDS: dict[str, Bound] = {
             "donsker_varadhan",
             donsker_varadhan,
             "nats",
-            log_ratios.above_partition,
+            pointwise.above_partition,
             _dv_of_partition,
             averages_over_batches=False,
         ),
-        Bound("nwj", nwj, "nats", log_ratios.above_one, _nwj_of_partition),
-        Bound("reverse_kl", reverse_kl, "nats", log_ratios.itself),
-        Bound("pearson", pearson, "divergence", log_ratios.of_excess),
-        Bound("squared_hellinger", squared_hellinger, "divergence", log_ratios.doubled, _hellinger_of_partition),
-        Bound("jensen_shannon", jensen_shannon, "nats", log_ratios.itself),
+        Bound("nwj", nwj, "nats", pointwise.above_one, _nwj_of_partition),
+        Bound("reverse_kl", reverse_kl, "nats", pointwise.itself),
+        Bound("pearson", pearson, "divergence", pointwise.of_excess),
+        Bound("squared_hellinger", squared_hellinger, "divergence", pointwise.doubled, _hellinger_of_partition),
+        Bound("jensen_shannon", jensen_shannon, "nats", pointwise.itself),
         Bound("kantorovich_rubinstein", kantorovich_rubinstein, "distance", None, needs_lipschitz=True),
     )
 }

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from comodal.contracts import InputError
 from comodal.dependency.bounds import BOUNDS, Bound
 
-__all__ = ["MEASURES", "MeasureSpec", "measure_spec", "unknown_name"]
+__all__ = ["MEASURES", "MeasureSpec", "measure_spec"]
 
 
 @dataclass(frozen=True)
@@ -64,25 +62,5 @@ def measure_spec(name: str) -> MeasureSpec:
     """
     known = [*MEASURES, *_ALIASES]
     if name not in known:
-        raise unknown_name("measure", name, known)
+        raise InputError.unknown("measure", name, known)
     return MEASURES[_ALIASES.get(name, name)]
-
-
-def unknown_name(kind: str, name: object, known: Sequence[str]) -> InputError:
-    """The error for a name that is in no registry.
-
-    Args:
-        kind: what it should have named.
-        name: what was given.
-        known: names that exist.
-
-    Returns:
-        An error, to be raised, that offers the nearest known name.
-
-    Example:
-        >>> print(unknown_name("measure", "wassertein", ["kl", "wasserstein"]))
-        unknown measure 'wassertein': did you mean 'wasserstein'? (known: kl, wasserstein)
-    """
-    close = difflib.get_close_matches(str(name).lower(), known, n=1, cutoff=0.5)
-    hint = f": did you mean {close[0]!r}?" if close else ""
-    return InputError(f"unknown {kind} {name!r}{hint} (known: {', '.join(known)})")

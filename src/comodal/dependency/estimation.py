@@ -17,7 +17,7 @@ from torch import Tensor
 
 from comodal.contracts import DependencyEstimate, InputError
 from comodal.dependency.calibration import calibrate
-from comodal.dependency.catalog import MeasureSpec, measure_spec, unknown_name
+from comodal.dependency.catalog import MeasureSpec, measure_spec
 from comodal.dependency.critics import Critic, QuadraticCritic
 from comodal.dependency.fitting import FitConfig, fit_critic, score_tuples
 from comodal.dependency.gaussian import CorrectedGaussianCritic, gaussian_log_ratio
@@ -66,7 +66,7 @@ class EstimationConfig:
             if not 0 < getattr(self, name) < 1:
                 raise InputError(f"{name}={getattr(self, name)}: give a share between 0 and 1, both excluded")
         if self.scaling not in SCALINGS:
-            raise unknown_name("scaling", self.scaling, list(SCALINGS))
+            raise InputError.unknown("scaling", self.scaling, list(SCALINGS))
         if min(self.validation_tuples, self.eval_tuples) < 1:
             raise InputError("validation_tuples and eval_tuples: give at least 1")
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from comodal.contracts import InputError
-from comodal.dependency.catalog import MEASURES, MeasureSpec, measure_spec, unknown_name
+from comodal.dependency.catalog import MEASURES, MeasureSpec, measure_spec
 from comodal.dependency.critics import CRITICS, Critic
 from comodal.dependency.exponentials import log_mean_exp
 from comodal.dependency.lipschitz import GRADIENT_PENALTY_COEFFICIENT, gradient_penalty, spectral_norm
@@ -261,7 +261,7 @@ class DependencyMeasure(nn.Module):
 
 def _checked_normalization(normalize: str, spec: MeasureSpec, layout: ViewLayout) -> str:
     if normalize not in NORMALIZATIONS:
-        raise unknown_name("normalize", normalize, list(NORMALIZATIONS))
+        raise InputError.unknown("normalize", normalize, list(NORMALIZATIONS))
     if normalize == "none" and spec.bound.unit == "distance":
         raise InputError(
             f"normalize='none': {spec.name} grows with the scale of the representations alone, use 'layer' or 'sphere'"
@@ -275,7 +275,7 @@ def _checked_normalization(normalize: str, spec: MeasureSpec, layout: ViewLayout
 def _checked_lipschitz(lipschitz: str) -> str:
     known = ("gradient_penalty", "spectral_norm")
     if lipschitz not in known:
-        raise unknown_name("lipschitz", lipschitz, known)
+        raise InputError.unknown("lipschitz", lipschitz, known)
     return lipschitz
 
 
@@ -285,7 +285,7 @@ def _built_critic(critic: str | Critic, layout: ViewLayout, *, hidden: Sequence[
             raise InputError(f"the critic is for widths {critic.dims}, dims are {layout.dims}: build it with these")
         return critic
     if critic not in CRITICS:
-        raise unknown_name("critic", critic, list(CRITICS))
+        raise InputError.unknown("critic", critic, list(CRITICS))
     family = CRITICS[critic]
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from comodal.contracts import FusionOutput
-from comodal.dependency.catalog import unknown_name
+from comodal.contracts import FusionOutput, InputError
 
 __all__ = ["BETWEEN", "variables"]
 
@@ -41,4 +40,4 @@ def variables(output: FusionOutput, between: str = "modalities") -> dict[str, Te
         return dict(output.representations)
     if between == "fusion":
         return {"fused": output.fused, "modalities": torch.cat(tuple(output.representations.values()), dim=1)}
-    raise unknown_name("between", between, BETWEEN)
+    raise InputError.unknown("between", between, BETWEEN)
