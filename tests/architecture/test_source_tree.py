@@ -92,8 +92,10 @@ def test_an_absolute_path_is_seen(tmp_path: Path, folder: str) -> None:
     assert [line.split(":")[1] for line in absolute_paths([tmp_path / "a.md"])] == ["2"]
 
 
-def test_a_relative_path_or_address_is_none(tmp_path: Path) -> None:
-    (tmp_path / "a.md").write_text("../work/x framework/root/x https://example.org/home/x ~/home/x\n")
+@pytest.mark.parametrize("folder", ["work", "root", "home"])
+def test_a_relative_path_or_address_is_none(tmp_path: Path, folder: str) -> None:
+    parents = ("..", "framework", "https://example.org", "~")
+    (tmp_path / "a.md").write_text(" ".join(f"{parent}/{folder}/x" for parent in parents))
     assert absolute_paths([tmp_path / "a.md"]) == []
 
 
