@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from comodal.contracts import InputError
 from comodal.data.dataset import Dataset
 from comodal.data.ragged import RaggedArray
+from comodal.whole_file import write_whole
 
 __all__ = ["Standardizer"]
 
@@ -100,12 +101,7 @@ class Standardizer:
         tensors = {f"{name}.{kind}": value for kind in ("mean", "std") for name, value in getattr(self, kind).items()}
         # The order of the modalities is part of what was learnt; safetensors sorts its keys.
         data = save(tensors, metadata={"modalities": "\n".join(self.mean), "clip": repr(self.clip)})
-        temporary = Path(f"{path}.part")
-        try:
-            temporary.write_bytes(data)
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        write_whole(Path(path), lambda partial: partial.write_bytes(data))
 
     @classmethod
     def load(cls, path: str | Path) -> Standardizer:

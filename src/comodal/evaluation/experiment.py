@@ -26,6 +26,7 @@ from comodal.training.fit import FitResult, build_model, build_penalty, fit, req
 from comodal.training.loggers import require_logger
 from comodal.training.run_folder import METRICS, RunFolder, read_config
 from comodal.training.weights import copy_weights, load_weights, restore_weights, save_weights
+from comodal.whole_file import write_whole
 
 __all__ = [
     "DataConfig",
@@ -146,7 +147,7 @@ def train(
     if run.finished:
         return RunReport(run.path, run.metrics(), PredictionTable.from_parquet(run.path / _PREDICTIONS))
     report = _train_partitions(dataset, config, run.path, logger=logger, progress=progress)
-    report.predictions.to_parquet(run.path / _PREDICTIONS)
+    write_whole(run.path / _PREDICTIONS, report.predictions.to_parquet)
     run.finish(report.metrics)
     return report
 

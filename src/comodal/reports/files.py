@@ -5,8 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
-import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -14,8 +12,9 @@ from typing import Any
 
 from comodal.contracts import ComparisonRow, InputError
 from comodal.reports.markdown import markdown_table
+from comodal.whole_file import write_whole
 
-__all__ = ["csv_text", "json_text", "read_summary", "write_atomically", "write_summary"]
+__all__ = ["csv_text", "json_text", "read_summary", "write_summary"]
 
 
 def json_text(rows: Sequence[ComparisonRow]) -> str:
@@ -66,7 +65,7 @@ def write_summary(rows: Sequence[ComparisonRow], folder: str | Path, *, title: s
     texts = {"json": json_text(rows), "csv": csv_text(rows), "md": markdown_table(rows, title=title)}
     paths = {ending: Path(folder) / f"summary.{ending}" for ending in texts}
     for ending, text in texts.items():
-        write_atomically(paths[ending], text)
+        _write(paths[ending], text)
     return paths
 
 
@@ -83,25 +82,9 @@ def read_summary(path: str | Path) -> list[ComparisonRow]:
         raise InputError(f"{path}: not a summary of a comparison ({error}); run `comodal compare` again") from error
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Write UTF-8 text so that the file is there whole or, even after a kill, as it was before.
-
-    Raises:
-        InputError: the folder cannot be written or the disk is full.
-    """
+def _write(path: Path, text: str) -> None:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            Path(name).chmod(0o644)
-            Path(name).replace(path)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
+        write_whole(path, lambda partial: partial.write_text(text, encoding="utf-8", newline=""))
     except OSError as error:
         raise InputError(
             f"{path}: cannot be written ({error.strerror}); free space or choose another folder"

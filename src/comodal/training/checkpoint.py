@@ -11,7 +11,7 @@ from lightning.pytorch.plugins.io import TorchCheckpointIO
 
 from comodal.contracts import InputError
 from comodal.training.config import RunConfig
-from comodal.training.whole_file import write_whole
+from comodal.whole_file import write_whole
 
 __all__ = ["CHECKPOINT", "WholeCheckpoints", "resumable"]
 

@@ -13,7 +13,7 @@ import torch
 import yaml
 
 from comodal.contracts import InputError
-from comodal.training.whole_file import write_whole
+from comodal.whole_file import write_whole
 
 __all__ = ["METRICS", "RunFolder", "read_config", "read_json", "write_text"]
 

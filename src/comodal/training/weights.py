@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from comodal.contracts import InputError
-from comodal.training.whole_file import write_whole
+from comodal.whole_file import write_whole
 
 __all__ = ["copy_weights", "load_weights", "restore_weights", "save_weights"]
 

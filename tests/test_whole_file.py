@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from comodal.training.whole_file import write_whole
+from comodal.whole_file import write_whole
 
 
 def names(folder: Path) -> list[str]:

@@ -11,7 +11,7 @@ __all__ = ["write_whole"]
 
 
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:
-    """Write beside the target, then rename: even a kill leaves the old file or the new one.
+    """Write beside the target, then rename: even a kill or a power cut leaves the old file or the new one.
 
     Args:
         path: the target; its folder is made when it is not there.
@@ -31,6 +31,8 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         write(partial)
+        with partial.open("rb+") as file:
+            os.fsync(file.fileno())  # or a power cut could leave the new name on an empty file
         partial.replace(path)
     except BaseException:
         with contextlib.suppress(OSError):
