@@ -202,8 +202,8 @@ def test_a_damaged_run(comodal: Comodal, tmp_path: Path) -> None:
 
 def test_predictions_that_cannot_be_written(comodal: Comodal, tmp_path: Path) -> None:
     assert comodal(TRAIN).status == 0
-    one_line(comodal("evaluate run --predictions no/where.parquet"), "no/where.parquet")
-    assert not (tmp_path / "no").exists()
+    one_line(comodal("evaluate run --predictions run/config.yaml/table.parquet"), "run/config.yaml")
+    assert not list(tmp_path.rglob("*table.parquet*"))
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import stat
 from dataclasses import asdict, fields, replace
 from pathlib import Path
@@ -22,7 +23,6 @@ from comodal.reports import (
     terminal_table,
     write_summary,
 )
-from comodal.reports import files as files_module
 from comodal.reports.wide import explanation, interval_text, lines, mean_text, p_text, verdict
 
 KEYS = [
@@ -124,8 +124,10 @@ def test_terminal_shows_primary_metrics_and_others_on_request() -> None:
 
 
 def test_notes_are_shown_once_with_the_arms_they_concern() -> None:
-    rows = [row("kl", metric, note="no p-value from 1 seed") for metric in ("mae", "corr")]
-    assert [line for line in explanation(rows) if "1 seed" in line] == ["early/kl: no p-value from 1 seed."]
+    both = "videos are shared"
+    rows = [row("kl", metric, note=f"no p-value from 1 seed; {both}") for metric in ("mae", "corr")]
+    rows.append(row("f", "mae", note=both))
+    assert explanation(rows)[-2:] == ["early/kl: no p-value from 1 seed.", "All: videos are shared."]
 
 
 def test_brackets_in_names_are_text_and_not_markup() -> None:
@@ -196,7 +198,7 @@ def test_a_full_disk_is_a_clear_error_and_leaves_no_half_file(tmp_path: Path, mo
     def full(_handle: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(files_module.os, "fsync", full)
+    monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(InputError, match=r"summary.json: cannot be written \(No space left on device\)"):
         write_summary([row()], tmp_path)
     assert sorted((path.name, path.read_bytes()) for path in tmp_path.iterdir()) == before

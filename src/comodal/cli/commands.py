@@ -23,6 +23,7 @@ from comodal.evaluation.experiment import DataConfig, RunReport, evaluate, train
 from comodal.evaluation.grid import CompareConfig, parse_weight
 from comodal.reports import print_comparison, write_summary
 from comodal.training.config import PenaltyConfig, RunConfig
+from comodal.whole_file import write_whole
 
 __all__ = ["COMMANDS"]
 
@@ -46,7 +47,7 @@ def _evaluate(options: Any) -> None:
     torch.set_num_threads(1)
     report = evaluate(options.run, split=options.split, source=options.data)
     if options.predictions:
-        report.predictions.to_parquet(options.predictions)
+        write_whole(Path(options.predictions), report.predictions.to_parquet)
     _print_report(report, as_json=options.json)
 
 
@@ -93,7 +94,7 @@ def _compare(options: Any) -> None:
 
 def _print_comparison(found: Comparison, options: Any) -> None:
     out = Path(options.out)
-    title = f"comodal compare {options.data}" + (f" ({found.note})" if found.note else "")
+    title = f"comodal compare {options.data}"
     write_summary(found.rows, out, title=title)
     if found.replication:
         write_summary(found.replication, out / "replication", title=f"{title}: fresh seeds")

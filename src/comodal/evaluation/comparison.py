@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -60,13 +60,11 @@ class Comparison:
         rows: one a metric of every arm.
         replication: the same on fresh seeds, empty when none was asked for.
         selection: the chosen weights and single modalities.
-        note: what every reader of these numbers must know of the data, empty when there is nothing.
     """
 
     rows: list[ComparisonRow]
     replication: list[ComparisonRow]
     selection: Selection
-    note: str = ""
 
 
 Progress = Callable[[str, int], Callable[[int], None]]
@@ -114,7 +112,7 @@ def compare(
     selection = stages.select()
     rows = stages.report(selection, "runs", 0)
     replication = stages.report(selection, "replication", REPLICATION_SEED) if replicate else []
-    return Comparison(rows, replication, selection, note_of(dataset))
+    return Comparison(rows, replication, selection)
 
 
 def _no_progress(stage: str, total: int) -> Callable[[int], None]:
@@ -203,7 +201,11 @@ class _Stages:
             setting = (arm.label, arm.measure, sum(weights) / len(weights))
             table[setting] = [self._seed_run(arm, weights, seed, results) for seed in seeds]
         parents = {f"{fusion}:{name}": fusion for fusion, name in selection.modality.items()}
-        return comparison_rows(table, parents=parents)
+        return [self._noted(row) for row in comparison_rows(table, parents=parents)]
+
+    def _noted(self, row: ComparisonRow) -> ComparisonRow:
+        """The row with what must be known of the data: it goes wherever the number goes."""
+        return replace(row, note="; ".join(part for part in (row.note, note_of(self.dataset)) if part))
 
     def _seed_run(self, arm: Arm, weights: list[float], seed: int, results: dict[Task, TaskResult]) -> SeedRun:
         runs = [results[Task(arm, weights[part], seed, part, True)] for part in self.partitions]

@@ -143,11 +143,12 @@ def explanation(rows: Sequence[ComparisonRow]) -> list[str]:
         difference,
         "p: two-sided, over seeds and videos, Holm-corrected over all compared rows of the metric.",
     ]
-    noted: dict[str, list[str]] = {}
+    everyone = dict.fromkeys(f"{row.fusion}/{row.measure}" for row in rows)
+    noted: dict[str, dict[str, None]] = {}
     for row in rows:
-        if row.note:
-            noted.setdefault(row.note, []).append(f"{row.fusion}/{row.measure}")
-    return said + [f"{', '.join(dict.fromkeys(arms))}: {note}." for note, arms in noted.items()]
+        for note in filter(None, row.note.split("; ")):
+            noted.setdefault(note, {})[f"{row.fusion}/{row.measure}"] = None
+    return said + [f"{'All' if arms == everyone else ', '.join(arms)}: {note}." for note, arms in noted.items()]
 
 
 def _digits(metric: str) -> int:
