@@ -42,6 +42,18 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "no dropout": {"fusion_config": {"dropout": 0.0, "encoder": {"dropout": 0.0, "input_dropout": 0.0}}},
     "modality dropout 0.3": {"fusion_config": {"modality_dropout": 0.3}},
     "narrow encoders": {"fusion_config": {"encoder": {"hidden": 32, "representation": 8}}},
+    "narrow, critic that keeps up": {
+        "fusion_config": {"hidden": 64, "encoder": {"hidden": 64, "representation": 4}},
+        "penalty": {"critic_lr": 5e-3, "critic_steps": 5},
+        "training": {"batch_size": 32},
+    },
+    "no dropout, a quarter of the videos": {
+        "fusion_config": {"dropout": 0.0, "encoder": {"dropout": 0.0, "input_dropout": 0.0}},
+        "training": {"train_share": 0.25},
+    },
+    "without vision": {"features": ("text", "audio")},
+    "without audio": {"features": ("text", "vision")},
+    "without text": {"features": ("audio", "vision")},
 }
 
 
@@ -62,12 +74,16 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--out", type=Path, default=Path("runs/search"))
     parser.add_argument("--arms", default="kl=1,f=1,wasserstein=0.1")
+    parser.add_argument("--only", help="comma-separated settings, all when not given")
     options = parser.parse_args()
-    data = DataConfig(source=options.data)
-    parts = range(len(load(options.data).partitions))
+    dataset = load(options.data)
+    parts = range(len(dataset.partitions))
     weights = {name: float(weight) for name, _, weight in (item.partition("=") for item in options.arms.split(","))}
-    print(f"{'setting':<28} {'none':>7}  " + "  ".join(f"{f'{m} {w:g}':>24}" for m, w in weights.items()))
+    print(f"{'setting':<36} {'none':>7}  " + "  ".join(f"{f'{m} {w:g}':>24}" for m, w in weights.items()))
+    chosen = options.only.split(",") if options.only else list(SETTINGS)
     for number, (name, setting) in enumerate(SETTINGS.items()):
+        if name not in chosen:
+            continue
         losses = {}
         arms = {NONE: 0.0, **weights}
         tasks = [
@@ -77,6 +93,8 @@ def main() -> None:
             for part in parts
         ]
         bases = {"early": dataclasses.replace(base_config(setting), fusion="early")}
+        features = {name: name for name in setting["features"]} if "features" in setting else None
+        data = DataConfig(source=options.data, features=features)
         results = run_tasks(tasks, data=data, bases=bases, root=options.out / f"{number:02d}", jobs=options.jobs)
         for measure in arms:
             losses[measure] = np.array([r.valid_loss for task, r in results.items() if task.arm.measure == measure])
@@ -85,7 +103,7 @@ def main() -> None:
             difference = losses[measure] - losses[NONE]
             error = difference.std(ddof=1) / len(difference) ** 0.5
             cells.append(f"{difference.mean():+.4f} (se {error:.4f}, t {difference.mean() / error:+.1f})")
-        print(f"{name:<28} {losses[NONE].mean():7.4f}  " + "  ".join(f"{cell:>24}" for cell in cells), flush=True)
+        print(f"{name:<36} {losses[NONE].mean():7.4f}  " + "  ".join(f"{cell:>24}" for cell in cells), flush=True)
 
 
 if __name__ == "__main__":

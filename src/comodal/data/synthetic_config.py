@@ -174,6 +174,7 @@ PRESETS: dict[str, SyntheticConfig] = {
         redundancy=1.0,
         private_noise=0.2,
         label_shared=0.5,
+        seed=10,
     ),
     "single": SyntheticConfig(
         n_train=200,
@@ -184,5 +185,6 @@ PRESETS: dict[str, SyntheticConfig] = {
         private_noise=0.2,
         label_shared=0.0,
         label_unique={"text": 0.8},
+        seed=10,
     ),
 }
