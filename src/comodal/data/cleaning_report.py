@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 __all__ = ["CleaningReport"]
@@ -35,6 +35,16 @@ class CleaningReport:
     def changed(self) -> bool:
         """Whether anything was changed at all."""
         return bool(self.dropped or self.clipped_labels or any(self.replaced_values.values()))
+
+    def of(self, features: Mapping[str, str]) -> CleaningReport:
+        """The same for the features that are used, under the names of their modalities.
+
+        Args:
+            features: modality to name of the features in this report.
+        """
+        values = {modality: self.replaced_values.get(name, 0) for modality, name in features.items()}
+        utterances = {modality: self.replaced_utterances.get(name, 0) for modality, name in features.items()}
+        return replace(self, replaced_values=values, replaced_utterances=utterances)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON."""

@@ -5,7 +5,7 @@ Axis legend: N utterances, T_i frames of utterance i, F = sum of all T_i, d feat
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,8 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from comodal.contracts import InputError
+from comodal.data.mapped import MappedFile
 
 __all__ = ["RaggedArray", "frame_index"]
+
+_PART = 1 << 22
+"""Values of a part: 16 MB."""
 
 
 def frame_index(starts: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -55,6 +59,7 @@ class RaggedArray:
     Args:
         values: ``(F, d)`` float32.
         offsets: ``(N + 1,)`` int64; utterance i owns the frames ``offsets[i]`` to ``offsets[i + 1]``.
+        mapping: the file that the values lie in, where they are not in memory; they are read-only then.
 
     Raises:
         InputError: the two do not fit together.
@@ -70,6 +75,7 @@ class RaggedArray:
 
     values: NDArray[np.float32]
     offsets: NDArray[np.int64]
+    mapping: MappedFile | None = None
 
     def __post_init__(self) -> None:
         if self.values.ndim != 2 or self.values.shape[1] == 0:
@@ -120,6 +126,16 @@ class RaggedArray:
         lengths = np.array([0, *map(len, arrays)], dtype=np.int64)
         return cls(np.concatenate(arrays), np.cumsum(lengths))
 
+    @classmethod
+    def concatenate(cls, arrays: Sequence[RaggedArray]) -> RaggedArray:
+        """The utterances of several arrays of the same features, one array after another."""
+        lengths = np.concatenate([np.zeros(1, dtype=np.int64), *(array.lengths for array in arrays)])
+        return cls(np.concatenate([array.values for array in arrays]), np.cumsum(lengths))
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Values travel to another process as values: a mapping is of this one."""
+        return {**self.__dict__, "mapping": None}
+
     def __len__(self) -> int:
         return len(self.offsets) - 1
 
@@ -148,6 +164,48 @@ class RaggedArray:
         lengths = self.lengths[index]
         offsets = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(lengths)])
         return RaggedArray(self.values[frame_index(self.offsets[:-1][index], lengths)], offsets)
+
+    @property
+    def part(self) -> int:
+        """Frames that are worked on at once where all would be too many: some megabytes, whatever their width."""
+        return max(1, _PART // self.dim)
+
+    def parts(self, frames: int | None = None) -> Iterator[NDArray[np.float32]]:
+        """The frames a part at a time, for what must not touch all of them at once; a mapped file is let go between.
+
+        Args:
+            frames: of a part; :attr:`part` when ``None``.
+
+        Example:
+            >>> import numpy as np
+            >>> [len(part) for part in RaggedArray.from_vectors(np.ones((5, 1))).parts(2)]
+            [2, 2, 1]
+        """
+        step = frames or self.part
+        for start in range(0, len(self.values), step):
+            yield self.values[start : start + step]
+            self.release()
+
+    def release(self) -> None:
+        """Let go of the memory of a mapped file; does nothing for arrays in memory."""
+        if self.mapping is not None:
+            self.mapping.release()
+
+    def groups(self, index: NDArray[np.int64], frames: int | None = None) -> Iterator[NDArray[np.int64]]:
+        """The utterances of ``index`` in groups of about so many frames, at least one utterance each.
+
+        Args:
+            index: row numbers.
+            frames: of a group, about; :attr:`part` when ``None``.
+
+        Example:
+            >>> import numpy as np
+            >>> array = RaggedArray.from_rows([np.ones((n, 1)) for n in (2, 1, 4, 1)])
+            >>> [rows.tolist() for rows in array.groups(np.arange(4), 3)]
+            [[0, 1], [2, 3]]
+        """
+        number = (np.cumsum(self.lengths[index]) - 1) // (frames or self.part)
+        yield from np.split(index, np.flatnonzero(np.diff(number)) + 1)
 
     def owner(self, frame: NDArray[np.int64]) -> NDArray[np.int64]:
         """Utterance of each frame position."""

@@ -1,16 +1,44 @@
-"""One reader a file family, each from a path to a `Dataset`."""
+"""One reader a file family, each from a path to a `Source`."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from comodal.contracts import InputError
-from comodal.data.formats import mosi_utterances
-from comodal.data.formats.interface import Format
+from comodal.data.formats import (
+    bclstm,
+    csd,
+    lmf,
+    mag_bert,
+    mfn_h5,
+    misa,
+    mmsa,
+    modality_h5,
+    mosi_utterances,
+    mult,
+    table,
+)
+from comodal.data.formats.interface import Block, Division, Format, Source
+from comodal.data.formats.pickled import refusal
 
-__all__ = ["FORMATS", "Format", "recognise"]
+__all__ = ["FORMATS", "Block", "Division", "Format", "Source", "recognise"]
 
-FORMATS: dict[str, Format] = {each.name: each for each in (mosi_utterances.FORMAT,)}
+FORMATS: dict[str, Format] = {
+    each.name: each
+    for each in (
+        mosi_utterances.FORMAT,
+        table.FORMAT,
+        csd.FORMAT,
+        mfn_h5.FORMAT,
+        modality_h5.FORMAT,
+        mmsa.FORMAT,
+        mult.FORMAT,
+        mag_bert.FORMAT,
+        misa.FORMAT,
+        lmf.FORMAT,
+        bclstm.FORMAT,
+    )
+}
 
 
 def recognise(path: Path) -> Format:
@@ -29,5 +57,11 @@ def recognise(path: Path) -> Format:
     for each in FORMATS.values():
         if each.recognises(path):
             return each
-    known = "; ".join(f"{each.name}: {each.files}" for each in FORMATS.values())
-    raise InputError(f"{path}: no reader knows this file; give one of ({known}), or use comodal.from_arrays")
+    refused = refusal(path)
+    if refused is not None:
+        raise InputError(str(refused)) from refused
+    known = ", ".join(FORMATS)
+    raise InputError(
+        f"{path}: no reader knows it by its content (known: {known}; docs/formats.md describes them); give one of "
+        "these, or use comodal.from_arrays"
+    )

@@ -1,31 +1,133 @@
-"""What a reader of a file family offers."""
+"""What a reader of a file family offers: a path becomes a source, and a source hands out blocks of utterances."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
-from comodal.data.dataset import Dataset
+import numpy as np
+from numpy.typing import NDArray
 
-__all__ = ["Format", "Reader", "Recogniser"]
+from comodal.contracts import InputError
+from comodal.data.cleaning_report import CleaningReport
+from comodal.data.ragged import RaggedArray
+
+__all__ = ["Block", "Division", "Format", "Opener", "Recogniser", "Source", "default_features"]
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """Some utterances of a source, as many as a reader likes to hold in memory at once.
+
+    Attributes:
+        id: ``(n,)`` utterance ids, ``video_segment`` where the file says both.
+        group: ``(n,)`` video (or speaker) of each utterance; the id itself where the file does not say.
+        target: ``(n,)`` float32 labels, NaN where missing.
+        modalities: name of the features to their frames, not padded; those asked for.
+        columns: further facts of each utterance, among them the columns of the source's divisions.
+        transcript: ``(n,)`` words separated by single spaces, empty where unknown; word k stands with frame k of
+            word-aligned features.
+        normalised: what was brought into our form, as a sentence, to the number of utterances it concerned.
+
+    Raises:
+        InputError: columns differ in length.
+    """
+
+    id: NDArray[np.str_]
+    group: NDArray[np.str_]
+    target: NDArray[np.float32]
+    modalities: Mapping[str, RaggedArray]
+    columns: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    transcript: NDArray[Any] | None = None
+    normalised: Mapping[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        lengths = {"id": len(self.id), "group": len(self.group), "target": len(self.target)}
+        lengths |= {f"modality {name}": len(array) for name, array in self.modalities.items()}
+        lengths |= {f"column {name}": len(column) for name, column in self.columns.items()}
+        if self.transcript is not None:
+            lengths["transcript"] = len(self.transcript)
+        if len(set(lengths.values())) != 1:
+            counts = ", ".join(f"{name} {length}" for name, length in lengths.items())
+            raise InputError(f"numbers of utterances differ ({counts}); the file is damaged or of another kind")
+
+    def __len__(self) -> int:
+        return len(self.id)
+
+
+@dataclass(frozen=True)
+class Division:
+    """How the utterances of a source are divided into train, validation and test.
+
+    Attributes:
+        column: column of the blocks that says it: split names (``train``, ``valid``, ``test``; another word for an
+            utterance that is in none), or fold numbers (-1 for none).
+        folds: number of folds of a cross-validation; ``None`` where the column holds split names.
+        features: modality to name of the features it takes unless told otherwise; empty for one modality a feature.
+        note: what every reader of its numbers must know; ``{features}`` is filled with those of ``warned``.
+        warned: features that the note is about; the note is left out where none of them is used.
+    """
+
+    column: str = "split"
+    folds: int | None = None
+    features: Mapping[str, str] = field(default_factory=dict)
+    note: str = ""
+    warned: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Source:
+    """An opened path: what is in it is known, its utterances are not read yet.
+
+    Attributes:
+        path: where it is.
+        format: name of its family.
+        dims: features a frame by name of the features, in the order of the modalities.
+        divisions: partitions by name (protocol), the default first; empty where the path says none.
+        blocks: makes the utterances, with the features asked for, in the order of the file. It can be called again.
+        n_utterances: how many there are, ``None`` where only reading tells.
+        label_range: smallest and largest legal label.
+        streams: whether reading takes less memory than the whole file's content.
+        defaults: features that are modalities unless told otherwise; empty for all.
+        files: every file that the content depends on, for the digest of a cache.
+        facts: what else is worth telling of it, for ``inspect``: title to text.
+        name: of the data set; that of the path when empty.
+        cleaning: what was changed when it was converted, ``None`` for files as they were found.
+    """
+
+    path: Path
+    format: str
+    dims: Mapping[str, int]
+    divisions: Mapping[str, Division]
+    blocks: Callable[[Collection[str]], Iterator[Block]]
+    n_utterances: int | None = None
+    label_range: tuple[float, float] = (-3.0, 3.0)
+    streams: bool = False
+    defaults: tuple[str, ...] = ()
+    files: tuple[Path, ...] = ()
+    facts: Mapping[str, str] = field(default_factory=dict)
+    name: str = ""
+    cleaning: CleaningReport | None = None
 
 
 class Recogniser(Protocol):
     """Tells from the content of a path, not from its name, whether a reader can take it."""
 
     def __call__(self, path: Path) -> bool:
-        """True when the reader of this family should be tried."""
+        """True when the reader of this family should be tried; false, never an error, for anything else."""
 
 
-class Reader(Protocol):
-    """Reads a path into a data set, unchecked and uncleaned."""
+class Opener(Protocol):
+    """Opens a path that its recogniser took."""
 
-    def __call__(
-        self, path: Path, *, protocol: str | None = None, features: Mapping[str, str] | None = None
-    ) -> Dataset:
-        """Read one protocol of a path, with a choice of features (modality to the file's name of them)."""
+    def __call__(self, path: Path) -> Source:
+        """Look into a path far enough to know what it holds.
+
+        Raises:
+            InputError: it is damaged or lacks something; one line that names the file, the key and the remedy.
+        """
 
 
 @dataclass(frozen=True)
@@ -34,14 +136,27 @@ class Format:
 
     Attributes:
         name: of the family.
-        files: what its files look like, for error messages.
-        protocols: names of the partitions a path of it offers, the default first.
+        files: what its files look like, for error messages and the table of formats.
         recognises: whether a path is of the family.
-        read: from a path to a data set.
+        open: from a path to a source.
     """
 
     name: str
     files: str
-    protocols: tuple[str, ...]
     recognises: Recogniser
-    read: Reader
+    open: Opener
+
+
+def default_features(source: Source, protocol: str | None = None) -> dict[str, str]:
+    """Modality to features, as they are when nobody chooses.
+
+    Example:
+        >>> dims = {"text": 4, "text_bert": 3}
+        >>> source = Source(Path("x"), "toy", dims, {}, lambda names: iter(()), defaults=("text",))
+        >>> default_features(source)
+        {'text': 'text'}
+    """
+    division = source.divisions.get(protocol) if protocol else next(iter(source.divisions.values()), None)
+    if division is not None and division.features:
+        return dict(division.features)
+    return {name: name for name in (source.defaults or source.dims)}

@@ -1,0 +1,217 @@
+"""Lists of videos a split, read from a file and applied to a source that has no splits of its own."""
+
+from __future__ import annotations
+
+import ast
+import json
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from comodal.contracts import InputError
+from comodal.data.dataset import SPLITS
+from comodal.data.formats.interface import Block, Division, Source
+from comodal.data.formats.names import canonical_split
+
+__all__ = ["NO_SPLIT", "read_folds", "with_folds"]
+
+NO_SPLIT = "none"
+"""Split of an utterance whose video is in no list."""
+
+_STANDARD = "standard"
+_MOST_BYTES = 2**24
+_FEWEST_FOLDS = 3
+_REMEDY = 'give JSON {"train": [videos], "valid": [...], "test": [...]}, or the lists of the SDK as a Python file'
+_NOTE = (
+    "unchecked: {features} learnt with labels of some videos, perhaps of those that these folds test; see the source"
+)
+
+
+def read_folds(path: Path, key: str | None = None) -> dict[str, tuple[str, ...]]:
+    """Videos of each split, from JSON or from the SDK's Python file, of which no line is run.
+
+    Args:
+        path: JSON of split (train, valid or dev, test) to videos, or of fold number (0, 1, ...) to videos, or of names
+            to these; or Python whose top level assigns lists to names such as ``standard_train_fold``.
+        key: which of several names, ``standard`` when ``None``.
+
+    Returns:
+        ``train``, ``valid`` and ``test`` in this order, or ``"0"``, ``"1"``, ... to videos, each once.
+
+    Raises:
+        InputError: the file is unreadable or of another kind, or a video is in two lists.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     file = Path(folder) / "folds.py"
+        ...     _ = file.write_text("standard_train_fold = ['a', 'b']; standard_test_fold = ['c']")
+        ...     read_folds(file)
+        {'train': ('a', 'b'), 'test': ('c',)}
+    """
+    text = _text(path)
+    lists = _chosen(_json(path, text) if text.lstrip()[:1] in ("{", "[") else _python(path, text), path, key)
+    splits = _splits(lists, path)
+    home: dict[str, str] = {}
+    for split, videos in splits.items():
+        for video in videos:
+            if home.setdefault(video, split) != split:
+                raise InputError(f"{path}: video {video!r} is in {home[video]!r} and in {split!r}; leave it in one")
+    return splits
+
+
+def _text(path: Path) -> str:
+    try:
+        if path.is_file() and path.stat().st_size > _MOST_BYTES:
+            raise InputError(f"{path}: too large for lists of videos; {_REMEDY}")
+        return path.read_text(encoding="utf-8-sig")
+    except (OSError, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"{path}: cannot be read ({error}); {_REMEDY}") from error
+
+
+def _json(path: Path, text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path}: not JSON ({error}); {_REMEDY}") from error
+
+
+def _python(path: Path, text: str) -> dict[str, Any]:
+    """Lists that the top level of a file assigns to names with the name of a split in them."""
+    try:
+        statements = ast.parse(text).body
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        raise InputError(f"{path}: neither JSON nor Python ({type(error).__name__}); {_REMEDY}") from error
+    found: dict[str, Any] = {}
+    for each in statements:
+        if not (isinstance(each, ast.Assign) and len(each.targets) == 1 and isinstance(each.targets[0], ast.Name)):
+            continue
+        split = next(filter(None, map(canonical_split, each.targets[0].id.split("_"))), "")
+        if not split:
+            continue
+        if split in found:
+            raise InputError(f"{path}: two lists of {split}; leave one")
+        try:
+            found[split] = ast.literal_eval(each.value)
+        except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError) as error:
+            name = each.targets[0].id
+            raise InputError(f"{path}: {name!r} is no plain list of names and is not run; {_REMEDY}") from error
+    return found
+
+
+def _chosen(found: Any, path: Path, key: str | None) -> dict[str, Any]:
+    """The lists at the top, or one level down under a key."""
+    if not isinstance(found, dict) or not found:
+        raise InputError(f"{path}: no lists of videos; {_REMEDY}")
+    if not any(isinstance(each, dict) for each in found.values()):
+        if key is not None:
+            raise InputError(f"{path}: holds one set of folds, not several; leave the key {key!r} out")
+        return found
+    name = _STANDARD if key is None else key
+    if not isinstance(found.get(name), dict):
+        names = [str(each) for each, lists in found.items() if isinstance(lists, dict)]
+        raise InputError.unknown("key of folds", name, names, where=str(path))
+    return dict(found[name])
+
+
+def _splits(lists: Mapping[str, Any], path: Path) -> dict[str, tuple[str, ...]]:
+    numbers = sorted((name for name in lists if name.isascii() and name.isdigit()), key=int)
+    if numbers and len(numbers) == len(lists):
+        if numbers != [str(fold) for fold in range(len(numbers))] or len(numbers) < _FEWEST_FOLDS:
+            raise InputError(f"{path}: folds {', '.join(numbers)[:200]}; number them from 0, and give at least 3")
+        return {name: _videos(lists[name], f"{path}, {name}") for name in numbers}
+    found: dict[str, tuple[str, ...]] = {}
+    for name, videos in lists.items():
+        split = canonical_split(name)
+        if not split:
+            raise InputError.unknown("split", name, SPLITS, where=str(path))
+        if split in found:
+            raise InputError(f"{path}: two lists of {split}; leave one")
+        found[split] = _videos(videos, f"{path}, {name}")
+    if "train" not in found or len(found) == 1:
+        raise InputError(f"{path}: lists of {', '.join(found) or 'nothing'} only; {_REMEDY}")
+    return {split: found[split] for split in SPLITS if split in found}
+
+
+def _videos(videos: Any, where: str) -> tuple[str, ...]:
+    if not isinstance(videos, list | tuple) or not all(isinstance(video, str) for video in videos):
+        raise InputError(f"{where}: not a list of names of videos; {_REMEDY}")
+    return tuple(dict.fromkeys(videos))
+
+
+def with_folds(source: Source, folds: Mapping[str, Collection[str]]) -> Source:
+    """The same source, divided by video.
+
+    Args:
+        source: its groups are the videos.
+        folds: from :func:`read_folds`.
+
+    Returns:
+        A source whose first division is ``folds``, with a column ``split``; a division of its own that used this
+        column is gone. Utterances of videos in no list are in no split, and are counted.
+
+    Raises:
+        InputError: on reading, when no utterance is of a video in the lists.
+
+    Example:
+        >>> one = Block(np.array(["a_1"]), np.array(["a"]), np.zeros(1, np.float32), {})
+        >>> source = Source(Path("x"), "toy", {}, {}, lambda features: iter([one]))
+        >>> divided = with_folds(source, {"train": ["a"], "test": ["b"]})
+        >>> block = next(divided.blocks([]))
+        >>> block.columns["split"].tolist(), block.normalised
+        (['train'], {'videos of the folds that have no utterance': 1})
+    """
+    numbered = "0" in folds
+    own = next(iter(source.divisions.values()), None)
+    warned = frozenset[str]().union(*(each.warned for each in source.divisions.values()))
+    division = Division(
+        column="split",
+        folds=len(folds) if numbered else None,
+        features=own.features if own else {},
+        note=_NOTE if warned else "",
+        warned=warned,
+    )
+    others = {name: each for name, each in source.divisions.items() if each.column != division.column}
+    home: dict[str, str | int] = {
+        video: int(split) if numbered else split for split, videos in folds.items() for video in videos
+    }
+    listed = ", ".join(f"{split} {len(videos)}" for split, videos in folds.items())
+    return replace(
+        source,
+        divisions={"folds": division, **{name: each for name, each in others.items() if name != "folds"}},
+        blocks=lambda features: _divided(source, home, features, nowhere=-1 if numbered else NO_SPLIT),
+        facts={**source.facts, "videos of the folds": listed},
+    )
+
+
+def _divided(
+    source: Source, home: Mapping[str, str | int], features: Collection[str], *, nowhere: str | int
+) -> Iterator[Block]:
+    unseen = set(home)
+    held: Block | None = None
+    for block in source.blocks(features):
+        if held is not None:
+            yield held
+        videos = block.group.tolist()
+        unseen.difference_update(videos)
+        homes = [home.get(video, nowhere) for video in videos]
+        lost = homes.count(nowhere)
+        held = replace(
+            block,
+            columns={**block.columns, "split": np.array(homes, dtype=np.int64 if nowhere == -1 else "U5")},
+            normalised={**block.normalised, **({"videos in no fold, so in no split": lost} if lost else {})},
+        )
+    if len(unseen) == len(home):
+        raise InputError(
+            f"{source.path}: none of its videos is in the folds (first in the folds: {min(home, default='')!r}); "
+            "the folds are of another data set"
+        )
+    if held is not None:
+        # Known only now, which is why the last block was held back.
+        more = {"videos of the folds that have no utterance": len(unseen)} if unseen else {}
+        yield replace(held, normalised={**held.normalised, **more})

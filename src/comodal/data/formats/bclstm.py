@@ -1,0 +1,160 @@
+"""The unimodal pickles of bc-LSTM: (train, train labels, test, test labels, longest, train lengths, test lengths).
+
+A dialogue is a video, its utterances in order; each is one vector. The labels are classes, and there is no validation
+part.
+
+Axis legend: V videos, U padded utterances of a video, d features, n utterances.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from comodal.contracts import InputError
+from comodal.data.formats.interface import Block, Format, Source
+from comodal.data.formats.names import MODALITIES, canonical_modality
+from comodal.data.formats.numeric import numeric
+from comodal.data.formats.padding import dense
+from comodal.data.formats.parts import DIVISIONS
+from comodal.data.formats.pickled import memory_needed, peek, take
+from comodal.data.formats.texts import column
+from comodal.data.ragged import RaggedArray
+
+__all__ = ["FORMAT"]
+
+_PARTS = 7
+_ARRAYS = 4
+_LENGTHS = {"train": 5, "test": 6}
+_DATA = {"train": 0, "test": 2}
+
+
+@dataclass(frozen=True, eq=False)
+class _Dialogues:
+    """One split: ``(V, U, d)`` features, ``(V, U)`` labels, ``(V, U)`` which of them are utterances."""
+
+    split: str
+    values: NDArray[np.float32]
+    labels: NDArray[np.float32]
+    real: NDArray[np.bool_]
+
+
+def recognises(path: Path) -> bool:
+    """A pickle of seven parts, of which the first four are arrays of dialogues."""
+    content = peek(path)
+    if not isinstance(content, list | tuple) or len(content) != _PARTS:
+        return False
+    return all(isinstance(part, np.ndarray) and part.ndim >= 2 for part in content[:_ARRAYS])
+
+
+def open_source(path: Path) -> Source:
+    """Unpickle and check everything.
+
+    Raises:
+        InputError: parts do not fit together; it names the part, counted from 0.
+    """
+    content = take(path)
+    if not isinstance(content, list | tuple) or len(content) != _PARTS:
+        raise InputError(f"{path}: not the seven parts of a bc-LSTM pickle; get the file again")
+    parts = [_dialogues(content, split, path) for split in _DATA]
+    dims = [part.values.shape[2] for part in parts]
+    if dims[0] != dims[1]:
+        raise InputError(f"{path}, part 2: {dims[1]} features but {dims[0]} in part 0; get the file again")
+    feature, named = _feature(path)
+    low, high = _label_range(np.concatenate([part.labels[part.real] for part in parts]))
+    return Source(
+        path=path,
+        format=FORMAT.name,
+        dims={feature: dims[0]},
+        divisions=DIVISIONS,
+        blocks=lambda features: _blocks(parts, feature, features, named),
+        n_utterances=sum(int(part.real.sum()) for part in parts),
+        label_range=(low, high),
+        files=(path,),
+        facts={
+            "labels": f"{'numbers' if low else 'classes'} from {low:.0f} to {high:.0f}",
+            "validation": "the file has none; convert it with --folds to divide its videos anew",
+            "memory": memory_needed(path),
+        },
+    )
+
+
+def _dialogues(content: Sequence[Any], split: str, path: Path) -> _Dialogues:
+    first, lengths_at = _DATA[split], _LENGTHS[split]
+    values = dense(content[first], where=f"{path}, part {first}")
+    where = f"{path}, part {first + 1}"
+    try:
+        with np.errstate(over="ignore"):
+            labels = numeric(content[first + 1]).astype(np.float32)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{where}: labels are no numbers ({error}); get the file again") from error
+    if labels.ndim == 3 and labels.shape[2] == 1:
+        labels = labels[:, :, 0]
+    if labels.shape != values.shape[:2]:
+        raise InputError(
+            f"{where}: labels have shape {labels.shape} where part {first} has {values.shape}; get the file again"
+        )
+    lengths = _lengths(content[lengths_at], values, where=f"{path}, part {lengths_at}")
+    return _Dialogues(split, values, labels, np.arange(values.shape[1]) < lengths[:, None])
+
+
+def _lengths(raw: Any, values: NDArray[np.float32], *, where: str) -> NDArray[np.int64]:
+    n, most, _ = values.shape
+    try:
+        found = numeric(raw)
+    except (TypeError, ValueError):
+        found = np.zeros(0)
+    if found.shape != (n,) or not ((found >= 0) & (found <= most) & (found % 1 == 0)).all():
+        raise InputError(f"{where}: not {n} lengths from 0 to {most}, one a video; get the file again")
+    return np.asarray(found, dtype=np.int64)
+
+
+def _label_range(labels: NDArray[np.float32]) -> tuple[float, float]:
+    """From class 0 to the last where labels are classes, else that of sentiment."""
+    known = labels[np.isfinite(labels)]
+    if (known % 1 == 0).all() and (known >= 0).all():
+        return 0.0, float(known.max(initial=1.0))
+    return -3.0, 3.0
+
+
+def _feature(path: Path) -> tuple[str, str]:
+    """Name of the one feature, and how it was found: the content does not tell it."""
+    words = [canonical_modality(word) for word in re.findall("[a-z]+", path.stem.lower())]
+    named = next((word for word in words if word in MODALITIES), "")
+    if named:
+        return named, f"the modality was taken from the name of the file: {named}"
+    return "features", "the file does not say its modality: it was called features"
+
+
+def _blocks(parts: Sequence[_Dialogues], feature: str, wanted: Collection[str], named: str) -> Iterator[Block]:
+    for part in parts:
+        video, utterance = np.nonzero(part.real)
+        groups = [f"{part.split}_{v}" for v in video.tolist()]
+        ids = [f"{group}_{u}" for group, u in zip(groups, utterance.tolist(), strict=True)]
+        counts = {
+            "utterances without an id were named by split, video and position": len(ids),
+            "rows beyond the length of their video were removed": int((~part.real).sum()),
+            named: len(ids),
+        }
+        yield Block(
+            id=column(ids, where=part.split),
+            group=column(groups, where=part.split),
+            target=part.labels[part.real],
+            modalities={feature: RaggedArray.from_vectors(part.values[part.real])} if feature in wanted else {},
+            columns={"split": np.full(len(ids), part.split)},
+            normalised={sentence: count for sentence, count in counts.items() if count},
+        )
+
+
+FORMAT = Format(
+    name="bclstm",
+    files="bc-LSTM's pickles of one modality: a tuple of train, labels, test, labels, longest, lengths, lengths",
+    recognises=recognises,
+    open=open_source,
+)

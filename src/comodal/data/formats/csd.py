@@ -1,0 +1,159 @@
+"""The CMU Multimodal SDK's ``.csd`` files: labels, and words and features of the same videos beside them.
+
+With a file of words, features are averaged over each word and words are dealt to the labelled segments, as the SDK's
+two alignments do; without one, the frames of each file are cut to the segments.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from comodal.contracts import InputError
+from comodal.data.formats.csd_files import SequenceFile, data_of, files_of, is_csd, look, modality_of
+from comodal.data.formats.csd_videos import OpenFile, video_block
+from comodal.data.formats.hdf5 import has_signature, members, opened
+from comodal.data.formats.interface import Block, Format, Source
+from comodal.data.formats.names import MODALITIES, in_order
+
+__all__ = ["FORMAT", "open_source", "recognises"]
+
+_SENTIMENT_COLUMNS = (1, 7)
+
+
+def recognises(path: Path) -> bool:
+    """A folder with a file that is built as the SDK's are, or such a file; also one that is damaged but named so."""
+    try:
+        files = files_of(path)
+    except InputError:
+        return path.is_dir() and any(map(_looks, path.glob("*.csd")))
+    return any(map(_looks, files))
+
+
+def _looks(file: Path) -> bool:
+    if not has_signature(file):
+        return False
+    try:
+        return is_csd(file)
+    except InputError:
+        return file.suffix == ".csd"
+
+
+@dataclass(frozen=True)
+class _Plan:
+    labels: SequenceFile
+    words: SequenceFile | None
+    features: Mapping[str, SequenceFile]
+
+    @property
+    def files(self) -> list[SequenceFile]:
+        return [self.labels, *([self.words] if self.words else []), *self.features.values()]
+
+
+def open_source(path: Path) -> Source:
+    """Look into every file.
+
+    Args:
+        path: a folder of files, or one file of labels.
+
+    Returns:
+        A source without divisions: the files do not say which videos train. Where several files are of one modality,
+        the first by name is the modality and the others go by the names of their authors.
+
+    Raises:
+        InputError: a file is damaged, there is not exactly one file of labels, or there are two of words.
+    """
+    found = _looked_into(path)
+    plan = _plan(path, found)
+    others = [name for name in plan.features if name not in MODALITIES and modality_of(plan.features[name].root)]
+    return Source(
+        path=path,
+        format=FORMAT.name,
+        dims={name: each.dim for name, each in plan.features.items()},
+        divisions={},
+        blocks=lambda features: _blocks(plan, features),
+        streams=True,
+        defaults=tuple(name for name in plan.features if name not in others) if others else (),
+        files=tuple(each.path for each in plan.files),
+        facts=_facts(plan, [each for each in found if each not in plan.files]),
+    )
+
+
+def _looked_into(path: Path) -> list[SequenceFile]:
+    found = []
+    for file in files_of(path):
+        if is_csd(file):
+            found.append(look(file))
+        elif file.suffix == ".csd":
+            raise InputError(f"{file}: no <name>/data and <name>/metadata as in the SDK's files; get it again")
+    return found
+
+
+def _plan(path: Path, found: Sequence[SequenceFile]) -> _Plan:
+    labels = [each for each in found if each.kind == "labels"]
+    features = [each for each in found if each.kind == "features"]
+    if not labels:
+        labels = [each for each in features if each.dim in _SENTIMENT_COLUMNS]
+        features = [each for each in features if each not in labels]
+    words = [each for each in found if each.kind == "words"]
+    if len(labels) != 1:
+        names = ", ".join(each.path.name for each in labels) or "none"
+        raise InputError(f"{path}: one file of labels is needed and found are: {names}; give a folder with one")
+    if len(words) > 1:
+        names = " and ".join(each.path.name for each in words)
+        raise InputError(f"{path}: two files of words, {names}; keep the one that the features belong to")
+    if words and words[0].dim != 1:
+        raise InputError(f"{words[0].path}: {words[0].dim} strings a word; give a file with one")
+    if labels[0].dim not in _SENTIMENT_COLUMNS:
+        raise InputError(
+            f"{labels[0].path}: {labels[0].root!r} has {labels[0].dim} columns; give labels with 1 column, or with 7 "
+            "whose first is sentiment"
+        )
+    return _Plan(labels[0], next(iter(words), None), _named(features))
+
+
+def _named(features: Sequence[SequenceFile]) -> dict[str, SequenceFile]:
+    found: dict[str, SequenceFile] = {}
+    for each in features:
+        own = re.sub(r"[^\w.-]+", "_", each.root).strip("_.") or each.path.stem
+        stem = re.sub(r"[^\w.-]+", "_", each.path.stem)
+        name = next((name for name in (modality_of(each.root), own, stem) if name and name not in found), "")
+        if not name:
+            raise InputError(f"{each.path}: a second file of {each.root!r} features; keep one of the two")
+        found[name] = each
+    return {name: found[name] for name in in_order(list(found))}
+
+
+def _facts(plan: _Plan, left: Sequence[SequenceFile]) -> dict[str, str]:
+    named = {"labels": plan.labels, **({"words": plan.words} if plan.words else {}), **plan.features}
+    facts = {f"file of {name}": f"{at.path.name} ({at.root}), {at.videos} videos" for name, at in named.items()}
+    aligned = "to words" if plan.words else "none: frames are cut to segments, features have lengths of their own"
+    facts |= {"alignment": aligned} if plan.features else {}
+    return facts | ({"not read": ", ".join(f"{each.path.name} ({each.kind})" for each in left)} if left else {})
+
+
+def _blocks(plan: _Plan, features: Collection[str]) -> Iterator[Block]:
+    with ExitStack() as stack:
+
+        def entered(file: SequenceFile) -> OpenFile:
+            data = data_of(stack.enter_context(opened(file.path)))
+            return OpenFile(file, data, frozenset(members(data)))
+
+        labels = entered(plan.labels)
+        words = entered(plan.words) if plan.words else None
+        wanted = {name: entered(plan.features[name]) for name in features}
+        for video in members(labels.data):
+            block = video_block(video, labels=labels, words=words, features=wanted)
+            if len(block):
+                yield block
+
+
+FORMAT = Format(
+    name="csd",
+    files="a folder of the CMU SDK's .csd files (labels, and words and features if any), or the file of labels",
+    recognises=recognises,
+    open=open_source,
+)

@@ -1,0 +1,297 @@
+"""Features of one modality from a file of arrays, in the order of a table of utterances.
+
+Axis legend: N utterances, T frames of one, F frames of all, d features of a frame.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from comodal.contracts import InputError
+from comodal.data.formats.ids import parse_id
+from comodal.data.formats.named_arrays import NamedArrays, open_arrays
+from comodal.data.formats.padding import unpad
+from comodal.data.ragged import RaggedArray
+
+__all__ = ["Features", "open_features"]
+
+_BESIDE = frozenset({"id", "lengths", "offsets", "mask"})
+_CHUNK = 256
+
+Frames = Callable[[NamedArrays, int], NDArray[Any]]
+"""Frames ``(T, d)`` of an utterance by its number in the file; a place that has none is never asked for."""
+
+
+class _Layout(NamedTuple):
+    """How a file holds its utterances: their names where it says them, how many, d, and how to get at one.
+
+    ``prepare`` makes the last from the open file, since padding is only known from the values.
+    """
+
+    ids: list[str] | None
+    size: int
+    dim: int
+    prepare: Callable[[NamedArrays], tuple[Frames, str]]
+    by_rows: bool
+
+
+@dataclass(frozen=True)
+class Features:
+    """An opened file of features.
+
+    Attributes:
+        path: where it is.
+        dim: features of a frame, d.
+        place: ``(N,)`` number in the file of each row of the table, -1 where the file lacks it.
+        streams: whether blocks are read without the rest of the file.
+    """
+
+    path: Path
+    dim: int
+    place: NDArray[np.int64]
+    streams: bool
+    _prepare: Callable[[NamedArrays], tuple[Frames, str]] = field(repr=False)
+
+    def blocks(self, spans: Sequence[tuple[int, int]]) -> Iterator[tuple[RaggedArray, str]]:
+        """Frames of some spans of rows of the table, and what was brought into our form, empty when nothing was.
+
+        Raises:
+            InputError: the file is damaged, or the arrays are no numbers, or differ in d.
+        """
+        with open_arrays(self.path) as arrays:
+            frames, normalised = self._prepare(arrays)
+            if not arrays.by_rows:
+                for span in spans:
+                    yield self._block(arrays, frames, span), normalised
+                return
+        for span in spans:
+            # Opened for each: pages of the mapped file that were read would otherwise stay in memory.
+            with open_arrays(self.path) as arrays:
+                yield self._block(arrays, frames, span), normalised
+
+    def _block(self, arrays: NamedArrays, frames: Frames, span: tuple[int, int]) -> RaggedArray:
+        rows = []
+        for place in self.place[slice(*span)].tolist():
+            found = frames(arrays, place) if place >= 0 else np.zeros((0, self.dim))
+            if found.dtype.kind not in "fiub" or found.shape[1:] != (self.dim,):
+                raise InputError(
+                    f"{self.path}: utterance {place + 1} of the file has {found.dtype} of shape {found.shape}, not "
+                    f"numbers of shape (frames, {self.dim}); give every utterance the same features"
+                )
+            with np.errstate(over="ignore"):
+                rows.append(found.astype(np.float32))
+        lengths = np.array([0, *map(len, rows)], dtype=np.int64)
+        return RaggedArray(np.concatenate(rows), np.cumsum(lengths))
+
+
+def open_features(path: Path, ids: Sequence[str]) -> Features:
+    """Look into a file of features and match it to the rows of a table.
+
+    Args:
+        path: npz or safetensors, with one array ``(T, d)`` or ``(d,)`` an utterance under its id; or ``values``
+            ``(F, d)`` with ``lengths`` ``(N,)`` or ``offsets`` ``(N + 1,)``; or one array ``(N, T, d)`` or ``(N, d)``
+            of any name, with ``lengths`` or ``mask`` ``(N, T)`` where the file has them. The last two are in the order
+            of the table, or of ``id`` (an array of an npz, a JSON list in the metadata of safetensors).
+        ids: ``(N,)`` ids of the table, as written there.
+
+    Raises:
+        InputError: a damaged file, another layout, an id that the table lacks, or numbers that do not agree.
+
+    Example:
+        >>> import tempfile
+        >>> file = Path(tempfile.mkdtemp()) / "text.npz"
+        >>> np.savez(file, a_2=np.ones((2, 3)))
+        >>> features = open_features(file, ["a_1", "a_2"])
+        >>> features.dim, features.place.tolist()
+        (3, [-1, 0])
+    """
+    with open_arrays(path) as arrays:
+        layout = _layout(path, arrays, ids)
+    if layout.dim < 1:
+        raise InputError(f"{path}: a frame has no feature; give at least one")
+    place = np.arange(layout.size, dtype=np.int64) if layout.ids is None else _places(path, layout.ids, ids)
+    return Features(path, layout.dim, place, layout.by_rows, layout.prepare)
+
+
+def _layout(path: Path, arrays: NamedArrays, ids: Sequence[str]) -> _Layout:
+    names = set(arrays.shapes)
+    known = {*ids, *(_joined(each) for each in ids)}
+    named = names - _BESIDE
+    if not names:
+        raise InputError(f"{path}: holds no array; give one an utterance, or values with lengths")
+    if len(named) == 1 and not {*names, *(_joined(each) for each in named)} & known:
+        name = next(iter(named))
+        if len(arrays.shapes[name]) == 2 and names & {"lengths", "offsets"}:
+            return _flat(path, arrays, name, ids)
+        return _dense(path, arrays, name, ids)
+    return _keyed(path, arrays)
+
+
+def _joined(raw: str) -> str:
+    return "_".join(filter(None, parse_id(raw)))
+
+
+def _places(path: Path, given: Sequence[str], ids: Sequence[str]) -> NDArray[np.int64]:
+    """Number in the file of each row; ids are compared as written, or by video and segment where that fails."""
+    if list(given) == list(ids):
+        return np.arange(len(ids), dtype=np.int64)
+    left, right = list(given), list(ids)
+    if not set(left) <= set(right):
+        left, right = [_joined(each) for each in left], [_joined(each) for each in right]
+    number = {name: k for k, name in enumerate(left)}
+    if len(number) < len(left):
+        twice = next(name for k, name in enumerate(left) if number[name] != k)
+        raise InputError(f"{path}: holds the utterance {twice!r} twice; give every utterance once")
+    present = set(right)
+    unknown = [raw for raw, name in zip(given, left, strict=True) if name not in present]
+    if unknown:
+        raise InputError(
+            f"{path}: {len(unknown)} of its {len(left)} utterances are not in the table, the first is {unknown[0]!r}; "
+            "name them as the column id does, or add them to the table"
+        )
+    return np.array([number.get(name, -1) for name in right], dtype=np.int64)
+
+
+def _ids_of(path: Path, arrays: NamedArrays, ids: Sequence[str], count: int) -> list[str] | None:
+    """Ids in the order of the file, ``None`` for the order of the table."""
+    found: Any = None
+    if "id" in arrays.shapes:
+        found = [each.decode("utf-8", "replace") if isinstance(each, bytes) else each for each in _ids_array(arrays)]
+    elif "id" in arrays.metadata:
+        found = json.loads(arrays.metadata["id"])
+    if found is None:
+        if count != len(ids):
+            raise InputError(
+                f"{path}: holds {count} utterances and the table {len(ids)}; add an array 'id' that names those here"
+            )
+        return None
+    if not isinstance(found, list) or not all(isinstance(each, str) for each in found) or len(found) != count:
+        raise InputError(f"{path}: 'id' is not a list of {count} texts; give one id an utterance, as text")
+    return [each.strip() for each in found]
+
+
+def _ids_array(arrays: NamedArrays) -> list[Any]:
+    found: list[Any] = arrays.read("id").ravel().tolist()
+    return found
+
+
+def _whole(path: Path, arrays: NamedArrays, name: str, count: int) -> NDArray[np.int64]:
+    """A column of whole numbers, none negative."""
+    found = arrays.read(name)
+    if found.shape not in ((count,), (count, 1)) or found.dtype.kind not in "iu" or (found < 0).any():
+        raise InputError(f"{path}: {name!r} of shape {found.shape} and type {found.dtype} is not {count} whole numbers")
+    if found.size and found.max() > np.iinfo(np.int64).max // 2:
+        raise InputError(f"{path}: {name!r} holds impossible numbers; write the file again")
+    return found.ravel().astype(np.int64)
+
+
+def _keyed(path: Path, arrays: NamedArrays) -> _Layout:
+    names = list(arrays.shapes)
+    for name, shape in arrays.shapes.items():
+        if len(shape) not in (1, 2) or shape[-1] != arrays.shapes[names[0]][-1]:
+            raise InputError(
+                f"{path}: array {name!r} has shape {shape}; give (frames, features) for each utterance, under its id, "
+                "with the same features everywhere"
+            )
+
+    def frames(arrays: NamedArrays, k: int) -> NDArray[Any]:
+        found = arrays.read(names[k])
+        return found[None] if found.ndim == 1 else found
+
+    return _Layout([n.strip() for n in names], len(names), arrays.shapes[names[0]][-1], lambda _: (frames, ""), True)
+
+
+def _flat(path: Path, arrays: NamedArrays, name: str, ids: Sequence[str]) -> _Layout:
+    total, dim = arrays.shapes[name]
+    key = "offsets" if "offsets" in arrays.shapes else "lengths"
+    count = int(np.prod(arrays.shapes[key], dtype=np.int64)) - (key == "offsets")
+    column = _whole(path, arrays, key, count + (key == "offsets"))
+    offsets = column if key == "offsets" else np.concatenate([[0], np.cumsum(column)])
+    # No entry beyond the total, since a sum of great ones could come round to it.
+    if count < 0 or (column > total).any() or (np.diff(offsets) < 0).any() or offsets[0] != 0 or offsets[-1] != total:
+        raise InputError(
+            f"{path}: {key!r} do not divide the {total} frames of {name!r}; give N lengths that sum to it, "
+            "or N + 1 offsets that rise from 0 to it"
+        )
+    lengths = _whole(path, arrays, "lengths", count) if "lengths" in arrays.shapes else np.diff(offsets)
+    if not np.array_equal(np.diff(offsets), lengths):
+        raise InputError(f"{path}: 'lengths' and 'offsets' disagree; keep one of them")
+
+    def frames(arrays: NamedArrays, k: int) -> NDArray[Any]:
+        return arrays.rows(name, int(offsets[k]), int(offsets[k + 1]))
+
+    return _Layout(_ids_of(path, arrays, ids, count), count, dim, lambda _: (frames, ""), arrays.by_rows)
+
+
+def _dense(path: Path, arrays: NamedArrays, name: str, ids: Sequence[str]) -> _Layout:
+    shape = arrays.shapes[name]
+    if len(shape) not in (2, 3) or 0 in shape[1:]:
+        raise InputError(f"{path}: array {name!r} has shape {shape}; give (N, frames, features) or (N, features)")
+    if "offsets" in arrays.shapes or {"mask", "lengths"} <= set(arrays.shapes):
+        raise InputError(f"{path}: {name!r} of shape {shape} takes either 'lengths' or 'mask', and no 'offsets'")
+    count = shape[0]
+
+    def prepare(arrays: NamedArrays) -> tuple[Frames, str]:
+        kept, normalised = _kept(path, arrays, name)
+
+        def frames(arrays: NamedArrays, k: int) -> NDArray[Any]:
+            found = arrays.rows(name, k, k + 1)
+            return np.asarray(found.reshape(-1, shape[-1])[kept[k]])
+
+        return frames, normalised
+
+    return _Layout(_ids_of(path, arrays, ids, count), count, shape[-1], prepare, arrays.by_rows)
+
+
+def _kept(path: Path, arrays: NamedArrays, name: str) -> tuple[NDArray[np.bool_], str]:
+    """``(N, T)``: the frames that are no padding, and what was decided."""
+    count, steps = (*arrays.shapes[name][:-1], 1)[:2]
+    if "mask" in arrays.shapes:
+        mask = arrays.read("mask")
+        if mask.size != count * steps or mask.dtype.kind not in "biuf" or not np.isin(mask, (0, 1)).all():
+            raise InputError(f"{path}: 'mask' of shape {mask.shape} is not {(count, steps)} of 0 and 1; write it again")
+        return mask.reshape(count, steps).astype(bool), ""
+    lengths = _whole(path, arrays, "lengths", count) if "lengths" in arrays.shapes else None
+    if lengths is None and len(arrays.shapes[name]) == 2:
+        return np.ones((count, 1), dtype=bool), ""
+    real = np.empty((count, steps), dtype=bool)
+    for k in range(0, count, _CHUNK):
+        chunk = arrays.rows(name, k, min(k + _CHUNK, count))
+        if chunk.dtype.kind not in "fiub":
+            raise InputError(f"{path}: array {name!r} holds {chunk.dtype}, not numbers; store floats")
+        real[k : k + _CHUNK] = (chunk != 0).reshape(len(chunk), steps, -1).any(axis=2)
+    return _by_length(path, real, lengths) if lengths is not None else _by_zeros(path, real)
+
+
+def _by_length(path: Path, real: NDArray[np.bool_], lengths: NDArray[np.int64]) -> tuple[NDArray[np.bool_], str]:
+    """The side of the padding is that on which everything beyond the lengths is zero."""
+    steps = real.shape[1]
+    position = np.arange(steps)
+    right = position < lengths[:, None]
+    left = position >= steps - lengths[:, None]
+    if (lengths > steps).any():
+        raise InputError(f"{path}: a length of {lengths.max()} where there are {steps} frames; correct 'lengths'")
+    if not (real & ~right).any():
+        return right, ""
+    if not (real & ~left).any():
+        return left, "padding on the left was removed"
+    row = int((real & ~right).any(axis=1).argmax())
+    raise InputError(
+        f"{path}: utterance {row + 1} has frames that are not zero beyond its length of {lengths[row]}; "
+        "correct 'lengths', or give 'mask' instead"
+    )
+
+
+def _by_zeros(path: Path, real: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], str]:
+    found, side = unpad(real[:, :, None].astype(np.float32), where=str(path))
+    position, lengths = np.arange(real.shape[1]), found.lengths[:, None]
+    if side == "left":
+        return position >= real.shape[1] - lengths, "all-zero frames on the left were taken as padding"
+    return position < lengths, "all-zero frames on the right were taken as padding" if side else ""

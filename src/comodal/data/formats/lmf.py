@@ -1,0 +1,69 @@
+"""LMF's pickle ``mosi.pkl``: a table a split with covarep and facet, averaged over time, glove by words, and label.
+
+Its keys are bytes when Python 3 reads them as such; it has no ids.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from comodal.data.formats.ids import Identified, identify_splits
+from comodal.data.formats.interface import Format, Source
+from comodal.data.formats.mmsa import OWN_KEYS as MMSA_KEYS
+from comodal.data.formats.mult import OWN_KEYS as MULT_KEYS
+from comodal.data.formats.parts import DIVISIONS, Part, agreed, blocks_of, dims_of
+from comodal.data.formats.pickled import memory_needed, peek, take
+from comodal.data.formats.tables import Table, features, ids, not_read, table_keys, tables
+
+__all__ = ["FORMAT"]
+
+_LABELS = "label"
+_KEYS = {"text": "glove", "audio": "covarep", "vision": "facet"}
+
+
+def recognises(path: Path) -> bool:
+    """A pickle with a table a split that has glove, covarep or facet, and no other family's keys."""
+    keys = table_keys(peek(path))
+    return bool(keys & set(_KEYS.values())) and not keys & (MMSA_KEYS | MULT_KEYS)
+
+
+def open_source(path: Path) -> Source:
+    """Unpickle and check everything; padding is cut when blocks are asked for.
+
+    Raises:
+        InputError: a key is missing, holds no numbers, or has another number of utterances.
+    """
+    found = tables(take(path), path, labels=_LABELS)
+    names = identify_splits({table.split: ids(table) for table in found}, where=f"{path}, id")
+    parts = agreed([_part(table, names[table.split]) for table in found])
+    dims = dims_of(parts, path)
+    return Source(
+        path=path,
+        format=FORMAT.name,
+        dims=dims,
+        divisions=DIVISIONS,
+        blocks=lambda features: blocks_of(parts, features, aligned=False),
+        n_utterances=sum(map(len, parts)),
+        files=(path,),
+        facts={"memory": memory_needed(path), **not_read(found, {_LABELS, "id", *_KEYS.values()})},
+    )
+
+
+def _part(table: Table, names: Identified) -> Part:
+    return Part(
+        split=table.split,
+        where=table.where,
+        id=names.id,
+        group=names.group,
+        target=table.target,
+        padded=features(table, _KEYS),
+        normalised={**names.normalised, **table.normalised},
+    )
+
+
+FORMAT = Format(
+    name="lmf",
+    files="LMF's mosi.pkl: splits with covarep, facet, glove and label",
+    recognises=recognises,
+    open=open_source,
+)

@@ -1,0 +1,162 @@
+"""MMSA's pickles, ``aligned_50.pkl`` and ``unaligned_50.pkl``: a table a split, text from BERT with its word pieces.
+
+Aligned means word-piece aligned: every word's audio and vision frame stands once for each of its pieces, zeros stand at
+[CLS] and [SEP]. Unaligned files say the lengths of audio and vision. In both, the attention mask says that of the text.
+
+Axis legend: N utterances, T padded frames, L word pieces.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from comodal.contracts import InputError
+from comodal.data.formats.ids import Identified, identify_splits
+from comodal.data.formats.interface import Format, Source
+from comodal.data.formats.labels import sentiment
+from comodal.data.formats.names import MODALITIES
+from comodal.data.formats.numeric import numeric
+from comodal.data.formats.padding import real_frames, within
+from comodal.data.formats.parts import DIVISIONS, Part, agreed, blocks_of, dims_of
+from comodal.data.formats.pickled import memory_needed, peek, take
+from comodal.data.formats.tables import Table, features, ids, not_read, require_rows, table_keys, tables
+from comodal.data.formats.texts import transcripts
+from comodal.data.ragged import RaggedArray
+
+__all__ = ["FORMAT", "OWN_KEYS"]
+
+_LABELS = "regression_labels"
+_PIECES = "text_bert"
+_ONE_MODALITY = tuple(f"{_LABELS}_{each}" for each in "TAV")
+_LENGTHS = {name: f"{name}_lengths" for name in MODALITIES}
+_READ = frozenset({_LABELS, _PIECES, "raw_text", "id", *_ONE_MODALITY, *MODALITIES, *_LENGTHS.values()})
+OWN_KEYS = frozenset({_LABELS, _PIECES, "classification_labels", *_ONE_MODALITY})
+"""Keys that no other family has."""
+
+
+def recognises(path: Path) -> bool:
+    """A pickle with a table a split that has regression labels or word pieces."""
+    return bool(table_keys(peek(path)) & OWN_KEYS)
+
+
+def open_source(path: Path) -> Source:
+    """Unpickle, check and name everything; what is padded is cut when blocks are asked for.
+
+    Raises:
+        InputError: a key is missing, holds no numbers, or has another number of utterances.
+    """
+    found = tables(take(path), path, labels=_LABELS)
+    names = identify_splits({table.split: ids(table) for table in found}, where=f"{path}, id")
+    parts = [_part(table, names[table.split]) for table in found]
+    aligned = all(_is_aligned(part) for part in parts)
+    parts = agreed([_cut_at_mask(part, table, aligned=aligned) for part, table in zip(parts, found, strict=True)])
+    dims = dims_of(parts, path)
+    return Source(
+        path=path,
+        format=FORMAT.name,
+        dims=dims,
+        divisions=DIVISIONS,
+        blocks=lambda features: blocks_of(parts, features, aligned=aligned),
+        n_utterances=sum(map(len, parts)),
+        # SIMS labels each modality too, and from -1 to 1.
+        label_range=(-1.0, 1.0) if set(_ONE_MODALITY) & set(parts[0].columns) else (-3.0, 3.0),
+        defaults=tuple(name for name in MODALITIES if name in dims),
+        files=(path,),
+        facts={
+            "alignment": "aligned by word pieces, with [CLS] and [SEP]" if aligned else "unaligned",
+            "memory": memory_needed(path),
+            **not_read(found, _READ),
+        },
+    )
+
+
+def _part(table: Table, names: Identified) -> Part:
+    where = table.where
+    columns = {
+        key: sentiment(require_rows(table, key), where=f"{where}/{key}")[0]
+        for key in _ONE_MODALITY
+        if key in table.content
+    }
+    transcript, spaces = None, dict[str, int]()
+    if "raw_text" in table.content:
+        transcript, spaces = transcripts(require_rows(table, "raw_text"), where=f"{where}/raw_text")
+    return Part(
+        split=table.split,
+        where=table.where,
+        id=names.id,
+        group=names.group,
+        target=table.target,
+        padded=features(table, {name: name for name in MODALITIES}),
+        lengths={name: table.content[key] for name, key in _LENGTHS.items() if key in table.content},
+        columns=columns,
+        transcript=transcript,
+        normalised={**names.normalised, **table.normalised, **spaces},
+    )
+
+
+def _is_aligned(part: Part) -> bool:
+    return not part.lengths and len({frames.shape[1] for frames in part.padded.values()}) == 1
+
+
+def _cut_at_mask(part: Part, table: Table, *, aligned: bool) -> Part:
+    """The attention mask says where the text ends: what BERT gives for padding need not be zero.
+
+    Aligned audio and vision are cut with the text, and keep it from being cut where they go on.
+    """
+    if _PIECES not in table.content:
+        return part
+    pieces = _pieces(table)
+    mask = pieces[:, 1] != 0
+    cut = {_PIECES: within(np.ascontiguousarray(pieces.transpose(0, 2, 1)), mask)}
+    text = part.padded.get("text")
+    usable = text is not None and text.shape[1] == mask.shape[1]
+    others = [frames for name, frames in part.padded.items() if name != "text"]
+    if usable and aligned:
+        span = np.logical_or.reduce([mask, *(real_frames(frames) for frames in others)])
+        cut |= {name: within(frames, span) for name, frames in part.padded.items()}
+    elif usable and text is not None and "text" not in part.lengths:
+        cut["text"] = within(text, mask)
+    return replace(
+        part,
+        padded={name: frames for name, frames in part.padded.items() if name not in cut},
+        cut=cut,
+        normalised={**part.normalised, **_outside(part, cut)},
+    )
+
+
+def _pieces(table: Table) -> NDArray[np.float32]:
+    """``(N, 3, L)``: input ids, attention mask, segment ids."""
+    where = f"{table.where}/{_PIECES}"
+    given = require_rows(table, _PIECES)
+    try:
+        found = numeric(given)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{where}: word pieces are no numbers ({error}); get the file again") from error
+    if found.ndim != 3 or found.shape[1] != 3 or found.shape[2] == 0:
+        raise InputError(f"{where}: word pieces have shape {found.shape}, not (N, 3, pieces); get the file again")
+    if not np.isin(found[:, 1], (0, 1)).all():
+        raise InputError(f"{where}: the second row is no attention mask of 0 and 1; get the file again")
+    with np.errstate(over="ignore"):
+        return found.astype(np.float32)
+
+
+def _outside(part: Part, cut: Mapping[str, RaggedArray]) -> dict[str, int]:
+    counts = {
+        f"{name}: frames outside the attention mask were removed": int((cut[name].lengths < frames.shape[1]).sum())
+        for name, frames in part.padded.items()
+        if name in cut
+    }
+    return {sentence: count for sentence, count in counts.items() if count}
+
+
+FORMAT = Format(
+    name="mmsa",
+    files="MMSA's aligned_50.pkl or unaligned_50.pkl: splits with text, audio, vision, text_bert, regression_labels",
+    recognises=recognises,
+    open=open_source,
+)

@@ -1,0 +1,126 @@
+"""The pickles of MulT, MultiBench and CMU: a table a split with text, audio, vision, labels and, mostly, id.
+
+Aligned files have one frame a word in every modality. CMU-MOSI's ids name video and segment; CMU-MOSEI's name the video
+alone, and start and end tell its segments apart.
+
+Axis legend: N utterances, T padded frames.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from comodal.data.formats.ids import Identified, identify_splits
+from comodal.data.formats.interface import Format, Source
+from comodal.data.formats.mmsa import OWN_KEYS as MMSA_KEYS
+from comodal.data.formats.names import MODALITIES, canonical_modality
+from comodal.data.formats.parts import DIVISIONS, Part, agreed, blocks_of, dims_of
+from comodal.data.formats.pickled import memory_needed, peek, take
+from comodal.data.formats.tables import Table, features, ids, not_read, table_keys, tables
+from comodal.data.formats.texts import as_text
+
+__all__ = ["FORMAT", "OWN_KEYS"]
+
+_LABELS = "labels"
+_TIMES = ("start", "end")
+OWN_KEYS = frozenset({"text", "audio", "vision", "visual", "video", "acoustic", "language"})
+"""Names that its modalities have."""
+
+
+def recognises(path: Path) -> bool:
+    """A pickle with a table a split that has text, audio or vision, and none of MMSA's own keys."""
+    keys = table_keys(peek(path))
+    return bool(keys & OWN_KEYS) and not keys & MMSA_KEYS
+
+
+def open_source(path: Path) -> Source:
+    """Unpickle, check and name everything; padding is cut when blocks are asked for.
+
+    Raises:
+        InputError: a key is missing, holds no numbers, or has another number of utterances.
+    """
+    found = tables(take(path), path, labels=_LABELS)
+    times = {table.split: _times(table) for table in found}
+    timed = bool(found) and all(len(each) for each in times.values())
+    names = identify_splits(
+        {table.split: ids(table) for table in found},
+        where=f"{path}, id",
+        order={split: each[:, 0].tolist() for split, each in times.items()} if timed else None,
+    )
+    parts = agreed([_part(table, names[table.split], times[table.split]) for table in found])
+    dims = dims_of(parts, path)
+    aligned = all(_is_aligned(part) for part in parts)
+    return Source(
+        path=path,
+        format=FORMAT.name,
+        dims=dims,
+        divisions=DIVISIONS,
+        blocks=lambda features: blocks_of(parts, features, aligned=aligned),
+        n_utterances=sum(map(len, parts)),
+        files=(path,),
+        facts={
+            "alignment": "aligned by words" if aligned else "unaligned",
+            "memory": memory_needed(path),
+            **not_read(found, {_LABELS, "id", *OWN_KEYS}),
+        },
+    )
+
+
+def _times(table: Table) -> NDArray[np.float64]:
+    """``(N, 2)`` start and end of every utterance; ``(0, 2)`` where the ids do not say them for all."""
+    none = np.zeros((0, 2))
+    given = table.content.get("id")
+    fields = given.tolist() if isinstance(given, np.ndarray) else given
+    if not isinstance(fields, list | tuple) or not fields:
+        return none
+    # Numbers and names in one array are all text: the times are read back from it.
+    try:
+        found = np.array([[float(as_text(each)) for each in _fields(row)] for row in fields])
+    except (TypeError, ValueError):
+        return none
+    return found if np.isfinite(found).all() else none
+
+
+def _fields(row: Any) -> Sequence[Any]:
+    found = row.tolist() if isinstance(row, np.ndarray) else row
+    if not isinstance(found, list | tuple) or len(found) != 3:
+        raise TypeError("not id, start and end")
+    return found[1:]
+
+
+def _modalities(table: Table) -> dict[str, str]:
+    """Name of the features to their key; where two keys mean one modality, its own name comes first."""
+    named: dict[str, str] = {}
+    for key in sorted(OWN_KEYS & set(table.content), key=lambda key: key not in MODALITIES):
+        named.setdefault(canonical_modality(key), key)
+    return {name: named[name] for name in MODALITIES if name in named}
+
+
+def _part(table: Table, names: Identified, times: NDArray[np.float64]) -> Part:
+    return Part(
+        split=table.split,
+        where=table.where,
+        id=names.id,
+        group=names.group,
+        target=table.target,
+        padded=features(table, _modalities(table)),
+        columns={name: times[:, k] for k, name in enumerate(_TIMES)} if len(times) else {},
+        normalised={**names.normalised, **table.normalised},
+    )
+
+
+def _is_aligned(part: Part) -> bool:
+    return len(part.padded) > 1 and len({frames.shape[1] for frames in part.padded.values()}) == 1
+
+
+FORMAT = Format(
+    name="mult",
+    files="MulT's or MultiBench's pickles, such as mosi_data.pkl or mosei_senti_data_noalign.pkl",
+    recognises=recognises,
+    open=open_source,
+)

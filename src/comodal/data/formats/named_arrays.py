@@ -1,0 +1,185 @@
+"""Arrays by name from an npz or a safetensors file: neither can run code, and nothing is read before it is asked for.
+
+Which of the two a file is, its first bytes say.
+"""
+
+from __future__ import annotations
+
+import struct
+import tokenize
+import zipfile
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from comodal.contracts import InputError
+
+__all__ = ["NamedArrays", "Shape", "open_arrays"]
+
+Shape = tuple[int, ...]
+
+_DEFLATE_AT_MOST = 1100
+"""Deflate cannot make more bytes of one; what claims more is damaged or made to fill the memory."""
+
+
+class NamedArrays(Protocol):
+    """An open file of arrays.
+
+    Attributes:
+        shapes: name to shape of every array.
+        metadata: texts that the file holds beside its arrays.
+        by_rows: whether some rows of an array are read without the others.
+    """
+
+    shapes: Mapping[str, Shape]
+    metadata: Mapping[str, str]
+    by_rows: bool
+
+    def read(self, name: str) -> NDArray[Any]:
+        """A whole array."""
+
+    def rows(self, name: str, start: int, stop: int) -> NDArray[Any]:
+        """Some rows of an array."""
+
+
+@contextmanager
+def open_arrays(path: Path) -> Iterator[NamedArrays]:
+    """Open a file of arrays; whatever is wrong with it, then or while it is read, is one kind of error.
+
+    Raises:
+        InputError: it is neither npz nor safetensors, it is damaged, it claims to hold more than it can, or it holds
+            Python objects.
+
+    Example:
+        >>> import tempfile
+        >>> file = Path(tempfile.mkdtemp()) / "text.npz"
+        >>> np.savez(file, a_1=np.ones((2, 3)), a_2=np.ones((1, 3)))
+        >>> with open_arrays(file) as arrays:
+        ...     dict(arrays.shapes), arrays.read("a_2").tolist()
+        ({'a_1': (2, 3), 'a_2': (1, 3)}, [[1.0, 1.0, 1.0]])
+    """
+    from safetensors import SafetensorError  # noqa: PLC0415 - keeps `import comodal` light
+
+    try:
+        with _opened(path) as arrays:
+            yield arrays
+    except InputError:
+        raise
+    except (OSError, EOFError, ValueError, TypeError, LookupError, ArithmeticError, RuntimeError, MemoryError) as error:
+        raise _damaged(path, error) from error
+    except (zipfile.BadZipFile, zlib.error, struct.error, tokenize.TokenError, SyntaxError, SafetensorError) as error:
+        raise _damaged(path, error) from error
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[NamedArrays]:
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; give an npz or safetensors file")
+    with path.open("rb") as handle:
+        start = handle.read(9)
+        if start[:2] == b"PK":
+            with zipfile.ZipFile(handle) as archive:
+                yield _npz(path, archive)
+            return
+    if start[8:] != b"{":
+        raise InputError(f"{path}: neither npz nor safetensors; write it with numpy.savez or safetensors")
+    yield from _safetensors(path)
+
+
+def _damaged(path: Path, error: Exception) -> InputError:
+    reason = " ".join(str(error).split())[:200] or type(error).__name__
+    return InputError(f"{path}: a damaged file of arrays ({reason}); write or get it again")
+
+
+@dataclass
+class _Npz:
+    """Members are decompressed one by one; the last one is kept, since its rows are asked for in turn."""
+
+    archive: zipfile.ZipFile
+    members: Mapping[str, zipfile.ZipInfo]
+    shapes: Mapping[str, Shape]
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    by_rows: bool = False
+    _name: str = ""
+    _last: NDArray[Any] | None = None
+
+    def read(self, name: str) -> NDArray[Any]:
+        with self.archive.open(self.members[name]) as stream:
+            array: NDArray[Any] = np.lib.format.read_array(stream, allow_pickle=False)
+        return array
+
+    def rows(self, name: str, start: int, stop: int) -> NDArray[Any]:
+        if self._last is None or self._name != name:
+            self._name, self._last = name, self.read(name)
+        return self._last[start:stop]
+
+
+def _npz(path: Path, archive: zipfile.ZipFile) -> _Npz:
+    infos = archive.infolist()
+    room = path.stat().st_size * _DEFLATE_AT_MOST
+    if sum(info.file_size for info in infos) > room:
+        raise InputError(f"{path}: claims to hold far more than its size allows; write it again with numpy.savez")
+    members: dict[str, zipfile.ZipInfo] = {}
+    for info in infos:
+        name = info.filename.removesuffix(".npy")
+        if name == info.filename or name in members:
+            raise InputError(f"{path}: member {info.filename!r} is no array or is there twice; use numpy.savez")
+        if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise InputError(f"{path}: member {info.filename!r} is packed in another way; write it with numpy.savez")
+        members[name] = info
+    return _Npz(archive, members, {name: _npy_shape(path, archive, members[name]) for name in members})
+
+
+def _npy_shape(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Shape:
+    """Shape from the header; a size that does not fit to it is found before any memory is taken."""
+    with archive.open(info) as stream:
+        version = np.lib.format.read_magic(stream)
+        if version == (1, 0):
+            shape, _, dtype = np.lib.format.read_array_header_1_0(stream)
+        else:
+            shape, _, dtype = np.lib.format.read_array_header_2_0(stream)
+        begin = stream.tell()
+    if dtype.hasobject:
+        raise InputError(f"{path}: array {info.filename!r} holds Python objects; store numbers, one array an utterance")
+    count = 1
+    for length in shape:
+        count *= length
+    if min(shape, default=0) < 0 or begin + count * dtype.itemsize != info.file_size:
+        raise InputError(f"{path}: array {info.filename!r} of shape {shape} does not have its size; write it again")
+    return tuple(shape)
+
+
+@dataclass
+class _Safetensors:
+    """Tensors are copied out of the mapped file: a map that is kept would count as memory of ours."""
+
+    handle: Any
+    shapes: Mapping[str, Shape]
+    metadata: Mapping[str, str]
+    by_rows: bool = True
+
+    def read(self, name: str) -> NDArray[Any]:
+        return _copied(self.handle.get_tensor(name))
+
+    def rows(self, name: str, start: int, stop: int) -> NDArray[Any]:
+        return _copied(self.handle.get_slice(name)[start:stop])
+
+
+def _safetensors(path: Path) -> Iterator[_Safetensors]:
+    from safetensors import safe_open  # noqa: PLC0415
+
+    # Through torch, since NumPy has no bfloat16.
+    with safe_open(str(path), framework="pt") as handle:
+        shapes = {name: tuple(handle.get_slice(name).get_shape()) for name in handle.keys()}  # noqa: SIM118 - no mapping
+        yield _Safetensors(handle, shapes, handle.metadata() or {})
+
+
+def _copied(tensor: Any) -> NDArray[Any]:
+    array: NDArray[Any] = np.array((tensor.float() if tensor.is_floating_point() else tensor).numpy())
+    return array

@@ -1,0 +1,68 @@
+"""The field's many names of modalities and splits, each brought to one."""
+
+from __future__ import annotations
+
+__all__ = ["MODALITIES", "canonical_modality", "canonical_split", "in_order"]
+
+MODALITIES = ("text", "audio", "vision")
+"""The order in which the modalities of a data set stand."""
+
+_ALIASES = {
+    "text": "text",
+    "language": "text",
+    "lang": "text",
+    "words": "text",
+    "glove": "text",
+    "audio": "audio",
+    "acoustic": "audio",
+    "covarep": "audio",
+    "speech": "audio",
+    "vision": "vision",
+    "visual": "vision",
+    "video": "vision",
+    "facet": "vision",
+    "image": "vision",
+}
+
+_SPLITS = {
+    "train": "train",
+    "training": "train",
+    "valid": "valid",
+    "validation": "valid",
+    "val": "valid",
+    "dev": "valid",
+    "test": "test",
+    "testing": "test",
+}
+
+
+def canonical_modality(name: str) -> str:
+    """``text``, ``audio`` or ``vision`` for the names in use; any other name as it is, in lower case.
+
+    Example:
+        >>> [canonical_modality(name) for name in ("Acoustic", "language", "FACET", "eeg")]
+        ['audio', 'text', 'vision', 'eeg']
+    """
+    lower = name.strip().lower()
+    return _ALIASES.get(lower, lower)
+
+
+def canonical_split(key: object) -> str:
+    """``train``, ``valid`` or ``test`` for a key of a file, string or bytes; empty for any other key.
+
+    Example:
+        >>> [canonical_split(key) for key in ("Train", b"dev", "words", 3)]
+        ['train', 'valid', '', '']
+    """
+    text = key.decode("latin-1") if isinstance(key, bytes) else key
+    return _SPLITS.get(text.strip().lower(), "") if isinstance(text, str) else ""
+
+
+def in_order(names: list[str]) -> list[str]:
+    """Text, audio, vision first, then the others as they came.
+
+    Example:
+        >>> in_order(["eeg", "vision", "text"])
+        ['text', 'vision', 'eeg']
+    """
+    return sorted(names, key=lambda name: MODALITIES.index(name) if name in MODALITIES else len(MODALITIES))

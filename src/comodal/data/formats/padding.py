@@ -1,0 +1,179 @@
+"""Padded sequences, on whichever side, brought to their own lengths.
+
+Axis legend: N utterances, T padded frames, d features of a frame.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from comodal.contracts import InputError
+from comodal.data.formats.numeric import numeric
+from comodal.data.ragged import RaggedArray, frame_index
+
+__all__ = ["Side", "dense", "padding_side", "real_frames", "unpad", "unpad_aligned", "within"]
+
+Side = str
+"""``"left"``, ``"right"`` or ``""`` where nothing is padded."""
+
+
+def dense(values: Any, *, where: str) -> NDArray[np.float32]:
+    """An array ``(N, T, d)`` of floats; ``(N, d)`` becomes ``(N, 1, d)``.
+
+    Raises:
+        InputError: ragged rows, no numbers, or another shape.
+    """
+    try:
+        with np.errstate(over="ignore"):
+            found = np.ascontiguousarray(numeric(values), dtype=np.float32)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{where}: not an array of numbers ({error}); give (N, frames, features)") from error
+    if found.ndim == 2:
+        found = found[:, None, :]
+    if found.ndim != 3 or found.shape[2] == 0 or found.shape[1] == 0:
+        raise InputError(f"{where}: features have shape {found.shape}; give (N, frames, features)")
+    return found
+
+
+def real_frames(values: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """``(N, T)``: frames of ``(N, T, d)`` that are not all zero (one that is not finite is real)."""
+    return np.asarray((values != 0).any(axis=2))
+
+
+def padding_side(real: NDArray[np.bool_]) -> Side:
+    """Side on which a file is padded, from which end has more all-zero frames; rows without a real frame do not count.
+
+    Example:
+        >>> import numpy as np
+        >>> padding_side(np.array([[False, True, True], [True, True, True]]))
+        'left'
+    """
+    real = real[real.any(axis=1)]
+    # Rows first, frames only among as many: padding is in most rows, silence may be long in a few.
+    first, last = int((~real[:, 0]).sum()), int((~real[:, -1]).sum())
+    if first == last:
+        first, last = int(real.argmax(axis=1).sum()), int(real[:, ::-1].argmax(axis=1).sum())
+    if first == last == 0:
+        return ""
+    return "left" if first > last else "right"
+
+
+def _spans(real: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """First and one past the last real frame of every row; a zero frame between two real ones stays inside."""
+    steps = real.shape[1]
+    some = real.any(axis=1)
+    first = np.where(some, real.argmax(axis=1), 0)
+    end = np.where(some, steps - real[:, ::-1].argmax(axis=1), 0)
+    return first.astype(np.int64), end.astype(np.int64)
+
+
+def _cut(values: NDArray[np.float32], first: NDArray[np.int64], end: NDArray[np.int64]) -> RaggedArray:
+    n, steps, dim = values.shape
+    lengths = end - first
+    offsets = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(lengths)])
+    rows = values.reshape(n * steps, dim)
+    return RaggedArray(rows[frame_index(np.arange(n, dtype=np.int64) * steps + first, lengths)], offsets)
+
+
+def _from_padded_side(real: NDArray[np.bool_], side: Side) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Spans that lose zeros at the padded end only: at the other end they are silence."""
+    first, end = _spans(real)
+    some = real.any(axis=1)
+    if side == "left":
+        return first, np.where(some, real.shape[1], 0)
+    if side == "right":
+        return np.zeros_like(first), end
+    return np.zeros_like(first), np.where(some, real.shape[1], 0)
+
+
+def within(values: NDArray[np.float32], mask: NDArray[np.bool_]) -> RaggedArray:
+    """The frames of each row from the first to the last that a mask allows, whatever their values.
+
+    Args:
+        values: ``(N, T, d)``.
+        mask: ``(N, T)`` bool.
+
+    Example:
+        >>> import numpy as np
+        >>> within(np.ones((2, 3, 1), np.float32), np.array([[True, True, False], [False] * 3])).lengths.tolist()
+        [2, 0]
+    """
+    return _cut(values, *_spans(mask))
+
+
+def unpad(
+    values: NDArray[np.float32], *, lengths: Any = None, side: Side | None = None, where: str
+) -> tuple[RaggedArray, Side]:
+    """One modality without its padding.
+
+    Args:
+        values: ``(N, T, d)``.
+        lengths: ``(N,)`` frames of each row where the file says them; a row with real frames beyond its length keeps
+            them. Without lengths, all-zero frames at the padded end are padding, and no others.
+        side: where the padding is; detected when ``None``, which is better done for all splits of a file together.
+        where: file and key, for errors.
+
+    Returns:
+        The sequences, and the side on which they were padded. A row without a real frame is empty unless it has a
+        length.
+
+    Raises:
+        InputError: lengths that are impossible.
+
+    Example:
+        >>> import numpy as np
+        >>> values = np.array([[[0.0], [0.0], [1.0], [0.0], [2.0]]], dtype=np.float32)
+        >>> array, side = unpad(values, where="x")
+        >>> array.values.ravel().tolist(), side
+        ([1.0, 0.0, 2.0], 'left')
+    """
+    real = real_frames(values)
+    side = padding_side(real) if side is None else side
+    if lengths is None:
+        return _cut(values, *_from_padded_side(real, side)), side
+    n, steps, _ = values.shape
+    given = _lengths(lengths, n, steps, where=where)
+    first, end = _spans(real)
+    if side == "left":
+        first = np.where(real.any(axis=1), np.minimum(first, steps - given), steps - given)
+        return _cut(values, first, np.full(n, steps)), side
+    return _cut(values, np.zeros(n, dtype=np.int64), np.maximum(given, end)), side
+
+
+def _lengths(lengths: Any, n: int, steps: int, *, where: str) -> NDArray[np.int64]:
+    """Lengths as whole numbers, at most as many as there are frames: the padding may have cut a sequence."""
+    try:
+        given = numeric(lengths)
+    except (TypeError, ValueError):
+        given = np.zeros(0)
+    if given.ndim == 2 and given.shape[1] == 1:
+        given = given[:, 0]
+    if given.shape != (n,) or not np.isfinite(given).all() or (given < 0).any() or (given % 1 != 0).any():
+        raise InputError(f"{where}: lengths of {n} utterances are not {n} whole numbers; get the file again")
+    return np.asarray(np.minimum(given, steps), dtype=np.int64)
+
+
+def unpad_aligned(
+    arrays: Mapping[str, NDArray[np.float32]], *, side: Side | None = None
+) -> tuple[dict[str, RaggedArray], Side]:
+    """Word-aligned modalities without their common padding: a frame is padding where every modality is zero.
+
+    Args:
+        arrays: name to ``(N, T, d)``, all with the same N and T.
+        side: where the padding is; detected when ``None``.
+
+    Example:
+        >>> import numpy as np
+        >>> text = np.array([[[1.0], [2.0], [0.0]]], dtype=np.float32)
+        >>> found, side = unpad_aligned({"text": text, "audio": text * [[[0.0], [1.0], [0.0]]]})
+        >>> found["audio"].values.ravel().tolist(), side
+        ([0.0, 2.0], 'right')
+    """
+    real = np.logical_or.reduce([real_frames(values) for values in arrays.values()])
+    side = padding_side(real) if side is None else side
+    span = _from_padded_side(real, side)
+    return {name: _cut(np.asarray(values, dtype=np.float32), *span) for name, values in arrays.items()}, side

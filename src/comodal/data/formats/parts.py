@@ -1,0 +1,167 @@
+"""From the padded arrays of each split to blocks: one side of padding for a whole file, one span for aligned features.
+
+Axis legend: N utterances, T padded frames, d features of a frame.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from comodal.contracts import InputError
+from comodal.data.formats.interface import Block, Division
+from comodal.data.formats.names import in_order
+from comodal.data.formats.padding import Side, padding_side, real_frames, unpad, unpad_aligned
+from comodal.data.ragged import RaggedArray
+
+__all__ = ["DIVISIONS", "Part", "agreed", "blocks_of", "dims_of"]
+
+DIVISIONS = {"split": Division("split")}
+"""The one partition of a file with a table a split."""
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """The utterances of one split, checked, but with their padding.
+
+    Attributes:
+        split: ``train``, ``valid`` or ``test``.
+        where: file and split, for errors.
+        id: ``(N,)``.
+        group: ``(N,)``.
+        target: ``(N,)`` float32.
+        padded: name of the features to ``(N, T, d)`` float32.
+        lengths: name of padded features to their ``(N,)`` lengths, where the file says them.
+        cut: name of the features to what needs no cutting any more.
+        columns: further facts of each utterance.
+        transcript: ``(N,)`` words.
+        normalised: what was brought into our form so far.
+    """
+
+    split: str
+    where: str
+    id: NDArray[np.str_]
+    group: NDArray[np.str_]
+    target: NDArray[np.float32]
+    padded: Mapping[str, NDArray[np.float32]]
+    lengths: Mapping[str, Any] = field(default_factory=dict)
+    cut: Mapping[str, RaggedArray] = field(default_factory=dict)
+    columns: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    transcript: NDArray[np.str_] | None = None
+    normalised: Mapping[str, int] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.id)
+
+    @property
+    def dims(self) -> dict[str, int]:
+        """Features a frame, text, audio and vision first."""
+        found = {name: int(frames.shape[2]) for name, frames in self.padded.items()}
+        found |= {name: array.dim for name, array in self.cut.items()}
+        return {name: found[name] for name in in_order(list(found))}
+
+
+def dims_of(parts: Sequence[Part], path: Path) -> dict[str, int]:
+    """Features a frame by name of the features, which every split must share.
+
+    Raises:
+        InputError: there is no utterance or no feature, or splits differ.
+    """
+    if not parts:
+        raise InputError(f"{path}: holds no utterance; get the file again")
+    dims = parts[0].dims
+    if not dims:
+        raise InputError(f"{path}: holds labels but no features of text, audio or vision; get the file again")
+    for part in parts:
+        if part.dims != dims:
+            raise InputError(
+                f"{part.where}: features a frame are {part.dims} but {dims} in {parts[0].split}; get the file again"
+            )
+    return dims
+
+
+def agreed(parts: Sequence[Part]) -> list[Part]:
+    """The same parts with the columns that all of them have, and with transcripts in all or none."""
+    common = set.intersection(*(set(part.columns) for part in parts)) if parts else set()
+    spoken = any(part.transcript is not None for part in parts)
+    return [
+        replace(
+            part,
+            columns={name: column for name, column in part.columns.items() if name in common},
+            transcript=np.full(len(part), "") if spoken and part.transcript is None else part.transcript,
+        )
+        for part in parts
+    ]
+
+
+def blocks_of(parts: Sequence[Part], features: Collection[str], *, aligned: bool) -> Iterator[Block]:
+    """One block a split, its features without padding.
+
+    Args:
+        parts: the splits.
+        features: those wanted.
+        aligned: whether all padded features share one span, which the features that are not wanted help to find.
+    """
+    padded = list(dict.fromkeys(name for part in parts for name in part.padded))
+    if aligned:
+        sides = dict.fromkeys(padded, _side(_any_real(part) for part in parts if part.padded))
+    else:
+        sides = {name: _side_of(parts, name) for name in padded if name in features}
+    for part in parts:
+        frames = _aligned(part, sides) if aligned else _unaligned(part, sides, features)
+        found = {name: part.cut[name] if name in part.cut else frames[name] for name in features}
+        yield Block(
+            id=part.id,
+            group=part.group,
+            target=part.target,
+            modalities=found,
+            columns={"split": np.full(len(part), part.split), **part.columns},
+            transcript=part.transcript,
+            normalised={**part.normalised, **_removed(part, found, sides, aligned=aligned)},
+        )
+
+
+def _any_real(part: Part) -> NDArray[np.bool_]:
+    return np.asarray(np.logical_or.reduce([real_frames(frames) for frames in part.padded.values()]))
+
+
+def _side(evidence: Iterable[NDArray[np.bool_]]) -> Side:
+    """The side that the first split shows which is padded at all: training, mostly, and the largest."""
+    return next((side for real in evidence if (side := padding_side(real))), "")
+
+
+def _side_of(parts: Sequence[Part], name: str) -> Side:
+    return _side(real_frames(part.padded[name]) for part in parts if name in part.padded)
+
+
+def _aligned(part: Part, sides: Mapping[str, Side]) -> dict[str, RaggedArray]:
+    side = next(iter(sides.values()), "")
+    return unpad_aligned(part.padded, side=side)[0] if part.padded else {}
+
+
+def _unaligned(part: Part, sides: Mapping[str, Side], features: Collection[str]) -> dict[str, RaggedArray]:
+    return {
+        name: unpad(frames, lengths=part.lengths.get(name), side=sides[name], where=f"{part.where}/{name}_lengths")[0]
+        for name, frames in part.padded.items()
+        if name in features
+    }
+
+
+def _removed(
+    part: Part, found: Mapping[str, RaggedArray], sides: Mapping[str, Side], *, aligned: bool
+) -> dict[str, int]:
+    """What was cut, in how many utterances."""
+    counts: dict[str, int] = {}
+    for name, array in found.items():
+        if name in part.padded:
+            what = "all features alike" if aligned else name
+            shorter = int((array.lengths < part.padded[name].shape[1]).sum())
+            side = sides[name]
+            sentence = f"padding on the {side} was removed" if side else "sequences of nothing but zeros became absent"
+            counts[f"{what}: {sentence}"] = shorter
+    return {sentence: count for sentence, count in counts.items() if count}

@@ -1,0 +1,138 @@
+"""Our own input: a table of utterances (CSV or Parquet) and, beside it, one npz or safetensors file a modality."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from comodal.contracts import InputError
+from comodal.data.formats.feature_file import Features, open_features
+from comodal.data.formats.interface import Block, Format, Source
+from comodal.data.formats.names import canonical_modality, in_order
+from comodal.data.formats.table_file import header, read_table
+from comodal.data.formats.table_utterances import LABELS, Utterances, utterances_of
+
+__all__ = ["FORMAT", "open_source", "recognises"]
+
+_TABLES = ("utterances.csv", "utterances.parquet")
+_FEATURES = (".npz", ".safetensors")
+_FIELD_RANGE = (-3.0, 3.0)
+_ROWS = 512
+
+
+def recognises(path: Path) -> bool:
+    """A folder with ``utterances.csv`` or ``utterances.parquet``, or a table with the columns id and label."""
+    try:
+        if path.is_dir():
+            return any((path / name).is_file() for name in _TABLES)
+        names = set(header(path)) if path.is_file() else set()
+    except OSError:
+        return False
+    return "id" in names and bool(names & set(LABELS))
+
+
+def open_source(path: Path) -> Source:
+    """Read the table and look into the files of features.
+
+    Args:
+        path: the folder, or the table in it.
+
+    Returns:
+        A source with the division ``split`` where the table has such a column and ``fold`` where it has that one,
+        neither where it has none.
+
+    Raises:
+        InputError: the table lacks id or label, a cell cannot be read, there are no features, or they do not fit.
+    """
+    file = _table_in(path)
+    utterances = utterances_of(file, read_table(file))
+    names = _feature_files(file)
+    features = {name: open_features(names[name], utterances.written) for name in in_order(list(names))}
+    low, high = label_range = _label_range(utterances.block.target)
+    return Source(
+        path=path,
+        format="table",
+        dims={name: each.dim for name, each in features.items()},
+        divisions=utterances.divisions,
+        blocks=lambda wanted: _blocks(utterances, features, wanted),
+        n_utterances=len(utterances.block),
+        label_range=label_range,
+        streams=all(each.streams for each in features.values()),
+        files=(file, *(each.path for each in features.values())),
+        facts={**utterances.facts, "label range": f"{low:g} to {high:g}, from the labels"},
+    )
+
+
+def _table_in(path: Path) -> Path:
+    if not path.is_dir():
+        return path
+    found = [path / name for name in _TABLES if (path / name).is_file()]
+    if len(found) != 1:
+        raise InputError(f"{path}: {len(found)} of {' and '.join(_TABLES)} are there; keep one of them")
+    return found[0]
+
+
+def _feature_files(table: Path) -> dict[str, Path]:
+    """Modality to file, by the names of the files beside the table."""
+    found: dict[str, Path] = {}
+    try:
+        files = sorted(table.parent.iterdir())
+    except OSError as error:
+        raise InputError(f"{table.parent}: not a readable folder ({error}); check its rights") from error
+    for file in files:
+        if file.suffix.lower() in _FEATURES and not file.name.startswith("."):
+            name = canonical_modality(file.stem)
+            if name in found:
+                raise InputError(f"{file}: {found[name].name} holds the features of {name!r} too; keep one of them")
+            found[name] = file
+    if not found:
+        raise InputError(f"{table.parent}: no features beside {table.name}; add text.npz, audio.npz, ...")
+    return found
+
+
+def _label_range(labels: NDArray[np.float32]) -> tuple[float, float]:
+    finite = labels[np.isfinite(labels)]
+    low, high = _FIELD_RANGE
+    if not finite.size or (finite.min() >= low and finite.max() <= high):
+        return _FIELD_RANGE
+    return float(np.floor(finite.min())), float(np.ceil(finite.max()))
+
+
+def _blocks(utterances: Utterances, features: Mapping[str, Features], wanted: Collection[str]) -> Iterator[Block]:
+    whole = utterances.block
+    for name in wanted:
+        if name not in features:
+            raise InputError.unknown("features", name, features)
+    spans = [(start, min(start + _ROWS, len(whole))) for start in range(0, len(whole), _ROWS)]
+    read = {name: features[name].blocks(spans) for name in wanted}
+    for span in spans:
+        rows = slice(*span)
+        changed = {what: int(which[rows].sum()) for what, which in utterances.changed.items()}
+        modalities = {}
+        for name in wanted:
+            modalities[name], said = next(read[name])
+            absent = int((features[name].place[rows] < 0).sum())
+            changed[f"{name}: no features for the id, taken as absent"] = absent
+            changed[f"{name}: {said}"] = len(modalities[name]) if said else 0
+        yield replace(
+            whole,
+            id=whole.id[rows],
+            group=whole.group[rows],
+            target=whole.target[rows],
+            modalities=modalities,
+            columns={name: column[rows] for name, column in whole.columns.items()},
+            transcript=None if whole.transcript is None else whole.transcript[rows],
+            normalised={what: count for what, count in changed.items() if count},
+        )
+
+
+FORMAT = Format(
+    name="table",
+    files=f"a folder with {' or '.join(_TABLES)} and one .npz or .safetensors a modality, or that table",
+    recognises=recognises,
+    open=open_source,
+)

@@ -1,0 +1,257 @@
+"""A CSV or Parquet table of utterances, as columns of text or numbers; which of the two it is, its first bytes say."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from comodal.contracts import InputError
+from comodal.data.formats.texts import column
+
+__all__ = ["Table", "guessed", "header", "is_parquet", "numbers", "read_table"]
+
+_PARQUET = b"PAR1"
+_HEAD = 65536
+_MOST_CELLS = 20_000_000
+_MOST_TEXT = 2**30
+_MOST_BYTES = 4 * 2**30
+_MISSING = frozenset({"", "nan", "na", "n/a", "null", "none"})
+_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?|[+-]?inf", re.ASCII)
+_NAME = re.compile(r"[+-]?0\d", re.ASCII)
+_WHOLE = re.compile(r"[+-]?\d{1,18}", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Table:
+    """What a table holds.
+
+    Attributes:
+        columns: name, in lower case, to ``(N,)`` text or numbers; a missing text is empty, a missing number NaN. A CSV
+            holds text alone.
+        lines: where each row stands in the file, for errors: ``"line 7"`` or ``"row 5"``.
+        left_out: columns that are neither text nor numbers, or have no name.
+    """
+
+    columns: Mapping[str, NDArray[Any]]
+    lines: Sequence[str] = field(repr=False)
+    left_out: tuple[str, ...] = ()
+
+
+def is_parquet(path: Path) -> bool:
+    """Whether a file begins as Parquet does."""
+    with path.open("rb") as handle:
+        return handle.read(4) == _PARQUET
+
+
+def header(path: Path) -> list[str]:
+    """Names of the columns, in lower case; empty for anything that is no table. It never raises.
+
+    Names that are parted by semicolons or tabs are found too, so that the reader can say what to change.
+    """
+    try:
+        if is_parquet(path):
+            import pyarrow.parquet as pq  # noqa: PLC0415 - keeps `import comodal` light
+
+            return [_clean(name) for name in pq.read_schema(path).names]
+        with path.open("rb") as handle:
+            first = handle.read(_HEAD).decode("utf-8-sig", "ignore").partition("\n")[0]
+        return [] if "\0" in first else [_clean(name.strip(' \r"')) for name in re.split("[,;\t]", first)]
+    except (OSError, ValueError, TypeError, KeyError, NotImplementedError):
+        return []
+
+
+def read_table(path: Path) -> Table:
+    r"""Read a table.
+
+    Args:
+        path: CSV in UTF-8 with commas and a header (quotes, newlines in quotes and a byte order mark are fine), or
+            Parquet.
+
+    Raises:
+        InputError: a damaged file, rows that differ in their number of cells, two columns of one name, no row, another
+            encoding or separator.
+
+    Example:
+        >>> import tempfile
+        >>> file = Path(tempfile.mkdtemp()) / "utterances.csv"
+        >>> _ = file.write_text("id,label,age\n0012,1.5,31\n0013,-2,\n")
+        >>> table = read_table(file)
+        >>> table.columns["id"].tolist(), guessed(table.columns["age"]).tolist()
+        (['0012', '0013'], [31.0, nan])
+    """
+    try:
+        table = _read_parquet(path) if is_parquet(path) else _read_csv(path)
+    except OSError as error:
+        raise InputError(f"{path}: not a readable file ({_line(error)}); check the path and its rights") from error
+    if not table.lines:
+        raise InputError(f"{path}: holds no utterance; write one row each, below a header")
+    return table
+
+
+def numbers(texts: Sequence[str]) -> tuple[NDArray[np.float64], int | None]:
+    """Numbers from texts, NaN for a missing one; and the position of the first text that is no number.
+
+    Example:
+        >>> numbers(["1.5", "", "good"])
+        (array([1.5, nan, nan]), 2)
+    """
+    values = np.full(len(texts), np.nan)
+    for i, text in enumerate(texts):
+        stripped = text.strip().lower()
+        if _NUMBER.fullmatch(stripped):
+            values[i] = float(stripped)
+        elif stripped not in _MISSING:
+            return values, i
+    return values, None
+
+
+def guessed(cells: NDArray[Any]) -> NDArray[Any]:
+    """A column of text as numbers where every cell is one; with needless zeros in front, as in 0012, it is a name.
+
+    Example:
+        >>> guessed(np.array(["3", "-14"])).tolist(), guessed(np.array(["3.5", ""])).tolist()
+        ([3, -14], [3.5, nan])
+        >>> guessed(np.array(["007", "8"])).tolist()
+        ['007', '8']
+    """
+    if cells.dtype.kind != "U":
+        return cells
+    texts = [text.strip() for text in cells.tolist()]
+    if not any(texts) or any(_NAME.match(text) for text in texts):
+        return cells
+    if all(_WHOLE.fullmatch(text) for text in texts):
+        return np.array([int(text) for text in texts], dtype=np.int64)
+    values, stranger = numbers(texts)
+    return values if stranger is None else cells
+
+
+def _clean(name: str) -> str:
+    return name.strip().lower()
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())[:200] or type(error).__name__
+
+
+def _named(path: Path, names: Sequence[str]) -> list[str]:
+    cleaned = [_clean(name) for name in names]
+    for name in cleaned:
+        if name and cleaned.count(name) > 1:
+            raise InputError(f"{path}: two columns are called {name!r}; rename one")
+    return cleaned
+
+
+def _text_column(path: Path, name: str, texts: Sequence[str], lines: Sequence[str]) -> NDArray[np.str_]:
+    for text, line in zip(texts, lines, strict=True):
+        if "\0" in text:
+            raise InputError(f"{path}: {line}, column {name!r}: a zero character; write the table again in UTF-8")
+    return column(texts, where=f"{path}, column {name!r}")
+
+
+def _read_csv(path: Path) -> Table:
+    names, rows, lines = _csv_rows(path)
+    columns: dict[str, NDArray[Any]] = {}
+    for k, name in enumerate(names):
+        if name:
+            columns[name] = _text_column(path, name, [row[k] for row in rows], lines)
+    return Table(columns, lines, ("a column without a name",) if "" in names else ())
+
+
+def _csv_rows(path: Path) -> tuple[list[str], list[list[str]], list[str]]:
+    lines, rows = [], []
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as handle:
+            reader = csv.reader(handle, strict=True)
+            names = _named(path, next(reader, []))
+            _check_separator(path, names)
+            begin = reader.line_num + 1
+            for row in reader:
+                if row and len(row) != len(names):
+                    raise InputError(
+                        f"{path}: line {begin}: {len(row)} cells where the header names {len(names)} columns; "
+                        "put texts with commas in double quotes"
+                    )
+                if row:
+                    rows.append(row)
+                    lines.append(f"line {begin}")
+                begin = reader.line_num + 1
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not text in UTF-8 ({_line(error)}); save the table as CSV in UTF-8") from error
+    except csv.Error as error:
+        raise InputError(f"{path}: line {reader.line_num}: {_line(error)}; write the table again as CSV") from error
+    return names, rows, lines
+
+
+def _check_separator(path: Path, names: Sequence[str]) -> None:
+    if not any(names):
+        raise InputError(f"{path}: an empty file or header; write a table with the columns id and label")
+    for separator, word in ((";", "semicolons"), ("\t", "tabs")):
+        if len(names) == 1 and separator in names[0]:
+            raise InputError(f"{path}: cells are parted by {word}; save the table with commas")
+
+
+@contextmanager
+def _arrow_errors(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except InputError:
+        raise
+    # Arrow's own errors are subclasses of these.
+    except (OSError, ValueError, TypeError, LookupError, RuntimeError, NotImplementedError, MemoryError) as error:
+        raise InputError(f"{path}: a damaged Parquet file ({_line(error)}); write or get it again") from error
+
+
+def _read_parquet(path: Path) -> Table:
+    import pyarrow as pa  # noqa: PLC0415
+    import pyarrow.parquet as pq  # noqa: PLC0415
+
+    with _arrow_errors(path), path.open("rb") as handle:
+        file = pq.ParquetFile(handle)
+        schema, rows = file.schema_arrow, file.metadata.num_rows
+        groups = [file.metadata.row_group(k).total_byte_size for k in range(file.metadata.num_row_groups)]
+        if rows * len(schema) > _MOST_CELLS or sum(groups) > _MOST_BYTES:
+            raise InputError(f"{path}: claims {rows} rows, more than a table of utterances has; write it again")
+        names = _named(path, schema.names)
+        # As dictionaries: a text that is repeated a million times is held once until its length is known.
+        texts = [each.name for each in schema if pa.types.is_string(each.type) or pa.types.is_large_string(each.type)]
+        table = pq.read_table(handle, read_dictionary=texts, use_threads=False)
+        table.validate(full=True)
+        lines = [f"row {k + 1}" for k in range(table.num_rows)]
+        columns, left_out = {}, []
+        for name, array in zip(names, table.columns, strict=True):
+            unnamed = not name or name.startswith("__index_level_")
+            found = None if unnamed else _arrow_column(path, name, array, lines)
+            if found is None:
+                left_out.append(f"{name or 'a column without a name'} ({array.type})")
+            else:
+                columns[name] = found
+    return Table(columns, lines, tuple(left_out))
+
+
+def _arrow_column(path: Path, name: str, array: Any, lines: Sequence[str]) -> NDArray[Any] | None:
+    """Text or numbers; ``None`` for anything else, such as lists or times."""
+    from pyarrow import types  # noqa: PLC0415
+
+    held_once = types.is_dictionary(array.type)
+    kind = array.type.value_type if held_once else array.type
+    if types.is_string(kind) or types.is_large_string(kind):
+        words = [word for chunk in array.chunks for word in chunk.dictionary.to_pylist()] if held_once else []
+        if 4 * len(lines) * max((len(word) for word in words if word), default=0) > _MOST_TEXT:
+            raise InputError(f"{path}: column {name!r} holds texts too long for {len(lines)} rows; shorten them")
+        return _text_column(path, name, [text or "" for text in array.to_pylist()], lines)
+    if types.is_null(kind):
+        return np.full(len(lines), np.nan)
+    if not (types.is_integer(kind) or types.is_floating(kind) or types.is_boolean(kind)):
+        return None
+    values = array.to_pylist()
+    if None in values:
+        return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
+    return np.array(values)

@@ -1,0 +1,220 @@
+"""From the columns of a user's table to utterances: ids, groups, labels, splits and folds in one form."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from comodal.contracts import InputError
+from comodal.data.formats.ids import parse_id
+from comodal.data.formats.interface import Block, Division
+from comodal.data.formats.labels import sentiment
+from comodal.data.formats.names import canonical_split
+from comodal.data.formats.table_file import Table, guessed, numbers
+from comodal.data.formats.texts import column, transcripts
+
+__all__ = ["LABELS", "Utterances", "utterances_of"]
+
+LABELS = ("label", "sentiment", "target", "y")
+_GROUPS = ("group", "video", "speaker")
+_TRANSCRIPTS = ("transcript", "text")
+
+_Changes = dict[str, NDArray[np.bool_]]
+"""What was brought into our form, as a sentence, to the rows ``(N,)`` that it concerned."""
+
+
+@dataclass(frozen=True, eq=False)
+class Utterances:
+    """A table in our form.
+
+    Attributes:
+        block: every utterance, without features.
+        written: ``(N,)`` ids as the table has them.
+        divisions: by the columns split and fold.
+        changed: what was brought into our form, as a sentence, to the rows ``(N,)`` that it concerned.
+        facts: which columns were taken for what.
+    """
+
+    block: Block
+    written: Sequence[str]
+    divisions: Mapping[str, Division]
+    changed: Mapping[str, NDArray[np.bool_]]
+    facts: Mapping[str, str]
+
+
+def utterances_of(file: Path, table: Table) -> Utterances:
+    """Utterances of a table.
+
+    Args:
+        file: where it was read, for errors.
+        table: with a column id and one of :data:`LABELS`; perhaps split, fold, a group, a transcript, and others.
+
+    Raises:
+        InputError: a column is missing, two say the same, or a cell cannot be understood; file and line are named.
+
+    Example:
+        >>> columns = {"id": np.array(["a[1]"]), "y": np.array(["0.5"]), "split": np.array(["dev"])}
+        >>> found = utterances_of(Path("x.csv"), Table(columns, ["line 2"])).block
+        >>> found.id.tolist(), found.target.tolist(), found.columns["split"].tolist()
+        (['a_1'], [0.5], ['valid'])
+    """
+    label = _label_column(file, table)
+    group = next((name for name in _GROUPS if name in table.columns), None)
+    words = next((name for name in _TRANSCRIPTS if name in table.columns), None)
+    written = _texts(file, table, "id")
+    changed: _Changes = {}
+    divided, divisions = _divided(file, table, changed)
+    identifier, groups = _identities(file, table, written, group=group, split=divided.get("split"), changed=changed)
+    used = {"id", label, group, words, *divided}
+    others = {name: guessed(cells) for name, cells in table.columns.items() if name not in used}
+    block = Block(
+        id=identifier,
+        group=groups,
+        target=sentiment(_numbers(file, table, label), where=f"{file}, column {label!r}")[0],
+        modalities={},
+        columns={**divided, **others},
+        transcript=None if words is None else _transcripts(file, table, words, changed),
+    )
+    return Utterances(block, written, divisions, changed, _facts(table, label, group))
+
+
+def _label_column(file: Path, table: Table) -> str:
+    found = [name for name in LABELS if name in table.columns]
+    if "id" not in table.columns or not found:
+        missing = "id" if "id" not in table.columns else f"label (or {', '.join(LABELS[1:])})"
+        raise InputError(f"{file}: no column {missing} (it has {', '.join(table.columns)}); add it")
+    if len(found) > 1:
+        raise InputError(f"{file}: columns {' and '.join(map(repr, found))} could both be the label; rename one")
+    return found[0]
+
+
+def _facts(table: Table, label: str, group: str | None) -> dict[str, str]:
+    facts = {"label column": label, "groups": f"column {group}" if group else "the video that the id begins with"}
+    if table.left_out:
+        facts["columns left out"] = ", ".join(table.left_out)
+    return facts
+
+
+def _texts(file: Path, table: Table, name: str) -> list[str]:
+    """Names, which may be whole numbers."""
+    cells = table.columns[name]
+    if cells.dtype.kind not in "Uiu":
+        raise InputError(f"{file}: column {name!r} holds {cells.dtype}, not names; store them as text")
+    found = [str(each).strip() for each in cells.tolist()]
+    if name == "id" and "" in found:
+        raise InputError(f"{file}: {table.lines[found.index('')]}: no id; give every utterance one")
+    return found
+
+
+def _numbers(file: Path, table: Table, name: str) -> NDArray[Any]:
+    cells = table.columns[name]
+    if cells.dtype.kind != "U":
+        return cells
+    values, stranger = numbers(cells.tolist())
+    if stranger is not None:
+        given = str(cells[stranger])[:40]
+        raise InputError(
+            f"{file}: {table.lines[stranger]}, column {name!r}: {given!r} is not a number; "
+            "write numbers with a decimal point, and nothing where it is unknown"
+        )
+    return values
+
+
+def _transcripts(file: Path, table: Table, name: str, changed: _Changes) -> NDArray[np.str_]:
+    given = table.columns[name]
+    if given.dtype.kind == "f" and np.isnan(given).all():
+        given = np.full(len(given), "")
+    words, _ = transcripts(given, where=f"{file}, column {name!r}")
+    changed["white space in transcripts was brought to single spaces"] = words != given
+    return words
+
+
+def _identities(
+    file: Path,
+    table: Table,
+    written: Sequence[str],
+    *,
+    group: str | None,
+    split: NDArray[Any] | None,
+    changed: _Changes,
+) -> tuple[NDArray[np.str_], NDArray[np.str_]]:
+    """Ids and groups. An id of a user's own, without video and segment, stays as it is: it is what they look for."""
+    parsed = [parse_id(each) for each in written]
+    whole = ["_".join(filter(None, each)) for each in parsed]
+    groups = _groups(parsed, split=split, changed=changed) if group is None else _texts(file, table, group)
+    lacking = np.array([not each for each in groups])
+    # An id that only repeats the video names no utterance, where some video has several.
+    bare = [name == each and not segment for name, each, (_, segment) in zip(whole, groups, parsed, strict=True)]
+    videos = [name for name, is_bare in zip(whole, bare, strict=True) if is_bare]
+    bare = [False] * len(whole) if group is None or len(set(videos)) == len(videos) else bare
+    groups = [each or name for each, name in zip(groups, whole, strict=True)]
+    running: Counter[str] = Counter()
+    for row in np.flatnonzero(bare).tolist():
+        video = whole[row]
+        whole[row] = f"{video}_{running[video]}"
+        running[video] += 1
+    renamed = [name != given for name, given in zip(whole, written, strict=True)]
+    changed["utterances without a group are their own"] = lacking
+    changed["ids that name a video alone were numbered within their video"] = np.array(bare)
+    changed["ids were brought to video_segment"] = np.array(renamed) & ~np.array(bare)
+    return column(whole, where=f"{file}, column 'id'"), column(groups, where=f"{file}, groups")
+
+
+def _groups(parsed: Sequence[tuple[str, str]], *, split: NDArray[Any] | None, changed: _Changes) -> list[str]:
+    """Groups of a table that has no column for them, from the ids."""
+    whole = ["_".join(filter(None, each)) for each in parsed]
+    videos = np.array([video for video, _ in parsed])
+    parts = np.zeros(len(videos)) if split is None else split
+    # Numbered words such as train_0, train_1 or clip_0, clip_1 do not name a video.
+    if len(videos) > 1 and all(len(np.unique(videos[parts == part])) == 1 for part in np.unique(parts)):
+        changed["the ids name no videos, each utterance is its own group"] = np.ones(len(videos), dtype=bool)
+        return whole
+    changed["the group is the video that the id begins with"] = videos != np.array(whole)
+    return [str(each) for each in videos]
+
+
+def _divided(file: Path, table: Table, changed: _Changes) -> tuple[dict[str, NDArray[Any]], dict[str, Division]]:
+    columns: dict[str, NDArray[Any]] = {}
+    divisions: dict[str, Division] = {}
+    if "split" in table.columns:
+        columns["split"] = _splits(file, table, changed)
+        divisions["split"] = Division("split")
+    if "fold" in table.columns:
+        columns["fold"] = fold = _folds(file, table, changed)
+        divisions["fold"] = Division("fold", folds=int(fold.max()) + 1)
+    return columns, divisions
+
+
+def _splits(file: Path, table: Table, changed: _Changes) -> NDArray[np.str_]:
+    given = _texts(file, table, "split")
+    found = [canonical_split(word) for word in given]
+    if "" in found:
+        row = found.index("")
+        error = InputError.unknown("split", given[row], ("train", "valid", "test"))
+        raise InputError(f"{file}: {table.lines[row]}, column 'split': {error}")
+    changed["splits were named train, valid or test"] = np.array(found) != np.array(given)
+    return column(found, where=f"{file}, column 'split'")
+
+
+def _folds(file: Path, table: Table, changed: _Changes) -> NDArray[np.int64]:
+    """Fold numbers from 0, -1 for an utterance in none."""
+    values = _numbers(file, table, "fold").astype(np.float64)
+    values = np.where(np.isnan(values), -1, values)
+    wrong = np.flatnonzero((values != np.round(values)) | (values < -1) | (values > len(values)))
+    if len(wrong):
+        raise InputError(f"{file}: {table.lines[wrong[0]]}, column 'fold': give a whole number from 0, or -1 for none")
+    fold = values.astype(np.int64)
+    if 0 not in fold and 1 in fold:
+        changed["folds numbered from 1 became folds from 0"] = fold > 0
+        fold = np.where(fold > 0, fold - 1, fold)
+    missing = sorted(set(range(int(fold.max()) + 1)) - set(fold.tolist()))
+    if missing or fold.max() < 2:
+        has = f"no utterance is in fold {missing[0]}" if missing else f"{int(fold.max()) + 1} folds"
+        raise InputError(f"{file}: column 'fold': {has}; number at least 3 folds from 0 without gaps")
+    return fold

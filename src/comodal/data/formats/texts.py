@@ -1,0 +1,96 @@
+"""Text from whatever a file holds, one string an utterance."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from comodal.contracts import InputError
+
+__all__ = ["as_text", "column", "listing", "transcripts"]
+
+_MOST_BYTES = 2**30
+_LONGEST_LINE = 300
+
+
+def as_text(raw: object) -> str:
+    r"""A string for a string, bytes or a number; what UTF-8 cannot hold becomes an escape, ``None`` is empty.
+
+    Anything else becomes the name of its type, since a few bytes of a file can hold lists that print as gigabytes.
+
+    Example:
+        >>> as_text(b"caf\xc3\xa9"), as_text("tea"), as_text(None), as_text(7), as_text([7])
+        ('café', 'tea', '', '7', '<list>')
+    """
+    if raw is None or (isinstance(raw, float | np.floating) and np.isnan(raw)):
+        return ""
+    if isinstance(raw, bytes):
+        return raw.decode("utf-8", "backslashreplace")
+    if isinstance(raw, int) and raw.bit_length() > 64:
+        return hex(raw)
+    if isinstance(raw, str):
+        return raw if raw.isascii() else raw.encode("utf-8", "backslashreplace").decode("utf-8")
+    return str(raw) if isinstance(raw, int | float | np.generic) else f"<{type(raw).__name__}>"
+
+
+def listing(names: Iterable[str]) -> str:
+    r"""Names in one line of bearable length, for errors and facts: those of a damaged file may be anything.
+
+    Example:
+        >>> listing({"b", "a\n"}), listing([])
+        ('a, b', 'none')
+    """
+    line = " ".join(", ".join(sorted(name.strip() for name in names)).split())
+    return f"{line[:_LONGEST_LINE]}..." if len(line) > _LONGEST_LINE else line or "none"
+
+
+def column(texts: Sequence[str], *, where: str) -> NDArray[np.str_]:
+    """An array of strings. Every string takes as much room as the longest, so one must not be absurdly long.
+
+    Raises:
+        InputError: together they would take more than a gigabyte.
+
+    Example:
+        >>> column(["a", "bcd"], where="x").tolist()
+        ['a', 'bcd']
+    """
+    longest = max(map(len, texts), default=0)
+    if 4 * longest * len(texts) > _MOST_BYTES:
+        first = max(range(len(texts)), key=lambda row: len(texts[row]))
+        raise InputError(
+            f"{where}: the text of utterance {first} has {longest} characters, too many for a table; shorten it"
+        )
+    return np.array(texts, dtype=np.str_) if texts else np.array([], dtype="U1")
+
+
+def transcripts(raw: Any, *, where: str) -> tuple[NDArray[np.str_], dict[str, int]]:
+    r"""Words of every utterance, separated by single spaces.
+
+    Args:
+        raw: strings or bytes, one an utterance; ``None`` for an utterance without words.
+        where: file and key, for errors.
+
+    Returns:
+        ``(N,)``, and what was brought into our form.
+
+    Raises:
+        InputError: it is no list of strings.
+
+    Example:
+        >>> transcripts(["so  good\n", b"yes"], where="x")
+        (array(['so good', 'yes'], dtype='<U7'), {'white space in transcripts was brought to single spaces': 1})
+    """
+    rows = raw.tolist() if isinstance(raw, np.ndarray) and raw.ndim <= 2 else raw
+    if isinstance(rows, list | tuple):
+        rows = [row[0] if isinstance(row, list | tuple) and len(row) == 1 else row for row in rows]
+    if not isinstance(rows, list | tuple) or not all(isinstance(row, str | bytes | None) for row in rows):
+        raise InputError(f"{where}: transcripts are not strings; give one string an utterance")
+    given = [as_text(row) for row in rows]
+    words = [" ".join(text.split()) for text in given]
+    changed = sum(a != b for a, b in zip(given, words, strict=True))
+    return column(words, where=where), (
+        {"white space in transcripts was brought to single spaces": changed} if changed else {}
+    )

@@ -1,0 +1,60 @@
+"""Labels in the shapes of the field."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from comodal.contracts import InputError
+from comodal.data.formats.labels import sentiment
+
+GIVEN = [-3.0, 0.0, 1.5, 2.0]
+
+
+@pytest.mark.parametrize("shape", [(4,), (4, 1), (4, 1, 1)])
+@pytest.mark.parametrize("kind", [np.float64, np.float16, list, object])
+def test_one_number_an_utterance(shape, kind):
+    labels = np.array(GIVEN).reshape(shape)
+    found, taken = sentiment(labels.tolist() if kind is list else labels.astype(kind), where="x")
+    assert found.dtype == np.float32
+    assert found.tolist() == GIVEN
+    assert taken == ""
+
+
+@pytest.mark.parametrize("shape", [(4, 7), (4, 1, 7)])
+def test_sentiment_is_the_first_of_seven(shape):
+    labels = np.arange(28.0).reshape(shape)
+    found, taken = sentiment(labels, where="x")
+    assert found.tolist() == [0, 7, 14, 21]
+    assert taken == "the first of 7 label columns was taken as sentiment"
+
+
+def test_missing_huge_and_whole_numbers():
+    assert np.isnan(sentiment([None, np.nan], where="x")[0]).all()
+    assert np.isinf(sentiment([1e300], where="x")[0]).all()
+    assert sentiment(np.array([1, 0], np.int8), where="x")[0].tolist() == [1, 0]
+    assert sentiment([True, False], where="x")[0].tolist() == [1, 0]
+    assert sentiment([], where="x")[0].shape == (0,)
+
+
+@pytest.mark.parametrize(
+    ("labels", "said"),
+    [
+        (["Negative", "Positive"], "labels are not numbers .str"),
+        (np.array(["1.5", "2"]), "labels are not numbers"),
+        (np.array(["1.5", 2], dtype=object), "labels are not numbers"),
+        ([[1.0], [1.0, 2.0]], "labels are not numbers .rows of different lengths"),
+        ([1j], "labels are not numbers"),
+        ("text", "labels are not numbers"),
+        (None, "labels"),
+        (3.0, r"labels have shape \(\)"),
+        (np.zeros((2, 3)), r"labels have shape \(2, 3\); give \(N,\)"),
+        (np.zeros((2, 2, 1)), "labels have shape"),
+        (np.zeros((2, 1, 1, 1)), "labels have shape"),
+        (np.zeros((2, 1, 6)), "labels have shape"),
+    ],
+)
+def test_what_is_no_label(labels, said):
+    with pytest.raises(InputError, match=f"^file, key: {said}") as caught:
+        sentiment(labels, where="file, key")
+    assert "\n" not in str(caught.value)

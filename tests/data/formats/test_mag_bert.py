@@ -1,0 +1,274 @@
+"""MAG-BERT's lists of tuples, value for value from what the test wrote."""
+
+from __future__ import annotations
+
+import pickle
+import re
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from comodal.contracts import InputError
+from comodal.data.assemble import assemble
+from comodal.data.checks import check
+from comodal.data.formats.mag_bert import FORMAT
+
+WORDS = ["SO", "good", "film's", "\u00e9t\u00e9", "a_b"]
+
+
+def record(rng, *, length=3, label=0.5, segment="v[0]", dims=(47, 74)):
+    words = [WORDS[k % len(WORDS)] for k in range(length)]
+    return ((words, rng.normal(size=(length, dims[0])), rng.normal(size=(length, dims[1]))), label, segment)
+
+
+@pytest.fixture
+def content():
+    rng = np.random.default_rng(0)
+    return {
+        split: [
+            record(rng, length=1 + k, label=np.float32(k - 1), segment=f"{video}[{k}]")
+            for video in (f"{split}_a", f"_{split}-b")
+            for k in range(3)
+        ]
+        for split in ("train", "dev", "test")
+    }
+
+
+@pytest.fixture
+def write(tmp_path):
+    def to_file(content, *, protocol=4, name="mosi.pkl"):
+        (tmp_path / name).write_bytes(pickle.dumps(content, protocol=protocol))
+        return tmp_path / name
+
+    return to_file
+
+
+def read(path):
+    return assemble(FORMAT.open(path))
+
+
+def only(block_of):
+    (block,) = FORMAT.open(block_of).blocks(["audio", "vision"])
+    return block
+
+
+@pytest.mark.parametrize("protocol", [2, 4, 5])
+def test_value_for_value(content, write, protocol):
+    path = write(content, protocol=protocol)
+    assert FORMAT.recognises(path)
+    source = FORMAT.open(path)
+    assert (dict(source.dims), source.n_utterances, source.files) == ({"audio": 74, "vision": 47}, 18, (path,))
+    assert source.facts["alignment"] == "word by word"
+    dataset = check(read(path), source="made up")
+    assert [len(rows) for rows in dataset.partitions[0].splits.values()] == [6, 6, 6]
+    records = [each for split in ("train", "dev", "test") for each in content[split]]
+    assert dataset.id.tolist() == [each[2].replace("[", "_").replace("]", "") for each in records]
+    assert dataset.group.tolist() == [each[2].split("[")[0] for each in records]
+    assert dataset.target.tolist() == [each[1] for each in records]
+    assert dataset.transcript.tolist() == [" ".join(each[0][0]) for each in records]
+    for name, part in (("vision", 1), ("audio", 2)):
+        array = dataset.modalities[name]
+        assert array.lengths.tolist() == [len(each[0][0]) for each in records]
+        np.testing.assert_array_equal(array.values, np.concatenate([each[0][part] for each in records], dtype="f4"))
+
+
+def test_blocks_again_and_with_fewer_features(content, write):
+    source = FORMAT.open(write(content))
+    first, again = list(source.blocks(["vision"])), list(source.blocks(["vision"]))
+    assert list(first[0].modalities) == ["vision"]
+    np.testing.assert_array_equal(first[1].modalities["vision"].values, again[1].modalities["vision"].values)
+    assert [block.normalised for block in first] == [block.normalised for block in again]
+    assert first[0].normalised == {"ids were brought to video_segment": 6}
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    lengths=st.lists(st.integers(0, 4), min_size=1, max_size=5),
+    values=st.floats(width=32, allow_nan=True, allow_infinity=True),
+    as_lists=st.booleans(),
+    dtype=st.sampled_from(["f4", "f8", ">f8", "f2", "i4"]),
+)
+def test_any_lengths_and_kinds_of_numbers(tmp_path_factory, lengths, values, as_lists, dtype):
+    rng = np.random.default_rng(1)
+    rows = [record(rng, length=n, segment=f"v[{k}]", dims=(2, 3)) for k, n in enumerate([*lengths, 1])]
+    with np.errstate(all="ignore"):
+        whole = np.int32(3) if dtype == "i4" else values
+        arrays = [[(np.ones(part.shape) * whole).astype(dtype) for part in row[0][1:]] for row in rows]
+    given = [
+        ((row[0][0], *(part.tolist() if as_lists else part for part in parts)), *row[1:])
+        for row, parts in zip(rows, arrays, strict=True)
+    ]
+    path = tmp_path_factory.mktemp("mag") / "x"
+    path.write_bytes(pickle.dumps({"train": given}))
+    assert FORMAT.recognises(path)
+    block = only(path)
+    for name, part in (("vision", 0), ("audio", 1)):
+        assert block.modalities[name].lengths.tolist() == [*lengths, 1]
+        with np.errstate(all="ignore"):
+            want = np.concatenate([parts[part] for parts in arrays]).astype(np.float32)
+        np.testing.assert_array_equal(block.modalities[name].values, want)
+    assert [len(text.split()) for text in block.transcript.tolist()] == [*lengths, 1]
+
+
+@pytest.mark.parametrize(
+    "label", [1.5, np.float64(1.5), np.array(1.5), np.array([1.5]), np.array([[1.5]]), [[1.5]], np.full((1, 1, 1), 1.5)]
+)
+def test_labels_of_one_number(write, label):
+    block = only(write({"train": [record(np.random.default_rng(0), label=label)]}))
+    assert block.target.tolist() == [1.5]
+    assert "label" not in str(block.normalised)
+
+
+def test_labels_of_seven_numbers_and_none(write):
+    rng = np.random.default_rng(0)
+    seven = np.array([[2.0, 0, 0, 1, 0, 0, 0]], dtype=np.float32)
+    rows = [record(rng, label=label, segment=f"v[{k}]") for k, label in enumerate([seven, seven[0], 1.0, None])]
+    block = only(write({"train": rows}))
+    np.testing.assert_array_equal(block.target, np.array([2, 2, 1, np.nan], dtype=np.float32))
+    assert block.normalised["the first of 7 label columns was taken as sentiment"] == 2
+    assert block.normalised["utterances without a label were given none"] == 1
+
+
+def test_ids_of_all_schemes(write):
+    rng = np.random.default_rng(0)
+    segments = ["v[3]", "w$_$2", b"x_7", None, "bare", "bare", "v[3]", "", 5]
+    path = write({"dev": [record(rng, segment=segment) for segment in segments]})
+    (block,) = FORMAT.open(path).blocks(["audio"])
+    assert block.id.tolist() == ["v_3", "w_2", "x_7", "valid_3", "bare_0", "bare_1", "v_3", "valid_7", "5_0"]
+    assert block.group.tolist() == ["v", "w", "x", "valid_3", "bare", "bare", "v", "valid_7", "5"]
+    assert block.normalised["utterances without an id were named by split and row"] == 2
+
+
+def test_duplicate_ids_are_left_to_the_checks(content, write):
+    content["train"][1] = (*content["train"][1][:2], content["train"][0][2])
+    dataset = read(write(content))
+    assert dataset.id[0] == dataset.id[1]
+    with pytest.raises(InputError, match="train_a_0"):
+        check(dataset, source="made up")
+
+
+def test_words_with_white_space_stay_with_their_frames(write):
+    rng = np.random.default_rng(0)
+    (_, vision, audio), label, segment = record(rng, length=4)
+    path = write(
+        {"train": [((["so ", "\u00a0", "go od", "x"], vision, audio), label, segment), record(rng, segment="w[1]")]}
+    )
+    block = only(path)
+    assert block.transcript.tolist()[0] == "so good x"
+    np.testing.assert_array_equal(block.modalities["audio"].values[:3], audio[[0, 2, 3]].astype(np.float32))
+    assert block.normalised["white space within words was removed"] == 1
+    assert block.normalised["words of nothing but white space were left out, with their frames"] == 1
+
+
+@pytest.mark.parametrize("part", [0, 1, 2])
+def test_lengths_that_differ_name_split_index_and_segment(content, write, part):
+    (words, vision, audio), label, segment = content["dev"][4]
+    parts = [words, vision, audio]
+    parts[part] = parts[part][:-1]
+    content["dev"][4] = (tuple(parts), label, segment)
+    counts = [f"{len(each)} {name}" for each, name in zip(parts, ("words", "vision", "audio"), strict=True)]
+    says = re.escape(f"mosi.pkl, dev, utterance 4 ({segment}): words and frames differ in number")
+    with pytest.raises(InputError, match=says) as raised:
+        read(write(content))
+    assert all(count in str(raised.value) for count in counts)
+
+
+def test_mistakes_name_the_utterance(content, write):
+    where = r"mosi.pkl, test, utterance 2 \(test_a\[2\]\)"
+    (words, vision, audio), label, segment = content["test"][2]
+    for broken, says in [
+        (((words, vision[:, :35], audio), label, segment), r", vision: shape \(3, 35\) where \(frames, 47\)"),
+        (((words, vision, [["x"]]), label, segment), ", audio: frames are not a table of numbers"),
+        ((([1, 2, 3], vision, audio), label, segment), ": words are int, not text"),
+        (((words, vision, audio), "positive", segment), ": labels are not numbers"),
+        (((words, vision, audio), [1.0, 2.0], segment), r": labels have shape \(1, 2\)"),
+        (((words, vision, audio), {}, segment), ": labels are not numbers"),
+    ]:
+        content["test"][2] = broken
+        path = write(content)
+        assert FORMAT.recognises(path)
+        with pytest.raises(InputError, match=where + says):
+            read(path)
+    content["test"][2] = ((words, vision), label, segment)
+    with pytest.raises(InputError, match=r"mosi.pkl, test, utterance 2: not of the form"):
+        FORMAT.open(write(content))
+
+
+def test_missing_and_doubled_splits(content, write):
+    dataset = read(write({"train": content["train"], "test": content["test"], "vocabulary": [1, 2]}))
+    assert [len(rows) for rows in dataset.partitions[0].splits.values()] == [6, 0, 6]
+    with pytest.raises(InputError, match=r"mosi.pkl, valid: the split 'valid' is in the file twice"):
+        FORMAT.open(write({**content, "valid": content["dev"]}))
+    assert [len(rows) for rows in read(write({**content, "dev": []})).partitions[0].splits.values()] == [6, 0, 6]
+
+
+def test_training_comes_first_whatever_the_order_of_the_file(content, write):
+    dataset = read(write(dict(reversed(content.items()))))
+    assert dataset.columns["split"].tolist() == ["train"] * 6 + ["valid"] * 6 + ["test"] * 6
+    assert dataset.id[0] == "train_a_0"
+
+
+def test_no_utterance_or_no_frame(write):
+    with pytest.raises(InputError, match="no utterance under train, dev or test"):
+        FORMAT.open(write({"train": [], "dev": []}))
+    with pytest.raises(InputError, match="no utterance has a frame of audio or vision"):
+        FORMAT.open(write({"train": [(([], [], []), 1.0, "v[0]")]}))
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"train": {"text": np.ones(3)}},
+        {"train": []},
+        {"words": [record(np.random.default_rng(0))]},
+        [record(np.random.default_rng(0))],
+        {"train": [(([1], np.ones((1, 2)), np.ones((1, 3)), ["so"]), 1.0, "v[0]")]},
+        {},
+        7,
+    ],
+)
+def test_other_pickles_are_not_taken(write, other):
+    assert not FORMAT.recognises(write(other))
+
+
+def test_other_paths_are_not_taken(tmp_path):
+    (tmp_path / "empty.pkl").touch()
+    (tmp_path / "text.pkl").write_text("train")
+    (tmp_path / "link.pkl").symlink_to(tmp_path / "nowhere")
+    for name in ("", "empty.pkl", "text.pkl", "link.pkl", "nothing.pkl"):
+        assert not FORMAT.recognises(tmp_path / name)
+        with pytest.raises(InputError):
+            FORMAT.open(tmp_path / name)
+
+
+def test_damaged_files_are_read_or_refused(content, write):
+    """Cut and bit-flipped; whichever way, no other error than ours."""
+    whole = write(content).read_bytes()
+    rng = np.random.default_rng(0)
+    messages = []
+    for trial in range(150):
+        data = bytearray(whole)
+        if trial < 30:
+            data = data[: int(rng.integers(len(data)))]
+        else:
+            # Structure is at the ends of arrays; flips there do more than flips of digits.
+            spots = [i for i, byte in enumerate(whole) if byte in b"\x94\x8c\x86\x87KC(tb"]
+            data[spots[int(rng.integers(len(spots)))]] ^= 1 << int(rng.integers(8))
+        path = write(None, name=f"{trial}.pkl")
+        path.write_bytes(bytes(data))
+        FORMAT.recognises(path)
+        messages.append(message(path))
+    refused = [each for each in messages if each]
+    assert 40 < len(refused) < 150
+    assert all(".pkl" in each and "\n" not in each for each in refused)
+
+
+def message(path):
+    """Of the refusal, empty where the file is read."""
+    try:
+        read(path)
+    except InputError as error:
+        return str(error)
+    return ""

@@ -1,0 +1,133 @@
+"""Arrays by name: what comes back is what was stored, and no file can claim or run more than it holds."""
+
+from __future__ import annotations
+
+import io
+import json
+import struct
+import zipfile
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from comodal.contracts import InputError
+from comodal.data.formats.named_arrays import open_arrays
+
+
+def npy(array):
+    stream = io.BytesIO()
+    np.lib.format.write_array(stream, np.asarray(array))
+    return stream.getvalue()
+
+
+def write_zip(path, members, *, method=zipfile.ZIP_DEFLATED):
+    with zipfile.ZipFile(path, "w", method) as archive:
+        for name, content in members:
+            archive.writestr(name, content)
+    return path
+
+
+def opened(path):
+    with open_arrays(path) as arrays:
+        return {name: arrays.read(name) for name in arrays.shapes}
+
+
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+def test_npz_is_read_whole_and_by_rows(tmp_path, save):
+    values = np.arange(24.0).reshape(4, 3, 2)
+    save(tmp_path / "a.npz", **{"a/b": values, "fortran": np.asfortranarray(values), "scalar": 3})
+    with open_arrays(tmp_path / "a.npz") as arrays:
+        assert dict(arrays.shapes) == {"a/b": (4, 3, 2), "fortran": (4, 3, 2), "scalar": ()}
+        np.testing.assert_array_equal(arrays.read("a/b"), values)
+        np.testing.assert_array_equal(arrays.rows("fortran", 1, 3), values[1:3])
+        np.testing.assert_array_equal(arrays.rows("a/b", 0, 1), values[:1])
+
+
+def test_safetensors_of_any_float_are_read_and_outlive_the_file(tmp_path):
+    values = torch.arange(6).reshape(3, 2)
+    save_file({"half": values.bfloat16(), "whole": values}, tmp_path / "a", metadata={"id": "x"})
+    with open_arrays(tmp_path / "a") as arrays:
+        half, rows, metadata = arrays.read("half"), arrays.rows("half", 1, 3), arrays.metadata["id"]
+        assert arrays.read("whole").dtype == np.int64
+    (tmp_path / "a").write_bytes(b"")
+    assert (half.dtype, metadata) == (np.float32, "x")
+    np.testing.assert_array_equal(half, values)
+    np.testing.assert_array_equal(rows, values[1:])
+
+
+def claim(shape):
+    """A header that claims a shape, with hardly any data."""
+    stream = io.BytesIO()
+    np.lib.format.write_array_header_1_0(stream, {"descr": "<f8", "fortran_order": False, "shape": shape})
+    return stream.getvalue() + bytes(8)
+
+
+@pytest.mark.parametrize(
+    ("members", "message"),
+    [
+        ([("a.npy", npy(np.array([{}, None], dtype=object)))], "Python objects"),
+        ([("a.npy", claim((10**12,)))], "does not have its size"),
+        ([("a.npy", claim((10**12, 10**12)))], "does not have its size"),
+        ([("a.npy", claim((-1,)))], "does not have its size"),
+        ([("a.npy", npy(np.ones(3))[:-1])], "does not have its size"),
+        ([("a.npy", b"no array")], "damaged"),
+        ([("a.txt", npy(np.ones(3)))], "is no array or is there twice"),
+    ],
+)
+def test_members_that_cannot_be_true_are_refused(tmp_path, members, message):
+    with pytest.raises(InputError, match=message):
+        opened(write_zip(tmp_path / "a.npz", members))
+
+
+def test_a_member_may_not_be_there_twice_nor_packed_otherwise(tmp_path):
+    members = [("a.npy", npy(np.ones(3)))]
+    with pytest.raises(InputError, match="packed in another way"):
+        opened(write_zip(tmp_path / "a.npz", members, method=zipfile.ZIP_BZIP2))
+    with pytest.warns(UserWarning, match="Duplicate name"):
+        write_zip(tmp_path / "b.npz", members * 2)
+    with pytest.raises(InputError, match="there twice"):
+        opened(tmp_path / "b.npz")
+
+
+def test_a_directory_that_claims_terabytes_is_refused(tmp_path):
+    path = write_zip(tmp_path / "a.npz", [("a.npy", npy(np.ones(3)))], method=zipfile.ZIP_STORED)
+    content = bytearray(path.read_bytes())
+    entry = content.index(b"PK\x01\x02")
+    content[entry + 24 : entry + 28] = struct.pack("<I", 2**32 - 2)  # uncompressed size in the directory
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="far more than its size allows"):
+        opened(path)
+
+
+def test_a_wrong_checksum_is_found(tmp_path):
+    path = write_zip(tmp_path / "a.npz", [("a.npy", npy(np.ones(3)))], method=zipfile.ZIP_STORED)
+    content = path.read_bytes()
+    place = content.index(np.ones(1).tobytes())
+    path.write_bytes(content[:place] + b"\1" + content[place + 1 :])
+    with pytest.raises(InputError, match="CRC"):
+        opened(path)
+
+
+def test_safetensors_that_claim_more_than_they_hold_are_refused(tmp_path):
+    header = json.dumps({"a": {"dtype": "F32", "shape": [10**9], "data_offsets": [0, 4 * 10**9]}}).encode()
+    (tmp_path / "a").write_bytes(struct.pack("<Q", len(header)) + header + bytes(8))
+    with pytest.raises(InputError, match="damaged"):
+        opened(tmp_path / "a")
+    (tmp_path / "a").write_bytes(struct.pack("<Q", 2**62) + b"{}")
+    with pytest.raises(InputError, match="damaged"):
+        opened(tmp_path / "a")
+
+
+@pytest.mark.parametrize("content", [b"", b"PK", b"PK\x03\x04 nothing", b"not arrays at all"])
+def test_other_files_are_refused(tmp_path, content):
+    (tmp_path / "a").write_bytes(content)
+    with pytest.raises(InputError, match=r"neither npz|damaged"):
+        opened(tmp_path / "a")
+
+
+def test_no_file_is_refused(tmp_path):
+    for path in (tmp_path, tmp_path / "nowhere"):
+        with pytest.raises(InputError, match="no such file"):
+            opened(path)

@@ -1,0 +1,77 @@
+"""Numbers out of arrays, lists and objects, within bounds."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from comodal.data.formats.numeric import numeric
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    array=hnp.arrays(
+        st.sampled_from([np.dtype(k) for k in ("f4", "f8", "i2", "u1", "?")]), hnp.array_shapes(max_dims=4, max_side=4)
+    )
+)
+def test_arrays_lists_and_objects_agree(array):
+    assert numeric(array) is array
+    for form in (array.tolist(), tuple(array), array.astype(object)):
+        np.testing.assert_array_equal(numeric(form), array)
+
+
+def test_arrays_in_lists_and_in_arrays_of_objects():
+    rows = [np.ones((2, 3)), np.zeros((2, 3))]
+    held = np.empty(2, dtype=object)
+    held[:] = rows
+    assert numeric(rows).shape == numeric(held).shape == (2, 2, 3)
+
+
+def test_none_is_nan_and_huge_integers_are_floats():
+    np.testing.assert_array_equal(numeric([1, None]), [1, np.nan])
+    assert numeric([2**70]).tolist() == [float(2**70)]
+
+
+@pytest.mark.parametrize(
+    ("values", "error", "said"),
+    [
+        ([[1], [2, 3]], ValueError, "rows of different lengths"),
+        ([np.ones((1, 2)), np.ones((2, 2))], ValueError, "rows of different lengths"),
+        ([10**400], ValueError, "too large"),
+        ([[[[[[[[[1]]]]]]]]], ValueError, "more than 8 deep"),
+        (["a"], TypeError, "str instead of a number"),
+        ([{}], TypeError, "dict instead"),
+        ([1j], TypeError, "complex instead"),
+        ({"a": 1}, TypeError, "dict instead of numbers"),
+        (np.array(["a"]), TypeError, "<U1 instead of numbers"),
+        ([np.array(["a"])], TypeError, "<U1 instead of numbers"),
+    ],
+)
+def test_refused(values, error, said):
+    with pytest.raises(error, match=said):
+        numeric(values)
+
+
+def test_a_list_inside_itself_is_refused():
+    values = [1.0]
+    values.append(values)
+    with pytest.raises(ValueError, match="repeated very many times"):
+        numeric(values)
+
+
+def test_lists_that_stand_for_very_much_are_refused_at_once():
+    row = [0.0] * 10
+    for _ in range(7):
+        row = [row] * 10
+    with pytest.raises(ValueError, match="repeated very many times"):
+        numeric(row)
+    with pytest.raises(ValueError, match="repeated very many times"):
+        numeric([np.zeros(10**4)] * 10**6)
+
+
+def test_shared_rows_of_padding_are_fine():
+    zero = [0.0] * 300
+    assert numeric([[zero] * 5 for _ in range(40)]).shape == (40, 5, 300)

@@ -1,0 +1,163 @@
+"""Padding against a plain loop over rows and frames."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from comodal.contracts import InputError
+from comodal.data.formats.padding import dense, padding_side, real_frames, unpad, unpad_aligned, within
+
+
+def frames(*rows):
+    """One feature a frame."""
+    return np.array(rows, dtype=np.float32)[:, :, None]
+
+
+def listed(array):
+    values = array.values[:, 0].tolist()
+    return [values[a:b] for a, b in zip(array.offsets[:-1].tolist(), array.offsets[1:].tolist(), strict=True)]
+
+
+@pytest.mark.parametrize(
+    ("values", "shape"),
+    [([[1, 2], [3, 4]], (2, 1, 2)), (np.ones((2, 3, 4), np.int8), (2, 3, 4)), ([[[True]]], (1, 1, 1))],
+)
+def test_dense_shapes(values, shape):
+    found = dense(values, where="x")
+    assert (found.shape, found.dtype) == (shape, np.float32)
+    np.testing.assert_array_equal(found.ravel(), np.ravel(values))
+
+
+def test_dense_does_not_copy_what_is_as_it_should_be():
+    values = np.ones((2, 3, 4), dtype=np.float32)
+    assert np.shares_memory(dense(values, where="x"), values)
+
+
+def test_dense_passes_what_is_not_finite_and_what_overflows():
+    assert np.isinf(dense([[1e300, -np.inf]], where="x")).all()
+    assert np.isnan(dense([[None, np.nan]], where="x")).all()
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [1.0],
+        3.0,
+        [],
+        [[]],
+        [[[]]],
+        np.ones((2, 0, 3)),
+        np.ones((2, 3, 0)),
+        np.ones((1, 1, 1, 1)),
+        [["a"]],
+        "abc",
+        None,
+        [[1], [2, 3]],
+        [[1], 2],
+        {"a": 1},
+        np.array([[1j]]),
+        np.array([["1.5"]]),
+        [[object()]],
+    ],
+)
+def test_dense_refuses(values):
+    with pytest.raises(InputError, match=r"file, key: .*give \(N, frames, features\)") as caught:
+        dense(values, where="file, key")
+    assert "\n" not in str(caught.value)
+
+
+def test_real_frames():
+    assert real_frames(np.array([[[0, 0], [0, np.nan], [-0.0, 0], [1, 0]]], np.float32)).tolist() == [
+        [False, True, False, True]
+    ]
+
+
+@pytest.mark.parametrize(
+    ("rows", "side"),
+    [
+        (["011", "111"], "left"),
+        (["110", "111"], "right"),
+        (["111", "101"], ""),
+        (["000", "000"], ""),
+        (["000", "000", "011"], "left"),
+        (["011", "110", "110"], "right"),
+        # As many rows at either end: the longer run is padding.
+        (["0011", "1110"], "left"),
+        (["0010"], "left"),
+        (["010"], "right"),
+    ],
+)
+def test_side(rows, side):
+    assert padding_side(np.array([[c == "1" for c in row] for row in rows])) == side
+
+
+def test_zeros_at_the_other_end_and_inside_stay():
+    found, side = unpad(frames([0, 0, 1, 0, 2, 0], [0, 3, 0, 0, 0, 4]), where="x")
+    assert (listed(found), side) == ([[1, 0, 2, 0], [3, 0, 0, 0, 4]], "left")
+    found, side = unpad(frames([0, 1, 0, 2, 0, 0], [3, 0, 4, 0, 0, 0]), where="x")
+    assert (listed(found), side) == ([[0, 1, 0, 2], [3, 0, 4]], "right")
+
+
+def test_a_row_of_zeros_is_absent_unless_it_has_a_length():
+    values = frames([0, 0, 0], [1, 2, 0])
+    assert listed(unpad(values, where="x")[0]) == [[], [1, 2]]
+    assert listed(unpad(values, lengths=[2, 2], where="x")[0]) == [[0, 0], [1, 2]]
+    assert listed(unpad(values[:, ::-1], lengths=[2, 2], where="x")[0]) == [[0, 0], [2, 1]]
+    assert listed(unpad(frames([0, 0], [0, 0]), where="x")[0]) == [[], []]
+
+
+def test_lengths_keep_silence_but_never_cut_real_frames():
+    values = frames([1, 2, 3, 0], [1, 0, 0, 0])
+    assert listed(unpad(values, lengths=np.array([2, 3]), where="x")[0]) == [[1, 2, 3], [1, 0, 0]]
+    left = values[:, ::-1]
+    assert listed(unpad(left, lengths=np.array([2, 3]), where="x")[0]) == [[3, 2, 1], [0, 0, 1]]
+
+
+def test_lengths_of_sequences_that_were_cut():
+    assert listed(unpad(frames([1, 2]), lengths=[[9.0]], where="x")[0]) == [[1, 2]]
+
+
+@pytest.mark.parametrize("lengths", [[1], [1, 2, 3], [-1, 2], [0.5, 1], ["a", "b"], [np.nan, 1], [[1], [2, 3]], 2])
+def test_impossible_lengths(lengths):
+    values = frames([1, 0], [1, 2])
+    with pytest.raises(InputError, match="file, key: lengths of 2 utterances are not 2 whole numbers"):
+        unpad(values, lengths=lengths, where="file, key")
+
+
+def test_a_side_that_is_given_is_taken():
+    assert listed(unpad(frames([0, 1, 0]), side="left", where="x")[0]) == [[1, 0]]
+    assert listed(unpad(frames([0, 1, 0]), side="right", where="x")[0]) == [[0, 1]]
+    assert listed(unpad(frames([0, 1, 0]), side="", where="x")[0]) == [[0, 1, 0]]
+
+
+def test_within_a_mask():
+    mask = np.array([[0, 1, 0, 1], [0, 0, 0, 0], [1, 1, 1, 1]], dtype=bool)
+    assert listed(within(frames([1, 2, 3, 4], [5, 6, 7, 8], [0, 0, 0, 0]), mask)) == [[2, 3, 4], [], [0, 0, 0, 0]]
+
+
+def test_aligned_modalities_share_one_span():
+    text, audio = frames([0, 0, 1, 2], [0, 3, 0, 4]), frames([0, 5, 0, 0], [0, 0, 0, 0])
+    found, side = unpad_aligned({"text": text, "audio": audio})
+    assert side == "left"
+    assert listed(found["text"]) == [[0, 1, 2], [3, 0, 4]]
+    assert listed(found["audio"]) == [[5, 0, 0], [0, 0, 0]]
+    found, _ = unpad_aligned({"text": text, "audio": audio}, side="right")
+    assert listed(found["audio"]) == [[0, 5, 0, 0], [0, 0, 0, 0]]
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    rows=st.lists(st.lists(st.integers(0, 2), min_size=5, max_size=5), min_size=1, max_size=6),
+    side=st.sampled_from(["left", "right"]),
+)
+def test_against_a_loop(rows, side):
+    expected = []
+    for row in rows:
+        kept = list(row)
+        while kept and kept[0 if side == "left" else -1] == 0:
+            kept.pop(0 if side == "left" else -1)
+        expected.append(kept)
+    assert listed(unpad(frames(*rows), side=side, where="x")[0]) == expected

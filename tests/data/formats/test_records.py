@@ -1,0 +1,157 @@
+"""Parts of a listed utterance, each by itself; whole files are in the tests of the readers."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from comodal.contracts import InputError
+from comodal.data.formats.records import (
+    Listing,
+    Spoken,
+    feature_width,
+    frame_array,
+    looks_like_records,
+    record_blocks,
+    require_records,
+    spoken,
+    word_texts,
+)
+
+RECORD = ((["so"], np.ones((1, 2)), [[3.0]]), 0.5, "v[0]")
+
+
+@pytest.mark.parametrize(
+    ("content", "found"),
+    [
+        ([RECORD], True),
+        ([None, 3, RECORD], True),
+        ((RECORD,), True),
+        ([None] * 8 + [RECORD], False),
+        ([], False),
+        (None, False),
+        ("text", False),
+        ({"train": RECORD}, False),
+        ([RECORD[:2]], False),
+        ([(RECORD[0][:2], 0.5, "v[0]")], False),
+        ([((["so"], "x", [[3.0]]), 0.5, "v[0]")], False),
+        ([((["so"], np.array(1.0), [[3.0]]), 0.5, "v[0]")], False),
+        ([("abc", 0.5, "v[0]")], False),
+    ],
+)
+def test_recognised_by_the_first_records(content, found):
+    assert looks_like_records(content, {3}) is found
+
+
+def test_every_record_is_required_to_have_the_form():
+    assert require_records([RECORD, RECORD], {3}, split="train", where="x").split == "train"
+    with pytest.raises(InputError, match=r"^x, utterance 1: not of the form .* with 3 or 5 parts"):
+        require_records([RECORD, RECORD[:2]], {5, 3}, split="train", where="x")
+    with pytest.raises(InputError, match=r"^x: a list of utterances is expected, not dict"):
+        require_records({}, {3}, split="train", where="x")
+    with pytest.raises(InputError, match=r"^x, utterance 0: its segment is list, not text"):
+        require_records([(*RECORD[:2], ["v", 0])], {3}, split="train", where="x")
+
+
+def test_width_is_that_of_the_first_utterance_with_frames():
+    empty = ((["so"], [], np.zeros((0, 7))), 0.5, "v[0]")
+    listings = [Listing("train", "x", [empty]), Listing("valid", "y", [empty, RECORD])]
+    assert (feature_width(listings, 1), feature_width(listings, 2)) == (2, 1)
+    assert feature_width(listings[:1], 2) == 0
+    with pytest.raises(InputError, match=r"^x, utterance 0 \(v\[0\]\): shape \(2,\) where \(frames, features\)"):
+        feature_width([Listing("train", "x", [(([], [1.0, 2.0], []), 0.5, b"v[0]")])], 1)
+
+
+@pytest.mark.parametrize("raw", [np.arange(6).reshape(2, 3), [[0, 1, 2], [3, 4, 5]], [np.arange(3), np.arange(3, 6)]])
+def test_frames_of_arrays_and_lists(raw):
+    found = frame_array(raw, dim=3, where="x")
+    assert found.dtype == np.float32
+    np.testing.assert_array_equal(found, [[0, 1, 2], [3, 4, 5]])
+
+
+def test_frames_that_are_not_finite_pass_on():
+    found = frame_array(np.array([[np.nan, -np.inf, 1e300]]), dim=3, where="x")
+    np.testing.assert_array_equal(found, np.array([[np.nan, -np.inf, np.inf]], dtype=np.float32))
+
+
+@pytest.mark.parametrize(
+    ("raw", "says"),
+    [
+        ([[1.0], [1.0, 2.0]], "not a table of numbers"),
+        ([["a"]], "not a table of numbers"),
+        (np.array([["a", "b"]]), "not a table of numbers"),
+        (np.ones((2, 4)), r"shape \(2, 4\) where \(frames, 2\)"),
+        (np.ones((1, 2, 2)), r"shape \(1, 2, 2\) where \(frames, features\)"),
+        (np.ones((2, 0)), r"shape \(2, 0\) where \(frames, features\)"),
+        ([1.0, 2.0], r"shape \(2,\)"),
+        (np.ones((1, 2), dtype=complex), "not a table of numbers"),
+    ],
+)
+def test_frames_that_are_none(raw, says):
+    with pytest.raises(InputError, match=f"^x: .*{says}"):
+        frame_array(raw, dim=2, where="x")
+
+
+def test_no_frame_in_any_shape():
+    for raw in ([], (), np.zeros(0), np.zeros((0, 9)), np.zeros((0, 2))):
+        assert frame_array(raw, dim=2, where="x").shape == (0, 2)
+
+
+@pytest.mark.parametrize(
+    "raw", [["so", "good"], ("so", b"good"), np.array(["so", "good"]), np.array([["so"], ["good"]], dtype=object)]
+)
+def test_words_of_lists_and_arrays(raw):
+    assert word_texts(raw, where="x") == ["so", "good"]
+
+
+@pytest.mark.parametrize(
+    ("raw", "says"),
+    [
+        ([3, 4], "words are int, not text"),
+        (np.array([3, 4]), "words are int, not text"),
+        (["so", None], "words are NoneType, not text"),
+        ("so good", "words are str, not a list of text"),
+        (None, "words are NoneType, not a list"),
+        (np.array(3.0), "words are ndarray, not a list|words are float, not text"),
+        (["a" * 2**16] * 17, "its words have over a million characters"),
+    ],
+)
+def test_words_that_are_none(raw, says):
+    with pytest.raises(InputError, match=f"^x: ({says})"):
+        word_texts(raw, where="x")
+
+
+def test_white_space_in_words_keeps_words_and_frames_together():
+    frames = {"audio": np.arange(4.0)[:, None], "vision": np.arange(3.0)[:, None]}
+    found = spoken(["so\n", "\t ", "very good", "a"], frames)
+    assert found.words == ["so", "verygood", "a"]
+    assert found.frames["audio"].ravel().tolist() == [0, 2, 3]
+    assert found.frames["vision"].ravel().tolist() == [0, 1, 2]
+    assert found.changed == {
+        "white space within words was removed",
+        "words of nothing but white space were left out, with their frames",
+    }
+    assert not spoken(["so"], frames).changed
+
+
+def test_blocks_of_some_hundred_utterances_with_numbers_of_the_whole_file():
+    """Ids, labels and splits go on over the ends of blocks, and ids are numbered once for the file."""
+    counts = {"train": 700, "test": 3}
+    listings = [
+        Listing(split, split, [((["w"], [], []), row / 1000, None if row % 2 else "v") for row in range(count)])
+        for split, count in counts.items()
+    ]
+    blocks = list(record_blocks(listings, [], lambda content, _: Spoken(content[0], {}), where="x"))
+    assert [len(block) for block in blocks] == [512, 188, 3]
+    ids = [each for block in blocks for each in block.id.tolist()]
+    train = [f"train_{row}" if row % 2 else f"v_{row // 2}" for row in range(700)]
+    assert ids == [*train, "v_350", "test_1", "v_351"]
+    groups = [each for block in blocks for each in block.group.tolist()]
+    assert groups == [each if each.startswith("t") else "v" for each in ids]
+    np.testing.assert_allclose(
+        np.concatenate([block.target for block in blocks]), [*np.arange(700) / 1000, 0, 0.001, 0.002], rtol=1e-6
+    )
+    assert [set(block.columns["split"].tolist()) for block in blocks] == [{"train"}, {"train"}, {"test"}]
+    assert (
+        sum(block.normalised.get("utterances without an id were named by split and row", 0) for block in blocks) == 351
+    )

@@ -1,0 +1,156 @@
+"""The raw tables of the dense families, and damaged files of each of these families."""
+
+from __future__ import annotations
+
+import pickle
+import random
+import tracemalloc
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from comodal.contracts import InputError
+from comodal.data.assemble import assemble
+from comodal.data.formats import bclstm, lmf, mmsa, mult
+from comodal.data.formats.tables import features, ids, not_read, require_rows, table_keys, tables
+
+FORMATS = {each.FORMAT.name: each.FORMAT for each in (mmsa, mult, lmf, bclstm)}
+
+
+def contents():
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=(3, 4, 2)).astype(np.float32)
+    pieces = np.ones((3, 3, 4), dtype=np.int64)
+    of_mmsa = {
+        "text": values,
+        "audio": values,
+        "text_bert": pieces,
+        "raw_text": ["a b", "c", "d"],
+        "id": ["v$_$1", "v$_$2", "w$_$1"],
+        "regression_labels": np.zeros(3),
+    }
+    of_mult = {"text": values, "vision": values[:, :2], "id": [["v", 0.0, 1.0]] * 3, "labels": np.zeros((3, 1, 1))}
+    of_lmf = {b"covarep": values[:, 0], b"glove": values, b"label": np.zeros((3, 1))}
+    dialogues = (values, np.zeros((3, 4)), values, np.zeros((3, 4)), 4, [4, 1, 2], [1, 2, 3])
+    return {"mmsa": {"train": of_mmsa}, "mult": {"train": of_mult}, "lmf": {b"train": of_lmf}, "bclstm": dialogues}
+
+
+def read(path):
+    """What the reader that recognises a file makes of it, ``None`` where none does."""
+    chosen = [each for each in FORMATS.values() if each.recognises(path)]
+    assert len(chosen) < 2
+    return assemble(chosen[0].open(path)) if chosen else None
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_each_family_is_recognised_by_its_own_reader_alone(tmp_path, name):
+    file = tmp_path / "file"
+    file.write_bytes(pickle.dumps(contents()[name]))
+    assert [each for each, known in FORMATS.items() if known.recognises(file)] == [name]
+    assert len(read(file)) in (3, 13)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("protocol", [2, 4])
+def test_damaged_files_are_refused_in_one_line_or_read(tmp_path, name, protocol):
+    whole = pickle.dumps(contents()[name], protocol=protocol)
+    file = tmp_path / "damaged.pkl"
+    draw = random.Random(0)
+    versions = [whole[:cut] for cut in range(0, len(whole), max(1, len(whole) // 20))]
+    for _ in range(60):
+        flipped = bytearray(whole)
+        for _ in range(draw.choice([1, 4])):
+            flipped[draw.randrange(len(whole))] ^= 1 << draw.randrange(8)
+        versions.append(bytes(flipped))
+    messages, understood = [], 0
+    tracemalloc.start()
+    for version in versions:
+        file.write_bytes(version)
+        try:
+            understood += read(file) is not None
+        except InputError as error:
+            messages.append(str(error))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert understood > 0
+    assert all("damaged" in each and "\n" not in each for each in messages)
+    assert peak < 50e6
+
+
+def test_a_hostile_file_is_recognised_by_none(tmp_path):
+    file = tmp_path / "x.pkl"
+    file.write_bytes(b"cos\nsystem\n(S'true'\ntR.")
+    assert read(file) is None
+    for known in FORMATS.values():
+        with pytest.raises(InputError, match=r"x.pkl.*system"):
+            known.open(file)
+
+
+def test_tables_in_order_without_empty_ones():
+    content = {
+        "test": {"y": np.zeros((2, 1))},
+        b"Dev": {b"y": np.zeros((0, 1, 1))},
+        "train": {"y": [[1.0] * 7], "x": 0},
+        "words": [],
+        3: {},
+    }
+    found = tables(content, Path("f"), labels="y")
+    assert [(table.split, table.where, len(table)) for table in found] == [
+        ("train", "f, train", 1),
+        ("test", "f, test", 2),
+    ]
+    assert found[0].normalised == {"the first of 7 label columns was taken as sentiment": 1}
+    assert found[1].normalised == {}
+    assert table_keys(content) == {"y", "x"}
+    assert not_read(found, {"y"}) == {"not read": "x"}
+    assert not_read(found, {"x", "y"}) == {}
+    assert tables([], Path("f"), labels="y") == []
+
+
+@pytest.mark.parametrize("content", [None, [], "train", {"train": [1]}, {"x": {"y": 1}}, {("train",): {"y": 1}}])
+def test_no_tables(content):
+    assert table_keys(content) == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ({}, "f, train: no key 'y', only none; get"),
+        ({"x": 1}, "f, train: no key 'y', only x; get"),
+        ({"x\ny": 1}, "f, train: no key 'y', only x y; get"),
+        ({"x" * 10**6: 1}, "f, train: no key 'y', only x{300}[.][.][.]; get"),
+        (None, "f, train: a table is expected, not a NoneType"),
+        ({"y": 3.0}, r"f, train/y: labels have shape \(\)"),
+    ],
+)
+def test_bad_tables(table, message):
+    with pytest.raises(InputError, match=message):
+        tables({"train": table}, Path("f"), labels="y")
+
+
+def test_rows_are_those_of_the_labels():
+    (table,) = tables({"train": {"y": [0.0, 1.0], "x": np.zeros((3, 1)), "z": np.float32(1)}}, Path("f"), labels="y")
+    for key, found in (("x", 3), ("z", 0)):
+        with pytest.raises(InputError, match=f"f, train/{key}: {found} utterances where there are 2 labels"):
+            require_rows(table, key)
+    with pytest.raises(InputError, match="f, train/x: 3 utterances"):
+        features(table, {"text": "x"})
+    assert features(table, {"text": "absent"}) == {}
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (None, [None, None]),
+        ([], [None, None]),
+        (["a", b"b"], ["a", b"b"]),
+        (np.array(["a", "b"]), ["a", "b"]),
+        (np.array([["a", "0", "1"], ["b", "1", "2"]]), ["a", "b"]),
+        (np.array([[["a"]], [["b"]]]), ["a", "b"]),
+        ([np.array([b"a"]), ("b", 1.0)], [b"a", "b"]),
+    ],
+)
+def test_ids_of_every_shape(given, expected):
+    (table,) = tables({"train": {"y": [0.0, 1.0], "id": given}}, Path("f"), labels="y")
+    assert ids(table) == expected

@@ -1,0 +1,46 @@
+"""Text out of what a file holds."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from comodal.contracts import InputError
+from comodal.data.formats.texts import as_text, column, transcripts
+
+
+def test_as_text():
+    shared = ["x"]
+    for _ in range(60):
+        shared = [shared, shared]
+    assert as_text(shared) == "<list>"
+    assert as_text("\ud800é") == "\\ud800é"
+    assert as_text(10**10_000).startswith("0x")
+    assert as_text(float("nan")) == as_text(np.float32("nan")) == as_text(None) == ""
+    assert as_text(np.int64(3)) == "3"
+
+
+@pytest.mark.parametrize(
+    "raw", [["a  b", b"c", None], np.array([["a\tb"], ["c"], [" "]]), (np.str_("a b"), np.bytes_(b"c"), "")]
+)
+def test_transcripts_of_every_kind(raw):
+    assert transcripts(raw, where="x")[0].tolist() == ["a b", "c", ""]
+
+
+def test_white_space_is_counted():
+    assert transcripts(["a  b", "c d", "e "], where="x")[1] == {
+        "white space in transcripts was brought to single spaces": 2
+    }
+
+
+@pytest.mark.parametrize("raw", ["text", None, [1], [["a", "b"]], {"a": "b"}, np.ones(2)])
+def test_no_transcripts(raw):
+    with pytest.raises(InputError, match="file, key: transcripts are not strings"):
+        transcripts(raw, where="file, key")
+
+
+def test_one_absurdly_long_text_is_refused():
+    assert column([], where="x").tolist() == []
+    assert column(["a" * 10_000] * 20, where="x").shape == (20,)
+    with pytest.raises(InputError, match="file, key: the text of utterance 1 has 1000000 characters"):
+        column(["a", "a" * 10**6, *["b"] * 1000], where="file, key")
