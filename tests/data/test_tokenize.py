@@ -1,0 +1,327 @@
+"""Word pieces and their frames, against a plain loop over pieces, with small tokenizers of three kinds."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from comodal.contracts import InputError
+from comodal.data.ragged import RaggedArray
+from comodal.data.tokenize import align_to_pieces, tokenize_words
+
+WORDS = ["so", "good", "ungoodly", "a", "film's", "\u200b", "zebra", "été", "[SEP]"]
+
+
+def bert_like():
+    """Word pieces, lower case, ``[CLS] .. [SEP]``; control characters vanish and unknown words are one piece."""
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+    from transformers import PreTrainedTokenizerFast
+
+    pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "so", "good", "un", "##good", "##ly", "a", "film", "'", "s", "ete"]
+    backend = Tokenizer(models.WordPiece({piece: i for i, piece in enumerate(pieces)}, unk_token="[UNK]"))
+    backend.normalizer = normalizers.BertNormalizer(lowercase=True)
+    backend.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    backend.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
+    )
+    # A file may ask for padding and truncation of its own, as that of MiniLM does.
+    backend.enable_padding(length=128)
+    backend.enable_truncation(max_length=3)
+    return PreTrainedTokenizerFast(tokenizer_object=backend, pad_token="[PAD]", model_max_length=3)
+
+
+def xlnet_like():
+    """Unigram pieces, ``.. <sep> <cls>`` with type 2 for the last, padded on the left with type 3."""
+    from tokenizers import Tokenizer, models, pre_tokenizers, processors
+    from transformers import PreTrainedTokenizerFast
+
+    letters = sorted(set("sogodunlyafilm'zebrt\u2581"))
+    pieces = [
+        "<unk>",
+        "<pad>",
+        "<sep>",
+        "<cls>",
+        "\u2581so",
+        "\u2581good",
+        "\u2581un",
+        "good",
+        "ly",
+        "\u2581a",
+        *letters,
+    ]
+    backend = Tokenizer(models.Unigram([(piece, -float(i)) for i, piece in enumerate(pieces)], unk_id=0))
+    backend.pre_tokenizer = pre_tokenizers.Metaspace()
+    backend.post_processor = processors.TemplateProcessing(
+        single="$A:0 <sep>:0 <cls>:2", special_tokens=[("<sep>", 2), ("<cls>", 3)]
+    )
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=backend, pad_token="<pad>", padding_side="left")
+    tokenizer._pad_token_type_id = 3  # as the class for XLNet does
+    return tokenizer
+
+
+def byte_level(*, prefix):
+    """Bytes, of which the space before a word is one, as RoBERTa and ModernBERT have them."""
+    from tokenizers import Tokenizer, models, pre_tokenizers, processors
+    from transformers import PreTrainedTokenizerFast
+
+    pieces = ["<s>", "</s>", "<pad>", *sorted(pre_tokenizers.ByteLevel.alphabet()), "\u0120g", "oo"]
+    backend = Tokenizer(models.BPE({piece: i for i, piece in enumerate(pieces)}, [("\u0120", "g"), ("o", "o")]))
+    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=prefix)
+    backend.post_processor = processors.TemplateProcessing(
+        single="<s> $A </s>", special_tokens=[("<s>", 0), ("</s>", 1)]
+    )
+    return PreTrainedTokenizerFast(tokenizer_object=backend, pad_token="<pad>")
+
+
+def llama_like():
+    """A mark is put before every text, so that a word with a space of its own would begin with two."""
+    from tokenizers import Tokenizer, models, normalizers, processors
+    from transformers import PreTrainedTokenizerFast
+
+    pieces = ["<pad>", "<s>", "</s>", *sorted(set("sogodunlyafilm'zebrth\u2581\u200b\u00e9t[SEP]"))]
+    backend = Tokenizer(models.BPE({piece: i for i, piece in enumerate(pieces)}, []))
+    backend.normalizer = normalizers.Sequence([normalizers.Prepend("\u2581"), normalizers.Replace(" ", "\u2581")])
+    backend.post_processor = processors.TemplateProcessing(
+        single="<s> $A </s>", special_tokens=[("<s>", 1), ("</s>", 2)]
+    )
+    return PreTrainedTokenizerFast(tokenizer_object=backend, pad_token="<pad>")
+
+
+TOKENIZERS = {
+    "llama": llama_like(),
+    "bert": bert_like(),
+    "xlnet": xlnet_like(),
+    "roberta": byte_level(prefix=False),
+    "roberta, prefix": byte_level(prefix=True),
+}
+
+
+@pytest.fixture(params=list(TOKENIZERS))
+def tokenizer(request):
+    return TOKENIZERS[request.param]
+
+
+def rows(tokens, values):
+    return [values[a:b].tolist() for a, b in zip(tokens.offsets, tokens.offsets[1:], strict=False)]
+
+
+def pieces_of_words(tokenizer, words):
+    """Ids of each word, from the tokenizer's own pieces of that word alone."""
+    return [tokenizer([[word]], is_split_into_words=True, add_special_tokens=False)["input_ids"][0] for word in words]
+
+
+def expected(words, frames, word_pieces, *, before, after, max_length):
+    """One utterance by a loop over its words: (ids, words, frames)."""
+    room = max_length - len(before) - len(after)
+    zero = [0.0] * len(frames[0]) if frames else []
+    inside = []
+    for k, pieces in enumerate(word_pieces):
+        for piece in pieces:
+            if len(inside) < room:
+                inside.append((piece, k, frames[k] if len(frames) == len(words) else frames[0]))
+    return [*((i, -1, zero) for i in before), *inside, *((i, -1, zero) for i in after)]
+
+
+def test_bert_layout_by_hand():
+    tokens = tokenize_words(["so ungoodly", "", "Film's a"], TOKENIZERS["bert"])
+    assert rows(tokens, tokens.input_ids) == [[2, 4, 6, 7, 8, 3], [2, 3], [2, 10, 11, 12, 9, 3]]
+    assert rows(tokens, tokens.word) == [[-1, 0, 1, 1, 1, -1], [-1, -1], [-1, 0, 0, 0, 1, -1]]
+    assert not tokens.type_ids.any()
+    assert tokens.special.tolist() == (tokens.word == -1).tolist()
+    assert (tokens.padding_side, tokens.pad_id, tokens.pad_type_id) == ("right", 0, 0)
+    assert tokens.n_words.tolist() == [2, 0, 2]
+    assert len(tokens) == 3
+
+
+def test_xlnet_layout_by_hand():
+    tokens = tokenize_words(["so ungood"], TOKENIZERS["xlnet"])
+    assert rows(tokens, tokens.input_ids) == [[4, 6, 7, 2, 3]]
+    assert rows(tokens, tokens.word) == [[0, 1, 1, -1, -1]]
+    assert rows(tokens, tokens.type_ids) == [[0, 0, 0, 0, 2]]
+    assert (tokens.padding_side, tokens.pad_id, tokens.pad_type_id) == ("left", 1, 3)
+    frames = align_to_pieces(RaggedArray.from_rows([[[1.0], [2.0]]]), tokens)
+    assert frames.values.ravel().tolist() == [1, 2, 2, 0, 0]
+
+
+@pytest.mark.parametrize("name", ["roberta", "roberta, prefix"])
+def test_a_space_that_belongs_to_a_word_is_given_to_it(name):
+    """Without it, "so good" would be the pieces of "sogood"."""
+    tokenizer = TOKENIZERS[name]
+    tokens = tokenize_words(["so good a"], tokenizer)
+    assert tokens.input_ids.tolist() == tokenizer("so good a")["input_ids"]
+    first = [0] * (3 if name == "roberta, prefix" else 2)
+    assert tokens.word.tolist() == [-1, *first, 1, 1, 1, 2, 2, -1]
+    glued = tokenizer([["so", "good", "a"]], is_split_into_words=True)["input_ids"][0]
+    assert (glued == tokens.input_ids.tolist()) == (name == "roberta, prefix")
+
+
+def test_words_without_pieces_do_not_shift_the_others():
+    tokens = tokenize_words(["so \u200b good", "\u200b"], TOKENIZERS["bert"])
+    assert rows(tokens, tokens.word) == [[-1, 0, 2, -1], [-1, -1]]
+    frames = align_to_pieces(RaggedArray.from_rows([[[1.0], [9.0], [2.0]], [[7.0]]]), tokens)
+    assert frames.values.ravel().tolist() == [0, 1, 2, 0, 0, 0]
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    name=st.sampled_from(["bert", "xlnet", "roberta, prefix", "llama"]),
+    utterances=st.lists(st.lists(st.sampled_from(WORDS), max_size=6), min_size=1, max_size=4),
+    vectors=st.booleans(),
+    max_length=st.integers(3, 12),
+)
+def test_against_a_loop_over_pieces(name, utterances, vectors, max_length):
+    tokenizer = TOKENIZERS[name]
+    lengths = [1 if vectors else len(words) for words in utterances]
+    values = np.arange(2.0 * sum(lengths)).reshape(-1, 2).astype(np.float32) + 1
+    array = RaggedArray(values, np.cumsum([0, *lengths]))
+    tokens = tokenize_words([" ".join(words) for words in utterances], tokenizer, max_length=max_length)
+    aligned = align_to_pieces(array, tokens)
+    layout = {"bert": ([2], [3]), "xlnet": ([], [2, 3]), "roberta, prefix": ([0], [1]), "llama": ([1], [2])}[name]
+    for i, words in enumerate(utterances):
+        frames = array.values[array.offsets[i] : array.offsets[i + 1]].tolist()
+        pieces = pieces_of_words(tokenizer, words)
+        want = expected(words, frames, pieces, before=layout[0], after=layout[1], max_length=max_length)
+        own = slice(tokens.offsets[i], tokens.offsets[i + 1])
+        assert tokens.input_ids[own].tolist() == [piece for piece, _, _ in want]
+        assert tokens.word[own].tolist() == [word for _, word, _ in want]
+        assert tokens.n_cut[i] == sum(map(len, pieces)) + 2 - len(want)
+        got = aligned.values[aligned.offsets[i] : aligned.offsets[i + 1]].tolist()
+        assert got == ([frame for _, _, frame in want] if frames else [])
+
+
+def test_truncation_counts_special_tokens_and_cuts_within_a_word(tokenizer):
+    text = "so good ungoodly a a"
+    whole = tokenize_words([text], tokenizer)
+    most = int(whole.lengths[0])
+    assert tokenize_words([text], tokenizer, max_length=most).truncation == ""
+    tokens = tokenize_words(["so", text, text], tokenizer, ids=["v_1", "v_2", "v_3"], max_length=most - 1)
+    assert tokens.lengths[1:].tolist() == [most - 1] * 2
+    assert tokens.n_cut.tolist() == [0, 1, 1]
+    assert tokens.truncation == f"2 of 3 utterances were cut to {most - 1} pieces (first: 'v_2', 'v_3')"
+    kept = tokens.take(np.array([1]))
+    assert kept.word[~kept.special].tolist() == whole.word[~whole.special][:-1].tolist()
+    assert kept.input_ids[kept.special].tolist() == whole.input_ids[whole.special].tolist()
+    cut = tokenize_words(["ungoodly"], TOKENIZERS["bert"], max_length=4)
+    assert cut.input_ids.tolist() == [2, 6, 7, 3]
+    frames = align_to_pieces(RaggedArray.from_rows([np.arange(1, 6)[:, None]]), kept)
+    assert frames.values[~kept.special].ravel().tolist() == (kept.word[~kept.special] + 1).tolist()
+
+
+def test_the_truncation_report_names_three():
+    tokens = tokenize_words(["so good"] * 5, TOKENIZERS["bert"], max_length=3)
+    assert tokens.truncation == "5 of 5 utterances were cut to 3 pieces (first: '0', '1', '2')"
+
+
+def test_no_room_beside_special_tokens(tokenizer):
+    with pytest.raises(InputError, match="max_length=2: 2 special tokens leave no room; give at least 3"):
+        tokenize_words(["so"], tokenizer, max_length=2)
+    assert tokenize_words(["so"], tokenizer, max_length=3).lengths.tolist() == [3]
+
+
+def test_absent_stays_absent_and_vectors_are_broadcast():
+    tokens = tokenize_words(["so good", "so good", "so good"], TOKENIZERS["bert"])
+    array = RaggedArray.from_rows([[[3.0, np.nan]], np.zeros((0, 2)), [[1.0, 2.0], [3.0, 4.0]]])
+    aligned = align_to_pieces(array, tokens)
+    assert aligned.lengths.tolist() == [4, 0, 4]
+    np.testing.assert_array_equal(
+        aligned.values, [[0, 0], [3, np.nan], [3, np.nan], [0, 0], [0, 0], [1, 2], [3, 4], [0, 0]]
+    )
+    assert aligned.values.dtype == np.float32
+
+
+def test_other_numbers_of_frames_name_the_utterance():
+    tokens = tokenize_words(["so good", "so good a", "a a a a"], TOKENIZERS["bert"], ids=["v_1", "v_2", "w_1"])
+    array = RaggedArray.from_rows([np.ones((n, 2)) for n in (2, 2, 37)])
+    with pytest.raises(InputError, match=r"^utterance 'v_2': 2 frames for 3 words \(2 such utterances\); give word-"):
+        align_to_pieces(array, tokens)
+    with pytest.raises(InputError, match="1 utterances of frames for 3 transcripts"):
+        align_to_pieces(RaggedArray.from_vectors([[1.0]]), tokens)
+
+
+def test_frames_of_words_cut_off_are_still_required():
+    """A count that fits the cut text would shift every frame of a longer one."""
+    tokens = tokenize_words(["so good a"], TOKENIZERS["bert"], max_length=4)
+    assert align_to_pieces(RaggedArray.from_rows([np.ones((3, 1))]), tokens).lengths.tolist() == [4]
+    with pytest.raises(InputError, match="2 frames for 3 words"):
+        align_to_pieces(RaggedArray.from_rows([np.ones((2, 1))]), tokens)
+
+
+def test_rows_of_a_batch_are_the_batch_of_the_rows(tokenizer):
+    tokens = tokenize_words(["so", "", "ungoodly a", "a a a"], tokenizer, ids=["a", "b", "c", "d"])
+    array = RaggedArray.from_rows([np.arange(n * 2.0).reshape(n, 2) for n in (1, 0, 2, 3)])
+    index = np.array([3, 0, 2])
+    whole, part = align_to_pieces(array, tokens).take(index), align_to_pieces(array.take(index), tokens.take(index))
+    np.testing.assert_array_equal(whole.values, part.values)
+    np.testing.assert_array_equal(whole.offsets, part.offsets)
+    assert tokens.take(index).id.tolist() == ["d", "a", "c"]
+    assert rows(tokens.take(index), tokens.take(index).type_ids)[2] == rows(tokens, tokens.type_ids)[2]
+
+
+def test_many_utterances_are_those_of_one_by_one(tokenizer, monkeypatch):
+    """More utterances than are given to the tokenizer at once."""
+    from comodal.data import tokenize
+
+    texts = [" ".join(WORDS[k] for k in row) for row in np.random.default_rng(0).integers(0, 5, size=(11, 4))]
+    whole = tokenize_words(texts, tokenizer)
+    monkeypatch.setattr(tokenize, "_AT_ONCE", 4)
+    parts = tokenize_words(np.array(texts), tokenizer)
+    assert rows(parts, parts.input_ids) == rows(whole, whole.input_ids)
+    assert rows(parts, parts.word) == rows(whole, whole.word)
+    assert [tokenize_words([text], tokenizer).input_ids.tolist() for text in texts] == rows(whole, whole.input_ids)
+
+
+def test_nothing_and_empty(tokenizer):
+    nothing = tokenize_words([], tokenizer)
+    assert (len(nothing), len(nothing.input_ids)) == (0, 0)
+    assert align_to_pieces(RaggedArray(np.zeros((0, 2), np.float32), np.array([0])), nothing).dim == 2
+    empty = tokenize_words(["", "  "], tokenizer)
+    assert empty.special.all()
+    assert empty.lengths.tolist() == [2, 2]
+    assert not align_to_pieces(RaggedArray.from_vectors([[1.0], [2.0]]), empty).values.any()
+
+
+def test_no_type_ids_and_no_padding_token():
+    class Bare:
+        """As GPT-2: nothing to pad with, and no type ids."""
+
+        is_fast = True
+        padding_side = "right"
+        pad_token_id = None
+        pad_token_type_id = 0
+
+        def __call__(self, text, **options):
+            found = TOKENIZERS["bert"](text, **options)
+            del found["token_type_ids"]
+            return found
+
+    tokens = tokenize_words(["so good"], Bare())
+    assert tokens.type_ids.tolist() == [0] * 4
+    assert tokens.pad_id == 0
+
+
+def test_user_mistakes():
+    class Slow:
+        is_fast = False
+
+    with pytest.raises(InputError, match=r"tokenizer Slow: it cannot tell the word of a piece; give a fast one"):
+        tokenize_words(["so"], Slow())
+    bert = TOKENIZERS["bert"]
+    with pytest.raises(InputError, match="1 ids for 2 transcripts"):
+        tokenize_words(["so", "good"], bert, ids=["a"])
+    with pytest.raises(InputError, match="utterance 'b': its transcript is bytes, not text"):
+        tokenize_words(["so", b"good"], bert, ids=["a", "b"])
+    with pytest.raises(InputError, match="utterance '1': its transcript is NoneType, not text"):
+        tokenize_words(["so", None], bert)
+    with pytest.raises(InputError, match="utterance '0': its transcript is no valid Unicode"):
+        tokenize_words(["so \ud800"], bert)
+
+
+def test_works_without_transformers_once_the_tokenizer_is_there():
+    """The module asks nothing of the package: a test that it stays light."""
+    import subprocess
+    import sys
+
+    code = "import sys, comodal.data.tokenize; sys.exit('transformers' in sys.modules or 'tokenizers' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
