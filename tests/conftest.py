@@ -1,9 +1,10 @@
-"""What every test shares: seeded global generators, and the folder of the real data."""
+"""What every test shares: seeded global generators, a cache of its own, and the folder of the real data."""
 
 from __future__ import annotations
 
 import os
 import random
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,14 @@ def _seeded() -> None:
     random.seed(0)
     np.random.seed(0)  # noqa: NPY002 - libraries that draw from the global generator
     torch.manual_seed(0)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Nothing is converted into the user's own cache, nor by a command that a test starts."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COMODAL_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -83,3 +83,38 @@ def test_loader_gives_whole_batches_and_leaves_the_global_generator_alone(toy):
 def test_impossible_batches(changes, message):
     with pytest.raises(InputError, match=message):
         EpochSampler(np.arange(6), **{"batch_size": 4, "seed": 0, **changes})
+
+
+LENGTHS = np.random.default_rng(0).integers(1, 100, size=210)
+
+
+def padding(batches):
+    """Padded frames of all batches, each as long as its longest utterance."""
+    return sum(int(LENGTHS[rows.numpy()].max()) * len(rows) for rows in batches) - int(LENGTHS.sum())
+
+
+def test_lengths_keep_similar_utterances_together():
+    by_length = EpochSampler(np.arange(210), batch_size=10, seed=3, lengths=LENGTHS, pool=7)
+    at_random = EpochSampler(np.arange(210), batch_size=10, seed=3)
+    assert sorted(flat(by_length.batches(0))) == list(range(210))
+    assert padding(by_length.batches(0)) < 0.3 * padding(at_random.batches(0))
+    assert flat(by_length.batches(0)) == flat(by_length.batches(0)) != flat(by_length.batches(1))
+
+
+def test_a_pool_of_one_batch_changes_the_order_but_no_batch():
+    alone = EpochSampler(np.arange(210), batch_size=10, seed=3, lengths=LENGTHS, pool=1)
+    at_random = EpochSampler(np.arange(210), batch_size=10, seed=3)
+    sets = [{frozenset(rows.tolist()) for rows in sampler.batches(2)} for sampler in (alone, at_random)]
+    assert sets[0] == sets[1]
+    assert flat(alone.batches(2)) != flat(at_random.batches(2))
+
+
+def test_with_lengths_a_batch_that_is_too_small_is_left_out_as_well():
+    sampler = EpochSampler(np.arange(12), batch_size=5, seed=0, minimum=3, lengths=LENGTHS[:12], pool=2)
+    assert sorted(len(rows) for rows in sampler) == [5, 5]
+    assert len(sampler) == 2
+
+
+def test_a_pool_needs_a_batch():
+    with pytest.raises(InputError, match="pool of 0 batches"):
+        EpochSampler(np.arange(12), batch_size=5, seed=0, lengths=LENGTHS[:12], pool=0)

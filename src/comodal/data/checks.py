@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from itertools import combinations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from comodal.contracts import InputError
+from comodal.data.cleaning import finite
 from comodal.data.dataset import Dataset, Partition
+from comodal.data.inspection import Inspection
 
 __all__ = [
     "check",
     "check_features",
     "check_ids",
+    "check_inspection",
     "check_labels",
     "check_partitions",
+    "check_varies",
 ]
 
 _CLEAN = "repair the source, or load it with clean=True (--clean)"
@@ -70,19 +74,10 @@ def check_labels(dataset: Dataset, *, source: str) -> None:
         InputError: labels are missing or out of range.
     """
     missing = ~np.isfinite(dataset.target)
-    if missing.any():
-        raise InputError(
-            f"{source}: {_some(missing, dataset, 'labels')} missing or not finite; {_CLEAN}, "
-            "which drops these utterances"
-        )
     low, high = dataset.spec.label_range
     outside = (dataset.target < np.float32(low)) | (dataset.target > np.float32(high))
-    if outside.any():
-        value = dataset.target[np.argmax(outside)]
-        raise InputError(
-            f"{source}: {_some(outside, dataset, 'labels')} outside [{low:g}, {high:g}] (it is {value:g}); "
-            f"give the right label_range, or load with clean=True (--clean), which moves them to its edge"
-        )
+    outlying = list(zip(dataset.id[outside].tolist(), dataset.target[outside].tolist(), strict=True))
+    _refuse_labels(dataset.id[missing].tolist(), outlying, len(dataset), dataset.spec.label_range, source)
 
 
 def check_features(dataset: Dataset, *, source: str) -> None:
@@ -92,19 +87,76 @@ def check_features(dataset: Dataset, *, source: str) -> None:
         InputError: non-finite features, a modality nobody has, or one that carries nothing.
     """
     for name, array in dataset.modalities.items():
-        finite = np.isfinite(array.values)
-        if not finite.all():
-            owners = array.owner(np.flatnonzero(~finite.all(axis=1)))
-            raise InputError(
-                f"{source}: modality {name!r} has {int((~finite).sum())} NaN or infinite values in "
-                f"{len(np.unique(owners))} utterances, first {str(dataset.id[owners[0]])!r}; {_CLEAN}, "
-                "which replaces them by the train median"
-            )
-        if len(dataset) > 1 and (not len(array.values) or not (array.values != array.values[:1]).any()):
+        if not finite(array):
+            bad = ~np.isfinite(array.values)
+            owners = array.owner(np.flatnonzero(bad.any(axis=1)))
+            first = str(dataset.id[owners[0]])
+            _refuse_non_finite(name, int(bad.sum()), len(np.unique(owners)), first, source)
+    check_varies(dataset, source=source)
+
+
+def check_varies(dataset: Dataset, *, source: str) -> None:
+    """No modality is the same everywhere.
+
+    Raises:
+        InputError: one is, or nobody has it.
+    """
+    for name, array in dataset.modalities.items():
+        if len(dataset) > 1 and not any((part != array.values[:1]).any() for part in array.parts()):
             raise InputError(
                 f"{source}: modality {name!r} is constant: the same {array.dim} features in every utterance; "
                 "leave it out (features=..., --features)"
             )
+
+
+def check_inspection(
+    found: Inspection, features: Collection[str], *, label_range: tuple[float, float], source: str
+) -> None:
+    """The checks of labels and finite features, of what was counted rather than of what is in memory.
+
+    Args:
+        found: counts over a source.
+        features: those that shall be used.
+        label_range: smallest and largest legal label.
+        source: file or argument to name in errors.
+
+    Raises:
+        InputError: something would have to be cleaned.
+    """
+    _refuse_labels(found.missing_labels, found.outlying_labels, found.utterances, label_range, source)
+    for name in features:
+        facts = found.features[name]
+        if facts.non_finite:
+            count = sum(facts.non_finite.values())
+            _refuse_non_finite(name, count, facts.non_finite_utterances, facts.first_non_finite, source)
+
+
+def _refuse_labels(
+    missing: Sequence[str],
+    outlying: Sequence[tuple[str, float]],
+    utterances: int,
+    label_range: tuple[float, float],
+    source: str,
+) -> None:
+    if missing:
+        raise InputError(
+            f"{source}: {len(missing)} of {utterances} labels (first: utterance {missing[0]!r}) are missing or not "
+            f"finite; {_CLEAN}, which drops these utterances"
+        )
+    if outlying:
+        (first, value), (low, high) = outlying[0], label_range
+        raise InputError(
+            f"{source}: {len(outlying)} of {utterances} labels (first: utterance {first!r}) are outside "
+            f"[{low:g}, {high:g}] (it is {value:g}); give the right label_range, or load with clean=True (--clean), "
+            "which moves them to its edge"
+        )
+
+
+def _refuse_non_finite(name: str, values: int, utterances: int, first: str, source: str) -> None:
+    raise InputError(
+        f"{source}: modality {name!r} has {values} NaN or infinite values in {utterances} utterances, "
+        f"first {first!r}; {_CLEAN}, which replaces them by the train median"
+    )
 
 
 def check_partitions(dataset: Dataset, *, source: str) -> None:
@@ -153,8 +205,3 @@ def _check_partition(partition: Partition, dataset: Dataset, source: str) -> Non
                 f"{where}: video (group) {str(videos[0])!r} has utterances in both {first!r} and {second!r} "
                 f"({len(videos)} videos in all); put each video in one split"
             )
-
-
-def _some(bad: NDArray[np.bool_], dataset: Dataset, noun: str) -> str:
-    first = str(dataset.id[np.argmax(bad)])
-    return f"{int(bad.sum())} of {len(dataset)} {noun} (first: utterance {first!r}) are"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +12,7 @@ from comodal.data.cleaning_report import CleaningReport
 from comodal.data.dataset import Dataset, Partition
 from comodal.data.ragged import RaggedArray
 
-__all__ = ["clean"]
+__all__ = ["clean", "fill", "finite"]
 
 
 def clean(dataset: Dataset) -> tuple[Dataset, CleaningReport]:
@@ -46,41 +47,100 @@ def clean(dataset: Dataset) -> tuple[Dataset, CleaningReport]:
     kept = dataset.subset(~missing) if dropped else dataset
     low, high = (np.float32(limit) for limit in kept.spec.label_range)
     target = np.clip(kept.target, low, high)
-    modalities = {name: _fill(array, kept.partitions) for name, array in kept.modalities.items()}
+    modalities = {name: _filled(array, kept.partitions) for name, array in kept.modalities.items()}
     report = CleaningReport(
         utterances=len(kept),
         dropped=dropped,
         clipped_labels=int((target != kept.target).sum()),
-        replaced_values={name: int((~np.isfinite(a.values)).sum()) for name, a in kept.modalities.items()},
-        replaced_utterances={name: _bad_utterances(array) for name, array in kept.modalities.items()},
+        replaced_values={name: _bad_values(array) for name, array in kept.modalities.items()},
+        replaced_utterances={
+            name: len(np.unique(array.owner(_bad_frames(array)))) for name, array in kept.modalities.items()
+        },
     )
     return replace(kept, target=target, modalities=modalities, cleaning=report), report
 
 
-def _bad_utterances(array: RaggedArray) -> int:
-    return len(np.unique(array.owner(np.flatnonzero(~np.isfinite(array.values).all(axis=1)))))
+def _bad_values(array: RaggedArray) -> int:
+    return sum(int((~np.isfinite(part)).sum()) for part in array.parts())
 
 
-def _fill(array: RaggedArray, partitions: tuple[Partition, ...]) -> RaggedArray:
-    """Replace non-finite values by medians of the train part."""
-    if np.isfinite(array.values).all():
+def _filled(array: RaggedArray, partitions: tuple[Partition, ...]) -> RaggedArray:
+    if finite(array):
         return array
-    values = array.values.copy()
-    owner = array.owner(np.arange(len(values)))
-    for number, partition in enumerate(partitions):
-        bad = ~np.isfinite(array.values)
+    copy = array.with_values(array.values.copy())
+    fill(copy, partitions)
+    return copy
+
+
+def finite(array: RaggedArray) -> bool:
+    """Whether every feature of every frame is."""
+    return all(bool(np.isfinite(part).all()) for part in array.parts())
+
+
+def fill(array: RaggedArray, partitions: tuple[Partition, ...]) -> tuple[int, int]:
+    """Replace non-finite features in place, by rule 3 of :func:`clean`; without a partition all utterances are train.
+
+    Returns:
+        How many values were replaced, and in how many utterances.
+    """
+    everyone = np.arange(len(array), dtype=np.int64)
+    trains = [partition.train for partition in partitions] or [everyone]
+    tests = [everyone, *(partition.test for partition in partitions[1:])]
+    bad = _bad_frames(array)
+    affected = np.zeros(array.dim, dtype=bool)
+    for frames in _near(bad, array.part):
+        affected |= ~np.isfinite(array.values[frames]).all(axis=0)
+        array.release()
+    columns = np.flatnonzero(affected)
+    medians = [_medians(array, train, columns) for train in trains]
+    replaced = 0
+    for frames in _near(bad, array.part):
+        where = np.ix_(frames, columns)
+        values, owners = array.values[where], array.owner(frames)
+        missing = ~np.isfinite(values)
         # The first partition fills everything; each further fold fills again what it tests.
-        if number:
-            bad &= np.isin(owner, partition.test)[:, None]
-        columns = np.flatnonzero(bad.any(axis=0))
-        medians = _medians(array.take(partition.train).values, columns)
-        values[:, columns] = np.where(bad[:, columns], medians, values[:, columns])
-    return array.with_values(values)
+        for median, test in zip(medians, tests, strict=True):
+            values = np.where(missing & np.isin(owners, test)[:, None], median, values)
+        array.values[where] = values
+        replaced += int(missing.sum())
+        array.release()
+    return replaced, len(np.unique(array.owner(bad)))
 
 
-def _medians(values: NDArray[np.float32], columns: NDArray[np.int64]) -> NDArray[np.float32]:
+def _near(frames: NDArray[np.int64], span: int) -> Iterator[NDArray[np.int64]]:
+    """Rising positions in pieces that lie within a span: a frame of a mapped file brings its neighbours with it."""
+    if len(frames):
+        yield from np.split(frames, np.flatnonzero(np.diff(frames // span)) + 1)
+
+
+def _bad_frames(array: RaggedArray) -> NDArray[np.int64]:
+    """Positions of the frames with a value that is not finite."""
+    found, start = [np.zeros(0, dtype=np.int64)], 0
+    for part in array.parts():
+        found.append(start + np.flatnonzero(~np.isfinite(part).all(axis=1)))
+        start += len(part)
+    return np.concatenate(found)
+
+
+def _medians(array: RaggedArray, train: NDArray[np.int64], columns: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Of the finite train frames, some columns at a time: a column of a large data set is large, too."""
     found = np.zeros(len(columns), dtype=np.float32)
-    for k, column in enumerate(columns):
-        finite = values[:, column][np.isfinite(values[:, column])]
-        found[k] = np.median(finite) if len(finite) else 0.0
+    frames = int(array.lengths[train].sum())
+    width = max(1, _VALUES // max(1, frames))
+    for first in range(0, len(columns), width):
+        chosen = columns[first : first + width]
+        values = np.empty((frames, len(chosen)), dtype=np.float32)
+        start = 0
+        for rows in array.groups(train):
+            part = array.take(rows).values[:, chosen]
+            values[start : start + len(part)] = part
+            start += len(part)
+            array.release()
+        for k, column in enumerate(values.T):
+            real = column[np.isfinite(column)]
+            found[first + k] = np.median(real) if len(real) else 0.0
     return found
+
+
+_VALUES = 1 << 25
+"""Values that are in memory at once while medians are taken."""

@@ -5,6 +5,7 @@ Axis legend: B utterances of a batch, T longest sequence of the batch, d feature
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from operator import itemgetter
 from typing import Any
@@ -17,6 +18,7 @@ from torch import Tensor
 from comodal.contracts import ModalitySequence, MultimodalBatch
 from comodal.data.dataset import Dataset
 from comodal.data.ragged import RaggedArray
+from comodal.data.standardize import Standardizer
 
 __all__ = ["TensorView", "batch", "pad"]
 
@@ -55,11 +57,28 @@ def pad(values: Tensor, starts: Tensor, lengths: Tensor) -> ModalitySequence:
     return ModalitySequence(rows.masked_fill_(~mask.unsqueeze(-1), 0.0), mask)
 
 
+class _Scale:
+    """Standardisation of padded frames, in double precision as :class:`Standardizer` does it."""
+
+    def __init__(self, standardizer: Standardizer, name: str) -> None:
+        self.mean = torch.from_numpy(standardizer.mean[name])
+        self.inverse = torch.from_numpy(standardizer.inverse(name))
+        self.clip = standardizer.clip
+
+    def __call__(self, sequence: ModalitySequence) -> ModalitySequence:
+        values = (sequence.values - self.mean).mul_(self.inverse).clamp_(-self.clip, self.clip).float()
+        return ModalitySequence(values.masked_fill_(~sequence.mask.unsqueeze(-1), 0.0), sequence.mask)
+
+
 class _Vectors:
-    """Every utterance has one frame: a batch is one row selection, and the mask is all true."""
+    """Every utterance has one frame: a batch is one row selection, and the mask is all true.
+
+    Small whatever the data set, so it is in memory, standardised once.
+    """
 
     def __init__(self, array: RaggedArray) -> None:
         self.values = _tensor(array.values).unsqueeze(1)
+        self.lengths = torch.ones(len(array), dtype=torch.int64)
         self.all_true = torch.ones(1, 1, dtype=torch.bool)
 
     def take(self, index: Tensor) -> ModalitySequence:
@@ -67,29 +86,55 @@ class _Vectors:
 
 
 class _Runs:
-    """Sequences of any lengths, 0 included."""
+    """Sequences of any lengths, 0 included, where they lie; what a batch takes is standardised with the batch."""
 
-    def __init__(self, array: RaggedArray) -> None:
+    def __init__(self, array: RaggedArray, scale: _Scale | None) -> None:
         self.values = _tensor(array.values)
         self.starts = _tensor(array.offsets[:-1])
         self.lengths = _tensor(array.lengths)
+        self.scale = scale
+        self.mapping = array.mapping
+        self.touched = 0
 
     def take(self, index: Tensor) -> ModalitySequence:
-        return pad(self.values, self.starts.index_select(0, index), self.lengths.index_select(0, index))
+        sequence = pad(self.values, self.starts.index_select(0, index), self.lengths.index_select(0, index))
+        if self.mapping is not None:
+            self.touched += sequence.values.nbytes
+            if self.touched > _RELEASE:
+                self.mapping.release()
+                self.touched = 0
+        return sequence if self.scale is None else self.scale(sequence)
+
+
+_RELEASE = 1 << 25
+"""Bytes taken from a mapped file after which its pages are let go."""
+
+
+def _source(name: str, array: RaggedArray, standardizer: Standardizer | None) -> _Vectors | _Runs:
+    if array.is_vectors:
+        return _Vectors(array if standardizer is None else standardizer.scale(name, array))
+    return _Runs(array, None if standardizer is None else _Scale(standardizer, name))
 
 
 def _tensor(array: NDArray[Any]) -> Tensor:
-    """Share memory where PyTorch allows it: it warns of arrays that are read-only."""
-    return torch.from_numpy(array if array.flags.writeable else array.copy())
+    """Shared memory, also of what is read-only: nothing here writes to it, so PyTorch's warning of it says nothing."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
+        return torch.from_numpy(array)
 
 
 class TensorView(torch.utils.data.Dataset[MultimodalBatch]):
     """A data set as tensors, made once; an index of many rows gives a whole batch at once.
 
-    It is a PyTorch data set whose items are batches, for ``DataLoader(view, sampler=..., batch_size=None)``.
+    It is a PyTorch data set whose items are batches, for ``DataLoader(view, sampler=..., batch_size=None)``. A data set
+    that is mapped from disk stays there: a batch takes from it what it needs.
 
     Args:
-        dataset: where the rows come from; its arrays are shared, not copied, where possible.
+        dataset: where the rows come from; its arrays are shared, not copied.
+        standardizer: what the features are standardised with; ``None`` leaves them as they are.
+
+    Raises:
+        InputError: the standardiser knows other features.
 
     Example:
         >>> import torch
@@ -99,16 +144,22 @@ class TensorView(torch.utils.data.Dataset[MultimodalBatch]):
         torch.Size([2, 1, 24])
     """
 
-    def __init__(self, dataset: Dataset) -> None:
+    def __init__(self, dataset: Dataset, standardizer: Standardizer | None = None) -> None:
+        if standardizer is not None:
+            standardizer.require(dataset.spec)
         self.spec = dataset.spec
         self.target = _tensor(dataset.target)
         self._id: list[str] = [str(each) for each in dataset.id]
-        self._sources = {
-            name: _Vectors(array) if array.is_vectors else _Runs(array) for name, array in dataset.modalities.items()
-        }
+        self._sources = {name: _source(name, array, standardizer) for name, array in dataset.modalities.items()}
 
     def __len__(self) -> int:
         return len(self._id)
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """``(N,)`` frames of each utterance, of its longest modality."""
+        lengths = [source.lengths.numpy() for source in self._sources.values()]
+        return np.asarray(np.maximum.reduce(lengths), dtype=np.int64)
 
     def __getitem__(self, index: Index) -> MultimodalBatch:
         """Batch of the rows of ``index``, in its order."""

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from comodal.contracts import InputError
-from comodal.data import cleaning
-from comodal.data.checks import check
+from comodal.data import cleaning, store
+from comodal.data.assemble import assemble, chosen_features, require_division
+from comodal.data.cache import cached
+from comodal.data.checks import check, check_ids, check_inspection, check_partitions, check_varies
+from comodal.data.cleaning_report import CleaningReport
 from comodal.data.dataset import Dataset
-from comodal.data.formats import mosi_utterances, recognise
+from comodal.data.formats import Source, mosi_utterances, recognise
 from comodal.data.synthetic import PRESETS, SyntheticConfig, synthetic
 
-__all__ = ["SOURCES", "load"]
+__all__ = ["SOURCES", "load", "open_source"]
 
 SOURCES: tuple[str, ...] = (
     "synthetic",
@@ -48,40 +52,80 @@ def load(
         >>> len(dataset), dataset.spec.modalities
         (1200, ('text', 'audio'))
     """
-    dataset = _read(source, features, protocol)
+    if isinstance(source, str | Path) and str(source).partition(":")[0] != "synthetic":
+        opened, division = open_source(source, protocol=protocol)
+        return _from_files(opened, division, features, clean=clean, where=str(source))
+    dataset = _made(source, features, protocol)
     if clean:
         dataset, _ = cleaning.clean(dataset)
     return check(dataset, source=str(source) if isinstance(source, str | Path) else dataset.spec.name)
 
 
-def _read(
+def open_source(source: str | Path, *, protocol: str | None = None) -> tuple[Source, str | None]:
+    """The files behind a name or path, recognised by their content, and the protocol that was asked for.
+
+    Raises:
+        InputError: an unknown name, nothing there, or files that no reader knows.
+    """
+    family, _, member = str(source).partition(":")
+    if family == "mosi" and not Path(source).exists():
+        if member and protocol and member != protocol:
+            raise InputError(f"mosi:{member} with protocol {protocol!r}: name the protocol once")
+        return mosi_utterances.open_source(mosi_utterances.locate()), member or protocol
+    path = Path(source)
+    if isinstance(source, str) and not path.exists() and path.name == source and not path.suffix:
+        raise InputError.unknown("data set", source, SOURCES)
+    if store.recognises(path):
+        return store.open_store(path), protocol
+    return recognise(path).open(path), protocol
+
+
+def _from_files(
+    source: Source, protocol: str | None, features: Mapping[str, str] | None, *, clean: bool, where: str
+) -> Dataset:
+    """From a data set that was converted, now if need be: what is wrong with the files, converting has counted."""
+    require_division(source, protocol)
+    used = chosen_features(source, protocol, features)
+    raw = source.format != store.FORMAT.name
+    stored = cached(source) if raw else source
+    manifest = store.read_manifest(stored.path)
+    if raw and not clean:
+        names = list(dict.fromkeys(used.values()))
+        check_inspection(manifest.inspection, names, label_range=source.label_range, source=where)
+    foreign = _filled_for(manifest, used) not in {None, protocol or next(iter(source.divisions))}
+    if raw and foreign:
+        return check(cleaning.clean(assemble(source, protocol=protocol, features=features))[0], source=where)
+    dataset = assemble(replace(stored, path=source.path), protocol=protocol, features=features)
+    if foreign:
+        note = "; ".join(each for each in (dataset.spec.note, _FOREIGN) if each)
+        dataset = replace(dataset, spec=replace(dataset.spec, note=note))
+    check_ids(dataset, source=where)
+    check_varies(dataset, source=where)
+    check_partitions(dataset, source=where)
+    report = (dataset.cleaning or CleaningReport(len(dataset), (), 0, {}, {})).of(used)
+    return replace(dataset, cleaning=report if clean or report.changed else None)
+
+
+_FOREIGN = "cleaned: non-finite features were filled in from the train part of another protocol"
+
+
+def _filled_for(manifest: store.Manifest, used: Mapping[str, str]) -> str | None:
+    """Protocol whose train medians stand where features were not finite, ``None`` where all were."""
+    if not any(manifest.cleaning.of(used).replaced_values.values()):
+        return None
+    return next(iter(manifest.divisions), "")
+
+
+def _made(
     source: str | Path | Dataset | SyntheticConfig, features: Mapping[str, str] | None, protocol: str | None
 ) -> Dataset:
     if isinstance(source, str | Path):
-        family, _, member = str(source).partition(":")
-        if family == "mosi":
-            return _mosi(member, features, protocol)
-        if family != "synthetic":
-            return _path(source, features, protocol)
-        dataset = _preset(str(source), member or "default")
+        dataset = _preset(str(source), str(source).partition(":")[2] or "default")
     else:
         dataset = synthetic(source) if isinstance(source, SyntheticConfig) else source
     if protocol is not None:
         raise InputError(f"protocol {protocol!r}: {dataset.spec.name} has one partition only; leave protocol out")
     return dataset.select_modalities(features) if features else dataset
-
-
-def _mosi(member: str, features: Mapping[str, str] | None, protocol: str | None) -> Dataset:
-    if member and protocol and member != protocol:
-        raise InputError(f"mosi:{member} with protocol {protocol!r}: name the protocol once")
-    return mosi_utterances.read(mosi_utterances.locate(), protocol=member or protocol, features=features)
-
-
-def _path(source: str | Path, features: Mapping[str, str] | None, protocol: str | None) -> Dataset:
-    path = Path(source)
-    if isinstance(source, str) and not path.exists() and path.name == source and not path.suffix:
-        raise InputError.unknown("data set", source, SOURCES)
-    return recognise(path).read(path, protocol=protocol, features=features)
 
 
 def _preset(source: str, preset: str) -> Dataset:

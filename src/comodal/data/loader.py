@@ -46,6 +46,9 @@ class EpochSampler(Sampler[Tensor]):
         batch_size: utterances of a batch.
         seed: of the run, 0 or more.
         minimum: fewest utterances of a batch, usually the number of modalities.
+        lengths: ``(n,)`` frames of each row; with them a batch holds utterances of similar length and little padding.
+        pool: with ``lengths``, so many batches are drawn at random and then cut along the lengths. Batches of a pool
+            depend on each other, so a large pool pads least and a small one is most random.
 
     Raises:
         InputError: there is no legal batch.
@@ -57,15 +60,26 @@ class EpochSampler(Sampler[Tensor]):
     """
 
     def __init__(
-        self, index: Sequence[int] | NDArray[np.int64], *, batch_size: int, seed: int, minimum: int = 1
+        self,
+        index: Sequence[int] | NDArray[np.int64],
+        *,
+        batch_size: int,
+        seed: int,
+        minimum: int = 1,
+        lengths: NDArray[np.int64] | None = None,
+        pool: int = 16,
     ) -> None:
         _check_sizes(len(index), batch_size, minimum)
         if seed < 0:
             raise InputError(f"seed {seed} of the batch order: give 0 or more")
+        if pool < 1:
+            raise InputError(f"pool of {pool} batches: give 1 or more")
         self.index = np.asarray(index, dtype=np.int64)
         self.batch_size = batch_size
         self.seed = seed
         self.minimum = minimum
+        self.lengths = lengths
+        self.pool = pool
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
@@ -74,8 +88,19 @@ class EpochSampler(Sampler[Tensor]):
 
     def batches(self, epoch: int) -> list[Tensor]:
         """Row numbers ``(B,)`` of every batch of an epoch."""
-        order = self.index[epoch_order(len(self.index), seed=self.seed, epoch=epoch)]
-        return list(torch.split(torch.from_numpy(order), self.batch_size))[: len(self)]
+        order = epoch_order(len(self.index), seed=self.seed, epoch=epoch)
+        if self.lengths is None:
+            return self._cut(order)[: len(self)]
+        step = self.pool * self.batch_size
+        pools = [order[start : start + step] for start in range(0, len(order), step)]
+        # Batches are cut from the long end, so that the one that may be short, and left out, is not of the longest.
+        batches = [cut for each in pools for cut in self._cut(each[np.argsort(-self.lengths[each], kind="stable")])][
+            : len(self)
+        ]
+        return [batches[k] for k in np.random.default_rng([self.seed, epoch, 1]).permutation(len(batches))]
+
+    def _cut(self, order: NDArray[np.int64]) -> list[Tensor]:
+        return list(torch.split(torch.from_numpy(self.index[order]), self.batch_size))
 
     def __iter__(self) -> Iterator[Tensor]:
         # The epoch is read with the first batch and not before: a resumed Lightning run makes this iterator before it

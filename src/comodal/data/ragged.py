@@ -17,8 +17,8 @@ from comodal.data.mapped import MappedFile
 
 __all__ = ["RaggedArray", "frame_index"]
 
-_PART = 1 << 22
-"""Values of a part: 16 MB."""
+_PART = 1 << 21
+"""Values of a part: 8 MB."""
 
 
 def frame_index(starts: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.int64]:

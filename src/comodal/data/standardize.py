@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from comodal.contracts import InputError
+from comodal.contracts import DatasetSpec, InputError
 from comodal.data.dataset import Dataset
 from comodal.data.ragged import RaggedArray
 from comodal.whole_file import write_whole
@@ -59,9 +59,7 @@ class Standardizer:
         Raises:
             InputError: no train utterance has a modality, or ``clip`` is not positive.
         """
-        moments = {
-            name: _moments(array.take(index), name, dataset.spec.name) for name, array in dataset.modalities.items()
-        }
+        moments = {name: _moments(array, index, name, dataset.spec.name) for name, array in dataset.modalities.items()}
         means, stds = ({n: pair[k] for n, pair in moments.items()} for k in (0, 1))
         return cls(means, stds, clip)
 
@@ -70,24 +68,37 @@ class Standardizer:
         """Modality to number of features that are constant in train."""
         return {name: int((std == 0).sum()) for name, std in self.std.items()}
 
+    def require(self, spec: DatasetSpec) -> None:
+        """Refuse a data set of other features.
+
+        Raises:
+            InputError: it has other modalities or dims than those learnt from.
+        """
+        learnt = {name: len(mean) for name, mean in self.mean.items()}
+        if learnt != dict(spec.dims):
+            raise InputError(
+                f"{spec.name}: features {dict(spec.dims)} where the standardiser knows {learnt}; "
+                "fit it on the same features"
+            )
+
     def transform(self, dataset: Dataset) -> Dataset:
         """Standardise every utterance.
 
         Raises:
             InputError: the data set has other modalities or dims than those learnt from.
         """
-        learnt = {name: len(mean) for name, mean in self.mean.items()}
-        if learnt != dict(dataset.spec.dims):
-            raise InputError(
-                f"{dataset.spec.name}: features {dict(dataset.spec.dims)} where the standardiser knows {learnt}; "
-                "fit it on the same features"
-            )
-        return dataset.with_features({name: self._scale(name, a) for name, a in dataset.modalities.items()})
+        self.require(dataset.spec)
+        return dataset.with_features({name: self.scale(name, array) for name, array in dataset.modalities.items()})
 
-    def _scale(self, name: str, array: RaggedArray) -> RaggedArray:
-        mean, std = self.mean[name], self.std[name]
-        inverse = np.divide(1.0, std, out=np.zeros_like(std), where=std > 0)
-        values = np.empty_like(array.values)
+    def inverse(self, name: str) -> NDArray[np.float64]:
+        """``(d,)`` what the features of a modality are multiplied by, 0 for a feature that is constant in train."""
+        std = self.std[name]
+        return np.divide(1.0, std, out=np.zeros_like(std), where=std > 0)
+
+    def scale(self, name: str, array: RaggedArray) -> RaggedArray:
+        """Standardise one modality, in memory."""
+        mean, inverse = self.mean[name], self.inverse(name)
+        values = np.empty(array.values.shape, dtype=np.float32)
         # In double precision, a chunk at a time: a large mean over a small spread cancels in single precision.
         for start in range(0, len(values), _CHUNK):
             part = slice(start, start + _CHUNK)
@@ -122,12 +133,25 @@ class Standardizer:
             raise InputError(f"{path}: not a readable standardiser ({error}); train again to make one") from error
 
 
-def _moments(array: RaggedArray, name: str, source: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    if not len(array.values):
+def _moments(
+    array: RaggedArray, index: NDArray[np.int64], name: str, source: str
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Of the frames of some utterances, a part at a time: a large data set is not in memory."""
+    count = int(array.lengths[index].sum())
+    if not count:
         raise InputError(f"{source}: no train utterance has modality {name!r}; leave it out (features=..., --features)")
-    mean = array.values.mean(axis=0, dtype=np.float64)
-    second = np.zeros_like(mean)
-    for start in range(0, len(array.values), _CHUNK):
-        second += np.square(array.values[start : start + _CHUNK] - mean).sum(axis=0)
-    std = np.sqrt(second / len(array.values))
+    total = np.zeros(array.dim)
+    for values in _frames(array, index):
+        total += values.sum(axis=0, dtype=np.float64)
+    mean = total / count
+    second = np.zeros(array.dim)
+    for values in _frames(array, index):
+        second += np.square(values - mean).sum(axis=0)
+    std = np.sqrt(second / count)
     return mean, np.where(std > _FLOOR * np.hypot(mean, std), std, 0.0)
+
+
+def _frames(array: RaggedArray, index: NDArray[np.int64]) -> Iterator[NDArray[np.float32]]:
+    for rows in array.groups(index):
+        yield array.take(rows).values
+        array.release()

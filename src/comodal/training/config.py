@@ -99,6 +99,8 @@ class TrainingConfig:
         patience: epochs without a better validation loss before training stops.
         task_loss: ``l1``, ``mse`` or ``smooth_l1``.
         gradient_clip: largest norm of the model's gradient; 0 for none.
+        length_pool: batches among which utterances are sorted by length, so that a batch of sequences is padded little;
+            0 for batches at random.
         train_share: share of the training utterances used, in (0, 1]; whole videos are kept or left out.
         accelerator: Lightning's name of the device: ``cpu``, ``gpu``, ``auto``.
         precision: Lightning's name, for example ``32-true`` or ``bf16-mixed``.
@@ -111,6 +113,7 @@ class TrainingConfig:
     patience: int = 10
     task_loss: str = "l1"
     gradient_clip: float = 1.0
+    length_pool: int = 0
     train_share: float = 1.0
     accelerator: str = "cpu"
     precision: str = "32-true"
@@ -120,7 +123,7 @@ class TrainingConfig:
         for name in positive:
             if getattr(self, name) <= 0:
                 raise InputError(f"training.{name} is {getattr(self, name)}: give a positive number")
-        for name in ("weight_decay", "gradient_clip"):
+        for name in ("weight_decay", "gradient_clip", "length_pool"):
             if getattr(self, name) < 0:
                 raise InputError(f"training.{name} is {getattr(self, name)}: give a number that is not negative")
         if not 0 < self.train_share <= 1:

@@ -47,7 +47,10 @@ class FoldData:
 
     def train_sampler(self, config: RunConfig, *, purpose: str = "batches") -> EpochSampler:
         """Rows of the training batches; their order depends on the seed, the purpose and the epoch alone."""
-        return train_sampler(self.partition, self.groups, config, len(self.view.spec.modalities), purpose)
+        lengths = self.view.lengths if config.training.length_pool else None
+        return train_sampler(
+            self.partition, self.groups, config, len(self.view.spec.modalities), purpose=purpose, lengths=lengths
+        )
 
     def valid_loader(self) -> DataLoader[MultimodalBatch]:
         """The validation part in order."""
@@ -75,22 +78,31 @@ def prepare(dataset: Dataset, partition: Partition) -> FoldData:
         ('text', 'audio', 'vision')
     """
     standardizer = Standardizer.fit(dataset, partition.train)
-    return FoldData(TensorView(standardizer.transform(dataset)), partition, standardizer, dataset.group)
+    return FoldData(TensorView(dataset, standardizer), partition, standardizer, dataset.group)
 
 
 def train_sampler(
-    partition: Partition, groups: NDArray[Any], config: RunConfig, modalities: int, purpose: str = "batches"
+    partition: Partition,
+    groups: NDArray[Any],
+    config: RunConfig,
+    modalities: int,
+    *,
+    purpose: str = "batches",
+    lengths: NDArray[np.int64] | None = None,
 ) -> EpochSampler:
     """Training batches of at least as many utterances as modalities, fewer of which have no broken pairing.
 
     Raises:
         InputError: no such batch can be made of the training part.
     """
+    rows = training_rows(partition.train, groups, config)
     return EpochSampler(
-        training_rows(partition.train, groups, config),
+        rows,
         batch_size=config.training.batch_size,
         seed=stream_seed(config.seed, purpose),
         minimum=max(2, modalities),
+        lengths=None if lengths is None else lengths[rows],
+        pool=max(1, config.training.length_pool),
     )
 
 

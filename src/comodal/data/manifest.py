@@ -1,0 +1,131 @@
+"""The description of a converted data set, ``dataset.json``."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from comodal.contracts import InputError
+from comodal.data.cleaning_report import CleaningReport
+from comodal.data.formats.interface import Division
+from comodal.data.inspection import Inspection
+
+__all__ = ["MANIFEST", "Manifest", "manifest_file", "read_manifest", "recognises"]
+
+MANIFEST = "dataset.json"
+_KIND = "comodal dataset"
+_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What ``dataset.json`` says.
+
+    Attributes:
+        name: of the data set.
+        format: family of the files it was made from.
+        source: name of each of these files to its SHA-256.
+        utterances: how many are stored.
+        dims: features a frame by name of the features.
+        files: path of each stored file, relative to the folder, to its SHA-256.
+        label_range: smallest and largest legal label.
+        divisions: protocols.
+        defaults: features that are modalities unless told otherwise.
+        cleaning: what was changed on the way in.
+        inspection: what the files held before that.
+        facts: what else is worth telling.
+    """
+
+    name: str
+    format: str
+    source: Mapping[str, str]
+    utterances: int
+    dims: Mapping[str, int]
+    files: Mapping[str, str]
+    label_range: tuple[float, float]
+    divisions: Mapping[str, Division]
+    defaults: tuple[str, ...]
+    cleaning: CleaningReport
+    inspection: Inspection
+    facts: Mapping[str, str] = field(default_factory=dict)
+
+    def feature_file(self, name: str) -> str:
+        """Path of a feature set, relative to the folder; a number, since a name may be no name for a file."""
+        return f"features/{list(self.dims).index(name)}.arrow"
+
+    def as_json(self) -> str:
+        """The text of ``dataset.json``, with the SHA-256 of everything it says."""
+        plain = {**asdict(self), "inspection": self.inspection.as_dict(), "cleaning": self.cleaning.as_dict()}
+        for division in plain["divisions"].values():
+            division["warned"] = sorted(division["warned"])
+        head = {"kind": _KIND, "version": _VERSION, "sha256": _digest(plain)}
+        return json.dumps({**head, **plain}, indent=1, ensure_ascii=False) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> Manifest:
+        """Read what :meth:`as_json` gave.
+
+        Raises:
+            ValueError, TypeError, KeyError, AttributeError: it is something else, or was changed.
+        """
+        plain = json.loads(text)
+        if plain.pop("kind") != _KIND or plain.pop("version") != _VERSION:
+            raise ValueError(f"not a {_KIND} of version {_VERSION}")
+        if plain.pop("sha256") != _digest(plain):
+            raise ValueError("it was changed after it was written")
+        divisions = {
+            name: Division(**{**division, "warned": frozenset(division["warned"])})
+            for name, division in plain["divisions"].items()
+        }
+        low, high = plain["label_range"]
+        cleaning = {**plain["cleaning"], "dropped": tuple(plain["cleaning"]["dropped"])}
+        return cls(
+            **{
+                **plain,
+                "divisions": divisions,
+                "label_range": (low, high),
+                "defaults": tuple(plain["defaults"]),
+                "cleaning": CleaningReport(**cleaning),
+                "inspection": Inspection.from_dict(plain["inspection"]),
+            }
+        )
+
+
+def _digest(plain: Mapping[str, Any]) -> str:
+    """SHA-256 of the values, whatever white space stands between them."""
+    return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
+
+
+def manifest_file(path: Path) -> Path:
+    """Where the description of a data set lies, given its folder or the description itself."""
+    return path / MANIFEST if path.is_dir() else path
+
+
+def recognises(path: Path) -> bool:
+    """A folder with a ``dataset.json`` of this kind, or that file."""
+    file = manifest_file(path)
+    try:
+        if file.name != MANIFEST or not file.is_file():
+            return False
+        with file.open(encoding="utf-8", errors="replace") as opened:
+            return f'"kind": "{_KIND}"' in opened.read(200)
+    except OSError:
+        return False
+
+
+def read_manifest(path: Path) -> Manifest:
+    """What a converted data set says of itself.
+
+    Raises:
+        InputError: there is none, or it is damaged or of another version.
+    """
+    file = manifest_file(path)
+    try:
+        return Manifest.from_json(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        why = " ".join(str(error).split())
+        raise InputError(f"{file}: not a readable description ({why}); convert the data set again") from error

@@ -1,0 +1,211 @@
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from comodal.contracts import InputError
+from comodal.data.assemble import assemble
+from comodal.data.cache import cache_folder, cached
+from comodal.data.formats.interface import Division
+from comodal.data.formats.mosi_utterances import open_source
+from comodal.data.load import load
+
+CODE = """
+import sys, time
+from pathlib import Path
+import numpy as np
+from comodal.data.cache import cached
+from comodal.data.formats.interface import Block, Division, Source
+from comodal.data.ragged import RaggedArray
+
+file = Path(sys.argv[1])
+
+def blocks(names):
+    print("read", flush=True)
+    sys.stdin.readline()
+    time.sleep(0.3)
+    yield Block(np.array(["a_0"]), np.array(["a"]), np.zeros(1, np.float32),
+                {"text": RaggedArray.from_vectors(np.full((1, 2), 7))}, {"split": np.array(["train"])})
+
+source = cached(Source(file, "toy", {"text": 2}, {"file": Division()}, blocks, files=(file,)))
+(block,) = source.blocks(["text"])
+print(block.modalities["text"].values.tolist())
+"""
+
+
+@pytest.fixture(autouse=True)
+def root(tmp_path, monkeypatch):
+    monkeypatch.setenv("COMODAL_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def counted(tmp_path, source):
+    """A source with a file, and how often its blocks were asked for."""
+    file = tmp_path / "made.pkl"
+    file.write_bytes(b"content")
+    calls = []
+
+    def blocks(features):
+        calls.append(list(features))
+        return source.blocks(features)
+
+    return replace(source, path=file, files=(file,), blocks=blocks), calls
+
+
+def entries(root):
+    return sorted(path.name for path in root.iterdir() if path.is_dir())
+
+
+def test_the_environment_says_where(root, monkeypatch, tmp_path):
+    assert cache_folder() == root
+    monkeypatch.delenv("COMODAL_CACHE")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "platform"))
+    assert "comodal" in cache_folder().name
+    monkeypatch.setenv("COMODAL_CACHE", "")
+    assert "comodal" in cache_folder().name
+
+
+def test_converted_once(counted, root):
+    source, calls = counted
+    first = cached(source)
+    assert first.format == "comodal"
+    assert calls == [["text", "audio"]]
+    again = cached(source)
+    assert len(calls) == 1
+    assert again.path == first.path
+    assert len(entries(root)) == 1
+    for found in (first, again):
+        (block,) = found.blocks(["audio"])
+        expected = assemble(counted[0]).modalities["audio"]
+        assert block.modalities["audio"].values.tobytes() == expected.values.tobytes()
+
+
+def test_progress_is_told(counted):
+    told = []
+    cached(counted[0], seen=told.append)
+    cached(counted[0], seen=told.append)
+    assert told == [4, 2, 3]
+
+
+def test_other_content_makes_another_entry(counted, root):
+    source, calls = counted
+    cached(source)
+    source.files[0].write_bytes(b"changed")
+    cached(source)
+    assert len(calls) == 2
+    assert len(entries(root)) == 2
+
+
+def test_a_file_that_moved_is_the_same(counted, tmp_path):
+    source, calls = counted
+    cached(source)
+    (tmp_path / "elsewhere").mkdir()
+    moved = tmp_path / "elsewhere" / "made.pkl"
+    source.files[0].rename(moved)
+    cached(replace(source, path=moved, files=(moved,)))
+    assert len(calls) == 1
+
+
+def test_another_way_of_reading_makes_another_entry(counted, root):
+    source, _ = counted
+    others = (
+        {"divisions": {"mine": Division()}},
+        {"label_range": (-1.0, 1.0)},
+        {"format": "other"},
+        {"name": "other"},
+        {"facts": {"a": "b"}},
+    )
+    for changes in ({}, *others):
+        cached(replace(source, **changes))
+    assert len(entries(root)) == 1 + len(others)
+
+
+def test_a_source_that_is_damaged_leaves_no_entry(counted, root):
+    source, _ = counted
+
+    def blocks(_):
+        raise InputError("made.pkl: damaged; get it again")
+
+    with pytest.raises(InputError, match=r"^made.pkl: damaged; get it again$"):
+        cached(replace(source, blocks=blocks))
+    assert entries(root) == []
+
+
+def test_a_cache_that_cannot_be_written(counted, monkeypatch, tmp_path):
+    (tmp_path / "taken").write_text("a file where a folder is needed")
+    monkeypatch.setenv("COMODAL_CACHE", str(tmp_path / "taken" / "cache"))
+    with pytest.raises(InputError, match=r"cannot be written .*\(COMODAL_CACHE moves the cache\)$") as error:
+        cached(counted[0])
+    assert "\n" not in str(error.value)
+
+
+def test_a_damaged_entry_says_what_to_remove(counted):
+    found = cached(counted[0])
+    (found.path / "utterances.arrow").write_bytes(b"")
+    with pytest.raises(InputError, match=r"utterances.arrow: .*; remove the folder .*, it is made again") as error:
+        list(cached(counted[0]).blocks(["text"]))
+    assert str(found.path) in str(error.value)
+    text = (found.path / "dataset.json").read_text()
+    (found.path / "dataset.json").write_text(text[:500])
+    with pytest.raises(InputError, match=r"dataset.json: .*; remove the folder"):
+        cached(counted[0])
+    shutil.rmtree(found.path)
+    assert len(list(cached(counted[0]).blocks(["text"]))) == 1
+
+
+def test_something_else_at_the_place_of_an_entry(counted):
+    found = cached(counted[0])
+    (found.path / "dataset.json").unlink()
+    with pytest.raises(InputError, match=r"exists already; remove the folder"):
+        cached(counted[0])
+
+
+def test_two_at_once_convert_once(tmp_path, root):
+    file = tmp_path / "made.pkl"
+    file.write_bytes(b"content")
+    command = [sys.executable, "-c", CODE, str(file)]
+    both = [
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    told = [process.communicate("\n", timeout=60) for process in both]
+    assert [process.returncode for process in both] == [0, 0], told
+    assert sorted(out for out, _ in told) == ["[[7.0, 7.0]]\n", "read\n[[7.0, 7.0]]\n"]
+    assert len(entries(root)) == 1
+
+
+@pytest.mark.mosi
+def test_the_real_file_through_the_cache_is_bit_for_bit_the_direct_one(mosi_dir, monkeypatch, root):
+    monkeypatch.setenv("COMODAL_MOSI_DIR", str(mosi_dir))
+    direct = assemble(open_source(Path(mosi_dir)), protocol="clean")
+    for _ in range(2):
+        through = load("mosi:clean")
+        equal(through, direct)
+        assert through.cleaning is None
+    (entry,) = entries(root)
+    equal(load(root / entry, protocol="clean"), direct)
+
+
+def equal(found, expected):
+    assert found.spec == expected.spec
+    for name in ("id", "group", "target", "transcript"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(expected, name))
+    assert found.target.tobytes() == expected.target.tobytes()
+    assert set(found.columns) == set(expected.columns)
+    for name, column in expected.columns.items():
+        np.testing.assert_array_equal(found.columns[name], column)
+        assert found.columns[name].dtype.kind == column.dtype.kind
+    for name, array in expected.modalities.items():
+        assert found.modalities[name].values.tobytes() == array.values.tobytes()
+        assert found.modalities[name].offsets.tobytes() == array.offsets.tobytes()
+    for mine, theirs in zip(found.partitions, expected.partitions, strict=True):
+        assert mine.name == theirs.name
+        for split, index in theirs.splits.items():
+            np.testing.assert_array_equal(mine.splits[split], index)

@@ -1,0 +1,303 @@
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from comodal.contracts import InputError
+from comodal.data import arrow, cleaning
+from comodal.data.assemble import assemble
+from comodal.data.cleaning import clean
+from comodal.data.formats.interface import Division
+from comodal.data.manifest import Manifest, read_manifest
+from comodal.data.ragged import RaggedArray
+from comodal.data.spool import Spool
+from comodal.data.store import open_store, write_store
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=15)
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def whole(source, features=None):
+    (block,) = source.blocks(list(source.dims) if features is None else features)
+    return block
+
+
+def same(found, expected):
+    assert found.offsets.tolist() == expected.offsets.tolist()
+    assert found.values.tobytes() == expected.values.tobytes()
+
+
+def with_values(block, name, values):
+    return replace(block, modalities={**block.modalities, name: block.modalities[name].with_values(values)})
+
+
+@pytest.fixture
+def dirty(make_block, make_source):
+    """Non-finite features everywhere, in train, elsewhere and in a column that has no finite train value."""
+    rng = np.random.default_rng(5)
+    blocks = []
+    for split, lengths in (("train", [2, 0, 3, 1]), ("none", [2]), ("valid", [1, 4]), ("test", [5, 1, 2])):
+        block = make_block(split, lengths)
+        for name, array in block.modalities.items():
+            values = array.values.copy()
+            values[rng.random(values.shape) < 0.3] = rng.choice([np.nan, np.inf, -np.inf])
+            if split == "train":
+                values[:, -1] = np.nan
+            block = with_values(block, name, values)
+        fold = np.arange(len(block)) % 3 - (split == "none")
+        blocks.append(replace(block, columns={**block.columns, "fold": fold}))
+    return make_source(*blocks)
+
+
+class TestRoundTrip:
+    @settings(max_examples=20, deadline=None)
+    @given(
+        blocks=st.lists(st.lists(st.integers(0, 4), min_size=1, max_size=4), min_size=1, max_size=3),
+        words=st.lists(TEXT, min_size=12, max_size=12),
+        dim=st.integers(1, 3),
+    )
+    def test_every_value_comes_back(self, tmp_path_factory, make_block, make_source, *, blocks, words, dim):
+        rng, made = np.random.default_rng(0), []
+        for k, lengths in enumerate(blocks):
+            n = len(lengths)
+            frames = [rng.normal(size=(length, dim)).astype(np.float32) for length in lengths]
+            block = make_block(f"b{k}", lengths, transcript=np.array(words[4 * k : 4 * k + n], dtype=object))
+            block = replace(block, modalities={**block.modalities, "a/b *": RaggedArray.from_rows(frames)})
+            made.append(replace(block, columns={**block.columns, "id": np.array(["x"] * n), "fold": np.arange(n)}))
+        divisions = {"file": Division(), "folds": Division("fold", 3, {"sound": "audio"}, "beware {features}")}
+        source = make_source(*made, divisions=divisions, defaults=("audio",), facts={"from": "nowhere"}, name="toy")
+        folder = tmp_path_factory.mktemp("store") / "set"
+        manifest = write_store(source, folder, digests={"made.pkl": "0" * 64})
+        opened = open_store(folder)
+        found = whole(opened)
+        for name in source.dims:
+            same(found.modalities[name], RaggedArray.concatenate([block.modalities[name] for block in made]))
+        for name in ("id", "group", "target", "transcript"):
+            assert getattr(found, name).tolist() == [x for b in made for x in getattr(b, name).tolist()]
+        for name in made[0].columns:
+            assert found.columns[name].tolist() == [x for b in made for x in b.columns[name].tolist()]
+            assert found.columns[name].dtype.kind == made[0].columns[name].dtype.kind
+        assert read_manifest(folder) == manifest == Manifest.from_json(manifest.as_json())
+        assert opened.divisions == divisions
+        assert opened.dims == dict(source.dims)
+        assert list(opened.dims) == list(source.dims)
+        assert (opened.defaults, opened.facts, opened.name) == (("audio",), {"from": "nowhere"}, "toy")
+        assert opened.n_utterances == len(found) == manifest.inspection.utterances
+        assert manifest.source == {"made.pkl": "0" * 64}
+
+    def test_the_description_holds_what_was_counted(self, tmp_path, source):
+        manifest = write_store(source, tmp_path / "set")
+        assert manifest.inspection.splits == {"file": {"train": 4, "valid": 2, "test": 3}}
+        assert manifest.inspection.normalised == {"ids were made up": 9}
+        assert json.loads((tmp_path / "set" / "dataset.json").read_text())["utterances"] == 9
+        assert names(tmp_path / "set") == ["dataset.json", "features", "utterances.arrow"]
+        assert names(tmp_path / "set" / "features") == ["0.arrow", "1.arrow"]
+        assert {manifest.feature_file(name) for name in ("text", "audio")} < set(manifest.files)
+
+    def test_arrays_are_views_of_the_files(self, tmp_path, source):
+        write_store(source, tmp_path / "set")
+        block = whole(open_store(tmp_path / "set"))
+        for array in block.modalities.values():
+            assert array.mapping is not None
+            assert not array.values.flags.writeable
+            assert not array.values.flags.owndata
+        assert block.transcript.dtype == object
+        assert not block.target.flags.writeable
+
+    def test_features_that_are_not_asked_for_are_not_opened(self, tmp_path, source):
+        manifest = write_store(source, tmp_path / "set")
+        (tmp_path / "set" / manifest.feature_file("text")).unlink()
+        assert list(whole(open_store(tmp_path / "set"), ["audio"]).modalities) == ["audio"]
+
+    def test_blocks_are_told_of(self, tmp_path, source):
+        told = []
+        write_store(source, tmp_path / "set", seen=told.append)
+        assert told == [4, 2, 3]
+
+    def test_modality_nobody_has_and_no_transcripts_and_no_division(self, tmp_path, make_block, make_source):
+        block = make_block("train", [0, 0], transcript=None)
+        write_store(make_source(block, divisions={}), tmp_path / "set")
+        found = whole(open_store(tmp_path / "set"))
+        assert found.modalities["audio"].lengths.tolist() == [0, 0]
+        assert found.modalities["audio"].dim == 2
+        assert found.transcript is None
+
+
+class TestCleaning:
+    def test_labels(self, tmp_path, make_block, make_source):
+        block = make_block("train", [1, 2, 3, 0], target=np.array([np.nan, 3.5, -np.inf, 1], dtype=np.float64))
+        manifest = write_store(make_source(block), tmp_path / "set")
+        found = whole(open_store(tmp_path / "set"))
+        assert found.id.tolist() == ["train1_0", "train3_0"]
+        assert found.target.tolist() == [3, 1]
+        assert found.target.dtype == np.float32
+        assert found.modalities["audio"].lengths.tolist() == [2, 0]
+        same(found.modalities["audio"], block.modalities["audio"].take(np.array([1, 3])))
+        assert found.transcript.tolist() == ["train says 1 things", "train says 3 things"]
+        assert manifest.cleaning.dropped == ("train0_0", "train2_0")
+        assert manifest.cleaning.clipped_labels == 1
+        assert manifest.inspection.utterances == 4
+        assert open_store(tmp_path / "set").cleaning == manifest.cleaning
+
+    @pytest.mark.parametrize("values", [1 << 25, 7])
+    @pytest.mark.parametrize("division", [Division(), Division("fold", 3)])
+    def test_features_as_clean_does_it(self, tmp_path, dirty, division, values, monkeypatch):
+        monkeypatch.setattr(cleaning, "_VALUES", values)
+        source = replace(dirty, divisions={"one": division})
+        expected, report = clean(assemble(source))
+        manifest = write_store(source, tmp_path / "set")
+        found = assemble(open_store(tmp_path / "set"))
+        assert found.id.tolist() == expected.id.tolist()
+        for name, array in expected.modalities.items():
+            same(found.modalities[name], array)
+            assert np.isfinite(array.values).all()
+        for mine, theirs in zip(found.partitions, expected.partitions, strict=True):
+            assert mine.name == theirs.name
+            assert [r.tolist() for r in mine.splits.values()] == [r.tolist() for r in theirs.splits.values()]
+        outside = manifest.utterances - len(expected)
+        assert outside == 1
+        assert manifest.cleaning.replaced_values["text"] >= report.replaced_values["text"] > 0
+        assert all(np.isfinite(a.values).all() for a in whole(open_store(tmp_path / "set")).modalities.values())
+
+    def test_medians_by_hand(self, tmp_path, make_block, make_source):
+        blocks = [
+            with_values(make_block("train", [1, 1, 1, 1]), "audio", np.array([[1, 9], [np.nan, 9], [2, 9], [6, 9]])),
+            with_values(make_block("test", [1, 1]), "audio", np.array([[np.inf, 9], [100, -np.inf]])),
+        ]
+        manifest = write_store(make_source(*blocks), tmp_path / "set")
+        found = whole(open_store(tmp_path / "set")).modalities["audio"].values
+        assert found.tolist() == [[1, 9], [2, 9], [2, 9], [6, 9], [2, 9], [100, 9]]
+        assert manifest.cleaning.replaced_values == {"text": 0, "audio": 3}
+        assert manifest.cleaning.replaced_utterances == {"text": 0, "audio": 3}
+
+    def test_clean_data_carry_no_report(self, tmp_path, source):
+        write_store(source, tmp_path / "set")
+        assert open_store(tmp_path / "set").cleaning is None
+
+
+def interrupted(source, error):
+    def blocks(features):
+        yield next(source.blocks(features))
+        raise error
+
+    return replace(source, blocks=blocks)
+
+
+class TestWholeOrNot:
+    @pytest.mark.parametrize("error", [InputError("damaged; get it again"), KeyboardInterrupt(), MemoryError()])
+    def test_a_source_that_breaks_off(self, tmp_path, source, error):
+        with pytest.raises(type(error)):
+            write_store(interrupted(source, error), tmp_path / "set")
+        assert names(tmp_path) == []
+
+    def test_an_error_of_reading_is_one_of_the_source(self, tmp_path, source):
+        with pytest.raises(InputError, match=r"made.pkl: cannot be read \(Input/output error\); check"):
+            write_store(interrupted(source, OSError(5, "Input/output error")), tmp_path / "set")
+        assert names(tmp_path) == []
+
+    @pytest.mark.parametrize(("owner", "method"), [(Spool, "append"), (arrow._Sink, "write"), (arrow._Sink, "sync")])
+    def test_a_full_disk(self, tmp_path, source, monkeypatch, owner, method):
+        def full(*_):
+            raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr(owner, method, full)
+        with pytest.raises(InputError, match=r"set: cannot be written \(No space left.*; free space or choose"):
+            write_store(source, tmp_path / "set")
+        assert names(tmp_path) == []
+
+    def test_a_folder_that_exists_is_not_touched(self, tmp_path, source):
+        write_store(source, tmp_path / "set")
+        before = {path: path.stat().st_mtime_ns for path in (tmp_path / "set").rglob("*")}
+        with pytest.raises(InputError, match="set: exists already"):
+            write_store(source, tmp_path / "set")
+        assert {path: path.stat().st_mtime_ns for path in (tmp_path / "set").rglob("*")} == before
+        assert names(tmp_path) == ["set"]
+
+    @pytest.mark.parametrize("name", ["file/set", "x" * 255])
+    def test_a_place_where_nothing_can_be_made(self, tmp_path, source, name):
+        (tmp_path / "file").write_text("taken")
+        with pytest.raises(InputError, match="cannot be written") as error:
+            write_store(source, tmp_path / name)
+        assert "\n" not in str(error.value)
+        assert names(tmp_path) == ["file"]
+
+    def test_killed(self, tmp_path, source):
+        code = (
+            "import sys, time, numpy as np; from pathlib import Path\n"
+            "from comodal.data.formats.interface import Block, Division, Source\n"
+            "from comodal.data.ragged import RaggedArray\n"
+            "from comodal.data.store import write_store\n"
+            "def blocks(names):\n"
+            "    for k in range(100):\n"
+            "        yield Block(np.array([f'{k}_0']), np.array([str(k)]), np.zeros(1, np.float32),"
+            " {'text': RaggedArray.from_vectors(np.ones((1, 2)))}, {'split': np.array(['train'])})\n"
+            "        print(k, flush=True)\n"
+            "        time.sleep(60 * (k > 2))\n"
+            "write_store(Source(Path('x'), 'toy', {'text': 2}, {'file': Division()}, blocks), Path(sys.argv[1]))\n"
+        )
+        process = subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "set")], stdout=subprocess.PIPE)
+        assert process.stdout is not None
+        for _ in range(4):
+            process.stdout.readline()
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        process.stdout.close()
+        assert names(tmp_path) == [".set.partial"]
+        write_store(source, tmp_path / "set")
+        assert names(tmp_path) == ["set"]
+        assert len(whole(open_store(tmp_path / "set"))) == 9
+
+
+class TestSourcesThatAreNotWhatTheySay:
+    def convert(self, source, folder):
+        with pytest.raises(InputError) as error:
+            write_store(source, folder / "set")
+        assert "\n" not in str(error.value)
+        assert names(folder) == []
+        return str(error.value)
+
+    def test_nobody_has_a_label(self, tmp_path, make_block, make_source):
+        block = make_block("train", [1, 1], target=np.full(2, np.nan, dtype=np.float32))
+        assert "made.pkl: no utterance with a label" in self.convert(make_source(block), tmp_path)
+
+    def test_no_utterance_at_all(self, tmp_path, source):
+        message = self.convert(replace(source, blocks=lambda _: iter(())), tmp_path)
+        assert "made.pkl: no utterance with a label" in message
+
+    def test_features_are_lacking_or_of_another_width(self, tmp_path, make_block, make_source):
+        first, other = make_block("train", [1, 1]), make_block("test", [2, 2])
+        fewer = replace(other, modalities={"text": other.modalities["text"]})
+        message = self.convert(replace(make_source(first), blocks=lambda _: iter([first, fewer])), tmp_path)
+        assert message.startswith("made.pkl: features {'text': 3} in one part where {'text': 3, 'audio': 2}")
+        wider = replace(other, modalities={**other.modalities, "audio": RaggedArray.from_vectors(np.ones((2, 5)))})
+        assert "'audio': 5} in one part" in self.convert(make_source(first, wider), tmp_path)
+
+    def test_a_protocol_without_its_column(self, tmp_path, make_block, make_source):
+        source = make_source(make_block("train", [1]), divisions={"nested": Division("fold", 5)})
+        assert "made.pkl: no column 'fold', which protocol 'nested' needs" in self.convert(source, tmp_path)
+
+    def test_blocks_with_other_columns(self, tmp_path, make_block, make_source):
+        blocks = make_block("train", [1]), make_block("test", [1], transcript=None)
+        assert "made.pkl: splits hold different columns" in self.convert(make_source(*blocks), tmp_path)
+
+    def test_columns_in_another_order_are_the_same(self, tmp_path, make_block, make_source):
+        first, second = make_block("train", [1]), make_block("test", [1])
+        second = replace(second, columns=dict(reversed(second.columns.items())))
+        write_store(make_source(first, second), tmp_path / "set")
+        assert whole(open_store(tmp_path / "set")).columns["split"].tolist() == ["train", "test"]
+
+    def test_a_column_that_cannot_be_stored(self, tmp_path, make_block, make_source):
+        block = make_block("train", [1], transcript=np.array([None]))
+        message = self.convert(make_source(block), tmp_path)
+        assert message.startswith("made.pkl: column 'transcript' has 1 missing values")

@@ -1,0 +1,216 @@
+"""Converted data sets that were damaged, and how little memory converting and reading takes."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from comodal.contracts import InputError
+from comodal.data import arrow, store
+from comodal.data.assemble import assemble
+from comodal.data.manifest import read_manifest, recognises
+from comodal.data.ragged import RaggedArray
+from comodal.data.store import open_store, write_store
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def whole(source, features=None):
+    (block,) = source.blocks(list(source.dims) if features is None else features)
+    return block
+
+
+def with_values(block, name, values):
+    return replace(block, modalities={**block.modalities, name: block.modalities[name].with_values(values)})
+
+
+@pytest.fixture
+def folder(tmp_path, source):
+    write_store(source, tmp_path / "set")
+    return tmp_path / "set"
+
+
+class TestDamage:
+    def test_every_flipped_bit_of_the_description_is_seen(self, folder):
+        """White space apart, which says nothing."""
+        file, draw, refused = folder / "dataset.json", random.Random(0), []
+        before = read_manifest(folder)
+        text = file.read_bytes()
+        for _ in range(300):
+            flipped = bytearray(text)
+            flipped[draw.randrange(len(text))] ^= 1 << draw.randrange(8)
+            file.write_bytes(flipped)
+            try:
+                found = read_manifest(folder)
+            except InputError as error:
+                refused.append(str(error))
+            else:
+                assert found == before
+        assert len(refused) > 200
+        assert "\n" not in "".join(refused)
+
+    @pytest.mark.parametrize("content", ["", "{}", "[]", "null", '"x"', "{", "[" * 100_000, "\x00" * 50])
+    def test_another_description(self, folder, content):
+        (folder / "dataset.json").write_text(content)
+        with pytest.raises(InputError, match=r"dataset.json: not a readable description .*convert the data set again"):
+            open_store(folder)
+
+    @pytest.mark.parametrize("share", [0.1, 0.5, 0.9, 0.99])
+    def test_a_truncated_description(self, folder, share):
+        text = (folder / "dataset.json").read_text()
+        (folder / "dataset.json").write_text(text[: int(len(text) * share)])
+        with pytest.raises(InputError, match=r"dataset.json: not a readable description"):
+            open_store(folder)
+
+    def test_changed_by_hand_and_other_versions(self, folder):
+        file = folder / "dataset.json"
+        text = file.read_text()
+        file.write_text(text.replace('"utterances": 9', '"utterances": 8', 1))
+        with pytest.raises(InputError, match="it was changed after it was written"):
+            open_store(folder)
+        file.write_text(text.replace('"version": 1', '"version": 2', 1))
+        with pytest.raises(InputError, match="not a comodal dataset of version 1"):
+            open_store(folder)
+        file.write_text(json.dumps(json.loads(text)))  # the same on one line
+        assert open_store(folder).n_utterances == 9
+
+    @pytest.mark.parametrize("name", ["utterances.arrow", "features/0.arrow", "features/1.arrow"])
+    @pytest.mark.parametrize("damage", ["missing", "empty", "truncated", "folder", "text", "zeros"])
+    def test_files(self, folder, name, damage):
+        file = folder / name
+        data = file.read_bytes()
+        file.unlink()
+        contents = {
+            "empty": b"",
+            "truncated": data[: len(data) // 2],
+            "text": b"id,label\n" * 100,
+            "zeros": bytes(len(data)),
+        }
+        if damage == "folder":
+            file.mkdir()
+        elif damage in contents:
+            file.write_bytes(contents[damage])
+        with pytest.raises(InputError, match=f"{name}: .*convert the data set again") as error:
+            whole(open_store(folder))
+        assert "\n" not in str(error.value)
+
+    def test_swapped_files(self, folder, tmp_path, make_block, make_source):
+        (folder / "features" / "0.arrow").rename(tmp_path / "0")
+        (folder / "features" / "1.arrow").rename(folder / "features" / "0.arrow")
+        (tmp_path / "0").rename(folder / "features" / "1.arrow")
+        with pytest.raises(InputError, match=r"0.arrow: does not hold features 'text' of 3 numbers"):
+            whole(open_store(folder))
+        block = make_block("train", [1, 1])
+        two = replace(block, modalities=dict.fromkeys(("text", "other"), block.modalities["text"]))
+        write_store(make_source(two), tmp_path / "two")
+        (tmp_path / "two" / "features" / "1.arrow").rename(tmp_path / "two" / "features" / "0.arrow")
+        with pytest.raises(InputError, match=r"0.arrow: does not hold features 'text' of 3 numbers"):
+            whole(open_store(tmp_path / "two"), ["text"])
+
+    @pytest.mark.parametrize("name", ["utterances.arrow", "features/1.arrow"])
+    def test_files_of_another_data_set(self, folder, tmp_path, make_block, make_source, name):
+        write_store(make_source(make_block("train", [1, 2])), tmp_path / "other")
+        (tmp_path / "other" / name).rename(folder / name)
+        with pytest.raises(InputError, match=r"set.*convert the data set again"):
+            whole(open_store(folder))
+
+    def test_a_table_without_what_is_needed(self, folder):
+        for columns, lacking in (({"id": np.arange(9)}, "group"), ({}, "group")):
+            table = {"id": np.array(["x"] * 9), "target": np.zeros(9), **columns}
+            (folder / "utterances.arrow").unlink()
+            arrow.write_columns(folder / "utterances.arrow", table)
+            with pytest.raises(InputError, match=f"utterances.arrow: no column '(column.split|{lacking})'"):
+                whole(open_store(folder))
+
+
+def test_recognised_by_its_description(folder, tmp_path):
+    assert recognises(folder)
+    assert recognises(folder / "dataset.json")
+    assert not recognises(folder / "utterances.arrow")
+    assert not recognises(tmp_path)
+    assert not recognises(tmp_path / "nothing" / "there")
+    other = tmp_path / "dataset.json"
+    other.write_text('{"kind": "something else"}')
+    assert not recognises(other)
+    other.write_bytes(b"\xff" * 300)
+    assert not recognises(other)
+    other.unlink()
+    os.mkfifo(other)
+    assert not recognises(other)  # and does not wait for somebody to write to it
+
+
+MEMORY = """
+import gc, resource, sys
+from pathlib import Path
+import numpy as np, pyarrow, torch
+from comodal.data.assemble import assemble
+from comodal.data.collate import TensorView
+from comodal.data.formats.interface import Block, Division, Source
+from comodal.data.loader import EpochSampler, loader
+from comodal.data.ragged import RaggedArray
+from comodal.data.standardize import Standardizer
+from comodal.data.store import open_store, write_store
+
+DIM, FRAMES, UTTERANCES, BLOCKS = 100, 50, 500, 30
+
+def blocks(names):
+    for k in range(BLOCKS):
+        values = np.full((UTTERANCES * FRAMES, DIM), k + 1, dtype=np.float32)
+        values[::7, 3] = np.nan
+        yield Block(
+            id=np.array([f"{k}x{i}" for i in range(UTTERANCES)]),
+            group=np.array([str(k)] * UTTERANCES),
+            target=np.zeros(UTTERANCES, dtype=np.float32),
+            modalities={"audio": RaggedArray(values, np.arange(UTTERANCES + 1) * FRAMES)},
+            columns={"split": np.array([("train", "valid", "test")[k % 3]] * UTTERANCES)},
+        )
+
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+source, folder = Source(Path("x"), "toy", {"audio": DIM}, {"file": Division()}, blocks), Path(sys.argv[1])
+start = peak()
+if sys.argv[2] == "convert":
+    write_store(source, folder)
+else:
+    dataset = assemble(open_store(folder))
+    opened = peak()
+    train = dataset.partitions[0].train
+    view = TensorView(dataset, Standardizer.fit(dataset, train))
+    rows = sum(len(batch) for batch in loader(view, EpochSampler(train, batch_size=64, seed=0)))
+    assert rows == len(train), rows
+    assert opened - start < 20, opened - start
+print(peak() - start)
+"""
+
+
+def test_memory_stays_far_below_the_size(tmp_path):
+    """300 MB are converted, and an epoch runs over them, in a process each: peaks of memory do not go down again."""
+    for act in ("convert", "read"):
+        command = [sys.executable, "-c", MEMORY, str(tmp_path / "set"), act]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        assert float(done.stdout) < 150, act
+    assert sum(path.stat().st_size for path in (tmp_path / "set").rglob("*.arrow")) > 300e6
+
+
+def test_a_full_store_is_opened_without_its_frames(folder, monkeypatch):
+    """What is opened is described and mapped; no frame is looked at."""
+
+    def touched(*_):
+        raise AssertionError("frames were read")
+
+    monkeypatch.setattr(RaggedArray, "parts", touched)
+    monkeypatch.setattr(RaggedArray, "take", touched)
+    assert len(assemble(open_store(folder))) == 9
+    assert Path(store.open_store(folder).files[0]).name == "dataset.json"

@@ -1,0 +1,259 @@
+"""Every finding, with an input that has it and one that has not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from comodal.contracts import InputError
+from comodal.data.formats.interface import Division
+from comodal.data.ragged import RaggedArray
+from comodal.data.store import open_store, write_store
+from comodal.data.validation import ERROR, WARNING, validate
+
+LONG = "this was the best film I have ever seen"
+
+
+def found_in(source, **options):
+    return {finding.check: finding for finding in validate(source, **options)[1]}
+
+
+@pytest.fixture
+def changed(make_block, make_source):
+    """A source that is sound but for the train block's changes."""
+
+    def change(**changes):
+        modalities = changes.pop("modalities", {})
+        block = make_block("train", [2, 1, 3, 1], **changes)
+        block = replace(block, modalities={**block.modalities, **modalities})
+        return make_source(block, make_block("valid", [1, 4]), make_block("test", [5, 1, 2]))
+
+    return change
+
+
+def test_nothing_is_wrong(changed):
+    inspection, findings = validate(changed())
+    assert findings == []
+    assert inspection.utterances == 9
+
+
+def audio(values):
+    return {"audio": RaggedArray(np.asarray(values, dtype=np.float32), np.array([0, 2, 3, 6, 7]))}
+
+
+NORMAL = np.random.default_rng(0).normal(size=(7, 2))
+
+
+def with_nan():
+    values = NORMAL.copy()
+    values[[2, 3, 5], 1] = [np.nan, np.inf, -np.inf]
+    return values
+
+
+CASES = {
+    "duplicate ids": ({"id": np.array(["a_0", "a_0", "b_0", "b_0"])}, ERROR, 2, ("a_0", "b_0")),
+    "missing labels": ({"target": np.array([1, np.nan, np.inf, 0], np.float32)}, ERROR, 2, ("train1_0", "train2_0")),
+    "labels out of range": ({"target": np.array([1, 4, -3.5, 0], np.float32)}, ERROR, 2, ("train1_0 (4)",)),
+    "non-finite features": ({"modalities": audio(with_nan())}, ERROR, 3, ("feature 1: 3",)),
+    "video in two splits": ({"group": np.array(["a", "valid0", "test1", "b"])}, ERROR, 2, ("valid0", "test1")),
+    "empty transcripts": ({"transcript": np.array(["yes", "", " ", "no"])}, WARNING, 2, ()),
+    "absent modality": (
+        {"modalities": {"audio": RaggedArray.from_rows([NORMAL, NORMAL[:0], NORMAL[:0], NORMAL])}},
+        WARNING,
+        2,
+        (),
+    ),
+    "in no split": ({"columns": {"split": np.array(["train", "none", "train", "dev"])}}, WARNING, 2, ()),
+}
+
+
+@pytest.mark.parametrize("check", CASES)
+def test_what_is_found(changed, check):
+    changes, severity, count, examples = CASES[check]
+    columns = changes.get("columns", {"split": np.full(4, "train")})
+    source = changed(**{**changes, "columns": columns})
+    if "columns" in changes or "modalities" in changes:
+        others = [replace(b, columns={"split": b.columns["split"]}) for b in source.blocks(list(source.dims))]
+        source = replace(source, blocks=lambda _: iter(others))
+    finding = found_in(source)[check]
+    assert (finding.severity, finding.count) == (severity, count)
+    assert finding.examples[: len(examples)] == examples
+    assert "\n" not in finding.message
+    assert list(found_in(source)) == [check]
+
+
+@pytest.mark.parametrize(("kept", "empty"), [((), ("train", "valid", "test")), (("train", "test"), ("valid",))])
+def test_empty_splits(make_block, make_source, kept, empty):
+    blocks = [make_block(split, [1, 2, 1]) for split in kept] or [make_block("none", [1, 2])]
+    finding = found_in(make_source(*blocks))["empty split"]
+    assert (finding.severity, finding.examples, finding.count) == (ERROR, empty, len(empty))
+
+
+def test_no_utterance(source):
+    found = found_in(replace(source, blocks=lambda _: iter(())))
+    assert found["empty"].severity == ERROR
+    assert found["empty split"].count == 3
+
+
+def test_no_partition(changed):
+    found = found_in(replace(changed(), divisions={}))
+    assert list(found) == ["no partition"]
+    assert found["no partition"].severity == ERROR
+
+
+def test_constant_columns_and_modalities(make_block, make_source):
+    blocks = [make_block(split, [2, 1]) for split in ("train", "valid", "test")]
+    for block in blocks:
+        block.modalities["audio"].values[:, 1] = 5
+    finding = found_in(make_source(*blocks))
+    assert list(finding) == ["constant columns"]
+    assert (finding["constant columns"].severity, finding["constant columns"].examples) == (WARNING, ("1",))
+    for block in blocks:
+        block.modalities["audio"].values[:] = 5
+    finding = found_in(make_source(*blocks))
+    assert list(finding) == ["constant modality"]
+    assert finding["constant modality"].severity == ERROR
+
+
+def test_a_modality_nobody_has(make_block, make_source):
+    blocks = [make_block(split, [0, 0]) for split in ("train", "valid", "test")]
+    assert list(found_in(make_source(*blocks))) == ["constant modality"]
+
+
+def test_the_same_id_in_two_splits(make_block, make_source):
+    blocks = [make_block(split, [1, 2]) for split in ("train", "valid", "test")]
+    blocks[2] = replace(blocks[2], id=np.array(["train0_0", "test1_0"]))
+    found = found_in(make_source(*blocks))
+    assert list(found) == ["duplicate ids", "id in two splits"]
+    assert found["id in two splits"].examples == ("train0_0",)
+    assert found["id in two splits"].severity == ERROR
+
+
+@pytest.mark.parametrize(("words", "others", "expected"), [(LONG, f" {LONG.upper()} ", 1), ("yes I do", "yes I do", 0)])
+def test_the_same_words_in_two_splits(make_block, make_source, words, others, expected):
+    """Short ones may well be said twice."""
+    blocks = [
+        make_block("train", [1, 2], transcript=np.array([words, "a"])),
+        make_block("valid", [1, 2], transcript=np.array(["b", others])),
+        make_block("test", [1, 2], transcript=np.array(["c", "d"])),
+    ]
+    found = found_in(make_source(*blocks))
+    assert [finding.count for finding in found.values()] == [1] * expected
+    if expected:
+        assert found["transcript in two splits"].severity == WARNING
+        assert found["transcript in two splits"].examples == (LONG.lower(),)
+
+
+def test_the_same_words_twice_in_one_split_are_nothing(make_block, make_source):
+    blocks = [make_block(split, [1, 2], transcript=np.array([f"{split} {LONG}"] * 2)) for split in ("train", "valid")]
+    assert not found_in(make_source(*blocks, make_block("test", [1, 2]))).keys() - set()
+
+
+def test_cross_validation(make_block, make_source):
+    def source(fold, group):
+        block = make_block("x", [1, 2, 1, 3, 1], group=np.array(group), columns={"fold": np.array(fold)})
+        return make_source(block, divisions={"nested": Division("fold", 3)})
+
+    assert found_in(source([0, 1, 2, 1, 0], list("abcbd"))) == {}
+    found = found_in(source([0, 1, 2, 1, -1], list("abcca")))
+    assert {check: finding.count for check, finding in found.items()} == {"video in two splits": 1, "in no split": 1}
+    found = found_in(source([0, 0, 2, 2, 7], list("abcde")))
+    assert found["empty split"].examples == ("1",)
+    assert found["in no split"].count == 1
+
+
+def test_every_protocol_is_checked(make_block, make_source):
+    block = make_block("x", [1, 2, 1], columns={"split": np.array(["train", "valid", "test"]), "mine": np.array("ttt")})
+    block = replace(block, columns={**block.columns, "mine": np.array(["train", "train", "test"])})
+    source = make_source(block, divisions={"file": Division(), "own": Division("mine")})
+    found = found_in(source)
+    assert found["empty split"].message.startswith("own: ")
+
+
+FOLDS = {
+    "train": [f"train{i}" for i in range(4)],
+    "valid": ["valid0", "valid1"],
+    "test": ["test0", "test1", "test2"],
+}
+
+
+def test_against_the_lists_of_the_field(changed):
+    assert validate(changed(), folds=FOLDS)[1] == []
+    found = found_in(changed(), folds={**FOLDS, "train": FOLDS["train"][1:], "valid": [*FOLDS["valid"], "train0"]})
+    assert list(found) == ["other folds"]
+    assert (found["other folds"].severity, found["other folds"].examples) == (ERROR, ("train0",))
+    found = found_in(changed(), folds={**FOLDS, "train": [*FOLDS["train"], "gone"], "test": ["test0", "test1"]})
+    assert {check: (f.severity, f.examples) for check, f in found.items()} == {
+        "video in no fold": (WARNING, ("test2",)),
+        "missing videos": (WARNING, ("gone",)),
+    }
+
+
+def test_folds_of_a_cross_validation_are_not_compared_with_splits(make_block, make_source):
+    block = make_block("x", [1, 2, 1], columns={"fold": np.arange(3)})
+    assert found_in(make_source(block, divisions={"nested": Division("fold", 3)}), folds=FOLDS) == {}
+
+
+def test_errors_come_first_and_examples_are_few(changed):
+    source = changed(
+        transcript=np.array([""] * 4),
+        group=np.array(["test0", "test1", "test2", "valid0"]),
+        target=np.full(4, np.nan, np.float32),
+    )
+    _, findings = validate(source)
+    assert [finding.severity for finding in findings] == sorted(
+        (f.severity for f in findings), key=[ERROR, WARNING].index
+    )
+    assert {len(f.examples) for f in findings if f.count == 4 and f.severity == ERROR} == {3}
+
+
+def test_progress_is_told(changed):
+    told = []
+    validate(changed(), seen=told.append)
+    assert told == [4, 2, 3]
+
+
+class TestConverted:
+    @pytest.fixture
+    def folder(self, changed, tmp_path):
+        write_store(changed(), tmp_path / "set")
+        return tmp_path / "set"
+
+    def test_a_whole_one_is_sound(self, folder):
+        assert validate(open_store(folder))[1] == []
+
+    @pytest.mark.parametrize("name", ["utterances.arrow", "features/0.arrow", "features/1.arrow"])
+    def test_every_flipped_bit_is_found_or_refused(self, folder, name):
+        file, draw = folder / name, np.random.default_rng(0)
+        data, found = file.read_bytes(), 0
+        for spot in draw.integers(400, len(data) - 300, 40):
+            flipped = bytearray(data)
+            flipped[spot] ^= 16
+            file.write_bytes(flipped)
+            try:
+                findings = found_in(open_store(folder))
+            except InputError:
+                continue
+            assert findings["damaged files"].severity == ERROR
+            assert findings["damaged files"].examples == (name,)
+            found += 1
+        assert found
+        file.write_bytes(data)
+        assert found_in(open_store(folder)) == {}
+
+    def test_a_file_that_another_replaced(self, folder, tmp_path, changed):
+        """Of the same shape and name, so that it opens."""
+        other = changed(modalities=audio(NORMAL))
+        write_store(other, tmp_path / "other")
+        name = "features/1.arrow"
+        (tmp_path / "other" / name).rename(folder / name)
+        findings = found_in(open_store(folder))
+        assert list(findings) == ["damaged files"]
+        assert findings["damaged files"].count == 1
+
+    def test_a_file_that_is_gone_is_refused(self, folder):
+        (folder / "features" / "0.arrow").unlink()
+        with pytest.raises(InputError, match=r"0.arrow: cannot be read"):
+            validate(open_store(folder))
