@@ -15,7 +15,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: command line without the program's name; that of the process when not given.
 
     Returns:
-        Exit status: 0 done, 2 the input was wrong (one line on standard error says how), 130 interrupted.
+        Exit status: 0 done, 1 `comodal data validate` found something wrong, 2 the input was wrong (one line on
+        standard error says how), 130 interrupted.
     """
     from comodal import __version__
     from comodal.cli.parser import build_parser
@@ -28,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         from comodal.cli.commands import COMMANDS  # after parsing: it imports what --help does not need
 
-        COMMANDS[chosen.command](chosen[chosen.command])
+        status = COMMANDS[chosen.command](chosen[chosen.command])
     except InputError as error:
         print(f"comodal: error: {error}", file=sys.stderr)
         return 2
@@ -38,4 +39,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("comodal: interrupted; the same command goes on from here", file=sys.stderr)
         return 130
-    return 0
+    return status or 0

@@ -11,10 +11,11 @@ from typing import Any
 
 import torch
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from comodal.cli.data_commands import DATA_COMMANDS
 from comodal.cli.parser import pairs, words
+from comodal.cli.progress import Bars
 from comodal.contracts import InputError
 from comodal.data.formats.npz_views import views_from_npz
 from comodal.dependency.estimation import estimate_dependency
@@ -79,7 +80,7 @@ def _compare(options: Any) -> None:
         ),
         fusion_config=options.fusion_config,
     )
-    with _Bars(Console(stderr=True)) as bars:
+    with Bars() as bars:
         found = compare(
             _data(options),
             config,
@@ -130,28 +131,6 @@ def _shown(value: float | None) -> str:
     return "undefined" if value is None else f"{value:.3f}"
 
 
-class _Bars:
-    """One progress bar a stage, on standard error."""
-
-    def __init__(self, console: Console) -> None:
-        self._progress = Progress(
-            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=console
-        )
-
-    def __enter__(self) -> _Bars:
-        return self
-
-    def __exit__(self, *raised: object) -> None:
-        if self._progress.tasks:
-            self._progress.stop()
-
-    def stage(self, name: str, total: int) -> Callable[[int], None]:
-        """Start a bar; the result advances it."""
-        self._progress.start()  # not before: an error of one line has no empty bars around it
-        bar = self._progress.add_task(name, total=total)
-        return lambda count: self._progress.advance(bar, count)
-
-
 def _console() -> Console:
     """Standard output, never so narrow that a table loses the names of its rows."""
     console = Console()
@@ -161,7 +140,7 @@ def _console() -> Console:
 
 def _data(options: Any) -> DataConfig:
     features = pairs(options.features) if options.features else None
-    return DataConfig(source=options.data, features=features, clean=options.clean)
+    return DataConfig(source=options.data, features=features, protocol=options.protocol, clean=options.clean)
 
 
 def _numbers(text: str) -> tuple[float, ...]:
@@ -171,7 +150,12 @@ def _numbers(text: str) -> tuple[float, ...]:
         raise InputError(f"--weight-grid {text!r}: give comma-separated numbers") from error
 
 
-COMMANDS: dict[str, Callable[[Any], None]] = {
+def _prepare(options: Any) -> int | None:
+    return DATA_COMMANDS[options.action](options[options.action])
+
+
+COMMANDS: dict[str, Callable[[Any], int | None]] = {
+    "data": _prepare,
     "train": _train,
     "evaluate": _evaluate,
     "estimate": _estimate,

@@ -2,43 +2,22 @@
 
 from __future__ import annotations
 
-import difflib
-import re
-from typing import Any, NoReturn
+from typing import Any
 
-import jsonargparse
-
+from comodal.cli.base_parser import Parser
 from comodal.cli.config_file import ConfigFile
+from comodal.cli.data_parser import add_data_actions, build_data_parser
 from comodal.contracts import InputError
 from comodal.evaluation.grid import WEIGHT_GRID
 from comodal.fusion import FUSIONS
 from comodal.training.config import PenaltyConfig, RunConfig, TrainingConfig
 
-__all__ = ["Parser", "build_parser", "pairs", "words"]
+__all__ = ["build_parser", "pairs", "words"]
 
 _DATA = (
     "`synthetic` (or synthetic:redundant, synthetic:single); `mosi:nested`, `mosi:clean`, ..., found through "
     "COMODAL_MOSI_DIR or ../shared/data/cmu_mosi; or a path"
 )
-
-
-class Parser(jsonargparse.ArgumentParser):
-    """A parser whose errors are one line, with the nearest known option."""
-
-    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
-        """Raise what the command prints."""
-        del ex
-        line = " ".join(message.split())
-        raise InputError(_with_nearest(line, self) + f" (see {self.prog.replace(' [options]', '')} --help)")
-
-
-def _with_nearest(line: str, parser: jsonargparse.ArgumentParser) -> str:
-    unknown = re.search(r"(?:unrecognized arguments: --|does not accept option ')([\w.-]+)", line)
-    if not unknown:
-        return line
-    known = [option.lstrip("-") for action in parser._actions for option in action.option_strings]  # noqa: SLF001
-    near = difflib.get_close_matches(unknown[1], known, n=1)
-    return f"{line}: did you mean --{near[0]}?" if near else line
 
 
 def words(text: str) -> tuple[str, ...]:
@@ -75,12 +54,15 @@ def build_parser(version: str) -> Parser:
         description="Multimodal fusion trained with dependency penalties, compared honestly over many seeds.",
     )
     commands = parser.add_subcommands(required=True, dest="command")
+    data = build_data_parser()
+    commands.add_subcommand("data", data, help="look into, check, convert and download data sets")
     commands.add_subcommand("train", _train(), help="train one fusion model, with or without a penalty")
     commands.add_subcommand("evaluate", _evaluate(), help="predict and score again with a finished run")
     commands.add_subcommand("estimate", _estimate(), help="estimate the dependency between views in a file")
     commands.add_subcommand(
         "compare", _compare(), help="the main job: every fusion with every measure, over many seeds"
     )
+    add_data_actions(data)  # jsonargparse takes the levels in order
     return parser
 
 
@@ -167,6 +149,7 @@ def _compare() -> Parser:
 
 def _add_data(parser: Parser) -> None:
     parser.add_argument("data", help=_DATA)
+    parser.add_argument("--protocol", help="which partition, where the data offer several; the first when not given")
     parser.add_argument("--features", help="modality=feature pairs, for example text=text_minilm,audio=audio")
     parser.add_argument(
         "--clean", action="store_true", help="replace what is not finite by a stated rule, and report it"

@@ -53,16 +53,18 @@ class DataConfig:
     Attributes:
         source: what :func:`comodal.data.load.load` takes.
         features: modality to feature name, ``None`` for the source's default.
+        protocol: partition of a source that offers several, ``None`` for its first.
         clean: replace what is not finite instead of refusing it.
     """
 
     source: str
     features: dict[str, str] | None = None
+    protocol: str | None = None
     clean: bool = False
 
     def load(self) -> Dataset:
         """Read the data set."""
-        return load(self.source, features=self.features, clean=self.clean)
+        return load(self.source, features=self.features, protocol=self.protocol, clean=self.clean)
 
 
 @dataclass(frozen=True)
@@ -258,7 +260,7 @@ def _in_memory(dataset: Dataset) -> dict[str, str]:
 def _fold_of_run(dataset: Dataset, partition: Partition, folder: Path) -> FoldData:
     """The data as the run saw them: standardised with the run's statistics, not with new ones."""
     standardizer = Standardizer.load(folder / _STANDARDIZER)
-    return FoldData(TensorView(standardizer.transform(dataset)), partition, standardizer, dataset.group)
+    return FoldData(TensorView(dataset, standardizer), partition, standardizer, dataset.group)
 
 
 def _fitted(fold: FoldData, config: RunConfig, folder: Path) -> FitResult:

@@ -1,0 +1,118 @@
+"""`comodal data` as a user types it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from comodal.contracts import PredictionTable
+
+Comodal = Callable[..., Any]
+TRAIN = "--training.max_epochs 2 --fusion_config.hidden 8"
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    """Twelve utterances of six videos in a folder of our own kind."""
+    rng = np.random.default_rng(0)
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    names = [f"v{k // 2}_{k % 2}" for k in range(12)]
+    split = ["train"] * 8 + ["valid"] * 2 + ["test"] * 2
+    labels = rng.uniform(-3, 3, size=12).round(3)
+    rows = [f"{name},{label},{part}" for name, label, part in zip(names, labels, split, strict=True)]
+    (folder / "utterances.csv").write_text("\n".join(["id,label,split", *rows]) + "\n")
+    for modality, dim in (("text", 4), ("audio", 3)):
+        np.savez(
+            folder / f"{modality}.npz", **{name: rng.normal(size=(k % 3 + 1, dim)) for k, name in enumerate(names)}
+        )
+    return folder
+
+
+@pytest.mark.usefixtures("table")
+def test_inspect_tells_what_is_there(comodal: Comodal) -> None:
+    found = json.loads(comodal("data inspect mine --json").out)
+    assert (found["utterances"], found["groups"], found["facts"]["format"]) == (12, 6, "table")
+    assert list(found["splits"].values()) == [{"train": 8, "valid": 2, "test": 2}]
+    assert found["features"]["text"]["lengths"] == [1, 2, 3]
+    assert sum(found["labels"]) == 12
+    shown = comodal("data inspect mine").out
+    assert "12 utterances of 6 videos" in shown
+    assert "v0_0, v0_1" in shown
+
+
+def test_validate_ends_with_1_when_something_is_wrong(comodal: Comodal, table: Path) -> None:
+    assert comodal("data validate mine").status == 0
+    file = table / "utterances.csv"
+    file.write_text(file.read_text().replace("v0_1", "v5_9"))
+    for modality in ("text", "audio"):
+        with np.load(table / f"{modality}.npz") as arrays:
+            np.savez(table / f"{modality}.npz", **{name.replace("v0_1", "v5_9"): arrays[name] for name in arrays})
+    found = comodal("data validate mine --json")
+    assert found.status == 1
+    errors = [each for each in json.loads(found.out)["findings"] if each["severity"] == "error"]
+    assert [(each["check"], each["examples"]) for each in errors] == [("video in two splits", ["v5"])]
+    assert "error: video in two splits" in comodal("data validate mine").out
+
+
+@pytest.mark.usefixtures("table")
+def test_folds_decide_where_the_file_does_not(comodal: Comodal, tmp_path: Path) -> None:
+    folds = {"train": ["v0", "v1", "v2", "v3"], "valid": ["v4"], "test": ["v5"]}
+    (tmp_path / "folds.json").write_text(json.dumps(folds))
+    assert comodal("data validate mine --folds folds.json").status == 0
+    (tmp_path / "folds.json").write_text(json.dumps({**folds, "train": folds["train"][1:], "test": ["v5", "v0"]}))
+    found = comodal("data validate mine --folds folds.json")
+    assert found.status == 1
+    assert "other folds" in found.out
+    assert comodal("data inspect mine --folds-key standard").status == 2
+
+
+@pytest.mark.usefixtures("table")
+def test_a_converted_set_trains_to_the_same_predictions(comodal: Comodal, tmp_path: Path) -> None:
+    assert comodal("data convert mine converted").status == 0
+    for source, run in (("mine", "a"), ("converted", "b")):
+        found = comodal(f"train {source} --out {run} {TRAIN}")
+        assert found.status == 0, found.err
+    tables = [PredictionTable.from_parquet(tmp_path / run / "predictions.parquet") for run in ("a", "b")]
+    np.testing.assert_array_equal(tables[0].prediction, tables[1].prediction)
+    manifest = json.loads(comodal("data inspect converted --json").out)
+    assert manifest["facts"]["made from"] == "table"
+
+
+@pytest.mark.usefixtures("table")
+def test_nothing_is_overwritten_and_nothing_half_written(comodal: Comodal, tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    found = comodal("data convert mine there")
+    assert (found.status, found.err.count("\n")) == (2, 1)
+    assert "exists already" in found.err
+    (tmp_path / "mine" / "audio.npz").write_bytes((tmp_path / "mine" / "audio.npz").read_bytes()[:400])
+    found = comodal("data convert mine new")
+    assert found.status == 2
+    assert "audio.npz" in found.err
+    assert not [path for path in tmp_path.iterdir() if "new" in path.name]
+
+
+def test_a_file_of_no_format(comodal: Comodal, tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("hello")
+    found = comodal("data inspect notes.txt")
+    assert found.status == 2
+    assert "no reader knows it" in found.err
+
+
+def test_a_hostile_pickle_is_refused_by_name(comodal: Comodal, tmp_path: Path) -> None:
+    (tmp_path / "x.pkl").write_bytes(b"cos\nsystem\n(S'touch hurt'\ntR.")
+    found = comodal("data convert x.pkl new")
+    assert found.status == 2
+    assert "os.system" in found.err
+    assert not (tmp_path / "hurt").exists()
+
+
+def test_download_of_an_unknown_name(comodal: Comodal) -> None:
+    found = comodal("data download mosy --to there")
+    assert found.status == 2
+    assert "did you mean 'mosi'" in found.err
