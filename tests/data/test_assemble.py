@@ -128,5 +128,5 @@ def test_what_was_normalised_is_summed_and_empty_blocks_do_not_count(make_block)
 
 
 def test_nothing(source):
-    with pytest.raises(InputError, match="made.pkl: holds no utterance"):
+    with pytest.raises(InputError, match=r"made.pkl: holds no utterance"):
         assemble(replace(source, blocks=lambda _: iter(())))

@@ -3,11 +3,15 @@ from __future__ import annotations
 import json
 
 import numpy as np
+import pytest
 
+from comodal.data import cleaning, ragged
 from comodal.data.checks import check
-from comodal.data.cleaning import clean
+from comodal.data.cleaning import clean, fill
+from comodal.data.cleaning_report import CleaningReport
 from comodal.data.dataset import Partition
 from comodal.data.ragged import RaggedArray
+from comodal.data.spool import Spool
 
 
 def text(values):
@@ -67,3 +71,62 @@ def test_the_source_is_not_changed_and_the_report_is_json(make):
     assert np.isnan(dataset.modalities["text"].values[0, 0])
     assert json.loads(json.dumps(report.as_dict()))["replaced_values"] == {"text": 1}
     assert report.changed
+
+
+def naive(values, lengths, partitions):
+    """The rule as one would write it first: every utterance from the finite train frames of its fold."""
+    owner = np.repeat(np.arange(len(lengths)), lengths)
+    filled = values.copy()
+    for frame, column in zip(*np.nonzero(~np.isfinite(values)), strict=True):
+        homes = [p for p in partitions[1:] if owner[frame] in p.test] or list(partitions[:1])
+        train = homes[0].train if homes else np.arange(len(lengths))
+        known = values[np.isin(owner, train), column]
+        known = known[np.isfinite(known)]
+        filled[frame, column] = np.median(known) if len(known) else 0
+    return filled
+
+
+def parts_of(kind):
+    thirds = [np.arange(k, 12, 3) for k in range(3)]
+    if kind == "folds":
+        return tuple(Partition(str(k), thirds[k - 1], thirds[k - 2], thirds[k]) for k in range(3))
+    return (Partition("split", *thirds),) if kind == "split" else ()
+
+
+@pytest.mark.parametrize("kind", ["folds", "split", "none"])
+@pytest.mark.parametrize("sizes", [(1 << 25, 1 << 21), (1, 1), (40, 9)])
+@pytest.mark.parametrize("where", ["memory", "disk"])
+def test_filled_by_the_rule_however_it_is_cut_up(tmp_path, monkeypatch, kind, sizes, where):
+    monkeypatch.setattr(cleaning, "_VALUES", sizes[0])
+    monkeypatch.setattr(ragged, "_PART", sizes[1])
+    rng = np.random.default_rng(2)
+    lengths = rng.integers(0, 5, 12)
+    frames = rng.normal(size=(lengths.sum(), 4)).astype(np.float32)
+    frames[rng.random(frames.shape) < 0.3] = np.nan
+    frames[rng.random(frames.shape) < 0.1] = -np.inf
+    frames[:, 1] = np.inf
+    frames[:, 2] = 1
+    array = RaggedArray(frames.copy(), np.concatenate([[0], np.cumsum(lengths)]))
+    if where == "disk":
+        spool = Spool(tmp_path / "spool", 4)
+        spool.append(array)
+        array = spool.array()
+    replaced, utterances = fill(array, parts_of(kind))
+    np.testing.assert_array_equal(array.values, naive(frames, lengths, parts_of(kind)))
+    wrong = ~np.isfinite(frames)
+    assert replaced == wrong.sum()
+    assert utterances == len(np.unique(np.repeat(np.arange(12), lengths)[wrong.any(axis=1)]))
+
+
+def test_nothing_to_fill():
+    array = RaggedArray.from_rows([np.ones((2, 3)), np.zeros((0, 3))])
+    assert fill(array, ()) == (0, 0)
+    assert fill(RaggedArray.from_rows([np.zeros((0, 3))]), ()) == (0, 0)
+
+
+def test_report_of_the_features_that_are_used():
+    report = CleaningReport(10, ("a",), 2, {"text": 3, "covarep": 4}, {"text": 1, "covarep": 2})
+    found = report.of({"audio": "covarep", "vision": "facet"})
+    assert found == CleaningReport(10, ("a",), 2, {"audio": 4, "vision": 0}, {"audio": 2, "vision": 0})
+    assert report.of({"t": "text"}).changed
+    assert not CleaningReport(10, (), 0, {"text": 3}, {"text": 1}).of({"audio": "audio"}).changed

@@ -6,8 +6,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from comodal.contracts import InputError
+from comodal.data import collate
+from comodal.data.assemble import assemble
 from comodal.data.collate import TensorView, batch, pad
 from comodal.data.ragged import RaggedArray
+from comodal.data.standardize import Standardizer
+from comodal.data.store import open_store, write_store
 
 
 def naive(rows, index):
@@ -90,3 +95,77 @@ def test_batch_does_not_share_memory_with_the_dataset(toy):
     before = toy.modalities["text"].values.copy()
     batch(toy, [0, 1]).modalities["text"].values.zero_()
     np.testing.assert_array_equal(toy.modalities["text"].values, before)
+
+
+def equal_batches(found, expected, rows):
+    for index in (rows, rows[::-1], rows[:1]):
+        mine, theirs = found[index], expected[index]
+        assert mine.id == theirs.id
+        assert torch.equal(mine.target, theirs.target)
+        assert list(mine.modalities) == list(theirs.modalities)
+        for name, sequence in theirs.modalities.items():
+            assert mine.modalities[name].values.dtype == torch.float32
+            assert mine.modalities[name].values.numpy().tobytes() == sequence.values.numpy().tobytes()
+            assert torch.equal(mine.modalities[name].mask, sequence.mask)
+
+
+def spread(dataset):
+    """Values that only double precision scales well, a constant column, and one beyond the clip."""
+    rng = np.random.default_rng(3)
+    modalities = {}
+    for name, array in dataset.modalities.items():
+        values = (1e4 + rng.normal(size=array.values.shape)).astype(np.float32)
+        values[:, 0] = 2.5
+        values[-1, -1] = -3e30
+        modalities[name] = array.with_values(values)
+    return dataset.with_features(modalities)
+
+
+@pytest.mark.parametrize("clip", [10.0, 0.3])
+def test_standardised_with_the_batch_or_before_it(make, clip):
+    """Runs are scaled a batch at a time and vectors at once; no bit may tell."""
+    dataset = spread(make())
+    standardizer = Standardizer.fit(dataset, np.arange(6), clip=clip)
+    equal_batches(TensorView(dataset, standardizer), TensorView(standardizer.transform(dataset)), [3, 0, 2, 5, 5, 1])
+
+
+@pytest.mark.parametrize("release", [0, 1 << 25])
+def test_mapped_data_give_the_same_batches(tmp_path, source, monkeypatch, release):
+    monkeypatch.setattr(collate, "_RELEASE", release)
+    write_store(source, tmp_path / "set")
+    mapped, direct = assemble(open_store(tmp_path / "set")), assemble(source)
+    assert mapped.modalities["audio"].mapping is not None
+    standardizer = Standardizer.fit(direct, direct.partitions[0].train)
+    again = Standardizer.fit(mapped, mapped.partitions[0].train)
+    for name in direct.modalities:
+        assert again.mean[name].tobytes() == standardizer.mean[name].tobytes()
+        assert again.std[name].tobytes() == standardizer.std[name].tobytes()
+    rows = [8, 1, 3, 3, 0, 6]
+    equal_batches(TensorView(mapped), TensorView(direct), rows)
+    equal_batches(TensorView(mapped, standardizer), TensorView(standardizer.transform(direct)), rows)
+
+
+def test_mapped_pages_are_let_go_every_so_often(tmp_path, source, monkeypatch):
+    write_store(source, tmp_path / "set")
+    dataset = assemble(open_store(tmp_path / "set"))
+    let_go = []
+    monkeypatch.setattr(dataset.modalities["audio"].mapping, "release", lambda: let_go.append(1))
+    view = TensorView(dataset)
+    frames = view[[0, 2]].modalities["audio"].values.nbytes
+    monkeypatch.setattr(collate, "_RELEASE", 2 * frames)
+    counts = []
+    for _ in range(6):
+        view[[0, 2]]
+        counts.append(len(let_go))
+    assert counts == [0, 1, 1, 1, 2, 2]
+
+
+def test_a_standardizer_of_other_features(make):
+    dataset = make()
+    standardizer = Standardizer.fit(dataset.select_modalities(["text"]), np.arange(6))
+    with pytest.raises(InputError, match="fit it on the same features"):
+        TensorView(dataset, standardizer)
+
+
+def test_longest_modality_of_each_utterance(toy):
+    assert TensorView(toy).lengths.tolist() == [2, 1, 1, 3, 1, 2]

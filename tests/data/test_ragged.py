@@ -1,9 +1,17 @@
 from __future__ import annotations
 
+import copy
+import mmap
+import pickle
+
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from comodal.contracts import InputError
+from comodal.data import ragged
+from comodal.data.mapped import MappedFile
 from comodal.data.ragged import RaggedArray, frame_index
 
 
@@ -65,3 +73,76 @@ def test_words_are_not_features():
 
 def test_overflow_becomes_infinite_without_a_warning():
     assert np.isinf(RaggedArray.from_vectors([[1e300]]).values).all()
+
+
+def of_lengths(lengths, dim=2):
+    return RaggedArray.from_rows([np.random.default_rng(n).normal(size=(n, dim)) for n in lengths])
+
+
+LENGTHS = st.lists(st.integers(0, 6), min_size=1, max_size=12)
+
+
+@settings(max_examples=25, deadline=None)
+@given(LENGTHS, st.integers(1, 9))
+def test_parts_are_all_frames_in_order(lengths, frames):
+    array = of_lengths(lengths)
+    parts = list(array.parts(frames))
+    assert all(0 < len(part) <= frames for part in parts)
+    assert [frame.tolist() for part in parts for frame in part] == array.values.tolist()
+
+
+@settings(max_examples=25, deadline=None)
+@given(LENGTHS, st.integers(1, 9), st.data())
+def test_groups_are_all_rows_in_order_and_not_too_large(lengths, frames, data):
+    array = of_lengths(lengths)
+    index = np.array(data.draw(st.lists(st.integers(0, len(lengths) - 1), max_size=15)), dtype=np.int64)
+    groups = list(array.groups(index, frames))
+    assert [row for group in groups for row in group.tolist()] == index.tolist()
+    for group in groups:
+        assert array.lengths[group].sum() < frames + max(lengths)
+
+
+def test_a_part_is_some_megabytes_whatever_the_width(monkeypatch):
+    monkeypatch.setattr(ragged, "_PART", 12)
+    assert [len(part) for part in of_lengths([9], dim=4).parts()] == [3, 3, 3]
+    assert [len(part) for part in of_lengths([2], dim=40).parts()] == [1, 1]
+    assert [rows.tolist() for rows in of_lengths([3, 3, 1, 1], dim=4).groups(np.arange(4))] == [[0], [1], [2, 3]]
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(LENGTHS, min_size=1, max_size=4))
+def test_arrays_below_each_other(several):
+    whole = RaggedArray.concatenate([of_lengths(lengths) for lengths in several])
+    assert whole.lengths.tolist() == [length for lengths in several for length in lengths]
+    expected = [row for lengths in several for n in lengths for row in of_lengths([n]).values.tolist()]
+    assert whole.values.tolist() == expected
+
+
+@pytest.fixture
+def mapped(tmp_path):
+    path = tmp_path / "frames"
+    path.write_bytes(np.arange(8, dtype=np.float32).tobytes())
+    mapping = MappedFile(path)
+    values = np.frombuffer(mapping.buffer, dtype=np.float32).reshape(4, 2)
+    return RaggedArray(values, np.array([0, 3, 4]), mapping)
+
+
+def test_memory_of_a_mapped_file_is_let_go_and_read_again(mapped, monkeypatch):
+    let_go = []
+    mapping = mapped.mapping
+    monkeypatch.setattr(mapping, "release", lambda: (let_go.append(1), MappedFile.release(mapping)))
+    assert sum(part.sum() for part in mapped.parts(1)) == 28
+    assert len(let_go) == 4
+    mapped.release()
+    assert mapped.values.sum() == 28
+    of_lengths([2]).release()  # in memory there is nothing to let go
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda array: pickle.loads(pickle.dumps(array))])
+def test_a_mapped_array_can_go_to_another_process(mapped, copied):
+    found = copied(mapped)
+    assert found.mapping is None
+    assert mapped.mapping is not None
+    assert isinstance(mapped.mapping.buffer, mmap.mmap)
+    assert found.values.tolist() == mapped.values.tolist()
+    assert found.lengths.tolist() == [3, 1]
