@@ -175,7 +175,10 @@ def test_two_at_once_convert_once(tmp_path, root):
         subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         for _ in range(2)
     ]
-    told = [process.communicate("\n", timeout=60) for process in both]
+    for process in both:  # both, before either is waited for: nobody knows which of them converts
+        process.stdin.write("\n")
+        process.stdin.flush()
+    told = [process.communicate(timeout=60) for process in both]
     assert [process.returncode for process in both] == [0, 0], told
     assert sorted(out for out, _ in told) == ["[[7.0, 7.0]]\n", "read\n[[7.0, 7.0]]\n"]
     assert len(entries(root)) == 1
