@@ -34,7 +34,18 @@ def test_penalties_are_added_as_they_are() -> None:
     terms = objective_terms(output(PREDICTION), torch.tensor(TARGET), task_loss="l1", penalties=penalties)
     assert terms.task.item() == pytest.approx(1.75)
     assert terms.total.item() == pytest.approx(1.75 - 0.5 + 0.125)
-    assert terms.penalties is penalties
+    assert terms.penalties == penalties
+
+
+def test_terms_of_the_model_stand_beside_the_penalties_and_never_under_one_name() -> None:
+    with_terms = output(PREDICTION)._replace(terms={"own": torch.tensor(0.25)})
+    given = {"task_loss": "l1", "penalties": {"dependency": torch.tensor(-0.5)}}
+    terms = objective_terms(with_terms, torch.tensor(TARGET), **given)
+    assert terms.penalties == {"own": torch.tensor(0.25), "dependency": torch.tensor(-0.5)}
+    assert terms.total.item() == pytest.approx(1.75 + 0.25 - 0.5)
+    clash = with_terms._replace(terms={"dependency": torch.tensor(0.25)})
+    with pytest.raises(InputError, match="'dependency': the model has a term of that name"):
+        objective_terms(clash, torch.tensor(TARGET), **given)
 
 
 def test_gradient_reaches_prediction_and_penalties() -> None:

@@ -1,4 +1,4 @@
-"""Task loss and dependency penalty as named terms."""
+"""Task loss, a model's own terms and the dependency penalty as named terms."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ def objective_terms(
 ) -> ObjectiveTerms:
     r"""Terms of :math:`L = L_{task}(\hat y, y) - \lambda D`.
 
-    The minus sign and the weight are already inside each penalty.
+    The minus sign and the weight are already inside each penalty. A model's own terms, where it has some, stand beside
+    them under their own names.
 
     Args:
         output: a fusion model's output.
@@ -36,7 +37,8 @@ def objective_terms(
         The unsummed terms; ``.total`` is what is minimised.
 
     Raises:
-        InputError: unknown loss, or a target of another shape than the prediction.
+        InputError: unknown loss, a target of another shape than the prediction, or a penalty of a name that the model
+            has given to a term of its own.
 
     Example:
         >>> import torch
@@ -49,4 +51,8 @@ def objective_terms(
     if output.prediction.shape != target.shape:
         shapes = f"{tuple(output.prediction.shape)} and the target {tuple(target.shape)}"
         raise InputError(f"the prediction has shape {shapes}: give one number an utterance, (B,), in both")
-    return ObjectiveTerms(TASK_LOSSES[task_loss](output.prediction, target), penalties or {})
+    given = penalties or {}
+    for name in given:
+        if name in output.terms:
+            raise InputError(f"penalty {name!r}: the model has a term of that name; give the penalty another")
+    return ObjectiveTerms(TASK_LOSSES[task_loss](output.prediction, target), {**output.terms, **given})

@@ -16,7 +16,7 @@ LINT_IMPORTS = Path(sys.executable).with_name("lint-imports")
 
 # Contract, the module that gets one more line, and the line.
 OFFENCES = [
-    ("layers", "contracts.py", "import comodal.metrics"),
+    ("layers", "contracts/errors.py", "import comodal.metrics"),
     ("layers", "metrics.py", "from comodal import resampling"),
     ("layers", "resampling.py", "from comodal.distributions import __doc__ as above"),
     ("layers", "data/__init__.py", "import comodal.encoders"),

@@ -21,9 +21,12 @@ WIDTHS = (6, 4, 5, 3, 2)
 pytestmark = pytest.mark.parametrize("name", FUSIONS)
 
 
-def spec_of(modalities: int, steps: int = 1) -> DatasetSpec:
+def spec_of(name: str, modalities: int, steps: int = 1) -> DatasetSpec:
+    """What the architecture takes: sequences of the same lengths where it needs them, of any lengths elsewhere."""
     names = NAMES[:modalities]
-    return DatasetSpec("toy", dict(zip(names, WIDTHS, strict=False)), dict.fromkeys(names, steps))
+    aligned = steps == 1 or fusion_family(name).model.input_spec.aligned
+    lengths = dict.fromkeys(names, steps) if aligned else {each: steps + k for k, each in enumerate(names)}
+    return DatasetSpec("toy", dict(zip(names, WIDTHS, strict=False)), lengths, aligned=aligned)
 
 
 def build(name: str, spec: DatasetSpec, **options: Any) -> Any:
@@ -32,13 +35,33 @@ def build(name: str, spec: DatasetSpec, **options: Any) -> Any:
     return family.build(spec, family.config(**options))
 
 
+def quiet(model: Any) -> Any:
+    """The same model without dropout of units; modality dropout stays."""
+    for module in model.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = 0.0
+        elif isinstance(getattr(module, "dropout", None), float):
+            module.dropout = 0.0
+    return model
+
+
+def objective(out: FusionOutput) -> Tensor:
+    """A scalar that everything a model trains has a part in."""
+    total: Tensor = out.prediction.float().square().sum()
+    for term in out.terms.values():
+        total = total + term.float()
+    return total
+
+
 def make_batch(spec: DatasetSpec, rows: int = 8, *, seed: int = 2) -> MultimodalBatch:
-    """Every modality present, of random length where the spec allows sequences."""
+    """Every modality present, of random length where the spec allows sequences, and aligned as the spec says."""
     generator = torch.Generator().manual_seed(seed)
     sequences = {}
+    common = torch.rand(rows, 1, generator=generator)
     for name, dim in spec.dims.items():
         steps = spec.max_lengths[name]
-        lengths = torch.randint(1, steps + 1, (rows, 1), generator=generator)
+        share = common if spec.aligned else torch.rand(rows, 1, generator=generator)
+        lengths = 1 + (share * steps).long()
         mask = torch.arange(steps) < lengths
         values = torch.randn(rows, steps, dim, generator=generator) * mask.unsqueeze(-1)
         sequences[name] = ModalitySequence(values, mask)
@@ -73,7 +96,7 @@ def assert_same(got: FusionOutput, wanted: FusionOutput, **tolerance: float) -> 
 @pytest.mark.parametrize("modalities", [1, 2, 3, 5])
 @pytest.mark.parametrize("steps", [1, 6])
 def test_output_has_the_shapes_it_declares(name: str, modalities: int, steps: int) -> None:
-    spec = spec_of(modalities, steps)
+    spec = spec_of(name, modalities, steps)
     model = build(name, spec)
     out = model(make_batch(spec, 7))
     assert out.prediction.shape == (7,)
@@ -84,7 +107,7 @@ def test_output_has_the_shapes_it_declares(name: str, modalities: int, steps: in
 
 
 def test_a_batch_of_one_utterance(name: str) -> None:
-    spec = spec_of(3)
+    spec = spec_of(name, 3)
     model = build(name, spec).eval()
     batch = make_batch(spec, 8)
     first = dataclasses.replace(
@@ -95,7 +118,7 @@ def test_a_batch_of_one_utterance(name: str) -> None:
 
 @pytest.mark.parametrize("filler", [0.0, 7.0, float("nan"), float("inf")])
 def test_extra_padding_changes_nothing(name: str, filler: float) -> None:
-    spec = spec_of(3, 4)
+    spec = spec_of(name, 3, 4)
     model = build(name, spec).eval()
     batch = make_batch(spec)
 
@@ -113,7 +136,7 @@ def test_extra_padding_changes_nothing(name: str, filler: float) -> None:
 
 
 def test_order_of_the_batch_is_the_order_of_the_output(name: str) -> None:
-    spec = spec_of(3, 4)
+    spec = spec_of(name, 3, 4)
     model = build(name, spec).eval()
     batch = make_batch(spec)
     order = torch.tensor([3, 0, 7, 1, 6, 2, 5, 4])
@@ -127,7 +150,7 @@ def test_order_of_the_batch_is_the_order_of_the_output(name: str) -> None:
 
 
 def test_order_of_the_modalities_in_a_batch_does_not_matter(name: str) -> None:
-    spec = spec_of(3)
+    spec = spec_of(name, 3)
     model = build(name, spec).eval()
     batch = without(make_batch(spec), "text")
     turned = dataclasses.replace(batch, modalities=dict(reversed(batch.modalities.items())))
@@ -136,12 +159,12 @@ def test_order_of_the_modalities_in_a_batch_does_not_matter(name: str) -> None:
 
 @pytest.mark.parametrize("steps", [1, 4])
 def test_gradient_reaches_every_modality_and_every_parameter(name: str, steps: int) -> None:
-    spec = spec_of(4, steps)
+    spec = spec_of(name, 4, steps)
     model = build(name, spec).eval()
     batch = make_batch(spec, 64)
     for sequence in batch.modalities.values():
         sequence.values.requires_grad_(requires_grad=True)
-    model(batch).prediction.square().sum().backward()
+    objective(model(batch)).backward()
     for modality, sequence in batch.modalities.items():
         assert sequence.values.grad is not None
         real = sequence.mask.unsqueeze(-1)
@@ -153,7 +176,7 @@ def test_gradient_reaches_every_modality_and_every_parameter(name: str, steps: i
 
 
 def test_every_representation_is_told_by_its_own_modality_alone(name: str) -> None:
-    spec = spec_of(3)
+    spec = spec_of(name, 3)
     model = build(name, spec).eval()
     batch = make_batch(spec)
     out = model(batch)
@@ -175,7 +198,7 @@ def group_counts(model: nn.Module) -> dict[str, int]:
 
 @pytest.mark.parametrize("modalities", [1, 3])
 def test_every_parameter_is_in_exactly_one_group(name: str, modalities: int) -> None:
-    model = build(name, spec_of(modalities))
+    model = build(name, spec_of(name, modalities))
     assert set(group_counts(model).values()) == {1}
     trained = {id(p) for group in build_optimizer(model, TrainingConfig()).param_groups for p in group["params"]}
     assert trained == {id(p) for p in model.parameters()}
@@ -183,7 +206,7 @@ def test_every_parameter_is_in_exactly_one_group(name: str, modalities: int) -> 
 
 @pytest.mark.parametrize(("twice", "message"), [(False, "in no parameter group"), (True, "in 2 parameter groups")])
 def test_a_parameter_in_no_group_or_in_two_is_refused(name: str, twice: bool, message: str) -> None:
-    model = build(name, spec_of(2))
+    model = build(name, spec_of(name, 2))
     groups = model.parameter_groups()
     *most, last = groups["fusion"]
     broken = {**groups, "fusion": most} if not twice else {**groups, "again": [last]}
@@ -194,7 +217,7 @@ def test_a_parameter_in_no_group_or_in_two_is_refused(name: str, twice: bool, me
 
 
 def test_saved_and_loaded_it_predicts_the_same(name: str, tmp_path: Any) -> None:
-    spec = spec_of(3, 4)
+    spec = spec_of(name, 3, 4)
     model = build(name, spec).eval()
     torch.save(model.state_dict(), tmp_path / "weights.pt")
     other = build(name, spec).eval()
@@ -210,7 +233,7 @@ def test_saved_and_loaded_it_predicts_the_same(name: str, tmp_path: Any) -> None
 @pytest.mark.parametrize("steps", [1, 4])
 @pytest.mark.parametrize("filler", [1e6, float("nan")])
 def test_a_masked_modality_has_no_say(name: str, steps: int, filler: float) -> None:
-    spec = spec_of(3, steps)
+    spec = spec_of(name, 3, steps)
     model = build(name, spec).eval()
     batch = make_batch(spec)
     hidden = model(without(batch, "audio"))
@@ -220,19 +243,22 @@ def test_a_masked_modality_has_no_say(name: str, steps: int, filler: float) -> N
 
 
 def test_a_masked_modality_gives_no_gradient_to_its_encoder(name: str) -> None:
-    spec = spec_of(3)
+    spec = spec_of(name, 3)
     model = build(name, spec).eval()
-    model(without(make_batch(spec), "audio", values=float("nan"))).prediction.sum().backward()
+    objective(model(without(make_batch(spec), "audio", values=float("nan")))).backward()
+    heard = []
     for parameter_name, parameter in model.named_parameters():
-        if parameter.grad is not None:
-            assert parameter.grad.isfinite().all(), parameter_name
-    silent = [p.grad for n, p in model.named_parameters() if ".audio." in n]
-    assert silent
-    assert all(grad is None or grad.abs().sum() == 0 for grad in silent)
+        if parameter.grad is None:
+            continue
+        assert parameter.grad.isfinite().all(), parameter_name
+        if parameter.grad.abs().sum() > 0:
+            heard.append(parameter_name)
+    assert heard
+    assert not [each for each in heard if "encoders.audio." in each]
 
 
 def test_without_any_modality_the_prediction_is_a_finite_constant(name: str) -> None:
-    spec = spec_of(2)
+    spec = spec_of(name, 2)
     model = build(name, spec).eval()
     batch = make_batch(spec)
     prediction = model(without(without(batch, "text"), "audio", values=3.0)).prediction
@@ -241,13 +267,13 @@ def test_without_any_modality_the_prediction_is_a_finite_constant(name: str) -> 
 
 
 def test_one_modality_alone_learns(name: str) -> None:
-    spec = spec_of(1)
-    model = build(name, spec, dropout=0.0)
+    spec = spec_of(name, 1)
+    model = quiet(build(name, spec))
     batch = make_batch(spec, 32)
     target = batch.modalities["text"].values[:, 0, 0]
     optimizer = build_optimizer(model, TrainingConfig(lr=0.01))
     losses = []
-    for _ in range(60):
+    for _ in range(100):
         optimizer.zero_grad()
         loss = nn.functional.mse_loss(model(batch).prediction, target)
         loss.backward()
@@ -258,21 +284,26 @@ def test_one_modality_alone_learns(name: str) -> None:
 
 
 def test_bf16_autocast_stays_near_float32(name: str) -> None:
-    spec = spec_of(3, 4)
+    spec = spec_of(name, 3, 4)
     model = build(name, spec).eval()
     batch = make_batch(spec, 32)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         out = model(batch)
-        out.prediction.float().square().sum().backward()
+        objective(out).backward()
     exact = model(batch).prediction
     error = (out.prediction.float() - exact).abs().max()
     assert 0.0 < error < 0.05 * exact.abs().max().clamp_min(1.0), "zero would mean that nothing ran in bf16"
     assert all(p.grad is not None and p.grad.isfinite().all() for p in model.parameters())
 
 
+NOT_IN_ONE_GRAPH: dict[str, str] = {}
+"""Architectures that torch.compile takes in several graphs, and why."""
+
+
 @pytest.mark.parametrize("steps", [1, 4])
 def test_compiled_it_predicts_the_same(name: str, steps: int) -> None:
-    spec = spec_of(3, steps)
+    whole = name not in NOT_IN_ONE_GRAPH
+    spec = spec_of(name, 3, steps)
     model = build(name, spec).eval()
     batch = make_batch(spec)
     torch._dynamo.reset()
@@ -283,14 +314,15 @@ def test_compiled_it_predicts_the_same(name: str, steps: int) -> None:
         graphs.append(graph)
         return graph.forward
 
-    compiled = torch.compile(model, backend=eager, fullgraph=True)
+    compiled = torch.compile(model, backend=eager, fullgraph=whole)
     assert_same(compiled(batch), model(batch), atol=1e-6, rtol=1e-5)
-    assert len(graphs) == 1, "nothing was compiled"
+    assert graphs, "nothing was compiled"
+    assert (len(graphs) == 1) == whole, "it is in one graph now: take its name from the list"
     torch._dynamo.reset()
 
 
 def test_dropout_is_determined_by_the_seed(name: str) -> None:
-    spec = spec_of(3)
+    spec = spec_of(name, 3)
     model = build(name, spec).train()
     batch = make_batch(spec)
 
@@ -303,7 +335,7 @@ def test_dropout_is_determined_by_the_seed(name: str) -> None:
 
 
 def test_evaluation_draws_no_random_number(name: str) -> None:
-    spec = spec_of(3)
+    spec = spec_of(name, 3)
     model = build(name, spec).eval()
     batch = make_batch(spec)
     before = torch.get_rng_state()
@@ -315,9 +347,8 @@ def test_evaluation_draws_no_random_number(name: str) -> None:
 
 def test_modality_dropout_hides_from_fusion_and_not_from_the_penalty(name: str) -> None:
     """A penalty sees complete tuples: in training the representations are those of every modality that is there."""
-    spec = spec_of(3)
-    still = dataclasses.replace(fusion_family(name).config().encoder, dropout=0.0, input_dropout=0.0)
-    model = build(name, spec, dropout=0.0, modality_dropout=0.9, encoder=still)
+    spec = spec_of(name, 3)
+    model = quiet(build(name, spec, modality_dropout=0.9))
     batch = make_batch(spec, 64)
     in_training, in_evaluation = model.train()(batch), model.eval()(batch)
     for modality in spec.modalities:
@@ -326,7 +357,7 @@ def test_modality_dropout_hides_from_fusion_and_not_from_the_penalty(name: str) 
 
 
 def test_two_models_of_one_seed_are_equal_and_of_two_are_not(name: str) -> None:
-    spec = spec_of(2)
+    spec = spec_of(name, 2)
     one, two = build(name, spec), build(name, spec)
     for (parameter_name, a), b in zip(one.named_parameters(), two.parameters(), strict=True):
         assert torch.equal(a, b), parameter_name

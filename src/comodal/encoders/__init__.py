@@ -1,16 +1,24 @@
 """One modality's sequence to one representation."""
 
-from comodal.encoders.bank import EncoderBank, EncoderConfig
-from comodal.encoders.pooling import masked_mean
+from comodal.encoders.alignment import align
+from comodal.encoders.bank import ENCODERS, EncoderBank, EncoderConfig
+from comodal.encoders.lstm import LSTMEncoder
+from comodal.encoders.padding import zero_padding
+from comodal.encoders.pooling import last_frame, masked_mean
 from comodal.encoders.presence import ModalityDropout, mask_absent, presence
 from comodal.encoders.utterance import UtteranceEncoder
 
 __all__ = [
+    "ENCODERS",
     "EncoderBank",
     "EncoderConfig",
+    "LSTMEncoder",
     "ModalityDropout",
     "UtteranceEncoder",
+    "align",
+    "last_frame",
     "mask_absent",
     "masked_mean",
     "presence",
+    "zero_padding",
 ]

@@ -45,7 +45,12 @@ class FusionFamily(NamedTuple):
     config: Any
 
     def build(self, spec: DatasetSpec, config: Any) -> Any:
-        """Construct the model for a data set."""
+        """Construct the model for a data set.
+
+        Raises:
+            InputError: the data set is not what the model's ``input_spec`` asks for.
+        """
+        self.model.input_spec.require(spec, fusion=self.model.__name__)
         return self.model(spec, config)
 
 

@@ -1,0 +1,92 @@
+"""What models and measures hand on.
+
+Axis legend: B utterances of a batch, D width of a representation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+import numpy as np
+from torch import Tensor
+
+__all__ = [
+    "DependencyEstimate",
+    "FusionOutput",
+    "ObjectiveTerms",
+]
+
+
+class FusionOutput(NamedTuple):
+    """Where fusion and dependency meet, and the only place.
+
+    Attributes:
+        prediction: ``(B,)``.
+        fused: ``(B, F)`` the fused representation.
+        representations: name to ``(B, D_m)``, one unimodal representation each.
+        terms: name to scalar, the model's own terms of the objective beside the task loss, weighted and to be
+            minimised; empty for most.
+    """
+
+    prediction: Tensor
+    fused: Tensor
+    representations: Mapping[str, Tensor]
+    terms: Mapping[str, Tensor] = MappingProxyType({})
+
+
+@dataclass(frozen=True)
+class DependencyEstimate:
+    """A held-out estimate of the dependency between views.
+
+    Attributes:
+        measure: name of the measure.
+        value: larger = more dependent.
+        ci_low: lower end of the 95 % interval.
+        ci_high: upper end of the 95 % interval.
+        unit: ``"nats"``, ``"distance"`` or ``"divergence"``.
+        n_fit: samples the critic was fitted on.
+        n_eval: held-out samples, all of them used at once.
+        is_lower_bound: whether the population value is bounded from below.
+        pointwise: ``(n_eval,)`` the critic's score of each held-out joint sample.
+        warnings: what a reader must know, for example a value beyond what the sample size can certify.
+    """
+
+    measure: str
+    value: float
+    ci_low: float
+    ci_high: float
+    unit: str
+    n_fit: int
+    n_eval: int
+    is_lower_bound: bool
+    pointwise: np.ndarray[Any, np.dtype[np.float32]] = field(repr=False)
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ObjectiveTerms:
+    """The terms of a training objective, named and unsummed until the end.
+
+    Attributes:
+        task: scalar task loss.
+        penalties: name to scalar, each already weighted and signed so that it is to be minimised.
+    """
+
+    task: Tensor
+    penalties: Mapping[str, Tensor] = field(default_factory=dict)
+
+    @property
+    def total(self) -> Tensor:
+        """The scalar to minimise.
+
+        >>> import torch
+        >>> ObjectiveTerms(torch.tensor(1.0), {"dependency": torch.tensor(-0.25)}).total
+        tensor(0.7500)
+        """
+        total = self.task
+        for value in self.penalties.values():
+            total = total + value
+        return total
