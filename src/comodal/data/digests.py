@@ -30,6 +30,8 @@ def digest(path: Path) -> str:
         ...     digest(path)[:8]
         'e3b0c442'
     """
+    if path.exists() and not path.is_file():  # a pipe would wait for a writer for ever
+        raise InputError(f"{path}: cannot be read (not a file); check the path")
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()

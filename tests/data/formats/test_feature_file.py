@@ -153,3 +153,9 @@ def test_ids_in_metadata_must_be_a_list(tmp_path):
         save_file({"values": FLAT.astype(np.float32), "lengths": LENGTHS}, tmp_path / "a", metadata={"id": text})
         with pytest.raises(InputError, match=r"damaged|not a list"):
             open_features(tmp_path / "a", IDS)
+
+
+def test_lengths_that_are_none_come_with_a_remedy(tmp_path):
+    np.savez(tmp_path / "a.npz", values=np.ones((3, 2)), lengths=[3, -1, 1])
+    with pytest.raises(InputError, match=r"a.npz: 'lengths' .* is not 3 whole numbers from 0; write the file again"):
+        open_features(tmp_path / "a.npz", IDS)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 
-import h5py
+import format_samples
 import numpy as np
 import pytest
 
@@ -20,37 +20,11 @@ MUTATIONS = 60
 STRUCTURE = 3000
 
 
-def put(path, name, values, **options):
-    with h5py.File(path, "a") as file:
-        file.create_dataset(name, data=values, **options)
-
-
-def mfn(folder):
-    rng = np.random.default_rng(0)
-    for split in ("train", "valid"):
-        put(folder / f"X_{split}.h5", "data", rng.normal(size=(3, 2, 325)), compression="gzip")
-        put(folder / f"y_{split}.h5", "data", rng.normal(size=3))
-    return mfn_h5.FORMAT, "X_train.h5"
-
-
-def modality(folder):
-    rng = np.random.default_rng(0)
-    for split in ("train", "valid"):
-        put(folder / f"audio_{split}.h5", "d1", rng.normal(size=(4, 5, 3)))
-        put(folder / f"y_{split}.h5", "d1", rng.normal(size=(4, 1)))
-    return modality_h5.FORMAT, "audio_train.h5"
-
-
-def sdk(folder):
-    times = np.arange(9.0)
-    spans = np.stack([times, times + 1], axis=1)
-    spoken = np.array([b"sp", b"so", b"good"] * 3, dtype="S32")[:, None]
-    for root, values in (("words", spoken), ("COVAREP", times[:, None]), ("All Labels", times[:, None] / 3)):
-        put(folder / f"{root}.csd", f"{root}/metadata/md5", b"null")
-        for video in ("a", "b", "c"):
-            for name, array in (("features", values), ("intervals", spans)):
-                put(folder / f"{root}.csd", f"{root}/data/{video}/{name}", array, compression="gzip")
-    return csd.FORMAT, "words.csd"
+FAMILIES = [
+    (mfn_h5, format_samples.mfn_h5, "X_train.h5"),
+    (modality_h5, format_samples.modality_h5, "audio_train.h5"),
+    (csd, format_samples.csd, "words.csd"),
+]
 
 
 def read(reader, folder):
@@ -77,9 +51,10 @@ def mutated(whole, seed):
     return bytes(damaged[: dice.randrange(len(whole))] if dice.random() < 0.1 else damaged[: len(whole)])
 
 
-@pytest.mark.parametrize("family", [mfn, modality, sdk])
-def test_damage_is_read_or_refused_in_one_line(tmp_path, family):
-    reader, name = family(tmp_path)
+@pytest.mark.parametrize(("family", "write", "name"), FAMILIES)
+def test_damage_is_read_or_refused_in_one_line(tmp_path, family, write, name):
+    reader = family.FORMAT
+    write(tmp_path)
     file = tmp_path / name
     whole, count = file.read_bytes(), len(read(reader, tmp_path))
     refused: list[str] = []
@@ -96,23 +71,24 @@ def test_damage_is_read_or_refused_in_one_line(tmp_path, family):
     assert len(read(reader, tmp_path)) == count
 
 
-@pytest.mark.parametrize("family", [mfn, modality, sdk])
-def test_swapped_files_are_refused(tmp_path, family):
-    reader, name = family(tmp_path)
+@pytest.mark.parametrize(("family", "write", "name"), FAMILIES)
+def test_swapped_files_are_refused(tmp_path, family, write, name):
+    reader = family.FORMAT
+    write(tmp_path)
     labels = next(file for file in sorted(tmp_path.iterdir()) if "train" in file.name or "Labels" in file.name)
     other = next(file for file in sorted(tmp_path.iterdir()) if file.name.startswith("y_") or "COVAREP" in file.name)
-    (tmp_path / name).write_bytes(other.read_bytes() if family is not sdk else labels.read_bytes())
+    (tmp_path / name).write_bytes(other.read_bytes() if family is not csd else labels.read_bytes())
     with pytest.raises(InputError, match=str(tmp_path)):
         read(reader, tmp_path)
 
 
 def test_a_signalling_nan_does_not_warn(tmp_path):
-    modality(tmp_path)
+    format_samples.modality_h5(tmp_path)
     signalling = np.array([0x7FF0000000000001], dtype=np.uint64).view(np.float64)
     values = np.tile(signalling, (4, 5, 3))
     for name, array in (("audio_train.h5", values), ("y_train.h5", values[:, 0, :1])):
         (tmp_path / name).unlink()
-        put(tmp_path / name, "d1", array)
+        format_samples.put(tmp_path / name, "d1", array)
     block = read(modality_h5.FORMAT, tmp_path)
     assert np.isnan(block.modalities["audio"].values[:20]).all()
     assert np.isnan(block.target[:4]).all()

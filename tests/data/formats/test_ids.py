@@ -92,3 +92,9 @@ def test_no_string_and_absurdly_long():
         identify_splits({"train": [["v"]]}, where="file, id")
     with pytest.raises(InputError, match=r"file.*: the text of utterance 7 has 1000002 characters"):
         identify(["v"] * 7 + ["v" * 10**6] + ["v"] * 1000, where="file")
+
+
+def test_zero_characters_which_numpy_would_drop_are_no_part_of_an_id():
+    found = identify_splits({"train": ["\0", " \0 ", "v[1]\0", "w\0_2"]}, where="x")["train"]
+    assert found.id.tolist() == ["train_0", "train_1", "v_1", "w_2"]
+    assert found.group.tolist() == ["train_0", "train_1", "v", "w"]

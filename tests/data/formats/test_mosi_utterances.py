@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import zipfile
 
 import numpy as np
 import pytest
+from format_samples import MOSI_VIDEOS, mosi_columns, mosi_lists
 
 from comodal.contracts import InputError
 from comodal.data.assemble import assemble
@@ -14,10 +16,6 @@ from comodal.data.formats import recognise
 from comodal.data.formats.mosi_utterances import PROTOCOLS, locate, open_source, recognises
 from comodal.data.load import load
 
-VIDEOS = [f"video{k}" for k in range(9)]
-PART = ["train"] * 2 + ["valid"] * 2 + ["test"] * 5
-FOLD = [-1, -1, -1, -1, 0, 1, 2, 3, 4]
-
 
 def read(path, *, protocol=None, features=None):
     return assemble(open_source(path), protocol=protocol, features=features)
@@ -25,23 +23,7 @@ def read(path, *, protocol=None, features=None):
 
 @pytest.fixture
 def columns():
-    """Nine videos of two utterances; the five test videos are the five folds."""
-    rng = np.random.default_rng(0)
-    video = np.repeat(VIDEOS, 2)
-    return {
-        "id": np.array([f"{v}_{1 + i % 2}" for i, v in enumerate(video)]),
-        "video": video,
-        "segment": np.tile([1, 2], 9).astype(np.int16),
-        "transcript": np.array([f"WORDS {i}" for i in range(18)]),
-        "sentiment": np.linspace(-3, 3, 18).astype(np.float32),
-        "text": rng.normal(size=(18, 5)).astype(np.float32),
-        "audio": rng.normal(size=(18, 4)).astype(np.float32),
-        "vision": rng.normal(size=(18, 3)).astype(np.float32),
-        "text_minilm": rng.normal(size=(18, 6)).astype(np.float16),
-        "standard_split": np.repeat(PART[::-1], 2),
-        "disjoint_split": np.repeat(PART, 2),
-        "nested_fold": np.repeat(FOLD, 2).astype(np.int8),
-    }
+    return mosi_columns()
 
 
 @pytest.fixture
@@ -52,14 +34,6 @@ def folder(columns, tmp_path):
 def write(folder, columns):
     np.savez(folder / "utterances.npz", **columns)
     return folder
-
-
-def fold_lists():
-    def lists(parts):
-        return {part: [v for v, p in zip(VIDEOS, parts, strict=True) if p == part] for part in dict.fromkeys(parts)}
-
-    nested = {str(k): [VIDEOS[4 + k]] for k in range(5)}
-    return {"standard": lists(PART[::-1]), "disjoint": lists(PART), "nested": nested}
 
 
 def test_recognised_by_content(folder, tmp_path):
@@ -77,9 +51,9 @@ def test_nested_is_cross_validation_over_the_clean_videos(folder, columns):
     assert dataset.spec.dims == {"text": 5, "audio": 4, "vision": 3}
     assert [p.name for p in dataset.partitions] == [f"fold {k}" for k in range(5)]
     for k, partition in enumerate(dataset.partitions):
-        assert set(dataset.group[partition.test]) == {VIDEOS[4 + k]}
-        assert set(dataset.group[partition.valid]) == {VIDEOS[4 + (k + 1) % 5]}
-        assert set(dataset.group[partition.train]) == {VIDEOS[4 + (k + j) % 5] for j in (2, 3, 4)}
+        assert set(dataset.group[partition.test]) == {MOSI_VIDEOS[4 + k]}
+        assert set(dataset.group[partition.valid]) == {MOSI_VIDEOS[4 + (k + 1) % 5]}
+        assert set(dataset.group[partition.train]) == {MOSI_VIDEOS[4 + (k + j) % 5] for j in (2, 3, 4)}
     np.testing.assert_array_equal(dataset.modalities["audio"].values, columns["audio"][8:])
     assert dataset.transcript[0] == "WORDS 8"
     assert dataset.spec.note == ""
@@ -153,10 +127,10 @@ def test_not_found_says_both_ways(tmp_path, monkeypatch):
 
 def test_folds_that_agree_are_accepted_and_others_refused(folder):
     file = folder / "folds.json"
-    file.write_text(json.dumps(fold_lists()))
+    file.write_text(json.dumps(mosi_lists()))
     for protocol in PROTOCOLS:
         read(folder, protocol=protocol)
-    wrong = fold_lists()
+    wrong = mosi_lists()
     wrong["disjoint"]["test"].remove("video8")
     wrong["disjoint"]["train"].append("video8")
     file.write_text(json.dumps(wrong))
@@ -180,23 +154,23 @@ def test_damaged_files(folder, columns):
     file = folder / "utterances.npz"
     whole = file.read_bytes()
     file.write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(InputError, match=r"utterances.npz: not a readable .npz file"):
+    with pytest.raises(InputError, match=r"utterances.npz: a damaged file of arrays"):
         read(folder)
     broken = bytearray(whole)
     start = whole.index(b"audio.npy") + 200
     broken[start : start + 20] = b"\xff" * 20
     file.write_bytes(bytes(broken))
-    with pytest.raises(InputError, match=r"utterances.npz: not a readable .npz file"):
+    with pytest.raises(InputError, match=r"utterances.npz: a damaged file of arrays \("):
         read(folder)
-    for content in (b"", b"text", None):
+    for content, message in ((b"", "neither npz nor"), (b"text", "neither npz nor"), (None, "no such file")):
         file.unlink()
         if content is not None:
             file.write_bytes(content)
-        with pytest.raises(InputError, match=r"utterances.npz: not a readable .npz file"):
+        with pytest.raises(InputError, match=rf"utterances.npz: {message}"):
             read(folder)
         file.touch()
     write(folder, {**columns, "sentiment": columns["sentiment"].astype(object)})
-    with pytest.raises(InputError, match=r"utterances.npz: not a readable .npz file"):
+    with pytest.raises(InputError, match=r"utterances.npz: .* holds Python objects"):
         read(folder)
     write(folder, {name: column for name, column in columns.items() if name != "nested_fold"})
     with pytest.raises(InputError, match="no column 'nested_fold', which its protocols need"):
@@ -217,8 +191,68 @@ def test_bad_values_name_file_and_utterance(folder, columns):
 
 def test_columns_of_other_length(folder, columns):
     write(folder, {**columns, "audio": columns["audio"][:-1]})
-    with pytest.raises(InputError, match="numbers of utterances differ"):
+    with pytest.raises(InputError, match=r"utterances.npz, audio: shape \(17, 4\) where \(N, features\)"):
         read(folder)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [(b"PK\x01\x02", b"PK\x01\x03"), (b"PK\x01\x02\x2d\x03\x2d", b"PK\x01\x02\x2d\x03\xff")],
+    ids=["no directory", "a version that there is not"],
+)
+def test_a_damaged_directory_is_told_and_not_raised_by_the_recogniser(folder, tmp_path, old, new):
+    file = folder / "utterances.npz"
+    damaged = file.read_bytes().replace(old, new)
+    assert damaged != file.read_bytes()
+    file.write_bytes(damaged)
+    assert recognises(folder)
+    with pytest.raises(InputError, match=r"utterances.npz: a damaged file of arrays \(.*write or get it again"):
+        read(folder)
+    (tmp_path / "other.npz").write_bytes(damaged)
+    assert not recognises(tmp_path / "other.npz")
+    with pytest.raises(InputError, match=r"other.npz: no reader knows it"):
+        recognise(tmp_path / "other.npz")
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "message"),
+    [
+        ("id", np.arange(18), "id: int64 where text is expected"),
+        ("video", np.float32(1), r"video: shape \(\) where \(N,\)"),
+        ("sentiment", np.full(18, "good"), "sentiment: <U4 where numbers is expected"),
+        ("audio", np.ones(18), r"audio: shape \(18,\) where \(N, features\)"),
+        ("vision", np.ones((18, 0)), r"vision: shape \(18, 0\) where \(N, features\)"),
+        ("transcript", np.full((18, 2), "good"), r"transcript: shape \(18, 2\) where \(N,\)"),
+        ("id", np.array([*"abcdefgh", "", *"jklmnopqr"]), "id: utterance 8 has none; get the file again"),
+        ("nested_fold", np.ones((18, 1)), r"nested_fold: shape \(18, 1\) where \(N,\)"),
+    ],
+)
+def test_columns_of_another_kind_are_named(folder, columns, name, values, message):
+    write(folder, {**columns, name: values})
+    with pytest.raises(InputError, match=rf"utterances.npz, {message}"):
+        read(folder, features={"audio": "audio"})
+
+
+def test_a_claim_beyond_the_file_is_refused_before_memory_is_taken(folder, columns):
+    write(folder, columns)
+    file = folder / "utterances.npz"
+    with zipfile.ZipFile(file) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, content in members.items():
+            huge = content.replace(b"(18, 4), }", b"(1" + b"0" * 12 + b", 4), }")[: len(content)]
+            archive.writestr(name, huge if name == "audio.npy" else content)
+    with pytest.raises(InputError, match=r"audio.npy' of shape \(1000000000000, 4\) does not have its size"):
+        read(folder)
+
+
+@pytest.mark.parametrize("content", [b"\x89HDF\r\n" + bytes(5000), b"[" * 100_000, b"[]", b'{"nested": {"0": 1}}'])
+def test_lists_of_folds_that_are_none_are_refused_in_one_short_line(folder, content):
+    (folder / "folds.json").write_bytes(content)
+    with pytest.raises(InputError, match=r"folds.json: not a readable list of folds \(") as error:
+        read(folder)
+    assert str(error.value).isprintable()
+    assert len(str(error.value)) < 400 + len(str(folder))
 
 
 @pytest.mark.mosi

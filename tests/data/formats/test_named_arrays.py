@@ -131,3 +131,18 @@ def test_no_file_is_refused(tmp_path):
     for path in (tmp_path, tmp_path / "nowhere"):
         with pytest.raises(InputError, match="no such file"):
             opened(path)
+
+
+@pytest.mark.parametrize("character", [0xD800, 0xDFFF, 0x110000, 2**32 - 1])
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_text_of_characters_that_there_are_not_is_damage(tmp_path, character, order):
+    """Python fails on it with a SystemError, or only when it is written somewhere."""
+    text = np.array(["abc", "", "\U0010ffff"], dtype=f"{order}U3")
+    np.savez(tmp_path / "a.npz", text=text)
+    assert opened(tmp_path / "a.npz")["text"].tolist() == text.tolist()
+    text.view(f"{order}u4")[1] = character
+    np.savez(tmp_path / "a.npz", text=text)
+    with pytest.raises(
+        InputError, match=r"a.npz: a damaged file of arrays \(a text with characters that there are not"
+    ):
+        opened(tmp_path / "a.npz")

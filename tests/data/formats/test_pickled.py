@@ -98,3 +98,12 @@ def test_memory_needed(tmp_path):
     assert memory_needed(file) == "needs about 6.0 GB while it is read"
     os.truncate(file, 1_500_000)
     assert memory_needed(file) == "needs about 3 MB while it is read"
+
+
+@pytest.mark.parametrize(("protocol", "times"), [(0, 3), (1, 3), (2, 3), (3, 2), (4, 2), (5, 2)])
+def test_memory_needed_of_a_protocol_without_bytes(tmp_path, protocol, times):
+    """An array is a text first in these, so that it is there twice."""
+    file = tmp_path / "x.pkl"
+    file.write_bytes(pickle.dumps({"train": np.zeros(10**6)}, protocol=protocol))
+    megabytes = times * file.stat().st_size / 1e6
+    assert memory_needed(file) == f"needs about {megabytes:.0f} MB while it is read"

@@ -132,3 +132,15 @@ def test_numbers():
 )
 def test_guessed(texts, expected):
     assert guessed(np.array(texts)).tolist() == expected
+
+
+def test_what_arrow_says_of_a_damaged_file_can_be_printed(tmp_path, monkeypatch):
+    """It quotes the byte that it stumbled over."""
+    pq.write_table(pa.table({"id": ["a", "b"], "label": [0.5, 1.0]}), tmp_path / "x.parquet")
+
+    def stumble(*_, **__):
+        raise OSError("don't know what type: \x0f\nDeserializing page header failed.")
+
+    monkeypatch.setattr(pq, "read_table", stumble)
+    with pytest.raises(InputError, match=r"x.parquet: .*type: \\x0f Deserializing page header failed.\); write or get"):
+        read_table(tmp_path / "x.parquet")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from format_samples import dense_contents
 
 from comodal.contracts import InputError
 from comodal.data.assemble import assemble
@@ -16,24 +17,6 @@ from comodal.data.formats import bclstm, lmf, mmsa, mult
 from comodal.data.formats.tables import features, ids, not_read, require_rows, table_keys, tables
 
 FORMATS = {each.FORMAT.name: each.FORMAT for each in (mmsa, mult, lmf, bclstm)}
-
-
-def contents():
-    rng = np.random.default_rng(0)
-    values = rng.normal(size=(3, 4, 2)).astype(np.float32)
-    pieces = np.ones((3, 3, 4), dtype=np.int64)
-    of_mmsa = {
-        "text": values,
-        "audio": values,
-        "text_bert": pieces,
-        "raw_text": ["a b", "c", "d"],
-        "id": ["v$_$1", "v$_$2", "w$_$1"],
-        "regression_labels": np.zeros(3),
-    }
-    of_mult = {"text": values, "vision": values[:, :2], "id": [["v", 0.0, 1.0]] * 3, "labels": np.zeros((3, 1, 1))}
-    of_lmf = {b"covarep": values[:, 0], b"glove": values, b"label": np.zeros((3, 1))}
-    dialogues = (values, np.zeros((3, 4)), values, np.zeros((3, 4)), 4, [4, 1, 2], [1, 2, 3])
-    return {"mmsa": {"train": of_mmsa}, "mult": {"train": of_mult}, "lmf": {b"train": of_lmf}, "bclstm": dialogues}
 
 
 def read(path):
@@ -46,7 +29,7 @@ def read(path):
 @pytest.mark.parametrize("name", FORMATS)
 def test_each_family_is_recognised_by_its_own_reader_alone(tmp_path, name):
     file = tmp_path / "file"
-    file.write_bytes(pickle.dumps(contents()[name]))
+    file.write_bytes(pickle.dumps(dense_contents()[name]))
     assert [each for each, known in FORMATS.items() if known.recognises(file)] == [name]
     assert len(read(file)) in (3, 13)
 
@@ -54,7 +37,7 @@ def test_each_family_is_recognised_by_its_own_reader_alone(tmp_path, name):
 @pytest.mark.parametrize("name", FORMATS)
 @pytest.mark.parametrize("protocol", [2, 4])
 def test_damaged_files_are_refused_in_one_line_or_read(tmp_path, name, protocol):
-    whole = pickle.dumps(contents()[name], protocol=protocol)
+    whole = pickle.dumps(dense_contents()[name], protocol=protocol)
     file = tmp_path / "damaged.pkl"
     draw = random.Random(0)
     versions = [whole[:cut] for cut in range(0, len(whole), max(1, len(whole) // 20))]
@@ -154,3 +137,8 @@ def test_rows_are_those_of_the_labels():
 def test_ids_of_every_shape(given, expected):
     (table,) = tables({"train": {"y": [0.0, 1.0], "id": given}}, Path("f"), labels="y")
     assert ids(table) == expected
+
+
+def test_keys_of_a_damaged_file_can_be_printed():
+    with pytest.raises(InputError, match=r"^f, train: no key 'y', only x\\x00; get the file again$"):
+        tables({"train": {"x\0": [1.0]}}, Path("f"), labels="y")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from comodal.contracts import InputError
-from comodal.data.formats.texts import as_text, column, transcripts
+from comodal.data.formats.texts import as_text, column, listing, one_line, transcripts
 
 
 def test_as_text():
@@ -44,3 +44,23 @@ def test_one_absurdly_long_text_is_refused():
     assert column(["a" * 10_000] * 20, where="x").shape == (20,)
     with pytest.raises(InputError, match="file, key: the text of utterance 1 has 1000000 characters"):
         column(["a", "a" * 10**6, *["b"] * 1000], where="file, key")
+
+
+@pytest.mark.parametrize(
+    ("said", "line"),
+    [
+        ("a\n b\t", "a b"),
+        ("\x00\x1b[2J", "\\x00\\x1b[2J"),
+        ("caf\u00e9 \ud800\u200b", "caf\u00e9 \\ud800\\u200b"),
+        (ValueError("no\r\nsuch"), "no such"),
+        ("x" * 301, "x" * 300 + "..."),
+        ("", ""),
+    ],
+)
+def test_one_line(said, line):
+    assert one_line(said) == line
+    assert line.isprintable()
+
+
+def test_names_of_a_damaged_file_can_be_printed():
+    assert listing(["b\x00", "a"]) == "a, b\\x00"

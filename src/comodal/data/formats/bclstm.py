@@ -90,7 +90,7 @@ def _dialogues(content: Sequence[Any], split: str, path: Path) -> _Dialogues:
     values = dense(content[first], where=f"{path}, part {first}")
     where = f"{path}, part {first + 1}"
     try:
-        with np.errstate(over="ignore"):
+        with np.errstate(over="ignore", invalid="ignore"):
             labels = numeric(content[first + 1]).astype(np.float32)
     except (TypeError, ValueError) as error:
         raise InputError(f"{where}: labels are no numbers ({error}); get the file again") from error

@@ -82,8 +82,7 @@ def video_block(key: str, *, labels: OpenFile, words: OpenFile | None, features:
     """
     labelled = read_entry(labels.data, key, like=labels.file)
     n = len(labelled.intervals)
-    with np.errstate(invalid="ignore"):
-        target, taken = sentiment(labelled.features, where=labelled.where)
+    target, taken = sentiment(labelled.features, where=labelled.where)
     ids, video, renamed = _ids(key, n)
     counts = {renamed: n, taken: n}
     spoken = _spoken(words.entry(key), labelled.intervals) if words else None

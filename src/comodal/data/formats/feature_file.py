@@ -85,7 +85,7 @@ class Features:
                     f"{self.path}: utterance {place + 1} of the file has {found.dtype} of shape {found.shape}, not "
                     f"numbers of shape (frames, {self.dim}); give every utterance the same features"
                 )
-            with np.errstate(over="ignore"):
+            with np.errstate(over="ignore", invalid="ignore"):
                 rows.append(found.astype(np.float32))
         lengths = np.array([0, *map(len, rows)], dtype=np.int64)
         return RaggedArray(np.concatenate(rows), np.cumsum(lengths))
@@ -186,7 +186,10 @@ def _whole(path: Path, arrays: NamedArrays, name: str, count: int) -> NDArray[np
     """A column of whole numbers, none negative."""
     found = arrays.read(name)
     if found.shape not in ((count,), (count, 1)) or found.dtype.kind not in "iu" or (found < 0).any():
-        raise InputError(f"{path}: {name!r} of shape {found.shape} and type {found.dtype} is not {count} whole numbers")
+        raise InputError(
+            f"{path}: {name!r} of shape {found.shape} and type {found.dtype} is not {count} whole numbers from 0; "
+            "write the file again"
+        )
     if found.size and found.max() > np.iinfo(np.int64).max // 2:
         raise InputError(f"{path}: {name!r} holds impossible numbers; write the file again")
     return found.ravel().astype(np.int64)

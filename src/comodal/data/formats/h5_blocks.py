@@ -103,12 +103,10 @@ def _frames(
     arrays: Mapping[Path, Stored], columns: Mapping[str, Columns], rows: range
 ) -> dict[str, NDArray[np.float32]]:
     """Each file is read once, however many modalities share it."""
-    # A signalling NaN, as damaged files have, warns when it is cast.
-    with np.errstate(invalid="ignore"):
-        found = {
-            path: dense(arrays[path].rows(rows.start, rows.stop), where=arrays[path].where)
-            for path in dict.fromkeys(each.path for each in columns.values())
-        }
+    found = {
+        path: dense(arrays[path].rows(rows.start, rows.stop), where=arrays[path].where)
+        for path in dict.fromkeys(each.path for each in columns.values())
+    }
     return {name: found[each.path][:, :, each.first : each.end] for name, each in columns.items()}
 
 

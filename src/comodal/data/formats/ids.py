@@ -90,7 +90,8 @@ def identify_splits(
 def _text(raw: object, where: str) -> str:
     if not isinstance(raw, str | bytes | int | float | np.generic | None):
         raise InputError(f"{where}: an id is a {type(raw).__name__}; give one string an utterance")
-    return as_text(raw).strip()
+    # NumPy drops zero characters at the end of a text, so that an id of nothing else would become empty.
+    return as_text(raw).replace("\0", "").strip()
 
 
 def _parsed(given: Sequence[str]) -> list[tuple[str, str]]:

@@ -34,7 +34,7 @@ def sentiment(labels: Any, *, where: str) -> tuple[NDArray[np.float32], str]:
         'the first of 7 label columns was taken as sentiment'
     """
     try:
-        with np.errstate(over="ignore"):
+        with np.errstate(over="ignore", invalid="ignore"):
             found = numeric(labels).astype(np.float32)
     except (TypeError, ValueError) as error:
         raise InputError(f"{where}: labels are not numbers ({error}); give one float an utterance") from error

@@ -26,7 +26,7 @@ from comodal.data.formats.records import (
     spoken,
     word_texts,
 )
-from comodal.data.formats.texts import as_text
+from comodal.data.formats.texts import as_text, one_line
 
 __all__ = ["FORMAT", "open_source", "recognises"]
 
@@ -77,9 +77,11 @@ def _listings(path: Path) -> list[Listing]:
     for key, records in content.items() if isinstance(content, dict) else ():
         split = canonical_split(key)
         if split in found:
-            raise InputError(f"{path}, {as_text(key)}: the split {split!r} is in the file twice; keep one of the two")
+            raise InputError(
+                f"{path}, {one_line(as_text(key))}: the split {split!r} is in the file twice; keep one of the two"
+            )
         if split:
-            found[split] = require_records(records, _LENGTH, split=split, where=f"{path}, {as_text(key)}")
+            found[split] = require_records(records, _LENGTH, split=split, where=f"{path}, {one_line(as_text(key))}")
     if not any(listing.records for listing in found.values()):
         raise InputError(f"{path}: no utterance under train, dev or test; get the file again")
     return [found[split] for split in SPLITS if split in found]

@@ -46,7 +46,7 @@ _LENGTHS = {_ALIGNED, _UNALIGNED}
 def recognises(path: Path) -> bool:
     """A pickle of a list of such utterances, or a folder with one that is named for a split."""
     try:
-        files = _in_folder(path) if path.is_dir() else [path]
+        files = [file for file in _in_folder(path) if file.is_file()] if path.is_dir() else [path]
         smallest_first = sorted(files, key=lambda file: file.stat().st_size)
     except OSError:
         return False
@@ -65,7 +65,7 @@ def open_source(path: Path) -> Source:
 
     Raises:
         InputError: a damaged or hostile pickle, an utterance of another form, no frame at all, a file that is not named
-            for a split, or two for the same.
+            for a split, two for the same, or a folder or dead link in the place of one.
     """
     files = _files(path)
     listings = [require_records(take(file), _LENGTHS, split=split, where=str(file)) for split, file in files.items()]
@@ -90,11 +90,7 @@ def open_source(path: Path) -> Source:
 
 
 def _in_folder(folder: Path) -> list[Path]:
-    return sorted(
-        file
-        for file in folder.iterdir()
-        if file.suffix.lower() in _ENDINGS and canonical_split(file.stem) and file.is_file()
-    )
+    return sorted(file for file in folder.iterdir() if file.suffix.lower() in _ENDINGS and canonical_split(file.stem))
 
 
 def _holds(numbers: object) -> bool:
@@ -115,6 +111,9 @@ def _files(path: Path) -> dict[str, Path]:
         raise InputError(f"{path}: not readable ({error.strerror or error}); check the path") from error
     for file in files:
         split = canonical_split(file.stem)
+        # A link to a file that was moved must not pass for a split that was never there.
+        if not file.is_file():
+            raise InputError(f"{file}: not a file, so that {split!r} would be left out; get it again or remove it")
         if split in found:
             raise InputError(f"{file}: {found[split].name} holds the split {split!r} too; keep one of them")
         found[split] = file

@@ -141,7 +141,7 @@ def _pieces(table: Table) -> NDArray[np.float32]:
         raise InputError(f"{where}: word pieces have shape {found.shape}, not (N, 3, pieces); get the file again")
     if not np.isin(found[:, 1], (0, 1)).all():
         raise InputError(f"{where}: the second row is no attention mask of 0 and 1; get the file again")
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
         return found.astype(np.float32)
 
 

@@ -9,17 +9,16 @@ from __future__ import annotations
 import json
 import os
 import zipfile
-import zlib
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from comodal.contracts import InputError
 from comodal.data.formats.interface import Block, Division, Format, Source
+from comodal.data.formats.named_arrays import NamedArrays, open_arrays
+from comodal.data.formats.texts import one_line
 from comodal.data.ragged import RaggedArray
 
 __all__ = ["ENVIRONMENT", "FORMAT", "PROTOCOLS", "locate", "open_source", "recognises"]
@@ -35,6 +34,7 @@ _REQUIRED = ("id", "video", "sentiment")
 _NOT_FEATURES = frozenset(
     {*_REQUIRED, "segment", "start", "end", "transcript", "standard_split", "disjoint_split", "nested_fold"}
 )
+_TEXTS = frozenset({"id", "video", "transcript", "standard_split", "disjoint_split"})
 _CONTAMINATED = (
     "contaminated: {features} learnt with labels of the train and validation videos, "
     "so validation means nothing, while test labels are unseen"
@@ -75,12 +75,18 @@ def locate() -> Path:
 
 
 def recognises(path: Path) -> bool:
-    """A folder with ``utterances.npz``, or any ``.npz`` with ids, videos and sentiment."""
+    """A folder with ``utterances.npz``, or any ``.npz`` with ids, videos and sentiment.
+
+    A damaged archive of that name is taken too, so that it is named rather than its folder called unknown.
+    """
     file = path / _FILE if path.is_dir() else path
-    if not file.is_file() or not zipfile.is_zipfile(file):
-        return False
-    with zipfile.ZipFile(file) as archive:
-        members = set(archive.namelist())
+    try:
+        if not file.is_file() or not zipfile.is_zipfile(file):
+            return False
+        with zipfile.ZipFile(file) as archive:
+            members = set(archive.namelist())
+    except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile):
+        return file.name == _FILE
     return {f"{name}.npy" for name in _REQUIRED} <= members
 
 
@@ -98,13 +104,12 @@ def open_source(path: Path) -> Source:
         InputError: a damaged file, or one that lacks a column.
     """
     file = path / _FILE if path.is_dir() else path
-    with _archive(file) as archive:
+    with open_arrays(file) as archive:
         for column in (*_REQUIRED, *_FOLDS_KEY):
-            if column not in archive.files:
+            if column not in archive.shapes:
                 raise InputError(f"{file}: no column {column!r}, which its protocols need; get the file again")
-        offered = [name for name in archive.files if name not in _NOT_FEATURES]
-        dims = {name: int(archive[name].shape[-1]) for name in offered}
-        count = len(archive["id"])
+        dims = {name: shape[-1] for name, shape in archive.shapes.items() if name not in _NOT_FEATURES and shape}
+        count = _count(file, archive)
     return Source(
         path=path,
         name="mosi",
@@ -117,32 +122,45 @@ def open_source(path: Path) -> Source:
     )
 
 
-@contextmanager
-def _archive(file: Path) -> Iterator[Any]:
-    try:
-        # Opened here, because numpy leaves a damaged file open.
-        with file.open("rb") as handle, np.load(handle, allow_pickle=False) as archive:
-            yield archive
-    except InputError:
-        raise
-    except (OSError, EOFError, ValueError, TypeError, zipfile.BadZipFile, zlib.error) as error:
-        raise InputError(f"{file}: not a readable .npz file ({error}); get it again") from error
+def _count(file: Path, archive: NamedArrays) -> int:
+    """Utterances, of which every column has as many."""
+    rows = archive.shapes["id"][:1]
+    for name, shape in archive.shapes.items():
+        features = name not in _NOT_FEATURES
+        if shape[:1] != rows or len(shape) != 1 + features or 0 in shape:
+            wanted = "(N, features)" if features else "(N,)"
+            raise InputError(f"{file}, {name}: shape {shape} where {wanted} is expected; get the file again")
+    return rows[0]
 
 
 def _block(file: Path, features: Collection[str]) -> Block:
     """Only the columns that are needed: an archive is decompressed column by column."""
-    with _archive(file) as archive:
-        table = {name: archive[name] for name in archive.files if name in _NOT_FEATURES or name in features}
+    with open_arrays(file) as archive:
+        table = {
+            name: _column(file, name, archive.read(name))
+            for name in archive.shapes
+            if name in _NOT_FEATURES or name in features
+        }
     for column in _FOLDS_KEY:
         _check_folds(file.with_name(_LISTS), column, table)
     return Block(
         id=table["id"],
         group=table["video"],
-        target=np.asarray(table["sentiment"], dtype=np.float32),
+        target=RaggedArray.from_vectors(table["sentiment"][:, None], where=f"{file}, sentiment").values[:, 0],
         modalities={name: RaggedArray.from_vectors(table[name], where=f"{file}, {name}") for name in features},
         columns={name: table[name] for name in (*_FOLDS_KEY, "start", "end") if name in table},
         transcript=table.get("transcript"),
     )
+
+
+def _column(file: Path, name: str, values: NDArray[Any]) -> NDArray[Any]:
+    """The array, when it is of the kind that its name says."""
+    wanted, kinds = ("text", "U") if name in _TEXTS else ("numbers", "fiub")
+    if values.dtype.kind not in kinds:
+        raise InputError(f"{file}, {name}: {values.dtype} where {wanted} is expected; get the file again")
+    if name in _REQUIRED and values.dtype.kind == "U" and not (values != "").all():
+        raise InputError(f"{file}, {name}: utterance {int((values == '').argmax())} has none; get the file again")
+    return values
 
 
 def _check_folds(file: Path, column: str, table: Mapping[str, NDArray[Any]]) -> None:
@@ -152,8 +170,10 @@ def _check_folds(file: Path, column: str, table: Mapping[str, NDArray[Any]]) -> 
     try:
         lists: dict[str, list[str]] = json.loads(file.read_text(encoding="utf-8"))[_FOLDS_KEY[column]]
         listed = {video: part for part, videos in lists.items() for video in videos}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"{file}: not a readable list of folds ({error!r}); get it again or remove it") from error
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        # Its type, too: a key that is lacking says nothing else. Not all it says: a damaged text is quoted whole.
+        why = one_line(f"{type(error).__name__}: {error}", longest=200)
+        raise InputError(f"{file}: not a readable list of folds ({why}); get it again or remove it") from error
     for video, part in zip(table["video"].tolist(), table[column].tolist(), strict=True):
         if listed.get(video, "-1") != str(part):
             raise InputError(

@@ -6,6 +6,7 @@ Which of the two a file is, its first bytes say.
 from __future__ import annotations
 
 import struct
+import sys
 import tokenize
 import zipfile
 import zlib
@@ -19,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from comodal.contracts import InputError
+from comodal.data.formats.texts import one_line
 
 __all__ = ["NamedArrays", "Shape", "open_arrays"]
 
@@ -93,8 +95,19 @@ def _opened(path: Path) -> Iterator[NamedArrays]:
 
 
 def _damaged(path: Path, error: Exception) -> InputError:
-    reason = " ".join(str(error).split())[:200] or type(error).__name__
+    reason = one_line(error, longest=200) or type(error).__name__
     return InputError(f"{path}: a damaged file of arrays ({reason}); write or get it again")
+
+
+def _require_text(array: NDArray[Any]) -> None:
+    """NumPy holds any number as a character, and fails with whatever Python makes of it when the text is asked for."""
+    if array.dtype.kind == "U" and array.size and array.dtype.itemsize:
+        codes = np.ascontiguousarray(array).view(np.dtype(np.uint32).newbyteorder(array.dtype.byteorder))
+        if codes.max() > sys.maxunicode or ((codes >= _SURROGATES.start) & (codes < _SURROGATES.stop)).any():
+            raise ValueError("a text with characters that there are not")
+
+
+_SURROGATES = range(0xD800, 0xE000)
 
 
 @dataclass
@@ -112,6 +125,7 @@ class _Npz:
     def read(self, name: str) -> NDArray[Any]:
         with self.archive.open(self.members[name]) as stream:
             array: NDArray[Any] = np.lib.format.read_array(stream, allow_pickle=False)
+        _require_text(array)
         return array
 
     def rows(self, name: str, start: int, stop: int) -> NDArray[Any]:

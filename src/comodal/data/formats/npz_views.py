@@ -13,6 +13,7 @@ import numpy as np
 from numpy.lib.npyio import NpzFile
 
 from comodal.contracts import InputError
+from comodal.data.formats.texts import one_line
 
 __all__ = ["views_from_npz"]
 
@@ -80,4 +81,4 @@ def _array(archive: NpzFile, name: str, path: str | Path) -> np.ndarray[Any, Any
 
 
 def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
+    return one_line(error) or type(error).__name__

@@ -28,7 +28,8 @@ def dense(values: Any, *, where: str) -> NDArray[np.float32]:
         InputError: ragged rows, no numbers, or another shape.
     """
     try:
-        with np.errstate(over="ignore"):
+        # What is too great becomes infinite; a signalling NaN, as damaged files have, is one like any other.
+        with np.errstate(over="ignore", invalid="ignore"):
             found = np.ascontiguousarray(numeric(values), dtype=np.float32)
     except (TypeError, ValueError) as error:
         raise InputError(f"{where}: not an array of numbers ({error}); give (N, frames, features)") from error

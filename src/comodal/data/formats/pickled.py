@@ -85,6 +85,18 @@ def memory_needed(path: Path) -> str:
     """
     size = path.stat().st_size if path.is_file() else 0
     # The content, and the frames of one split without their padding while the next is cut.
-    needed = 2 * size / 1e6
+    needed = (3 if _holds_texts(path) else 2) * size / 1e6
     amount = f"{needed / 1e3:.1f} GB" if needed > 1e3 else f"{needed:.0f} MB"
     return f"needs about {amount} while it is read"
+
+
+def _holds_texts(path: Path) -> bool:
+    """Whether a pickle is of protocol 0 to 2, in which an array is a text first, and in memory as both."""
+    if not looks_like_pickle(path):
+        return False
+    with path.open("rb") as stream:
+        return stream.read(2) < _BYTES
+
+
+_BYTES = b"\x80\x03"
+"""How a pickle of the first protocol that knows bytes begins; older ones begin with a smaller number or ASCII."""

@@ -18,7 +18,7 @@ from comodal.data.formats.ids import Identified, identify_splits
 from comodal.data.formats.interface import Block
 from comodal.data.formats.labels import sentiment
 from comodal.data.formats.numeric import numeric
-from comodal.data.formats.texts import as_text, column
+from comodal.data.formats.texts import as_text, column, one_line
 from comodal.data.ragged import RaggedArray
 
 __all__ = [
@@ -56,7 +56,7 @@ class Listing:
         """File, key, number and segment of an utterance, for errors."""
         segment = self.records[row][2] if len(self.records[row]) == 3 else None
         named = isinstance(segment, str | bytes)
-        return f"{self.where}, utterance {row}" + (f" ({as_text(segment)[:60]})" if named else "")
+        return f"{self.where}, utterance {row}" + (f" ({one_line(as_text(segment), longest=60)})" if named else "")
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,7 +147,7 @@ def frame_array(raw: Any, *, dim: int, where: str) -> NDArray[np.float32]:
 
 def _table(raw: Any, *, where: str) -> NDArray[np.float32]:
     try:
-        with np.errstate(over="ignore"):
+        with np.errstate(over="ignore", invalid="ignore"):
             found = numeric(raw).astype(np.float32, copy=False)
     except (TypeError, ValueError) as error:
         raise InputError(f"{where}: frames are not a table of numbers ({error}); get the file again") from error

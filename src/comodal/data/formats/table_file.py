@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from comodal.contracts import InputError
-from comodal.data.formats.texts import column
+from comodal.data.formats.texts import column, one_line
 
 __all__ = ["Table", "guessed", "header", "is_parquet", "numbers", "read_table"]
 
@@ -138,7 +138,7 @@ def _clean(name: str) -> str:
 
 
 def _line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200] or type(error).__name__
+    return one_line(error, longest=200) or type(error).__name__
 
 
 def _named(path: Path, names: Sequence[str]) -> list[str]:

@@ -15,7 +15,7 @@ from comodal.data.dataset import SPLITS
 from comodal.data.formats.labels import sentiment
 from comodal.data.formats.names import canonical_split
 from comodal.data.formats.padding import dense
-from comodal.data.formats.texts import as_text, listing
+from comodal.data.formats.texts import as_text, listing, one_line
 
 __all__ = [
     "Table",
@@ -83,7 +83,7 @@ def tables(content: object, path: Path, *, labels: str) -> list[Table]:
     found: dict[str, Table] = {}
     for key, held in content.items() if isinstance(content, dict) else ():
         split = canonical_split(key)
-        where = f"{path}, {as_text(key).strip()}"
+        where = f"{path}, {one_line(as_text(key))}"
         if split in found:
             raise InputError(f"{where}: the split {split!r} is in the file twice; keep one of the two")
         if split:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from comodal.contracts import InputError
 
-__all__ = ["as_text", "column", "listing", "transcripts"]
+__all__ = ["as_text", "column", "listing", "one_line", "transcripts"]
 
 _MOST_BYTES = 2**30
 _LONGEST_LINE = 300
@@ -43,8 +43,23 @@ def listing(names: Iterable[str]) -> str:
         >>> listing({"b", "a\n"}), listing([])
         ('a, b', 'none')
     """
-    line = " ".join(", ".join(sorted(name.strip() for name in names)).split())
-    return f"{line[:_LONGEST_LINE]}..." if len(line) > _LONGEST_LINE else line or "none"
+    return one_line(", ".join(sorted(name.strip() for name in names))) or "none"
+
+
+def one_line(said: object, *, longest: int = _LONGEST_LINE) -> str:
+    r"""Any text, such as the error of a library or a name in a damaged file, as a part of a line that can be printed.
+
+    Args:
+        said: the text, or what ``str`` makes one of.
+        longest: characters after which it is cut.
+
+    Example:
+        >>> print(one_line("no\n such\x00 thing"), one_line("a" * 9, longest=3))
+        no such\x00 thing aaa...
+    """
+    line = " ".join(str(said).split())
+    line = f"{line[:longest]}..." if len(line) > longest else line
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in line)
 
 
 def column(texts: Sequence[str], *, where: str) -> NDArray[np.str_]:
