@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from comodal.contracts import DatasetSpec, InputError, MultimodalBatch
 from comodal.encoders.lstm import LSTMEncoder
 from comodal.encoders.utterance import UtteranceEncoder
+from comodal.encoders.widths import per_modality, sizes_per_modality
 
 __all__ = ["ENCODERS", "EncoderBank", "EncoderConfig"]
 
@@ -25,22 +26,23 @@ class EncoderConfig:
     """The unimodal encoders.
 
     Attributes:
-        kind: a key of :data:`ENCODERS`, ``mean`` or ``lstm``.
-        hidden: width of each encoder's hidden layer or recurrent state.
-        representation: width of each representation, D.
+        kind: a key of :data:`ENCODERS`, ``mean`` or ``lstm``, or modality to key.
+        hidden: width of each encoder's hidden layer or recurrent state, or modality to width.
+        representation: width of each representation, D, or modality to width.
         input_dropout: probability of dropping an input feature.
         dropout: probability of dropping a hidden unit.
     """
 
-    kind: str = "mean"
-    hidden: int = 128
-    representation: int = 32
+    kind: str | dict[str, str] = "mean"
+    hidden: int | dict[str, int] = 128
+    representation: int | dict[str, int] = 32
     input_dropout: float = 0.3
     dropout: float = 0.5
 
     def __post_init__(self) -> None:
-        if self.kind not in ENCODERS:
-            raise InputError.unknown("encoder", self.kind, ENCODERS)
+        for kind in self.kind.values() if isinstance(self.kind, dict) else [self.kind]:
+            if kind not in ENCODERS:
+                raise InputError.unknown("encoder", kind, ENCODERS)
 
 
 class EncoderBank(nn.Module):
@@ -48,7 +50,10 @@ class EncoderBank(nn.Module):
 
     Args:
         spec: what the data set holds.
-        config: sizes, the same for every modality.
+        config: sizes, the same for every modality or one for each.
+
+    Raises:
+        InputError: a modality has no kind of its own or no size, or one that is not positive.
 
     Example:
         >>> spec = DatasetSpec("toy", {"text": 4, "audio": 2}, {"text": 1, "audio": 1})
@@ -58,13 +63,15 @@ class EncoderBank(nn.Module):
 
     def __init__(self, spec: DatasetSpec, config: EncoderConfig) -> None:
         super().__init__()
-        self.dims = dict.fromkeys(spec.modalities, config.representation)
+        kind = per_modality(config.kind, spec.modalities, option="encoder.kind")
+        hidden = sizes_per_modality(config.hidden, spec.modalities, option="encoder.hidden")
+        self.dims = sizes_per_modality(config.representation, spec.modalities, option="encoder.representation")
         self.encoders = nn.ModuleDict(
             {
-                name: ENCODERS[config.kind](
+                name: ENCODERS[kind[name]](
                     dim,
-                    hidden=config.hidden,
-                    out=config.representation,
+                    hidden=hidden[name],
+                    out=self.dims[name],
                     input_dropout=config.input_dropout,
                     dropout=config.dropout,
                 )

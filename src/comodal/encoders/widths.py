@@ -1,0 +1,57 @@
+"""An option that is one for all modalities, or one a modality."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TypeVar
+
+from comodal.contracts import InputError
+
+__all__ = ["per_modality", "sizes_per_modality"]
+
+T = TypeVar("T", int, str)
+
+
+def per_modality(value: T | Mapping[str, T], names: Iterable[str], *, option: str) -> dict[str, T]:
+    """The value of every modality.
+
+    Args:
+        value: one for all, or modality to value.
+        names: modalities of the data set.
+        option: what the value is called, for messages.
+
+    Raises:
+        InputError: a modality has no value.
+
+    Example:
+        >>> per_modality("lstm", ["text", "audio"], option="kind")
+        {'text': 'lstm', 'audio': 'lstm'}
+        >>> per_modality({"text": "lstm", "vision": "mean"}, ["text"], option="kind")
+        {'text': 'lstm'}
+    """
+    found: dict[str, T] = {}
+    for name in names:
+        if not isinstance(value, Mapping):
+            found[name] = value
+        elif name in value:
+            found[name] = value[name]
+        else:
+            raise InputError(f"{option} has none for modality {name!r}: give it one, or one for all")
+    return found
+
+
+def sizes_per_modality(size: int | Mapping[str, int], names: Iterable[str], *, option: str) -> dict[str, int]:
+    """The size of every modality, as :func:`per_modality`.
+
+    Raises:
+        InputError: a modality has no size, or one that is not positive.
+
+    Example:
+        >>> sizes_per_modality(4, ["text", "audio"], option="hidden")
+        {'text': 4, 'audio': 4}
+    """
+    sizes = per_modality(size, names, option=option)
+    for name, each in sizes.items():
+        if each < 1:
+            raise InputError(f"{option} of modality {name!r} is {each}: give a positive number")
+    return sizes

@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import pytest
+
+from comodal.contracts import DatasetSpec, InputError
+from comodal.encoders import EncoderBank, EncoderConfig
+from comodal.encoders.widths import sizes_per_modality
+
+SPEC = DatasetSpec("toy", {"text": 4, "audio": 2}, {"text": 1, "audio": 1})
+
+
+def test_a_bank_of_encoders_of_their_own_sizes() -> None:
+    bank = EncoderBank(SPEC, EncoderConfig(hidden={"text": 7, "audio": 3}, representation={"text": 5, "audio": 2}))
+    assert bank.dims == {"text": 5, "audio": 2}
+    assert bank.encoders["text"].layers[1].weight.shape == (7, 4)
+    assert bank.encoders["audio"].layers[1].weight.shape == (3, 2)
+    assert EncoderBank(SPEC, EncoderConfig(representation=5)).dims == {"text": 5, "audio": 5}
+
+
+def test_a_bank_of_encoders_of_their_own_kinds() -> None:
+    bank = EncoderBank(SPEC, EncoderConfig(kind={"text": "lstm", "audio": "mean"}))
+    assert {name: type(each).__name__ for name, each in bank.encoders.items()} == {
+        "text": "LSTMEncoder",
+        "audio": "UtteranceEncoder",
+    }
+    with pytest.raises(InputError, match="unknown encoder 'lstn': did you mean 'lstm'"):
+        EncoderConfig(kind={"text": "lstn"})
+    with pytest.raises(InputError, match=r"encoder\.kind has none for modality 'audio'"):
+        EncoderBank(SPEC, EncoderConfig(kind={"text": "lstm"}))
+
+
+@pytest.mark.parametrize(
+    ("size", "message"),
+    [
+        ({"text": 4}, "hidden has none for modality 'audio': give it one, or one for all"),
+        ({"text": 4, "audio": 0}, "hidden of modality 'audio' is 0: give a positive number"),
+        (-1, "hidden of modality 'text' is -1: give a positive number"),
+    ],
+)
+def test_what_is_no_size_is_refused(size: int | dict[str, int], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        sizes_per_modality(size, ["text", "audio"], option="hidden")
