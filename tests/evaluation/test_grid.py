@@ -22,7 +22,7 @@ from comodal.evaluation.grid import (
     parse_weight,
 )
 from comodal.fusion import FUSIONS
-from comodal.training.config import PenaltyConfig, RunConfig
+from comodal.training.config import PenaltyConfig, RunConfig, TrainingConfig
 
 ROOT = Path("root")
 
@@ -167,6 +167,19 @@ def test_fusion_options_are_shared_or_one_architectures_own() -> None:
     assert config.base_for("early").build_fusion_config().hidden == 8
     assert config.base_for("lfn").build_fusion_config().hidden == 4
     assert config.base_for("lfn").build_fusion_config().rank == 2
+
+
+def test_the_optimisation_of_one_architecture_can_be_its_own() -> None:
+    base = RunConfig(training=TrainingConfig(lr=0.5, max_epochs=7))
+    config = CompareConfig(fusions=("early", "lfn"), fusion_training={"lfn": {"lr": 0.25}}, base=base)
+    assert (config.base_for("early").training.lr, config.base_for("lfn").training.lr) == (0.5, 0.25)
+    assert config.base_for("lfn").training.max_epochs == 7
+    for wrong, message in (
+        ({"lfm": {"lr": 0.25}}, "unknown fusion 'lfm': did you mean 'lfn'"),
+        ({"lfn": {"lrr": 0.25}}, "lfn fusion_training: unknown key 'lrr': did you mean 'lr'"),
+    ):
+        with pytest.raises(InputError, match=message):
+            CompareConfig(fusions=("early", "lfn"), fusion_training=wrong)
 
 
 def test_more_seeds_are_the_same_comparison_and_anything_else_is_not() -> None:

@@ -77,8 +77,10 @@ def _compare(options: Any) -> None:
         base=RunConfig(
             penalty=PenaltyConfig(**vars(options.penalty)),
             training=options.training,
+            preset=options.preset,
         ),
         fusion_config=options.fusion_config,
+        fusion_training=options.fusion_training,
     )
     with Bars() as bars:
         found = compare(

@@ -10,19 +10,27 @@ import jsonargparse
 import yaml
 
 from comodal.contracts import InputError
+from comodal.training.presets import load_preset
 
-__all__ = ["ConfigFile"]
+__all__ = ["PRESET", "ConfigFile"]
+
+PRESET = "preset:"
+"""What stands before the name of a preset where a file is asked for."""
 
 
 class ConfigFile(jsonargparse.ActionConfigFile):  # type: ignore[name-defined,misc]  # exported lazily
-    """Read options from a YAML file; its errors name the file, the key and the nearest known one."""
+    """Read options from a YAML file or a preset; its errors name the file, the key and the nearest known one."""
 
     def __call__(self, parser: Any, cfg: Any, values: Any, option_string: str | None = None) -> None:
         """Check the file, then apply it.
 
         Raises:
-            InputError: the file cannot be read, is not YAML, or has a key that is no option.
+            InputError: the file cannot be read, is not YAML, or has a key that is no option; or an unknown preset.
         """
+        if str(values).startswith(PRESET):
+            name = str(values).removeprefix(PRESET)
+            super().__call__(parser, cfg, yaml.safe_dump({**load_preset(name).run, "preset": name}), option_string)
+            return
         content = _read(Path(values))
         options = {action.dest for action in parser._actions}  # noqa: SLF001 - argparse offers no other list
         for key in _keys(content, options):

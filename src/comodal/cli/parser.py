@@ -18,6 +18,7 @@ _DATA = (
     "`synthetic` (or synthetic:redundant, synthetic:single); `mosi:nested`, `mosi:clean`, ..., found through "
     "COMODAL_MOSI_DIR or ../shared/data/cmu_mosi; or a path"
 )
+_CONFIG = "preset:NAME for a published setting (docs/models.md), or a YAML file with any of the options"
 
 
 def words(text: str) -> tuple[str, ...]:
@@ -73,7 +74,7 @@ def _train() -> Parser:
     )
     _add_data(parser)
     parser.add_argument("--out", required=True, help="run folder; a half run found there is resumed, never overwritten")
-    parser.add_argument("--config", action=ConfigFile, help="YAML file with any of the options below")
+    parser.add_argument("--config", action=ConfigFile, help=f"{_CONFIG} below")
     parser.add_class_arguments(RunConfig)
     parser.add_argument("--logger", default="csv", help="csv, tensorboard, mlflow or wandb")
     parser.add_argument(
@@ -139,8 +140,15 @@ def _compare() -> Parser:
     parser.add_argument("--jobs", type=int, default=1, help="processes, one thread each")
     parser.add_argument("--replicate", action="store_true", help="repeat on as many fresh seeds and print both")
     parser.add_argument("--no-weights", action="store_true", help="do not keep the weights of every run")
-    parser.add_argument("--config", action=ConfigFile, help="YAML file with any of the options here")
+    parser.add_argument("--config", action=ConfigFile, help=f"{_CONFIG} here")
+    parser.add_argument("--preset", default="", help="published setting that `--config preset:NAME` has set")
     parser.add_argument("--fusion_config", type=dict[str, Any], default={}, help="options of the architectures")
+    parser.add_argument(
+        "--fusion_training",
+        type=dict[str, dict[str, Any]],
+        default={},
+        help="architecture to options of the optimisation that are its own",
+    )
     parser.add_class_arguments(PenaltyConfig, "penalty", skip={"measure", "weight"})
     parser.add_class_arguments(TrainingConfig, "training")
     _add_common(parser)

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from comodal.contracts import DatasetSpec, InputError
+from comodal.contracts import DatasetSpec, InputError, TokenSpec
 from comodal.data.cleaning_report import CleaningReport
 from comodal.data.ragged import RaggedArray
+from comodal.data.selected import select
 
 __all__ = ["SPLITS", "Dataset", "Partition", "describe"]
 
@@ -107,6 +108,8 @@ class Dataset:
     def subset(self, index: ArrayLike) -> Dataset:
         """The rows of ``index`` (numbers without repeats, or a boolean mask); partitions are renumbered.
 
+        Features that are mapped from disk stay there.
+
         Raises:
             InputError: a row is asked for twice.
         """
@@ -121,7 +124,7 @@ class Dataset:
             id=self.id[rows],
             group=self.group[rows],
             target=self.target[rows],
-            modalities={name: array.take(rows) for name, array in self.modalities.items()},
+            modalities={name: select(array, rows) for name, array in self.modalities.items()},
             partitions=tuple(partition.renumber(position) for partition in self.partitions),
             transcript=None if self.transcript is None else self.transcript[rows],
             columns={name: column[rows] for name, column in self.columns.items()},
@@ -129,7 +132,13 @@ class Dataset:
 
     def with_features(self, modalities: Mapping[str, RaggedArray]) -> Dataset:
         """The same utterances with other features; the spec follows."""
-        spec = describe(self.spec.name, modalities, label_range=self.spec.label_range, note=self.spec.note)
+        spec = describe(
+            self.spec.name,
+            modalities,
+            label_range=self.spec.label_range,
+            note=self.spec.note,
+            tokens=self.spec.tokens if "text" in modalities else None,
+        )
         return replace(self, spec=spec, modalities=dict(modalities))
 
     def select_modalities(self, names: Iterable[str] | Mapping[str, str]) -> Dataset:
@@ -153,8 +162,16 @@ def describe(
     *,
     label_range: Sequence[float] = (-3.0, 3.0),
     note: str = "",
+    tokens: TokenSpec | None = None,
 ) -> DatasetSpec:
     """The spec of some modalities.
+
+    Args:
+        name: how the data set was asked for.
+        modalities: name to frames.
+        label_range: smallest and largest legal label.
+        note: what a reader of its numbers must know.
+        tokens: how to read a text of word pieces, ``None`` for feature vectors.
 
     Example:
         >>> import numpy as np
@@ -168,4 +185,15 @@ def describe(
         max_lengths={key: array.max_length for key, array in modalities.items()},
         label_range=(float(low), float(high)),
         note=note,
+        aligned=_aligned([array.lengths for array in modalities.values()]),
+        tokens=tokens,
     )
+
+
+def _aligned(lengths: Sequence[NDArray[np.int64]]) -> bool:
+    """Whether no utterance has two modalities of different numbers of frames, one frame and none left aside."""
+    if not lengths:
+        return True
+    frames = np.stack(lengths)
+    longest = frames.max(axis=0)
+    return bool(((frames <= 1) | (frames == longest)).all())

@@ -54,6 +54,21 @@ class FastTokenizer(Protocol):
     def pad_token_type_id(self) -> int:
         """Type id that fills a row."""
 
+    @property
+    def mask_token_id(self) -> Any:
+        """Id of a hidden piece, ``None`` where it has none."""
+
+    @property
+    def unk_token_id(self) -> Any:
+        """Id of a piece that it does not know, ``None`` where it has none."""
+
+    @property
+    def name_or_path(self) -> str:
+        """Where it was loaded from, empty where it was made."""
+
+    def __len__(self) -> int:
+        """Ids it can give, those of added tokens included."""
+
     def __call__(self, text: Any, **options: Any) -> Any:
         """Pieces of sentences or of lists of words, as ``BatchEncoding``."""
 

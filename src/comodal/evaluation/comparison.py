@@ -15,6 +15,7 @@ from comodal.evaluation.grid import NONE, REPLICATION_SEED, SELECTION_SEED, Arm,
 from comodal.evaluation.rows import SeedRun, Setting, comparison_rows
 from comodal.evaluation.runner import TaskResult, run_tasks
 from comodal.metrics import is_collapsed
+from comodal.training.data import inputs
 from comodal.training.run_folder import RunFolder, write_text
 
 __all__ = ["Comparison", "Selection", "compare"]
@@ -103,12 +104,13 @@ def compare(
     if jobs < 1:
         raise InputError(f"jobs is {jobs}: give 1 or more")
     dataset = data.load()
-    _check_modalities(dataset, config)
+    read = {fusion: inputs(dataset, config.base_for(fusion)) for fusion in config.fusions}
     for fusion in config.fusions:
+        _check_modalities(read[fusion], config)
         refuse_early(dataset, config.base_for(fusion))
     kept = {"source": data.source, "features": data.features, "clean": data.clean}
     folder = RunFolder(out, {"data": kept, **config.to_dict()}).path
-    stages = _Stages(data, config, dataset, folder, jobs, keep_weights, progress or _no_progress)
+    stages = _Stages(data, config, read, folder, jobs, keep_weights, progress or _no_progress)
     selection = stages.select()
     rows = stages.report(selection, "runs", 0)
     replication = stages.report(selection, "replication", REPLICATION_SEED) if replicate else []
@@ -130,7 +132,7 @@ def _check_modalities(dataset: Dataset, config: CompareConfig) -> None:
 class _Stages:
     data: DataConfig
     config: CompareConfig
-    dataset: Dataset
+    inputs: dict[str, Dataset]
     folder: Path
     jobs: int
     keep: bool
@@ -138,7 +140,7 @@ class _Stages:
 
     @property
     def partitions(self) -> range:
-        return range(len(self.dataset.partitions))
+        return range(len(next(iter(self.inputs.values())).partitions))
 
     def run(self, stage: str, tasks: list[Task]) -> dict[Task, TaskResult]:
         return run_tasks(
@@ -151,10 +153,17 @@ class _Stages:
             advance=self.progress(stage, len(tasks)),
         )
 
+    def _alone(self, fusion: str) -> tuple[str, ...]:
+        """Modalities that are tried alone: each of several, but only text where a language model reads it."""
+        spec = self.inputs[fusion].spec
+        if len(spec.modalities) < 2:
+            return ()
+        return spec.modalities if spec.tokens is None else ("text",)
+
     def select(self) -> Selection:
         fixed = self.config.fixed_weights()
-        names = self.dataset.spec.modalities if len(self.dataset.spec.modalities) > 1 else ()
-        single = [Arm(fusion, NONE, name) for fusion in self.config.fusions for name in names]
+        names = {fusion: self._alone(fusion) for fusion in self.config.fusions}
+        single = [Arm(fusion, NONE, name) for fusion in self.config.fusions for name in names[fusion]]
         open_arms = [arm for arm in self.config.arms() if arm.has_penalty and arm.measure not in fixed]
         choices = [(arm, 0.0) for arm in single]
         choices += [(arm, weight) for arm in open_arms for weight in self.config.weight_grid]
@@ -172,9 +181,9 @@ class _Stages:
                 for part in self.partitions
             ]
         modality = {
-            fusion: best_by_validation({n: losses(Arm(fusion, NONE, n), 0.0, self.partitions) for n in names})
+            fusion: best_by_validation({n: losses(Arm(fusion, NONE, n), 0.0, self.partitions) for n in names[fusion]})
             for fusion in self.config.fusions
-            if names
+            if names[fusion]
         }
         table = [
             {"arm": f"{arm.label}/{arm.measure}", "weight": w, "valid_loss": sum(found) / len(found)}
@@ -205,7 +214,9 @@ class _Stages:
 
     def _noted(self, row: ComparisonRow) -> ComparisonRow:
         """The row with what must be known of the data: it goes wherever the number goes."""
-        return replace(row, note="; ".join(part for part in (row.note, note_of(self.dataset)) if part))
+        return replace(
+            row, note="; ".join(part for part in (row.note, note_of(self.inputs[row.fusion.partition(":")[0]])) if part)
+        )
 
     def _seed_run(self, arm: Arm, weights: list[float], seed: int, results: dict[Task, TaskResult]) -> SeedRun:
         runs = [results[Task(arm, weights[part], seed, part, True)] for part in self.partitions]

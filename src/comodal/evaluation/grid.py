@@ -12,7 +12,7 @@ from typing import Any
 from comodal.contracts import InputError
 from comodal.dependency import MEASURES
 from comodal.fusion import FUSIONS, fusion_family
-from comodal.training.config import RunConfig
+from comodal.training.config import RunConfig, TrainingConfig, build_config
 
 __all__ = [
     "NONE",
@@ -108,6 +108,8 @@ class CompareConfig:
         seeds: reported seeds.
         selection_seeds: seeds that choose weights and the best single modality; none of them is reported.
         fusion_config: options of the architectures; below an architecture's name, for it alone.
+        fusion_training: architecture to options of the optimisation that are its own, for example
+            ``{"mag": {"lr": 1e-4}}``.
         base: everything else of a run.
     """
 
@@ -118,14 +120,11 @@ class CompareConfig:
     seeds: int = 32
     selection_seeds: int = 8
     fusion_config: dict[str, Any] = field(default_factory=dict)
+    fusion_training: dict[str, dict[str, Any]] = field(default_factory=dict)
     base: RunConfig = field(default_factory=RunConfig)
 
     def __post_init__(self) -> None:
-        if not self.fusions:
-            raise InputError("no fusion to compare: name at least one")
-        for fusion in self.fusions:
-            fusion_family(fusion)
-            self.base_for(fusion)
+        self._check_fusions()
         for measure in self.measures:
             _check_measure(measure)
         if self.seeds < 2:
@@ -139,6 +138,14 @@ class CompareConfig:
                 raise InputError(f"penalty weight is {weight}: give a number that is not negative")
         for measure in self.penalties:
             dataclasses.replace(self.base.penalty, measure=measure)  # its own checks
+
+    def _check_fusions(self) -> None:
+        if not self.fusions:
+            raise InputError("no fusion to compare: name at least one")
+        for fusion in (*self.fusions, *self.fusion_training):
+            fusion_family(fusion)
+        for fusion in self.fusions:
+            self.base_for(fusion)  # its own checks
 
     @property
     def penalties(self) -> tuple[str, ...]:
@@ -183,7 +190,9 @@ class CompareConfig:
         """The configuration that all runs of one architecture share."""
         shared = {key: value for key, value in self.fusion_config.items() if key not in FUSIONS}
         options = {**shared, **self.fusion_config.get(fusion, {})}
-        return dataclasses.replace(self.base, fusion=fusion, fusion_config=options)
+        changed = {**dataclasses.asdict(self.base.training), **self.fusion_training.get(fusion, {})}
+        training = build_config(TrainingConfig, changed, where=f"{fusion} fusion_training")
+        return dataclasses.replace(self.base, fusion=fusion, fusion_config=options, training=training)
 
 
 def parse_weight(text: str) -> str | float | dict[str, float]:

@@ -22,6 +22,7 @@ from comodal.contracts import InputError, PredictionTable
 from comodal.data.dataset import Dataset
 from comodal.evaluation.experiment import DataConfig, fit_fold, keep_weights, predict_fold
 from comodal.evaluation.grid import Task
+from comodal.fusion import fusion_family
 from comodal.training.config import RunConfig
 from comodal.training.data import FoldData, prepare
 from comodal.training.run_folder import read_json, write_text
@@ -128,7 +129,8 @@ def _run_jobs(jobs: Sequence[_Job], processes: int) -> Iterator[tuple[Task, Task
 def _run(job: _Job) -> TaskResult:
     task = job.task
     config = task.config(job.base)
-    fold = _fold(json.dumps(dataclasses.asdict(job.data)), task.arm.modality, task.partition)
+    words = json.dumps([config.fusion, config.fusion_config]) if fusion_family(config.fusion).tokenizer else ""
+    fold = _fold(json.dumps(dataclasses.asdict(job.data)), words, task.arm.modality, task.partition)
     result = fit_fold(fold, config)
     folder = task.folder(job.root)
     partial = folder.with_name(f".{folder.name}.partial")
@@ -160,10 +162,12 @@ def _dataset(data: str) -> Dataset:
 
 
 @lru_cache(maxsize=32)
-def _fold(data: str, modality: str, partition: int) -> FoldData:
+def _fold(data: str, words: str, modality: str, partition: int) -> FoldData:
+    """Prepared once for all architectures that read features; a language model's pieces are its own."""
     dataset = _dataset(data)
-    chosen = dataset.select_modalities([modality]) if modality else dataset
-    return prepare(chosen, dataset.partitions[partition])
+    fusion, options = json.loads(words) if words else (RunConfig().fusion, {})
+    config = RunConfig(fusion=fusion, fusion_config=options)
+    return prepare(dataset, dataset.partitions[partition], config, modality=modality)
 
 
 def _start_worker() -> None:

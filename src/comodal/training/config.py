@@ -12,8 +12,12 @@ from comodal.contracts import InputError
 from comodal.dependency import BETWEEN, DependencyPenalty, LinearWarmup
 from comodal.fusion import fusion_family
 from comodal.objective import TASK_LOSSES
+from comodal.training.presets import load_preset
 
-__all__ = ["PenaltyConfig", "RunConfig", "TrainingConfig", "build_config"]
+__all__ = ["SCHEDULES", "PenaltyConfig", "RunConfig", "TrainingConfig", "build_config"]
+
+SCHEDULES = ("constant", "linear")
+"""What the learning rate does after the warm-up."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,8 +97,13 @@ class TrainingConfig:
 
     Attributes:
         lr: learning rate of AdamW.
+        group_lr: learning rates of a model's parameter groups that have their own, by name, for example
+            ``{"encoders": 2e-5}`` for a pretrained language model.
+        schedule: ``constant``, or ``linear`` for a learning rate that falls to 0 at the end of ``max_epochs``.
+        warmup_share: share of the steps of ``max_epochs`` over which the learning rate rises linearly from 0.
         weight_decay: decoupled weight decay, not applied to biases and norms.
-        batch_size: utterances a step.
+        batch_size: utterances a batch.
+        accumulate: batches whose gradients are averaged for one step of the model.
         max_epochs: most passes over the training data.
         patience: epochs without a better validation loss before training stops.
         task_loss: ``l1``, ``mse`` or ``smooth_l1``.
@@ -107,8 +116,12 @@ class TrainingConfig:
     """
 
     lr: float = 1e-3
+    group_lr: dict[str, float] = field(default_factory=dict)
+    schedule: str = "constant"
+    warmup_share: float = 0.0
     weight_decay: float = 1e-2
     batch_size: int = 64
+    accumulate: int = 1
     max_epochs: int = 60
     patience: int = 10
     task_loss: str = "l1"
@@ -119,17 +132,21 @@ class TrainingConfig:
     precision: str = "32-true"
 
     def __post_init__(self) -> None:
-        positive = ("lr", "batch_size", "max_epochs", "patience")
-        for name in positive:
-            if getattr(self, name) <= 0:
-                raise InputError(f"training.{name} is {getattr(self, name)}: give a positive number")
+        positive = {name: getattr(self, name) for name in ("lr", "batch_size", "accumulate", "max_epochs", "patience")}
+        positive |= {f"group_lr of {name!r}": lr for name, lr in self.group_lr.items()}
+        for name, value in positive.items():
+            if not value > 0:
+                raise InputError(f"training.{name} is {value}: give a positive number")
         for name in ("weight_decay", "gradient_clip", "length_pool"):
             if getattr(self, name) < 0:
                 raise InputError(f"training.{name} is {getattr(self, name)}: give a number that is not negative")
         if not 0 < self.train_share <= 1:
             raise InputError(f"training.train_share is {self.train_share}: give a share in (0, 1]")
-        if self.task_loss not in TASK_LOSSES:
-            raise InputError.unknown("training.task_loss", self.task_loss, TASK_LOSSES)
+        if not 0 <= self.warmup_share < 1:
+            raise InputError(f"training.warmup_share is {self.warmup_share}: give a share in [0, 1)")
+        for name, known in {"task_loss": TASK_LOSSES, "schedule": SCHEDULES}.items():
+            if getattr(self, name) not in known:
+                raise InputError.unknown(f"training.{name}", getattr(self, name), known)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,6 +159,7 @@ class RunConfig:
         penalty: the dependency penalty.
         training: the optimisation.
         seed: seed of every random stream of the run.
+        preset: published setting that it started from, empty for none; data that it is not for are refused.
     """
 
     fusion: str = "early"
@@ -149,10 +167,13 @@ class RunConfig:
     penalty: PenaltyConfig = field(default_factory=PenaltyConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
     seed: int = 0
+    preset: str = ""
 
     def __post_init__(self) -> None:
         if self.seed < 0:
             raise InputError(f"seed is {self.seed}: give a number that is not negative")
+        if self.preset:
+            load_preset(self.preset)
         self.build_fusion_config()
 
     def build_fusion_config(self) -> Any:

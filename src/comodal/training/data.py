@@ -17,10 +17,12 @@ from comodal.data.collate import TensorView
 from comodal.data.dataset import Dataset, Partition
 from comodal.data.loader import EpochSampler, OrderedSampler, loader
 from comodal.data.standardize import Standardizer
+from comodal.data.word_pieces import with_tokens
+from comodal.fusion import fusion_family
 from comodal.training.config import RunConfig
 from comodal.training.streams import stream_seed
 
-__all__ = ["FoldData", "prepare"]
+__all__ = ["FoldData", "inputs", "prepare", "prepare_with"]
 
 EVALUATION_BATCH = 1024
 
@@ -68,8 +70,27 @@ class FoldData:
         return fresh
 
 
-def prepare(dataset: Dataset, partition: Partition) -> FoldData:
+def inputs(dataset: Dataset, config: RunConfig) -> Dataset:
+    """A data set as the architecture of a run reads it: for a language model, with its word pieces as text.
+
+    Raises:
+        InputError: the tokenizer cannot be loaded, or the data set has no transcripts.
+    """
+    family = fusion_family(config.fusion)
+    if family.tokenizer is None:
+        return dataset
+    options = config.build_fusion_config()
+    return with_tokens(dataset, family.tokenizer(options), max_length=options.max_length)
+
+
+def prepare(dataset: Dataset, partition: Partition, config: RunConfig | None = None, *, modality: str = "") -> FoldData:
     """Standardise a data set with the statistics of a partition's training part.
+
+    Args:
+        dataset: all utterances.
+        partition: which of them train, validate and test.
+        config: the run, whose architecture says how text is read; as features when ``None``.
+        modality: the only modality that is kept; all when empty. A language model's is ``text``.
 
     Example:
         >>> from comodal.data.load import load
@@ -77,8 +98,32 @@ def prepare(dataset: Dataset, partition: Partition) -> FoldData:
         >>> prepare(dataset, dataset.partitions[0]).view.spec.modalities
         ('text', 'audio', 'vision')
     """
-    standardizer = Standardizer.fit(dataset, partition.train)
-    return FoldData(TensorView(dataset, standardizer), partition, standardizer, dataset.group)
+    config = config or RunConfig()
+    features = _features(dataset, config, modality)
+    return _prepared(features, partition, config, Standardizer.fit(features, partition.train))
+
+
+def prepare_with(dataset: Dataset, partition: Partition, config: RunConfig, standardizer: Standardizer) -> FoldData:
+    """The same with statistics that are known: those of a finished run."""
+    return _prepared(_features(dataset, config, ""), partition, config, standardizer)
+
+
+def _features(dataset: Dataset, config: RunConfig, modality: str) -> Dataset:
+    """What is standardised: the modalities that are kept, but for the text of a model that reads transcripts."""
+    if fusion_family(config.fusion).tokenizer is None:
+        return dataset.select_modalities([modality]) if modality else dataset
+    return dataset.with_features(
+        {name: array for name, array in dataset.modalities.items() if name != "text" and modality in {"", name}}
+    )
+
+
+def _prepared(features: Dataset, partition: Partition, config: RunConfig, standardizer: Standardizer) -> FoldData:
+    if fusion_family(config.fusion).tokenizer is None:
+        view = TensorView(features, standardizer)
+    else:
+        # Before frames are aligned to pieces: the zero frames of special tokens are no observations.
+        view = TensorView(inputs(standardizer.transform(features), config))
+    return FoldData(view, partition, standardizer, features.group)
 
 
 def train_sampler(

@@ -149,7 +149,9 @@ def fit(
         InputError: the checkpoint in ``folder`` is truncated or belongs to another configuration.
     """
     model = build_model(spec, config)
-    module = FusionTraining(model, build_penalty(model, config, len(train)), config, fresh_batches=fresh_batches)
+    batches = len(train)
+    penalty = build_penalty(model, config, batches)
+    module = FusionTraining(model, penalty, config, batches=batches, fresh_batches=fresh_batches)
     best = BestWeights()
     started = time.perf_counter()
     with _quiet_lightning(), _interruptible(), torch.random.fork_rng(devices=[]):

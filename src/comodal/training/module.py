@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, cast
 
@@ -15,7 +16,7 @@ from comodal.contracts import FusionOutput, MultimodalBatch
 from comodal.dependency import DependencyPenalty, variables
 from comodal.objective import TASK_LOSSES, objective_terms
 from comodal.training.config import RunConfig
-from comodal.training.optim import build_optimizer
+from comodal.training.optim import build_optimizer, build_schedule
 from comodal.training.streams import stream_seed
 
 __all__ = ["FusionTraining"]
@@ -25,13 +26,15 @@ class FusionTraining(pl.LightningModule):
     """A fusion model with or without a dependency penalty, under Lightning's Trainer.
 
     One training step is K critic steps on detached representations, then one step of the model on the whole objective
-    with the critic fixed. PyTorch's global random stream is seeded before every step from the run's seed and the step
-    number alone, so dropout masks are the same with and without a penalty, and after a resume.
+    with the critic fixed; with accumulation the model steps on the mean gradient of several batches. PyTorch's global
+    random stream is seeded for every batch from the run's seed and the batch's number alone, so dropout masks are the
+    same with and without a penalty, and after a resume.
 
     Args:
         model: a fusion model; anything that maps a batch to a ``FusionOutput``.
         penalty: the dependency penalty, or ``None``.
         config: the run's configuration.
+        batches: of an epoch.
         fresh_batches: position to batch, endlessly, used when the penalty asks for a new batch at every critic step.
     """
 
@@ -41,6 +44,7 @@ class FusionTraining(pl.LightningModule):
         penalty: DependencyPenalty | None,
         config: RunConfig,
         *,
+        batches: int,
         fresh_batches: Callable[[int], MultimodalBatch] | None = None,
     ) -> None:
         super().__init__()
@@ -51,11 +55,16 @@ class FusionTraining(pl.LightningModule):
         self._fresh_batches = fresh_batches
         self._between = config.penalty.between
         self._parameters_to_clip = list(model.parameters())
+        self._batches = batches
+        self._position = 0
 
-    def configure_optimizers(self) -> torch.optim.Optimizer:
-        """AdamW over the model; the critic has its own optimiser inside the penalty."""
+    def configure_optimizers(self) -> Any:
+        """AdamW over the model and its schedule; the critic has its own optimiser inside the penalty."""
         simultaneous = self.penalty.parameter_groups() if self.penalty and self.config.penalty.critic_steps == 0 else []
-        return build_optimizer(self.model, self.config.training, simultaneous)
+        optimizer = build_optimizer(self.model, self.config.training, simultaneous)
+        steps = math.ceil(self._batches / self.config.training.accumulate)
+        schedule = build_schedule(optimizer, self.config.training, steps * self.config.training.max_epochs)
+        return optimizer if schedule is None else ([optimizer], [{"scheduler": schedule, "interval": "step"}])
 
     def transfer_batch_to_device(
         self, batch: MultimodalBatch, device: torch.device, dataloader_idx: int
@@ -65,21 +74,32 @@ class FusionTraining(pl.LightningModule):
         return batch if batch.target.device == device else batch.to(device)
 
     def training_step(self, batch: MultimodalBatch, batch_idx: int) -> None:
-        """K critic steps, then one model step."""
-        del batch_idx
-        _seed_device(self.device, stream_seed(self.config.seed, "dropout", self.global_step))
+        """K critic steps, then the gradient of one batch, and a model step when enough of them are gathered."""
+        options = self.config.training
+        self._position = self.current_epoch * self._batches + batch_idx
+        first = batch_idx - batch_idx % options.accumulate
+        gathered = min(options.accumulate, self._batches - first)
+        _seed_device(self.device, stream_seed(self.config.seed, "dropout", self._position))
         output: FusionOutput = self.model(batch)
         penalties = {} if self.penalty is None else {"dependency": self._penalize(self.penalty, output)}
-        terms = objective_terms(output, batch.target, task_loss=self.config.training.task_loss, penalties=penalties)
+        terms = objective_terms(output, batch.target, task_loss=options.task_loss, penalties=penalties)
         optimizer = cast("LightningOptimizer", self.optimizers())
-        optimizer.zero_grad()
-        self.manual_backward(terms.total)
-        if self.config.training.gradient_clip > 0:
-            torch.nn.utils.clip_grad_norm_(self._parameters_to_clip, self.config.training.gradient_clip)
-        optimizer.step()
+        if batch_idx == first:
+            optimizer.zero_grad()
+        self.manual_backward(terms.total / gathered if gathered > 1 else terms.total)
+        if batch_idx + 1 == first + gathered:
+            self._step(optimizer)
         self._record("train_task", terms.task, len(batch))
         for name, value in terms.penalties.items():
             self._record(f"train_{name}", value, len(batch))
+
+    def _step(self, optimizer: LightningOptimizer) -> None:
+        if self.config.training.gradient_clip > 0:
+            torch.nn.utils.clip_grad_norm_(self._parameters_to_clip, self.config.training.gradient_clip)
+        optimizer.step()
+        schedule = self.lr_schedulers()
+        if schedule is not None:
+            cast("torch.optim.lr_scheduler.LambdaLR", schedule).step()
 
     def validation_step(self, batch: MultimodalBatch, batch_idx: int) -> None:
         """Accumulate the task loss of the validation part, a mean over utterances rather than over batches."""
@@ -116,7 +136,7 @@ class FusionTraining(pl.LightningModule):
         """Representations of new batches, the same after a resume; dropout's stream starts anew with the next step."""
         if self._fresh_batches is None:
             return
-        for position in itertools.count(self.global_step * self.config.penalty.critic_steps):
+        for position in itertools.count(self._position * self.config.penalty.critic_steps):
             batch = self._fresh_batches(position).to(self.device)
             with torch.no_grad():
                 output = self.model(batch)

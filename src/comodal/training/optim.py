@@ -10,7 +10,7 @@ from torch import nn
 from comodal.contracts import InputError
 from comodal.training.config import TrainingConfig
 
-__all__ = ["build_optimizer"]
+__all__ = ["build_optimizer", "build_schedule"]
 
 
 def build_optimizer(
@@ -24,7 +24,8 @@ def build_optimizer(
         extra_groups: groups of parameters from elsewhere, for example of a critic that is trained simultaneously.
 
     Raises:
-        InputError: a trainable parameter is in no group or in two, so it would be trained never or twice.
+        InputError: a trainable parameter is in no group or in two, so it would be trained never or twice; or a group
+            with a learning rate of its own does not exist.
 
     Example:
         >>> from comodal.contracts import DatasetSpec
@@ -34,13 +35,52 @@ def build_optimizer(
         4
     """
     groups: list[dict[str, Any]] = []
-    for name, parameters in _checked_groups(model).items():
+    checked = _checked_groups(model)
+    for name in config.group_lr:
+        if name not in checked:
+            raise InputError.unknown("parameter group", name, checked, where="training.group_lr")
+    for name, parameters in checked.items():
+        lr = config.group_lr.get(name, config.lr)
         matrices = [p for p in parameters if p.ndim >= 2]
         vectors = [p for p in parameters if p.ndim < 2]
-        groups.append({"params": matrices, "name": name, "weight_decay": config.weight_decay})
-        groups.append({"params": vectors, "name": f"{name} (no decay)", "weight_decay": 0.0})
+        groups.append({"params": matrices, "name": name, "lr": lr, "weight_decay": config.weight_decay})
+        groups.append({"params": vectors, "name": f"{name} (no decay)", "lr": lr, "weight_decay": 0.0})
     groups.extend(extra_groups or [])
     return torch.optim.AdamW([g for g in groups if g["params"]], lr=config.lr, weight_decay=0.0, fused=True)
+
+
+def build_schedule(
+    optimizer: torch.optim.Optimizer, config: TrainingConfig, steps: int
+) -> torch.optim.lr_scheduler.LambdaLR | None:
+    """The learning rate over ``steps`` steps of the model, ``None`` where it stays as it is.
+
+    Args:
+        optimizer: whose groups keep their proportions.
+        config: warm-up and schedule.
+        steps: those of all epochs, none stopped early.
+
+    Example:
+        >>> optimizer = torch.optim.AdamW([nn.Parameter(torch.zeros(1))], lr=1.0)
+        >>> schedule = build_schedule(optimizer, TrainingConfig(schedule="linear", warmup_share=0.5), 4)
+        >>> rates = []
+        >>> for _ in range(4):
+        ...     rates.append(schedule.get_last_lr()[0])
+        ...     optimizer.step()
+        ...     schedule.step()
+        >>> rates
+        [0.5, 1.0, 1.0, 0.5]
+    """
+    if config.schedule == "constant" and config.warmup_share == 0:
+        return None
+    warmup = round(config.warmup_share * steps)
+    rest = max(1, steps - warmup)
+
+    def factor(step: int) -> float:
+        if step < warmup:
+            return (step + 1) / warmup
+        return max(0.0, (steps - step) / rest) if config.schedule == "linear" else 1.0
+
+    return torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
 
 
 def _checked_groups(model: nn.Module) -> dict[str, list[nn.Parameter]]:

@@ -1,0 +1,90 @@
+"""Published settings, by name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import yaml
+
+from comodal.contracts import InputError
+
+__all__ = ["Preset", "load_preset", "preset_names"]
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A published setting.
+
+    Attributes:
+        name: what it is called here.
+        data: the data set it is published for.
+        videos: fewest and most videos of such data.
+        source: where it is published.
+        differs: what is done otherwise here.
+        run: options of a run: ``fusion``, ``fusion_config``, ``training``.
+    """
+
+    name: str
+    data: str
+    videos: tuple[int, int]
+    source: str
+    differs: str
+    run: dict[str, Any]
+
+    def require(self, videos: int, *, source: str) -> None:
+        """Refuse data that it is not for.
+
+        Args:
+            videos: number of videos of the data.
+            source: name of the data, for the message.
+
+        Raises:
+            InputError: more or fewer videos than the data set that it is published for.
+
+        Example:
+            >>> load_preset("mfn_mosi").require(3228, source="mosei.pkl")
+            Traceback (most recent call last):
+            comodal.contracts.InputError: mosei.pkl: has 3228 videos, and preset 'mfn_mosi' is for CMU-MOSI (1 to 93)...
+        """
+        fewest, most = self.videos
+        if not fewest <= videos <= most:
+            raise InputError(
+                f"{source}: has {videos} videos, and preset {self.name!r} is for {self.data} ({fewest} to {most}); "
+                "take one for these data, or its options without `preset`"
+            )
+
+
+@cache
+def _catalog() -> dict[str, Any]:
+    text = files("comodal").joinpath("configs", "presets.yaml").read_text(encoding="utf-8")
+    return dict(yaml.safe_load(text))
+
+
+def preset_names() -> tuple[str, ...]:
+    """Names of all presets.
+
+    Example:
+        >>> "mag_bert_mosi" in preset_names()
+        True
+    """
+    return tuple(_catalog())
+
+
+def load_preset(name: str) -> Preset:
+    """A preset by name.
+
+    Raises:
+        InputError: unknown name; the nearest known one is offered.
+
+    Example:
+        >>> load_preset("mfn_mosi").run["fusion"]
+        'mfn'
+    """
+    if name not in _catalog():
+        raise InputError.unknown("preset", name, _catalog())
+    entry = _catalog()[name]
+    fewest, most = entry["videos"]
+    return Preset(name, entry["data"], (fewest, most), entry["source"], entry["differs"], entry["run"])
