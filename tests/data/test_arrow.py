@@ -45,10 +45,10 @@ def test_frames_are_read_only_views_of_the_file(tmp_path):
     found = read_ragged(path, dim=3)
     assert found.mapping is not None
     start = np.frombuffer(found.mapping.buffer, dtype=np.uint8).ctypes.data
-    for part in (found.values, found.offsets):
-        assert start <= part.ctypes.data < start + path.stat().st_size
-        assert not part.flags.writeable
-        assert not part.flags.owndata
+    assert start <= found.values.ctypes.data < start + path.stat().st_size
+    assert not found.values.flags.writeable
+    assert not found.values.flags.owndata
+    assert found.offsets.flags.owndata  # or a file that is cut would give other runs
     with pytest.raises(ValueError, match="read-only"):
         found.values[0] = 1
 

@@ -1,13 +1,17 @@
 from __future__ import annotations
 
+import os
+import pickle
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.utils.data import DataLoader
 
 from comodal.contracts import InputError
-from comodal.data import collate
 from comodal.data.assemble import assemble
 from comodal.data.collate import TensorView, batch, pad
 from comodal.data.ragged import RaggedArray
@@ -34,8 +38,7 @@ def test_ragged_collate_equals_a_naive_loop(lengths, data):
     rng = np.random.default_rng(len(lengths))
     rows = [rng.normal(size=(n, 3)).astype(np.float32) for n in lengths]
     array = RaggedArray.from_rows(rows)
-    starts, runs = torch.from_numpy(array.offsets[:-1]), torch.from_numpy(array.lengths)
-    sequence = pad(torch.from_numpy(array.values), starts[index], runs[index])
+    sequence = pad(array, np.array(index))
     values, mask = naive(rows, index)
     assert torch.equal(sequence.values, values)
     assert torch.equal(sequence.mask, mask)
@@ -56,12 +59,7 @@ def test_vectors_and_runs_give_the_same_batch(toy):
     view = TensorView(toy)
     index = torch.tensor([3, 3, 1])
     fast = view[index].modalities["text"]
-    array = toy.modalities["text"]
-    slow = pad(
-        torch.from_numpy(array.values),
-        torch.from_numpy(array.offsets[:-1])[index],
-        torch.from_numpy(array.lengths)[index],
-    )
+    slow = pad(toy.modalities["text"], index.numpy())
     assert torch.equal(fast.values, slow.values)
     assert torch.equal(fast.mask, slow.mask)
 
@@ -73,12 +71,12 @@ def test_every_kind_of_index(toy, index):
 
 def test_padding_hides_what_lies_there():
     """Frame 0 stands in for padding; nothing of it may show, not even NaN."""
-    sequence = pad(torch.tensor([[float("nan")], [1.0]]), torch.tensor([1, 0]), torch.tensor([1, 0]))
-    assert sequence.values.tolist() == [[[1.0]], [[0.0]]]
+    array = RaggedArray.from_rows([[[float("nan")]], [[1.0]], np.zeros((0, 1))])
+    assert pad(array, np.array([1, 2])).values.tolist() == [[[1.0]], [[0.0]]]
 
 
 def test_modality_nobody_has():
-    sequence = pad(torch.zeros(0, 4), torch.tensor([0, 0]), torch.tensor([0, 0]))
+    sequence = pad(RaggedArray(np.zeros((0, 4), dtype=np.float32), np.zeros(3, dtype=np.int64)), np.array([0, 1]))
     assert sequence.values.shape == (2, 1, 4)
     assert not sequence.mask.any()
 
@@ -99,14 +97,17 @@ def test_batch_does_not_share_memory_with_the_dataset(toy):
 
 def equal_batches(found, expected, rows):
     for index in (rows, rows[::-1], rows[:1]):
-        mine, theirs = found[index], expected[index]
-        assert mine.id == theirs.id
-        assert torch.equal(mine.target, theirs.target)
-        assert list(mine.modalities) == list(theirs.modalities)
-        for name, sequence in theirs.modalities.items():
-            assert mine.modalities[name].values.dtype == torch.float32
-            assert mine.modalities[name].values.numpy().tobytes() == sequence.values.numpy().tobytes()
-            assert torch.equal(mine.modalities[name].mask, sequence.mask)
+        same_batch(found[index], expected[index])
+
+
+def same_batch(mine, theirs):
+    assert mine.id == theirs.id
+    assert torch.equal(mine.target, theirs.target)
+    assert list(mine.modalities) == list(theirs.modalities)
+    for name, sequence in theirs.modalities.items():
+        assert mine.modalities[name].values.dtype == torch.float32
+        assert mine.modalities[name].values.numpy().tobytes() == sequence.values.numpy().tobytes()
+        assert torch.equal(mine.modalities[name].mask, sequence.mask)
 
 
 def spread(dataset):
@@ -129,9 +130,10 @@ def test_standardised_with_the_batch_or_before_it(make, clip):
     equal_batches(TensorView(dataset, standardizer), TensorView(standardizer.transform(dataset)), [3, 0, 2, 5, 5, 1])
 
 
-@pytest.mark.parametrize("release", [0, 1 << 25])
-def test_mapped_data_give_the_same_batches(tmp_path, source, monkeypatch, release):
-    monkeypatch.setattr(collate, "_RELEASE", release)
+@pytest.mark.parametrize("preadv", [True, False])
+def test_mapped_data_give_the_same_batches(tmp_path, source, monkeypatch, preadv):
+    if not preadv:
+        monkeypatch.delattr(os, "preadv", raising=False)
     write_store(source, tmp_path / "set")
     mapped, direct = assemble(open_store(tmp_path / "set")), assemble(source)
     assert mapped.modalities["audio"].mapping is not None
@@ -145,19 +147,69 @@ def test_mapped_data_give_the_same_batches(tmp_path, source, monkeypatch, releas
     equal_batches(TensorView(mapped, standardizer), TensorView(standardizer.transform(direct)), rows)
 
 
-def test_mapped_pages_are_let_go_every_so_often(tmp_path, source, monkeypatch):
+@pytest.fixture
+def stored(tmp_path, source):
+    """Mapped sequences, vectors and all."""
     write_store(source, tmp_path / "set")
-    dataset = assemble(open_store(tmp_path / "set"))
-    let_go = []
-    monkeypatch.setattr(dataset.modalities["audio"].mapping, "release", lambda: let_go.append(1))
-    view = TensorView(dataset)
-    frames = view[[0, 2]].modalities["audio"].values.nbytes
-    monkeypatch.setattr(collate, "_RELEASE", 2 * frames)
-    counts = []
-    for _ in range(6):
+    return assemble(open_store(tmp_path / "set"))
+
+
+@pytest.mark.skipif(not hasattr(os, "preadv"), reason="this system reads from the map")
+@pytest.mark.parametrize("standardised", [True, False])
+def test_a_file_that_was_cut_is_an_error_of_the_batch(stored, standardised):
+    """It could not be if a page of the map were touched."""
+    standardizer = Standardizer.fit(stored, stored.partitions[0].train) if standardised else None
+    view = TensorView(stored, standardizer)
+    os.truncate(stored.modalities["audio"].mapping.path, 16)
+    with pytest.raises(InputError, match=r"arrow: was cut while it was in use; convert the data set again"):
         view[[0, 2]]
-        counts.append(len(let_go))
-    assert counts == [0, 1, 1, 1, 2, 2]
+    with pytest.raises(InputError, match="was cut"):
+        Standardizer.fit(stored.select_modalities(["audio"]), stored.partitions[0].train)
+
+
+def test_what_a_batch_takes_is_said_in_advance(stored, monkeypatch):
+    told = []
+    array = stored.modalities["audio"]
+    monkeypatch.setattr(array.mapping, "expect", lambda starts, sizes: told.append((starts.tolist(), sizes.tolist())))
+    TensorView(stored)[[3, 0]]
+    first = array.mapping.position(array.values)
+    assert told == [([first + 8 * array.offsets[3], first], [8 * array.lengths[3], 8 * array.lengths[0]])]
+
+
+ROWS = [[8, 1, 3], [3, 0, 6], [5], [2, 4, 7]]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_worker_processes_give_the_same_batches(stored, workers):
+    view = TensorView(stored, Standardizer.fit(stored, stored.partitions[0].train))
+    alone = [view[rows] for rows in ROWS]
+    index = [torch.tensor(rows) for rows in ROWS]
+    for found, expected in zip(
+        DataLoader(view, sampler=index, batch_size=None, num_workers=workers), alone, strict=True
+    ):
+        same_batch(found, expected)
+
+
+def test_threads_give_the_same_batches(stored):
+    view = TensorView(stored, Standardizer.fit(stored, stored.partitions[0].train))
+    alone = [view[rows] for rows in ROWS]
+    with ThreadPoolExecutor(4) as pool:
+        for found, expected in zip(pool.map(view.__getitem__, 50 * ROWS), 50 * alone, strict=True):
+            same_batch(found, expected)
+
+
+def test_a_view_of_mapped_data_can_be_pickled(stored):
+    view = TensorView(stored, Standardizer.fit(stored, stored.partitions[0].train))
+    equal_batches(pickle.loads(pickle.dumps(view)), view, ROWS[0])
+
+
+def test_a_batch_that_is_kept_does_not_change(stored):
+    view = TensorView(stored)
+    kept = view[ROWS[0]]
+    before = kept.modalities["audio"].values.clone()
+    for rows in ROWS:
+        view[rows].modalities["audio"].values.fill_(7)
+    assert torch.equal(kept.modalities["audio"].values, before)
 
 
 def test_a_standardizer_of_other_features(make):

@@ -120,3 +120,9 @@ def test_a_remembered_value_that_is_no_text_is_not_taken(file, tmp_path):
 def test_a_memory_that_cannot_be_kept_costs_time_only(file, tmp_path):
     (tmp_path / "taken").write_text("a file where a folder is needed")
     assert source_digests([file], memory=tmp_path / "taken" / "digests.json") == {"data.pkl": sha256(b"one")}
+
+
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(InputError, match=r"pipe: cannot be read \(not a file\)"):
+        digest(tmp_path / "pipe")

@@ -6,7 +6,7 @@ from sklearn.preprocessing import StandardScaler
 
 from comodal.contracts import InputError
 from comodal.data.ragged import RaggedArray
-from comodal.data.standardize import Standardizer
+from comodal.data.standardize import Scale, Standardizer
 
 
 def text(values):
@@ -109,3 +109,21 @@ def test_other_features_are_refused(toy):
 def test_a_modality_absent_from_all_of_train(toy):
     with pytest.raises(InputError, match="no train utterance has modality 'audio'"):
         Standardizer.fit(toy, np.array([2]))
+
+
+def test_one_modality_in_place_or_into_another_array():
+    frames = np.array([[3.0, 5.0], [-90.0, 5.0]], dtype=np.float32)
+    scale, apart = Scale(np.array([1.0, 5.0]), np.array([0.5, 0.0]), 10.0), np.empty_like(frames)
+    scale(frames, apart)
+    assert frames[0, 0] == 3
+    scale(frames, frames)
+    assert frames.tolist() == apart.tolist() == [[1, 0], [-10, 0]]
+
+
+def test_what_is_too_large_or_not_finite_gives_no_warning():
+    frames = np.array([[3e38], [np.inf], [np.nan]], dtype=np.float32)
+    Scale(np.array([-3e38]), np.array([10.0]), np.inf)(frames, frames)
+    assert frames[:2].tolist() == [[np.inf], [np.inf]]
+    assert np.isnan(frames[2])
+    Scale(np.array([0.0]), np.array([0.0]), 10.0)(frames, frames)
+    assert np.isnan(frames).all()

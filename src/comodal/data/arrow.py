@@ -125,7 +125,8 @@ def read_ragged(path: Path, *, dim: int, name: str | None = None) -> RaggedArray
         raise InputError(f"{path}: does not hold {told} of {dim} numbers a frame; convert the data set again")
     (column,) = columns.values()
     with _damage(path):
-        return RaggedArray(_numbers(column.values.values).reshape(-1, dim), _numbers(column.offsets), mapping)
+        offsets = _numbers(column.offsets).copy()  # small, and wrong runs would be read if the file were cut
+        return RaggedArray(_numbers(column.values.values).reshape(-1, dim), offsets, mapping)
 
 
 def write_columns(path: Path, columns: Mapping[str, NDArray[Any]]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from itertools import combinations
+from itertools import chain, combinations
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from comodal.contracts import InputError
 from comodal.data.cleaning import finite
 from comodal.data.dataset import Dataset, Partition
 from comodal.data.inspection import Inspection
+from comodal.data.ragged import RaggedArray
 
 __all__ = [
     "check",
@@ -102,11 +103,17 @@ def check_varies(dataset: Dataset, *, source: str) -> None:
         InputError: one is, or nobody has it.
     """
     for name, array in dataset.modalities.items():
-        if len(dataset) > 1 and not any((part != array.values[:1]).any() for part in array.parts()):
+        if len(dataset) > 1 and not _varies(array):
             raise InputError(
                 f"{source}: modality {name!r} is constant: the same {array.dim} features in every utterance; "
                 "leave it out (features=..., --features)"
             )
+
+
+def _varies(array: RaggedArray) -> bool:
+    parts = array.parts()
+    first = next(parts, None)
+    return first is not None and any((part != first[:1]).any() for part in chain([first], parts))
 
 
 def check_inspection(

@@ -18,55 +18,46 @@ from torch import Tensor
 from comodal.contracts import ModalitySequence, MultimodalBatch
 from comodal.data.dataset import Dataset
 from comodal.data.ragged import RaggedArray
-from comodal.data.standardize import Standardizer
+from comodal.data.standardize import Scale, Standardizer
 
 __all__ = ["TensorView", "batch", "pad"]
 
 Index = Tensor | NDArray[np.int64] | Sequence[int]
 
 
-def pad(values: Tensor, starts: Tensor, lengths: Tensor) -> ModalitySequence:
-    """Runs of frames, right-padded to the longest of them (at least 1).
+def pad(array: RaggedArray, index: NDArray[np.int64], scale: Scale | None = None) -> ModalitySequence:
+    """Some utterances of one modality, right-padded to the longest of them (at least 1).
 
     Args:
-        values: ``(F, d)`` frames of all utterances, in the memory of the CPU.
-        starts: ``(B,)`` int64 first frame of each run.
-        lengths: ``(B,)`` int64 frames of each run; 0 is an absent modality.
+        array: the modality, in memory or on disk.
+        index: ``(B,)`` row numbers.
+        scale: what the frames are standardised with, if at all.
 
     Returns:
-        Values ``(B, T, d)``, zero on padding, and mask ``(B, T)``, false on padding.
+        Values ``(B, T, d)``, zero on padding, and mask ``(B, T)``, false on padding; an absent modality is all padding.
 
     Example:
-        >>> import torch
-        >>> frames = torch.arange(1.0, 5.0).unsqueeze(1)
-        >>> sequence = pad(frames, torch.tensor([1, 0]), torch.tensor([3, 1]))
+        >>> array = RaggedArray.from_rows([[[1.0]], [[2.0], [3.0], [4.0]]])
+        >>> sequence = pad(array, np.array([1, 0]))
         >>> sequence.values.squeeze(-1)
         tensor([[2., 3., 4.],
                 [1., 0., 0.]])
         >>> sequence.mask[1]
         tensor([ True, False, False])
     """
-    longest = max(1, int(lengths.max())) if len(lengths) else 1
-    frames = values.numpy()
-    padded = np.empty((len(lengths), longest, frames.shape[1]), dtype=frames.dtype)
-    # A run is copied in one piece: ten times as fast as an index of every frame where sequences are long.
+    starts, lengths = array.runs(index)
+    array.expect(starts, lengths)
+    longest = int(lengths.max(initial=1))
+    padded = np.empty((len(lengths), longest, array.dim), dtype=array.dtype)
+    # A run is copied in one piece: ten times as fast as an index of every frame where sequences are long. What is done
+    # to it is done at once, while it is in the cache of the processor.
     for row, start, length in zip(padded, starts.tolist(), lengths.tolist(), strict=True):
-        row[:length] = frames[start : start + length]
+        run = row[:length]
+        array.read(start, run)
+        if scale is not None:
+            scale(run, run)
         row[length:] = 0.0
-    return ModalitySequence(torch.from_numpy(padded), torch.arange(longest) < lengths.unsqueeze(1))
-
-
-class _Scale:
-    """Standardisation of padded frames, in double precision as :class:`Standardizer` does it."""
-
-    def __init__(self, standardizer: Standardizer, name: str) -> None:
-        self.mean = torch.from_numpy(standardizer.mean[name])
-        self.inverse = torch.from_numpy(standardizer.inverse(name))
-        self.clip = standardizer.clip
-
-    def __call__(self, sequence: ModalitySequence) -> ModalitySequence:
-        values = (sequence.values - self.mean).mul_(self.inverse).clamp_(-self.clip, self.clip).float()
-        return ModalitySequence(values.masked_fill_(~sequence.mask.unsqueeze(-1), 0.0), sequence.mask)
+    return ModalitySequence(torch.from_numpy(padded), torch.arange(longest) < torch.from_numpy(lengths).unsqueeze(1))
 
 
 class _Vectors:
@@ -87,32 +78,19 @@ class _Vectors:
 class _Runs:
     """Sequences of any lengths, 0 included, where they lie; what a batch takes is standardised with the batch."""
 
-    def __init__(self, array: RaggedArray, scale: _Scale | None) -> None:
-        self.values = _tensor(array.values)
-        self.starts = _tensor(array.offsets[:-1])
+    def __init__(self, array: RaggedArray, scale: Scale | None) -> None:
+        self.array = array
         self.lengths = _tensor(array.lengths)
         self.scale = scale
-        self.mapping = array.mapping
-        self.touched = 0
 
     def take(self, index: Tensor) -> ModalitySequence:
-        sequence = pad(self.values, self.starts.index_select(0, index), self.lengths.index_select(0, index))
-        if self.mapping is not None:
-            self.touched += sequence.values.nbytes
-            if self.touched > _RELEASE:
-                self.mapping.release()
-                self.touched = 0
-        return sequence if self.scale is None else self.scale(sequence)
-
-
-_RELEASE = 1 << 25
-"""Bytes taken from a mapped file after which its pages are let go."""
+        return pad(self.array, index.numpy(), self.scale)
 
 
 def _source(name: str, array: RaggedArray, standardizer: Standardizer | None) -> _Vectors | _Runs:
     if array.is_vectors:
         return _Vectors(array if standardizer is None else standardizer.scale(name, array))
-    return _Runs(array, None if standardizer is None else _Scale(standardizer, name))
+    return _Runs(array, None if standardizer is None else standardizer.of(name))
 
 
 def _tensor(array: NDArray[Any]) -> Tensor:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -42,9 +43,12 @@ def frame_index(starts: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArra
 
 
 def _float32(values: Any, where: str) -> NDArray[np.float32]:
-    """As float32; what overflows becomes infinite and is then reported with the other non-finite values."""
+    """As float32; what overflows becomes infinite and is then reported with the other non-finite values.
+
+    A signalling NaN, as damaged files have, would warn when it is cast.
+    """
     try:
-        with np.errstate(over="ignore"):
+        with np.errstate(over="ignore", invalid="ignore"):
             return np.ascontiguousarray(np.asarray(values), dtype=np.float32)
     except (TypeError, ValueError) as error:
         raise InputError(f"{where}: features are not numbers ({error}); give an array of floats") from error
@@ -57,7 +61,7 @@ class RaggedArray:
     An utterance-level feature vector is a run of length 1; an absent modality is a run of length 0.
 
     Args:
-        values: ``(F, d)`` float32.
+        values: ``(F, d)`` float32; int32 for word pieces.
         offsets: ``(N + 1,)`` int64; utterance i owns the frames ``offsets[i]`` to ``offsets[i + 1]``.
         mapping: the file that the values lie in, where they are not in memory; they are read-only then.
 
@@ -73,7 +77,7 @@ class RaggedArray:
         [1, 2]
     """
 
-    values: NDArray[np.float32]
+    values: NDArray[Any]
     offsets: NDArray[np.int64]
     mapping: MappedFile | None = None
 
@@ -145,6 +149,11 @@ class RaggedArray:
         return int(self.values.shape[1])
 
     @property
+    def dtype(self) -> np.dtype[Any]:
+        """Of the values."""
+        return self.values.dtype
+
+    @property
     def lengths(self) -> NDArray[np.int64]:
         """``(N,)`` frames of each utterance."""
         return np.diff(self.offsets)
@@ -157,13 +166,52 @@ class RaggedArray:
     @property
     def is_vectors(self) -> bool:
         """Whether every utterance has exactly one frame."""
-        return len(self.values) == len(self) and bool((self.lengths == 1).all())
+        return bool((self.lengths == 1).all())
+
+    def runs(self, index: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Where :meth:`read` finds the utterances of ``index``: their first frames, and their lengths."""
+        starts = self.offsets[:-1][index]
+        return starts, self.offsets[1:][index] - starts
+
+    def read(self, start: int, into: NDArray[np.float32]) -> None:
+        """Copy the frames from ``start`` on, as many as there is room for; of a mapped file no page is touched.
+
+        Args:
+            start: position of a frame, from :meth:`runs`.
+            into: ``(T, d)`` C-contiguous.
+
+        Raises:
+            InputError: the file was cut since it was mapped.
+        """
+        if self.mapping is None:
+            into[...] = self.values[start : start + len(into)]
+        else:
+            self.mapping.read(self._position + start * self.values.strides[0], into)
+
+    def expect(self, starts: NDArray[np.int64], lengths: NDArray[np.int64]) -> None:
+        """Say which runs will be read next, so that a disk fetches them together; does nothing for arrays in memory."""
+        if self.mapping is not None:
+            width = self.values.strides[0]
+            self.mapping.expect(self._position + starts * width, lengths * width)
+
+    @cached_property
+    def _position(self) -> int:
+        """Byte of the mapped file at which the values begin."""
+        return 0 if self.mapping is None else self.mapping.position(self.values)
 
     def take(self, index: NDArray[np.int64]) -> RaggedArray:
-        """The utterances of ``index``, in its order."""
-        lengths = self.lengths[index]
+        """The utterances of ``index``, in its order, in memory."""
+        starts, lengths = self.runs(index)
         offsets = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(lengths)])
-        return RaggedArray(self.values[frame_index(self.offsets[:-1][index], lengths)], offsets)
+        if self.mapping is None:
+            return RaggedArray(self.values[frame_index(starts, lengths)], offsets)
+        values = np.empty((offsets[-1], self.dim), dtype=self.dtype)
+        # Utterances that lie below each other in the file are read in one piece.
+        firsts = np.flatnonzero(starts != np.append(-1, starts + lengths)[: len(starts)])
+        ends = np.append(firsts[1:], len(starts))[: len(firsts)]
+        for start, first, end in zip(starts[firsts].tolist(), offsets[firsts], offsets[ends], strict=True):
+            self.read(start, values[first:end])
+        return RaggedArray(values, offsets)
 
     @property
     def part(self) -> int:

@@ -14,11 +14,43 @@ from comodal.data.dataset import Dataset
 from comodal.data.ragged import RaggedArray
 from comodal.whole_file import write_whole
 
-__all__ = ["Standardizer"]
+__all__ = ["Scale", "Standardizer"]
 
 # Below this share of its root mean square a feature's spread is rounding error: float32 keeps about 7 digits.
 _FLOOR = 1e-6
 _CHUNK = 1 << 16
+
+
+@dataclass(frozen=True, eq=False)
+class Scale:
+    """Standardisation of the frames of one modality.
+
+    In double precision: a large mean over a small spread cancels in single precision.
+
+    Attributes:
+        mean: ``(d,)`` float64.
+        inverse: ``(d,)`` float64, what is multiplied by.
+        clip: largest size of a standardised value.
+
+    Example:
+        >>> frames = np.array([[3.0, 5.0], [-90.0, 5.0]], dtype=np.float32)
+        >>> Scale(np.array([1.0, 5.0]), np.array([0.5, 0.0]), 10.0)(frames, frames)
+        >>> frames.tolist()
+        [[1.0, 0.0], [-10.0, 0.0]]
+    """
+
+    mean: NDArray[np.float64]
+    inverse: NDArray[np.float64]
+    clip: float
+
+    def __call__(self, frames: NDArray[np.float32], into: NDArray[np.float32]) -> None:
+        """Standardise ``(T, d)`` frames into an array of their shape, which may be the same."""
+        scaled = frames.astype(np.float64)
+        with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is reported where data are checked
+            scaled -= self.mean
+            scaled *= self.inverse
+            np.clip(scaled, -self.clip, self.clip, out=scaled)
+            into[...] = scaled
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,19 +122,18 @@ class Standardizer:
         self.require(dataset.spec)
         return dataset.with_features({name: self.scale(name, array) for name, array in dataset.modalities.items()})
 
-    def inverse(self, name: str) -> NDArray[np.float64]:
-        """``(d,)`` what the features of a modality are multiplied by, 0 for a feature that is constant in train."""
+    def of(self, name: str) -> Scale:
+        """How one modality is standardised; a feature that is constant in train is multiplied by 0."""
         std = self.std[name]
-        return np.divide(1.0, std, out=np.zeros_like(std), where=std > 0)
+        return Scale(self.mean[name], np.divide(1.0, std, out=np.zeros_like(std), where=std > 0), self.clip)
 
     def scale(self, name: str, array: RaggedArray) -> RaggedArray:
         """Standardise one modality, in memory."""
-        mean, inverse = self.mean[name], self.inverse(name)
-        values = np.empty(array.values.shape, dtype=np.float32)
-        # In double precision, a chunk at a time: a large mean over a small spread cancels in single precision.
-        for start in range(0, len(values), _CHUNK):
-            part = slice(start, start + _CHUNK)
-            values[part] = np.clip((array.values[part] - mean) * inverse, -self.clip, self.clip)
+        scale, start = self.of(name), 0
+        values = np.empty((array.offsets[-1], array.dim), dtype=np.float32)
+        for part in array.parts(_CHUNK):
+            scale(part, values[start : start + len(part)])
+            start += len(part)
         return array.with_values(values)
 
     def save(self, path: str | Path) -> None:
@@ -126,7 +157,7 @@ class Standardizer:
         try:
             with safe_open(str(path), framework="numpy") as file:
                 facts = file.metadata() or {}
-                names = facts["modalities"].split("\n")
+                names = [name for name in facts["modalities"].split("\n") if name]
                 means, stds = ({n: file.get_tensor(f"{n}.{kind}") for n in names} for kind in ("mean", "std"))
                 return cls(means, stds, float(facts["clip"]))
         except (OSError, KeyError, SafetensorError) as error:
@@ -146,7 +177,8 @@ def _moments(
     mean = total / count
     second = np.zeros(array.dim)
     for values in _frames(array, index):
-        second += np.square(values - mean).sum(axis=0)
+        centred = values - mean
+        second += np.square(centred, out=centred).sum(axis=0)
     std = np.sqrt(second / count)
     return mean, np.where(std > _FLOOR * np.hypot(mean, std), std, 0.0)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,17 +14,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from comodal.contracts import InputError, PredictionTable
-from comodal.data.collate import TensorView
-from comodal.data.dataset import SPLITS, Dataset, Partition
+from comodal.data.dataset import SPLITS, Dataset
 from comodal.data.load import load
 from comodal.data.loader import OrderedSampler, loader
 from comodal.data.standardize import Standardizer
 from comodal.evaluation.predict import predict
 from comodal.evaluation.score import score
 from comodal.training.config import RunConfig
-from comodal.training.data import EVALUATION_BATCH, FoldData, prepare, train_sampler
+from comodal.training.data import EVALUATION_BATCH, FoldData, inputs, prepare, prepare_with, train_sampler
 from comodal.training.fit import FitResult, build_model, build_penalty, fit, require_device
 from comodal.training.loggers import require_logger
+from comodal.training.optim import build_optimizer
+from comodal.training.presets import load_preset
 from comodal.training.run_folder import METRICS, RunFolder, read_config
 from comodal.training.weights import copy_weights, load_weights, restore_weights, save_weights
 from comodal.whole_file import write_whole
@@ -162,9 +164,14 @@ def refuse_early(dataset: Dataset, config: RunConfig) -> None:
             no legal batch.
     """
     require_device(config.training)
-    build_penalty(build_model(dataset.spec, config), config, 1)
+    if config.preset:
+        load_preset(config.preset).require(len(np.unique(dataset.group)), source=dataset.spec.name)
+    spec = inputs(dataset, config).spec
+    model = build_model(spec, config)
+    build_optimizer(model, config.training)
+    build_penalty(model, config, 1)
     for partition in dataset.partitions:
-        train_sampler(partition, dataset.group, config, len(dataset.spec.modalities))
+        train_sampler(partition, dataset.group, config, len(spec.modalities))
 
 
 def evaluate(run: str | Path, *, split: str = "test", source: str | Dataset | None = None) -> RunReport:
@@ -190,7 +197,7 @@ def evaluate(run: str | Path, *, split: str = "test", source: str | Dataset | No
     tables = []
     for partition in dataset.partitions:
         folder = path / partition.name
-        fold = _fold_of_run(dataset, partition, folder)
+        fold = prepare_with(dataset, partition, config, Standardizer.load(folder / _STANDARDIZER))
         tables.append(predict_fold(fold, _fitted(fold, config, folder), config, split=split))
     predictions = PredictionTable.concatenate(tables)
     return RunReport(path, _scores(predictions), predictions)
@@ -202,7 +209,7 @@ def _train_partitions(
     tables, results = [], []
     for partition in dataset.partitions:
         folder = None if path is None else path / partition.name
-        fold = prepare(dataset, partition)
+        fold = prepare(dataset, partition, config)
         result = fit_fold(fold, config, folder=folder, logger=logger, progress=progress)
         if folder is not None:
             keep_weights(fold, result, folder)
@@ -215,7 +222,7 @@ def _train_partitions(
         "best_epoch": [r.best_epoch for r in results],
         "seconds": float(sum(r.seconds for r in results)),
         "n_test": len(predictions),
-        "note": note_of(dataset),
+        "note": note_of(inputs(dataset, config)),
     }
     return RunReport(path, {**_scores(predictions), **fits}, predictions)
 
@@ -251,16 +258,19 @@ def _in_memory(dataset: Dataset) -> dict[str, str]:
         dataset.target,
         *(rows for partition in dataset.partitions for rows in partition.splits.values()),
     ]
-    arrays += [array for ragged in dataset.modalities.values() for array in (ragged.offsets, ragged.values)]
     for array in arrays:
-        digest.update(repr(array.shape).encode() + np.ascontiguousarray(array).tobytes())
+        _digest(digest, array.shape, [array])
+    for ragged in dataset.modalities.values():
+        _digest(digest, ragged.offsets.shape, [ragged.offsets])
+        _digest(digest, (int(ragged.offsets[-1]), ragged.dim), ragged.parts())
     return {"source": dataset.spec.name, _FINGERPRINT: digest.hexdigest()}
 
 
-def _fold_of_run(dataset: Dataset, partition: Partition, folder: Path) -> FoldData:
-    """The data as the run saw them: standardised with the run's statistics, not with new ones."""
-    standardizer = Standardizer.load(folder / _STANDARDIZER)
-    return FoldData(TensorView(dataset, standardizer), partition, standardizer, dataset.group)
+def _digest(digest: Any, shape: tuple[int, ...], parts: Iterable[NDArray[Any]]) -> None:
+    """The parts of an array one after another: one on disk is never in memory as a whole."""
+    digest.update(repr(shape).encode())
+    for part in parts:
+        digest.update(np.ascontiguousarray(part))
 
 
 def _fitted(fold: FoldData, config: RunConfig, folder: Path) -> FitResult:
