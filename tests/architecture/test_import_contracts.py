@@ -41,6 +41,7 @@ OFFENCES = [
     ("plotting", "evaluation/__init__.py", "import matplotlib.pyplot as plt"),
     ("plotting", "metrics.py", "import plotly.express as px"),
     ("transformers", "data/__init__.py", "from transformers import AutoTokenizer"),
+    ("transformers", "training/__init__.py", "def later():\n    import peft"),
     ("pickle", "data/__init__.py", "import pickle"),
     ("pickle", "training/__init__.py", "from pickle import loads"),
 ]

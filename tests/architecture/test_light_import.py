@@ -17,6 +17,7 @@ HEAVY = (
     "matplotlib",
     "optuna",
     "pandas",
+    "peft",
     "plotly",
     "pyarrow",
     "pytorch_lightning",

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from comodal.contracts import DatasetSpec, InputError, ModalitySequence, MultimodalBatch
-from comodal.encoders import EncoderBank, EncoderConfig
+from comodal.encoders import ENCODERS, EncoderBank, EncoderConfig, UtteranceEncoder
 
 SPEC = DatasetSpec("toy", {"text": 4, "audio": 2}, {"text": 1, "audio": 1})
 
@@ -35,3 +35,24 @@ def test_order_is_that_of_the_spec_and_strangers_are_left_out() -> None:
 def test_a_batch_without_a_modality_is_refused_with_the_remedy() -> None:
     with pytest.raises(InputError, match="no modality 'audio': give it with a mask that is all false"):
         EncoderBank(SPEC, EncoderConfig())(batch("text"))
+
+
+@pytest.mark.parametrize("kind", ENCODERS)
+def test_the_kind_is_that_of_the_config(kind: str) -> None:
+    config = EncoderConfig(kind=kind, hidden=3, representation=8, input_dropout=0.1, dropout=0.2)
+    bank = EncoderBank(SPEC, config)
+    assert all(type(encoder) is ENCODERS[kind] for encoder in bank.encoders.values())
+    assert [module.p for module in bank.modules() if isinstance(module, torch.nn.Dropout)] == [0.1, 0.2] * 2
+    assert {name: tuple(z.shape) for name, z in bank(batch("text", "audio")).items()} == {
+        "text": (3, 8),
+        "audio": (3, 8),
+    }
+
+
+def test_the_kind_is_mean_unless_said_otherwise() -> None:
+    assert ENCODERS[EncoderConfig().kind] is UtteranceEncoder
+
+
+def test_an_unknown_kind_offers_the_nearest() -> None:
+    with pytest.raises(InputError, match=r"^unknown encoder 'lsmt': did you mean 'lstm'\? \(known: mean, lstm\)$"):
+        EncoderConfig(kind="lsmt")

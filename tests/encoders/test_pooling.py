@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from comodal.contracts import ModalitySequence
-from comodal.encoders import masked_mean
+from comodal.encoders import last_frame, masked_mean
 
 
 def by_loop(values: np.ndarray, mask: np.ndarray) -> np.ndarray:
@@ -47,3 +47,31 @@ def test_padding_gets_no_gradient() -> None:
 def test_keeps_the_type_of_the_values() -> None:
     sequence = ModalitySequence(torch.ones(2, 3, 4, dtype=torch.bfloat16), torch.ones(2, 3, dtype=torch.bool))
     assert masked_mean(sequence).dtype == torch.bfloat16
+
+
+@pytest.mark.parametrize("steps", [1, 2, 7])
+@pytest.mark.parametrize("filler", [7.0, float("nan")])
+def test_the_last_frame_is_that_of_a_loop(steps: int, filler: float) -> None:
+    lengths = torch.randint(0, steps + 1, (12,))
+    mask = torch.arange(steps) < lengths.unsqueeze(1)
+    values = torch.where(mask.unsqueeze(2), torch.randn(12, steps, 3), filler)
+    found = last_frame(ModalitySequence(values, mask))
+    for row, length in enumerate(lengths.tolist()):
+        assert torch.equal(found[row], values[row, length - 1] if length else torch.zeros(3))
+    full = last_frame(ModalitySequence(values, torch.ones_like(mask)))
+    assert not torch.equal(full, found), "a mask that is ignored must be seen"
+
+
+def test_only_the_last_frame_gets_a_gradient() -> None:
+    values = torch.full((2, 3, 1), float("nan"))
+    values[0, :2, 0] = torch.tensor([1.0, 3.0])
+    values.requires_grad_(requires_grad=True)
+    mask = torch.tensor([[True, True, False], [False, False, False]])
+    last_frame(ModalitySequence(values, mask)).square().sum().backward()
+    assert values.grad is not None
+    assert values.grad[..., 0].tolist() == [[0.0, 6.0, 0.0], [0.0, 0.0, 0.0]]
+
+
+def test_the_last_frame_keeps_the_type_of_the_values() -> None:
+    sequence = ModalitySequence(torch.ones(2, 3, 4, dtype=torch.bfloat16), torch.ones(2, 3, dtype=torch.bool))
+    assert last_frame(sequence).dtype == torch.bfloat16

@@ -8,31 +8,31 @@ from typing import Any
 
 import pytest
 import torch
+from fusion_batches import NAMES, changed, legal, make_batch, nonsense, spec_of, with_sequences, without
+from tiny_language_models import VOCABULARY, save_tiny
 from torch import Tensor, nn
 
-from comodal.contracts import DatasetSpec, FusionOutput, InputError, ModalitySequence, MultimodalBatch
+from comodal.contracts import DatasetSpec, FusionOutput, InputError, ModalitySequence
 from comodal.fusion import FUSIONS, fusion_family
 from comodal.training.config import TrainingConfig
 from comodal.training.optim import build_optimizer
 
-NAMES = ("text", "audio", "vision", "touch", "smell")
-WIDTHS = (6, 4, 5, 3, 2)
+MUST_BE_GIVEN: dict[str, dict[str, Any]] = {}
+"""Options without which an architecture cannot be built."""
 
 pytestmark = pytest.mark.parametrize("name", FUSIONS)
 
 
-def spec_of(name: str, modalities: int, steps: int = 1) -> DatasetSpec:
-    """What the architecture takes: sequences of the same lengths where it needs them, of any lengths elsewhere."""
-    names = NAMES[:modalities]
-    aligned = steps == 1 or fusion_family(name).model.input_spec.aligned
-    lengths = dict.fromkeys(names, steps) if aligned else {each: steps + k for k, each in enumerate(names)}
-    return DatasetSpec("toy", dict(zip(names, WIDTHS, strict=False)), lengths, aligned=aligned)
+@pytest.fixture(scope="session", autouse=True)
+def _language_model(tmp_path_factory: pytest.TempPathFactory) -> None:
+    backbone = save_tiny(tmp_path_factory.mktemp("backbone"))
+    MUST_BE_GIVEN.update({name: {"backbone": backbone} for name, family in FUSIONS.items() if family.tokenizer})
 
 
-def build(name: str, spec: DatasetSpec, **options: Any) -> Any:
-    torch.manual_seed(1)
+def build(name: str, spec: DatasetSpec, *, seed: int = 1, **options: Any) -> Any:
+    torch.manual_seed(seed)
     family = fusion_family(name)
-    return family.build(spec, family.config(**options))
+    return family.build(spec, family.config(**MUST_BE_GIVEN.get(name, {}) | options))
 
 
 def quiet(model: Any) -> Any:
@@ -53,38 +53,15 @@ def objective(out: FusionOutput) -> Tensor:
     return total
 
 
-def make_batch(spec: DatasetSpec, rows: int = 8, *, seed: int = 2) -> MultimodalBatch:
-    """Every modality present, of random length where the spec allows sequences, and aligned as the spec says."""
-    generator = torch.Generator().manual_seed(seed)
-    sequences = {}
-    common = torch.rand(rows, 1, generator=generator)
-    for name, dim in spec.dims.items():
-        steps = spec.max_lengths[name]
-        share = common if spec.aligned else torch.rand(rows, 1, generator=generator)
-        lengths = 1 + (share * steps).long()
-        mask = torch.arange(steps) < lengths
-        values = torch.randn(rows, steps, dim, generator=generator) * mask.unsqueeze(-1)
-        sequences[name] = ModalitySequence(values, mask)
-    ids = tuple(f"u{row}" for row in range(rows))
-    return MultimodalBatch(ids, sequences, torch.randn(rows, generator=generator))
-
-
-def with_sequences(
-    batch: MultimodalBatch, change: Callable[[str, ModalitySequence], ModalitySequence]
-) -> MultimodalBatch:
-    changed = {name: change(name, sequence) for name, sequence in batch.modalities.items()}
-    return dataclasses.replace(batch, modalities=changed)
-
-
-def without(batch: MultimodalBatch, name: str, *, values: float = 0.0) -> MultimodalBatch:
-    """One modality masked out; what stands in its place must not matter."""
-
-    def change(each: str, sequence: ModalitySequence) -> ModalitySequence:
-        if each != name:
-            return sequence
-        return ModalitySequence(torch.full_like(sequence.values, values), torch.zeros_like(sequence.mask))
-
-    return with_sequences(batch, change)
+def gradient(model: nn.Module, sequence: ModalitySequence) -> Tensor:
+    """``(B, T, d)`` gradient of every frame, or of the embedding of every word."""
+    if sequence.values.is_floating_point():
+        assert sequence.values.grad is not None
+        return sequence.values.grad
+    embeddings = [m.weight for m in model.modules() if isinstance(m, nn.Embedding) and len(m.weight) == VOCABULARY]
+    assert len(embeddings) == 1
+    assert embeddings[0].grad is not None
+    return embeddings[0].grad[sequence.values[..., 0]]
 
 
 def assert_same(got: FusionOutput, wanted: FusionOutput, **tolerance: float) -> None:
@@ -123,15 +100,14 @@ def test_extra_padding_changes_nothing(name: str, filler: float) -> None:
     batch = make_batch(spec)
 
     def pad(_: str, sequence: ModalitySequence) -> ModalitySequence:
-        rows, _, dim = sequence.values.shape
-        values = torch.where(sequence.mask.unsqueeze(-1), sequence.values, filler)
-        return ModalitySequence(
-            torch.cat([values, torch.full((rows, 3, dim), filler)], dim=1),
-            torch.cat([sequence.mask, torch.zeros(rows, 3, dtype=torch.bool)], dim=1),
-        )
+        mask = torch.cat([sequence.mask, torch.zeros(len(batch), 3, dtype=torch.bool)], dim=1)
+        longer = torch.cat([sequence.values, torch.zeros_like(sequence.values[:, :1]).expand(-1, 3, -1)], dim=1)
+        return ModalitySequence(torch.where(mask.unsqueeze(-1), longer, nonsense(longer, filler)), mask)
 
     assert_same(model(with_sequences(batch, pad)), model(batch), atol=1e-6, rtol=1e-5)
-    unmasked = with_sequences(batch, lambda n, s: ModalitySequence(pad(n, s).values, torch.ones_like(pad(n, s).mask)))
+    unmasked = with_sequences(
+        batch, lambda n, s: ModalitySequence(legal(pad(n, s).values), torch.ones_like(pad(n, s).mask))
+    )
     assert not torch.allclose(model(unmasked).prediction, model(batch).prediction), "a mask that is ignored goes unseen"
 
 
@@ -157,22 +133,29 @@ def test_order_of_the_modalities_in_a_batch_does_not_matter(name: str) -> None:
     assert_same(model(turned), model(batch), atol=0.0, rtol=0.0)
 
 
+SILENT_IN_ONE_STEP: dict[str, tuple[str, ...]] = {
+    "ef_lstm": ("lstm.weight_hh",),
+    "mfn": ("memory.retain.", "memory.remembered", *(f"encoders.encoders.{each}.weight_hh" for each in NAMES)),
+}
+"""How the names of parameters start that multiply the state before the first step, which is zero."""
+
+
 @pytest.mark.parametrize("steps", [1, 4])
 def test_gradient_reaches_every_modality_and_every_parameter(name: str, steps: int) -> None:
     spec = spec_of(name, 4, steps)
     model = build(name, spec).eval()
     batch = make_batch(spec, 64)
     for sequence in batch.modalities.values():
-        sequence.values.requires_grad_(requires_grad=True)
+        sequence.values.requires_grad_(requires_grad=sequence.values.is_floating_point())
     objective(model(batch)).backward()
     for modality, sequence in batch.modalities.items():
-        assert sequence.values.grad is not None
         real = sequence.mask.unsqueeze(-1)
-        assert (sequence.values.grad.abs() * real).sum() > 0, modality
-        assert (sequence.values.grad.abs() * ~real).sum() == 0, f"padding of {modality}"
+        assert (gradient(model, sequence).abs() * real).sum() > 0, modality
+        assert (gradient(model, sequence).abs() * ~real).sum() == 0, f"padding of {modality}"
     for parameter_name, parameter in model.named_parameters():
         assert parameter.grad is not None, parameter_name
-        assert parameter.grad.abs().sum() > 0, parameter_name
+        silent = steps == 1 and parameter_name.startswith(SILENT_IN_ONE_STEP.get(name, ()))
+        assert (parameter.grad.abs().sum() > 0) != silent, parameter_name
 
 
 def test_every_representation_is_told_by_its_own_modality_alone(name: str) -> None:
@@ -183,11 +166,11 @@ def test_every_representation_is_told_by_its_own_modality_alone(name: str) -> No
     for chosen in spec.modalities:
         other = model(
             with_sequences(
-                batch, lambda n, s, chosen=chosen: ModalitySequence(s.values + 1.0, s.mask) if n == chosen else s
+                batch, lambda n, s, chosen=chosen: ModalitySequence(changed(s.values), s.mask) if n == chosen else s
             )
         )
-        changed = {n for n in spec.modalities if not torch.equal(other.representations[n], out.representations[n])}
-        assert changed == {chosen}
+        differ = {n for n in spec.modalities if not torch.equal(other.representations[n], out.representations[n])}
+        assert differ == {chosen}
         assert not torch.allclose(other.prediction, out.prediction)
 
 
@@ -270,7 +253,8 @@ def test_one_modality_alone_learns(name: str) -> None:
     spec = spec_of(name, 1)
     model = quiet(build(name, spec))
     batch = make_batch(spec, 32)
-    target = batch.modalities["text"].values[:, 0, 0]
+    feature = batch.modalities["text"].values[:, 0, 0].float()
+    target = (feature - feature.mean()) / feature.std()
     optimizer = build_optimizer(model, TrainingConfig(lr=0.01))
     losses = []
     for _ in range(100):
@@ -296,10 +280,12 @@ def test_bf16_autocast_stays_near_float32(name: str) -> None:
     assert all(p.grad is not None and p.grad.isfinite().all() for p in model.parameters())
 
 
-NOT_IN_ONE_GRAPH: dict[str, str] = {}
+NOT_IN_ONE_GRAPH: dict[str, str] = {"ef_lstm": "TorchDynamo does not trace nn.LSTM"}
 """Architectures that torch.compile takes in several graphs, and why."""
 
 
+# TorchDynamo looks at the gradient of every tensor that one graph hands to the next.
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf")
 @pytest.mark.parametrize("steps", [1, 4])
 def test_compiled_it_predicts_the_same(name: str, steps: int) -> None:
     whole = name not in NOT_IN_ONE_GRAPH
@@ -361,6 +347,5 @@ def test_two_models_of_one_seed_are_equal_and_of_two_are_not(name: str) -> None:
     one, two = build(name, spec), build(name, spec)
     for (parameter_name, a), b in zip(one.named_parameters(), two.parameters(), strict=True):
         assert torch.equal(a, b), parameter_name
-    torch.manual_seed(99)
-    three = fusion_family(name).build(spec, fusion_family(name).config())
+    three = build(name, spec, seed=99)
     assert any(not torch.equal(a, b) for a, b in zip(one.parameters(), three.parameters(), strict=True))

@@ -6,6 +6,7 @@ from comodal.encoders.lstm import LSTMEncoder
 from comodal.encoders.padding import zero_padding
 from comodal.encoders.pooling import last_frame, masked_mean
 from comodal.encoders.presence import ModalityDropout, mask_absent, presence
+from comodal.encoders.required import require_modalities
 from comodal.encoders.utterance import UtteranceEncoder
 
 __all__ = [
@@ -20,5 +21,6 @@ __all__ = [
     "mask_absent",
     "masked_mean",
     "presence",
+    "require_modalities",
     "zero_padding",
 ]

@@ -51,8 +51,15 @@ def align(batch: MultimodalBatch, names: Iterable[str]) -> tuple[dict[str, Modal
             values = sequence.values
         else:
             # The last frame goes on to the end, which for an aligned modality is either the end itself or its only one.
-            frame = torch.minimum(position, (lengths[name] - 1).clamp_min(0)).unsqueeze(-1)
-            values = sequence.values.gather(1, frame.expand(-1, -1, sequence.values.shape[2]))
+            frame = torch.minimum(position, (lengths[name] - 1).clamp_min(0))
+            values = _frames_at(sequence.values, frame)
         # Selected, not multiplied: what stands in the padding of a batch of one's own may be infinite or NaN.
-        aligned[name] = ModalitySequence(torch.where(mask.unsqueeze(-1), values, 0.0), mask)
+        aligned[name] = ModalitySequence(torch.where(mask.unsqueeze(-1), values, 0), mask)
     return aligned, steps
+
+
+def _frames_at(values: Tensor, frame: Tensor) -> Tensor:
+    """Frames ``(B, T, d)`` of ``values`` ``(B, T_m, d)`` at the positions ``(B, T)``; whole rows copy fastest."""
+    rows, steps, dim = values.shape
+    row = frame + steps * torch.arange(rows, device=frame.device).unsqueeze(1)
+    return values.flatten(0, 1).index_select(0, row.flatten()).view(*frame.shape, dim)

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from comodal.contracts import DatasetSpec, InputError, MultimodalBatch
 from comodal.encoders.lstm import LSTMEncoder
+from comodal.encoders.required import require_modalities
 from comodal.encoders.utterance import UtteranceEncoder
 from comodal.encoders.widths import per_modality, sizes_per_modality
 
@@ -85,9 +86,5 @@ class EncoderBank(nn.Module):
         Raises:
             InputError: the batch lacks a modality of the spec; an absent one is a mask that is all false.
         """
-        missing = [name for name in self.dims if name not in batch.modalities]
-        if missing:
-            raise InputError(
-                f"batch has no modality {missing[0]!r}: give it with a mask that is all false to leave it out"
-            )
+        require_modalities(batch, self.dims)
         return {name: encoder(batch.modalities[name]) for name, encoder in self.encoders.items()}

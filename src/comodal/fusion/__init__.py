@@ -5,15 +5,46 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
 from torch import nn
 
 from comodal.contracts import DatasetSpec, FusionOutput, InputError, InputSpec, MultimodalBatch
 from comodal.fusion.early import EarlyFusion, EarlyFusionConfig
+from comodal.fusion.ef_lstm import EFLSTM, EFLSTMConfig
+from comodal.fusion.late import LateFusion, LateFusionConfig
 from comodal.fusion.lfn import LFN, LFNConfig
+from comodal.fusion.mag import MAG, MAGConfig, tokenizer_of
+from comodal.fusion.mfn import MFN, MFNConfig
+from comodal.fusion.misa import MISA, MISAConfig
+from comodal.fusion.mult import MulT, MulTConfig
+from comodal.fusion.tfn import TFN, TFNConfig
 
-__all__ = ["FUSIONS", "LFN", "EarlyFusion", "EarlyFusionConfig", "Fusion", "FusionFamily", "LFNConfig", "fusion_family"]
+__all__ = [
+    "EFLSTM",
+    "FUSIONS",
+    "LFN",
+    "MAG",
+    "MFN",
+    "MISA",
+    "TFN",
+    "EFLSTMConfig",
+    "EarlyFusion",
+    "EarlyFusionConfig",
+    "Fusion",
+    "FusionFamily",
+    "LFNConfig",
+    "LateFusion",
+    "LateFusionConfig",
+    "MAGConfig",
+    "MFNConfig",
+    "MISAConfig",
+    "MulT",
+    "MulTConfig",
+    "TFNConfig",
+    "fusion_family",
+]
 
 
 class Fusion(Protocol):
@@ -39,10 +70,17 @@ class Fusion(Protocol):
 
 
 class FusionFamily(NamedTuple):
-    """A model class and its config class."""
+    """A model class and its config class.
+
+    Attributes:
+        model: built from the spec of a data set and a config.
+        config: a frozen dataclass.
+        tokenizer: for a model that reads word pieces, what loads the tokenizer of a config; ``None`` for others.
+    """
 
     model: Any
     config: Any
+    tokenizer: Callable[[Any], Any] | None = None
 
     def build(self, spec: DatasetSpec, config: Any) -> Any:
         """Construct the model for a data set.
@@ -57,6 +95,13 @@ class FusionFamily(NamedTuple):
 FUSIONS: dict[str, FusionFamily] = {
     "early": FusionFamily(EarlyFusion, EarlyFusionConfig),
     "lfn": FusionFamily(LFN, LFNConfig),
+    "ef_lstm": FusionFamily(EFLSTM, EFLSTMConfig),
+    "late": FusionFamily(LateFusion, LateFusionConfig),
+    "tfn": FusionFamily(TFN, TFNConfig),
+    "mfn": FusionFamily(MFN, MFNConfig),
+    "misa": FusionFamily(MISA, MISAConfig),
+    "mult": FusionFamily(MulT, MulTConfig),
+    "mag": FusionFamily(MAG, MAGConfig, tokenizer_of),
 }
 
 

@@ -1,0 +1,176 @@
+"""What crossmodal transformers cost: a training step of MulT against one transformer after another, on one core.
+
+Run ``python benchmarks/crossmodal.py``; it prints a table and never fails. The reference is the same network at the
+same sizes as it is usually written: a module a pair of modalities around ``torch.nn.MultiheadAttention`` with padding
+masks, and ``torch.nn.Conv1d``. Utterances of random lengths, three modalities: one frame each, and up to 50, 375 and
+500 unaligned frames, as in CMU-MOSI. Short rounds of both are interleaved, so that a busy machine slows both alike;
+``speed`` is the median over rounds of the reference's seconds over ours.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import statistics
+import time
+from collections.abc import Callable, Mapping
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from comodal.contracts import DatasetSpec, ModalitySequence, MultimodalBatch
+from comodal.encoders.temporal import sinusoidal_positions
+from comodal.fusion import MulT, MulTConfig
+
+DIMS = {"text": 300, "audio": 74, "vision": 47}
+SETTINGS = {"one frame": (64, (1, 1, 1)), "aligned": (32, (50, 50, 50)), "unaligned": (8, (50, 375, 500))}
+
+
+def batch_of(rows: int, lengths: tuple[int, ...]) -> MultimodalBatch:
+    """Utterances of random lengths, the first of full length."""
+    sequences = {}
+    for (name, dim), longest in zip(DIMS.items(), lengths, strict=True):
+        real = torch.randint(1, longest + 1, (rows, 1))
+        real[0] = longest
+        mask = torch.arange(longest) < real
+        sequences[name] = ModalitySequence(torch.randn(rows, longest, dim) * mask.unsqueeze(-1), mask)
+    return MultimodalBatch(tuple(map(str, range(rows))), sequences, torch.randn(rows))
+
+
+class Layer(nn.Module):
+    """Attention and a feed-forward network of one transformer."""
+
+    def __init__(self, width: int, config: MulTConfig) -> None:
+        super().__init__()
+        self.attention = nn.MultiheadAttention(width, config.heads, dropout=config.attention_dropout, batch_first=True)
+        self.norms = nn.ModuleList([nn.LayerNorm(width), nn.LayerNorm(width)])
+        self.expand, self.contract = nn.Linear(width, 4 * width), nn.Linear(4 * width, width)
+        self.dropout = nn.Dropout(config.dropout)
+
+    def forward(self, target: Tensor, source: Tensor, padding: Tensor) -> Tensor:
+        """``(B, T, D)`` to the same."""
+        keys = self.norms[0](source)
+        told, _ = self.attention(self.norms[0](target), keys, keys, key_padding_mask=padding, need_weights=False)
+        target = target + self.dropout(told)
+        hidden = functional.relu(self.expand(self.norms[1](target)))
+        return target + self.dropout(self.contract(hidden))
+
+
+class Transformer(nn.Module):
+    """Layers that attend to a source, or without one to themselves."""
+
+    def __init__(self, width: int, layers: int, config: MulTConfig) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(Layer(width, config) for _ in range(layers))
+        self.norm = nn.LayerNorm(width)
+
+    def forward(self, target: Tensor, source: Tensor | None, padding: Tensor) -> Tensor:
+        """``(B, T, D)`` to the same."""
+        for layer in self.layers:
+            target = layer(target, target if source is None else source, padding)
+        return self.norm(target)
+
+
+class OneAfterAnother(nn.Module):
+    """MulT with a module a pair of modalities."""
+
+    def __init__(self, config: MulTConfig) -> None:
+        super().__init__()
+        width, count = config.width, len(DIMS)
+        self.dropout = nn.Dropout(config.input_dropout)
+        self.convolutions = nn.ModuleList(nn.Conv1d(dim, width, 3, padding=1, bias=False) for dim in DIMS.values())
+        self.pairs = list(itertools.permutations(range(count), 2))
+        self.crossmodal = nn.ModuleList(Transformer(width, config.layers, config) for _ in self.pairs)
+        wide = width * (count - 1)
+        self.memory = nn.ModuleList(Transformer(wide, config.self_layers, config) for _ in DIMS)
+        self.block = nn.Sequential(
+            nn.Linear(wide * count, wide * count),
+            nn.ReLU(),
+            nn.Dropout(config.output_dropout),
+            nn.Linear(wide * count, wide * count),
+        )
+        self.head = nn.Linear(wide * count, 1)
+
+    def forward(self, batch: MultimodalBatch) -> Tensor:
+        """``(B,)`` predictions."""
+        sequences = list(batch.modalities.values())
+        frames = []
+        for sequence, convolution in zip(sequences, self.convolutions, strict=True):
+            convolved = convolution(self.dropout(sequence.values).transpose(1, 2)).transpose(1, 2)
+            frames.append(convolved + sinusoidal_positions(convolved.shape[1], convolved.shape[2]))
+        padding = [~sequence.mask for sequence in sequences]
+        told = [
+            transformer(frames[m], frames[n], padding[n])
+            for (m, n), transformer in zip(self.pairs, self.crossmodal, strict=True)
+        ]
+        last = []
+        for m, transformer in enumerate(self.memory):
+            side_by_side = torch.cat(
+                [each for each, (target, _) in zip(told, self.pairs, strict=True) if target == m], 2
+            )
+            states = transformer(side_by_side, None, padding[m])
+            last.append(states[torch.arange(len(states)), sequences[m].mask.sum(dim=1) - 1])
+        fused = torch.cat(last, dim=1)
+        return self.head(fused + self.block(fused)).squeeze(1)
+
+
+def step_of(model: nn.Module, batch: MultimodalBatch) -> Callable[[], None]:
+    """One training step, all state bound."""
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, fused=True)
+    parameters = list(model.parameters())
+
+    def step() -> None:
+        output = model(batch)
+        prediction = output if isinstance(output, Tensor) else output.prediction
+        optimizer.zero_grad()
+        functional.l1_loss(prediction, batch.target).backward()
+        nn.utils.clip_grad_norm_(parameters, 1.0)
+        optimizer.step()
+
+    return step
+
+
+def measured(variants: Mapping[str, Callable[[], None]], *, rounds: int, seconds: float) -> dict[str, list[float]]:
+    """CPU seconds a step of every variant in every round; a round takes about as many seconds a variant."""
+    taken: dict[str, list[float]] = {name: [] for name in variants}
+    steps = 1
+    for round_number in range(rounds + 1):
+        for name, step in variants.items():
+            start = time.process_time()
+            for _ in range(steps):
+                step()
+            each = (time.process_time() - start) / steps
+            if round_number:
+                taken[name].append(each)
+        if not round_number:  # the first round warms caches up, and tells how many steps fit
+            steps = max(1, int(seconds / each))
+    return taken
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=12)
+    parser.add_argument("--seconds", type=float, default=0.5, help="of a round of one model")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    config = MulTConfig()
+    print(f"{'frames':10} {'model':18} {'rows':>5} {'ms a step':>10} {'samples/s':>10} {'speed':>6}")
+    for setting, (rows, lengths) in SETTINGS.items():
+        batch = batch_of(rows, lengths)
+        spec = DatasetSpec("benchmark", DIMS, dict(zip(DIMS, lengths, strict=True)), aligned=len(set(lengths)) == 1)
+        variants = {
+            "one after another": step_of(OneAfterAnother(config), batch),
+            "mult": step_of(MulT(spec, config), batch),
+        }
+        taken = measured(variants, rounds=options.rounds, seconds=options.seconds)
+        for name, times in taken.items():
+            speed = statistics.median(a / b for a, b in zip(taken["one after another"], times, strict=True))
+            median = statistics.median(times)
+            print(f"{setting:10} {name:18} {rows:5} {median * 1e3:10.1f} {rows / median:10.0f} {speed:6.2f}")
+
+
+if __name__ == "__main__":
+    main()

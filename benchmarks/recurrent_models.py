@@ -1,0 +1,100 @@
+"""What the EF-LSTM costs: its forward and backward pass against a bare recurrence on the same frames, on one core.
+
+Run ``python benchmarks/recurrent_models.py``; it prints a table and never fails. The bare model is ``torch.nn.LSTM``
+and a linear layer on frames that were concatenated beforehand, without masks, alignment, dropout or representations.
+Short rounds of both are interleaved, so that a busy machine slows both alike; ``speed`` is the median over rounds of
+bare seconds over the model's.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable, Mapping
+
+import torch
+from torch import Tensor, nn
+
+from comodal.contracts import DatasetSpec, ModalitySequence, MultimodalBatch
+from comodal.fusion import EFLSTM, EFLSTMConfig
+
+DIMS = {"text": 300, "audio": 74, "vision": 35}
+HIDDEN = 128
+
+
+def batch_of(rows: int, steps: int) -> MultimodalBatch:
+    """Word-aligned utterances of random lengths."""
+    lengths = torch.randint(1, steps + 1, (rows, 1))
+    lengths[0] = steps
+    mask = torch.arange(steps) < lengths
+    sequences = {name: ModalitySequence(torch.randn(rows, steps, dim), mask) for name, dim in DIMS.items()}
+    return MultimodalBatch(tuple(map(str, range(rows))), sequences, torch.randn(rows))
+
+
+def bare(batch: MultimodalBatch) -> Callable[[], None]:
+    """The pass of the recurrence alone, all state bound."""
+    frames = torch.cat([sequence.values for sequence in batch.modalities.values()], dim=2)
+    lstm, head = nn.LSTM(frames.shape[2], HIDDEN, batch_first=True), nn.Linear(HIDDEN, 1)
+
+    def run() -> None:
+        states, _ = lstm(frames)
+        head(states[:, -1]).square().sum().backward()
+
+    return run
+
+
+def ours(batch: MultimodalBatch, *, penalty: bool = False, **options: float) -> Callable[[], None]:
+    """The pass of the EF-LSTM in training; with a penalty, something of each representation is in the objective."""
+    steps = next(iter(batch.modalities.values())).mask.shape[1]
+    spec = DatasetSpec("benchmark", DIMS, dict.fromkeys(DIMS, steps))
+    model = EFLSTM(spec, EFLSTMConfig(hidden=HIDDEN, **options))
+
+    def run() -> None:
+        output = model(batch)
+        objective: Tensor = output.prediction.square().sum()
+        if penalty:
+            objective = objective + sum(view.square().sum() for view in output.representations.values())
+        objective.backward()
+
+    return run
+
+
+def measured(variants: Mapping[str, Callable[[], None]], *, rounds: int, passes: int) -> dict[str, list[float]]:
+    """CPU seconds a pass of every variant in every round."""
+    seconds: dict[str, list[float]] = {name: [] for name in variants}
+    for round_number in range(rounds + 1):
+        for name, run in variants.items():
+            start = time.process_time()
+            for _ in range(passes):
+                run()
+            if round_number:  # the first round warms caches up
+                seconds[name].append((time.process_time() - start) / passes)
+    return seconds
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=20)
+    parser.add_argument("--passes", type=int, default=4)
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    print(f"{'model':28} {'rows':>5} {'steps':>5} {'ms a pass':>10} {'speed':>6}")
+    for rows, steps in ((32, 20), (32, 50), (64, 50)):
+        batch = batch_of(rows, steps)
+        variants = {
+            "torch.nn.LSTM": bare(batch),
+            "ef_lstm, no dropout": ours(batch, input_dropout=0.0, dropout=0.0),
+            "ef_lstm": ours(batch),
+            "ef_lstm, penalty": ours(batch, penalty=True),
+        }
+        seconds = measured(variants, rounds=options.rounds, passes=options.passes)
+        for name, times in seconds.items():
+            speed = statistics.median(alone / one for alone, one in zip(seconds["torch.nn.LSTM"], times, strict=True))
+            print(f"{name:28} {rows:5} {steps:5} {statistics.median(times) * 1e3:10.1f} {speed:6.2f}")
+
+
+if __name__ == "__main__":
+    main()

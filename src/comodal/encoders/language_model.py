@@ -1,0 +1,183 @@
+"""A pretrained language model as an encoder of word pieces, with a place for a gate between its layers.
+
+Axis legend: B utterances, P pieces, H width of a hidden state.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, NamedTuple, cast
+
+import torch
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from comodal.contracts import InputError, ModalitySequence, TokenSpec
+from comodal.encoders.backbone import layout_of, load_backbone, longest_input
+from comodal.encoders.gated_layer import GatedLayer
+from comodal.encoders.pooling import last_frame, masked_mean
+
+__all__ = ["POOLINGS", "EncodedText", "LanguageModel"]
+
+POOLINGS = ("mean", "cls", "pooler")
+"""How hidden states become one vector: their mean, that of the special token, or the pretrained pooler's output."""
+
+
+class EncodedText(NamedTuple):
+    """What a language model makes of the pieces of a batch.
+
+    Attributes:
+        pooled: ``(B, H)`` one vector an utterance.
+        entered: ``(B, P, H)`` hidden states in front of the gate.
+    """
+
+    pooled: Tensor
+    entered: Tensor
+
+
+class _GateReachedError(Exception):
+    """Ends a forward pass at the gate."""
+
+
+class LanguageModel(nn.Module):
+    """A pretrained encoder of Hugging Face.
+
+    Args:
+        name: folder, or name on the hub.
+        gate_layer: number of layers in front of the gate; ``None`` for the published place, which is in front of
+            layer 1 of XLNet and in front of layer 0, behind the embeddings, of others.
+        pooling: one of :data:`POOLINGS`; ``cls`` is the piece that the tokenizer made for a summary, the last one of
+            XLNet and the first of others.
+
+    Raises:
+        InputError: the encoder cannot be loaded, has no such layer, or has no pretrained pooler to pool with.
+    """
+
+    def __init__(self, name: str, *, gate_layer: int | None = None, pooling: str = "mean") -> None:
+        super().__init__()
+        self.name = name
+        self.pooling = pooling
+        self.model = load_backbone(name, pooler=pooling == "pooler")
+        self.layout = layout_of(self.model.config.model_type, where=name)
+        self.width = int(self.model.config.hidden_size)
+        self.gate_layer = self.layout.gate_layer if gate_layer is None else gate_layer
+        if self.gate_layer >= len(self.layers):
+            raise InputError(
+                f"{name}: gate_layer is {self.gate_layer} and there are {len(self.layers)} layers; "
+                f"give 0 to {len(self.layers) - 1}"
+            )
+        self.layers[self.gate_layer] = GatedLayer(self.layers[self.gate_layer], time_first=self.layout.time_first)
+        self._takes_types = "token_type_ids" in inspect.signature(self.model.forward).parameters
+
+    @property
+    def layers(self) -> nn.ModuleList:
+        """The encoder's layers, one of them gated."""
+        return cast("nn.ModuleList", self.model.get_submodule(self.layout.layers))
+
+    @property
+    def gated(self) -> GatedLayer:
+        """The layer behind the gate."""
+        return cast("GatedLayer", self.layers[self.gate_layer])
+
+    def require_tokens(self, tokens: TokenSpec) -> None:
+        """Refuse pieces that this encoder cannot read.
+
+        Raises:
+            InputError: ids without an embedding, or more pieces than it has positions.
+        """
+        rows = len(self.model.get_input_embeddings().weight)
+        if max(tokens.vocabulary, tokens.pad_id + 1, tokens.unknown_id + 1) > rows:
+            raise InputError(
+                f"{self.name}: the pieces are those of {tokens.tokenizer} with {tokens.vocabulary} ids, and the "
+                f"encoder embeds {rows}; tokenize with the encoder's own tokenizer"
+            )
+        longest = longest_input(self.model)
+        if longest is not None and tokens.max_length > longest:
+            raise InputError(
+                f"{self.name}: max_length is {tokens.max_length} and the encoder takes {longest} pieces; "
+                f"give max_length={longest} or less"
+            )
+
+    def freeze(self, layers: int) -> None:
+        """Keep the embeddings and the first layers as they are; all layers stand for the whole encoder.
+
+        Raises:
+            InputError: there are fewer layers.
+        """
+        if layers > len(self.layers):
+            raise InputError(
+                f"{self.name}: freeze_layers is {layers} and there are {len(self.layers)} layers; give fewer"
+            )
+        if layers == len(self.layers):
+            self.model.requires_grad_(requires_grad=False)
+            return
+        self.model.get_input_embeddings().requires_grad_(requires_grad=False)
+        for part, module in self.model.named_children():
+            if part.startswith("embeddings"):
+                module.requires_grad_(requires_grad=False)
+        for layer in self.layers[:layers]:
+            layer.requires_grad_(requires_grad=False)
+
+    def add_adapters(self, rank: int) -> None:
+        """Freeze the encoder and put low-rank adapters beside the linear maps of its layers.
+
+        Source: Hu et al., *LoRA: Low-Rank Adaptation of Large Language Models*, ICLR 2022, section 4.1.
+
+        Raises:
+            InputError: ``peft``, which makes them, is not installed.
+        """
+        try:
+            import peft  # noqa: PLC0415 - keeps `import comodal` light
+        except ImportError as error:
+            raise InputError(f"lora_rank={rank} needs peft ({error}): pip install peft") from error
+        adapters = peft.LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=list(self.layout.adapted), bias="none")
+        peft.inject_adapter_in_model(adapters, self.model)
+
+    def checkpoint_gradients(self) -> None:
+        """Compute the inside of every layer again in the backward pass rather than keeping it: less memory, more time.
+
+        A gate is in front of its layer and is not computed again.
+        """
+        for layer in self.layers:
+            inner = layer.layer if isinstance(layer, GatedLayer) else layer
+            inner.forward = functools.partial(checkpoint, inner.forward, use_reentrant=False)
+
+    def forward(self, pieces: ModalitySequence, gate: Callable[[Tensor], Tensor]) -> EncodedText:
+        """Read word pieces.
+
+        Args:
+            pieces: ``(B, P, 2)`` ids and type ids, legal ones in the padding too; and the mask ``(B, P)`` of those that
+                are read, of which every utterance has one at least.
+            gate: maps hidden states ``(B, P, H)`` on their way into layer ``gate_layer``.
+
+        Raises:
+            RuntimeError: the gate was not used exactly once.
+        """
+        with self.gated.opened(gate) as entered:
+            output = self._run(pieces)
+        if self.pooling == "pooler":
+            return EncodedText(output.pooler_output, entered[0])
+        hidden = ModalitySequence(output.last_hidden_state, pieces.mask)
+        if self.pooling == "mean":
+            return EncodedText(masked_mean(hidden), entered[0])
+        summary = last_frame(hidden) if self.layout.reads_last else hidden.values[:, 0]
+        return EncodedText(summary, entered[0])
+
+    def states_at_gate(self, pieces: ModalitySequence) -> Tensor:
+        """Hidden states ``(B, P, H)`` in front of the gate; the layers behind it are not run."""
+        with self.gated.opened(_stop) as entered, suppress(_GateReachedError):
+            self._run(pieces)
+        return entered[0]
+
+    def _run(self, pieces: ModalitySequence) -> Any:
+        types = {"token_type_ids": pieces.values[..., 1]} if self._takes_types else {}
+        mask = pieces.mask.to(torch.int64)  # XLNet subtracts it from one
+        return self.model(input_ids=pieces.values[..., 0], attention_mask=mask, **types, **self.layout.options)
+
+
+def _stop(hidden: Tensor) -> Tensor:
+    del hidden
+    raise _GateReachedError

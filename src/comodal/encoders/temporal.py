@@ -1,0 +1,126 @@
+"""A modality's frames as a transformer takes them: convolved over time, with the positions known.
+
+Axis legend: B utterances, T frames, d features of a frame, D width of a convolved frame, k taps of a kernel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from comodal.contracts import InputError, ModalitySequence, MultimodalBatch
+from comodal.encoders.padding import zero_padding
+from comodal.encoders.required import require_modalities
+
+__all__ = ["TemporalConvolution", "TemporalEncoders", "sinusoidal_positions"]
+
+
+def sinusoidal_positions(length: int, width: int) -> Tensor:
+    r"""The position of each frame as sines and cosines of falling frequency.
+
+    .. math:: P_{t,2j} = \sin(t / 10000^{2j/D}), \qquad P_{t,2j+1} = \cos(t / 10000^{2j/D})
+
+    Args:
+        length: frames, T.
+        width: features, D, odd or even.
+
+    Returns:
+        ``(T, D)``.
+
+    Source: Vaswani et al., *Attention Is All You Need*, NeurIPS 2017, section 3.5.
+
+    Example:
+        >>> sinusoidal_positions(2, 3)
+        tensor([[0.0000, 1.0000, 0.0000],
+                [0.8415, 0.5403, 0.0022]])
+    """
+    even = torch.arange(0, width, 2, dtype=torch.float64)
+    angle = torch.arange(length, dtype=torch.float64).unsqueeze(1) * 10000.0 ** (-even / width)
+    return torch.stack([angle.sin(), angle.cos()], dim=-1).flatten(1)[:, :width].float()
+
+
+class TemporalConvolution(nn.Module):
+    r"""One modality's frames, each mixed with its neighbours.
+
+    .. math:: \hat x_t = \sum_{i=1}^{k} W_i\, x_{t + i - (k+1)/2}
+
+    Frames before the first and behind the last real one count as zero, so every frame keeps its place, and padding says
+    nothing however much of it there is. There is no bias: a frame of zeros stays one.
+
+    Args:
+        dim: features of a frame, d.
+        width: features of a convolved frame, D.
+        kernel_size: taps, k, an odd number.
+        dropout: probability of dropping an input feature.
+
+    Example:
+        >>> encoder = TemporalConvolution(5, 8, kernel_size=3)
+        >>> encoder(ModalitySequence(torch.zeros(2, 7, 5), torch.ones(2, 7, dtype=torch.bool))).values.shape
+        torch.Size([2, 7, 8])
+    """
+
+    def __init__(self, dim: int, width: int, *, kernel_size: int = 1, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.dropout = nn.Dropout(dropout)
+        self.kernel_size = kernel_size
+        # Windows and one matrix product: on a CPU a third of the time of a convolution with one tap.
+        self.taps = nn.Linear(dim * kernel_size, width, bias=False)
+
+    def forward(self, sequence: ModalitySequence) -> ModalitySequence:
+        """Convolve ``(B, T, d)`` frames into ``(B, T, D)``; what stands in the padding of the result means nothing."""
+        frames = self.dropout(zero_padding(sequence))
+        reach = self.kernel_size // 2
+        windows = functional.pad(frames, (0, 0, reach, reach)).unfold(1, self.kernel_size, 1) if reach else frames
+        return ModalitySequence(self.taps(windows.flatten(2)), sequence.mask)
+
+
+class TemporalEncoders(nn.Module):
+    """One :class:`TemporalConvolution` a modality.
+
+    Args:
+        dims: features of a frame of each modality, in order.
+        width: features of a convolved frame.
+        kernel_sizes: taps of each modality's kernel.
+        dropout: probability of dropping an input feature.
+
+    Raises:
+        InputError: a kernel size is missing, is not an odd positive number, or is that of an unknown modality.
+
+    Example:
+        >>> encoders = TemporalEncoders({"text": 4, "audio": 2}, 8, kernel_sizes={"text": 1, "audio": 3}, dropout=0.1)
+        >>> list(encoders.encoders)
+        ['text', 'audio']
+    """
+
+    def __init__(self, dims: Mapping[str, int], width: int, *, kernel_sizes: Mapping[str, int], dropout: float) -> None:
+        super().__init__()
+        _check_kernel_sizes(kernel_sizes, dims)
+        self.encoders = nn.ModuleDict(
+            {
+                name: TemporalConvolution(dim, width, kernel_size=kernel_sizes[name], dropout=dropout)
+                for name, dim in dims.items()
+            }
+        )
+
+    def forward(self, batch: MultimodalBatch) -> dict[str, ModalitySequence]:
+        """Convolved frames ``(B, T_m, D)`` by modality.
+
+        Raises:
+            InputError: the batch lacks a modality; an absent one is a mask that is all false.
+        """
+        require_modalities(batch, self.encoders)
+        return {name: encoder(batch.modalities[name]) for name, encoder in self.encoders.items()}
+
+
+def _check_kernel_sizes(kernel_sizes: Mapping[str, int], dims: Mapping[str, int]) -> None:
+    for name, size in kernel_sizes.items():
+        if name not in dims:
+            raise InputError.unknown("modality", name, dims, where="kernel_size")
+        if size < 1 or size % 2 == 0:
+            raise InputError(f"kernel_size of {name} is {size}: give an odd positive number")
+    for name in dims:
+        if name not in kernel_sizes:
+            raise InputError(f"kernel_size has none for {name}: give one number for all, or one for each modality")

@@ -1,0 +1,199 @@
+"""Multimodal Adaptation Gate (MAG): a pretrained language model that hears and sees between its layers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from comodal.contracts import DatasetSpec, FusionOutput, InputError, InputSpec, ModalitySequence, MultimodalBatch
+from comodal.encoders import ModalityDropout, align, masked_mean, presence
+from comodal.encoders.backbone import load_tokenizer
+from comodal.encoders.language_model import POOLINGS, LanguageModel
+from comodal.encoders.required import require_modalities
+from comodal.fusion.adaptation_gate import AdaptationGate
+
+__all__ = ["MAG", "MAGConfig", "tokenizer_of"]
+
+
+@dataclass(frozen=True)
+class MAGConfig:
+    """Options of :class:`MAG`.
+
+    Attributes:
+        backbone: folder with a pretrained encoder, or its name on the Hugging Face hub; must be given.
+        max_length: most word pieces of an utterance, special tokens included.
+        gate_layer: number of layers in front of the gate, 0 for behind the embeddings; ``None`` for the published
+            place, which is 1 for XLNet and 0 for others.
+        beta: largest length of a displacement in lengths of the hidden state; 0 switches the gate off altogether, and
+            the network is the plain encoder.
+        dropout: probability of dropping a unit behind the gate.
+        head_dropout: probability of dropping a unit of the pooled vector.
+        modality_dropout: probability of hiding a whole modality while training.
+        pooling: ``mean`` of the hidden states of all pieces, ``cls`` for that of the special token, or ``pooler`` for
+            the encoder's pretrained pooler on it.
+        freeze_layers: number of first layers that are not trained, and the embeddings with them; 0 for the embeddings
+            alone, all of them for the whole encoder, ``None`` to train everything.
+        lora_rank: rank of low-rank adapters, which are then all that is trained of the encoder; 0 for none.
+        gradient_checkpointing: compute the inside of layers again in the backward pass: less memory, more time.
+    """
+
+    backbone: str = ""
+    max_length: int = 50
+    gate_layer: int | None = None
+    beta: float = 1.0
+    dropout: float = 0.5
+    head_dropout: float = 0.1
+    modality_dropout: float = 0.0
+    pooling: str = "mean"
+    freeze_layers: int | None = None
+    lora_rank: int = 0
+    gradient_checkpointing: bool = False
+
+    def __post_init__(self) -> None:
+        if self.pooling not in POOLINGS:
+            raise InputError.unknown("MAG pooling", self.pooling, POOLINGS)
+        for name in ("gate_layer", "beta", "freeze_layers", "lora_rank"):
+            if (getattr(self, name) or 0) < 0:
+                raise InputError(f"MAG {name} is {getattr(self, name)}: give a number that is not negative")
+        for name in ("dropout", "head_dropout"):
+            if not 0.0 <= getattr(self, name) < 1.0:
+                raise InputError(f"MAG {name} is {getattr(self, name)}: give a probability in [0, 1)")
+        if self.lora_rank and self.freeze_layers is not None:
+            raise InputError(
+                "MAG has lora_rank and freeze_layers: give one of them, adapters freeze the encoder anyway"
+            )
+
+
+def tokenizer_of(config: MAGConfig) -> Any:
+    """The tokenizer whose pieces a model of this config reads.
+
+    Raises:
+        InputError: no backbone is given, or its tokenizer cannot be loaded or does not fit it.
+    """
+    return load_tokenizer(config.backbone)
+
+
+class MAG(nn.Module):
+    r"""A pretrained encoder fine-tuned with an :class:`AdaptationGate` in front of one of its layers.
+
+    With :math:`E_{<k}` the embeddings and the layers in front of the gate, :math:`E_{\geq k}` those behind it, and
+    frames :math:`v^m` of the other modalities, one for every word piece of the text :math:`p`:
+
+    .. math:: x = E_{<k}(p), \qquad
+        h = \mathrm{pool}(E_{\geq k}(\mathrm{gate}(x, v))), \qquad \hat y = w^\top h + c
+
+    The text representation that a penalty sees is the mean of :math:`x` over the pieces; that of another modality is
+    the mean of :math:`W_m v^m`, its frames as the gate projects them. These are the last places where a modality is by
+    itself: behind the gate every state is of all of them. Both have the width of a hidden state.
+
+    A modality that is absent or hidden displaces nothing. An absent text is read as the unknown piece at every step at
+    which another modality has a frame, or at one step where there is none. The text alone, without any other modality,
+    is plain fine-tuning without a gate: the baseline that every gate must beat.
+
+    Args:
+        spec: what the data set holds: word pieces, and any number of modalities with a frame for each of them.
+        config: which encoder, and how it is gated and trained.
+
+    Raises:
+        InputError: no backbone, one that cannot be loaded or used, pieces that are not its tokenizer's, or an option
+            that it does not fit.
+
+    Source: Rahman et al., *Integrating Multimodal Information in Large Pretrained Transformers*, ACL 2020. Unlike the
+    authors' code, which needs a copy of the model's source for every kind of encoder and every version of its library,
+    the gate stands in front of a layer of any encoder as it was loaded, states are pooled by their mean, and masks keep
+    what is absent apart from what is zero. See :class:`AdaptationGate` for the gate itself.
+
+    Example:
+        >>> import tempfile, transformers
+        >>> from comodal.contracts import TokenSpec
+        >>> sizes = {"hidden_size": 8, "num_hidden_layers": 2, "num_attention_heads": 2, "vocab_size": 9}
+        >>> tokens = TokenSpec("toy", 9, pad_id=0, unknown_id=1, max_length=8)
+        >>> spec = DatasetSpec("toy", {"text": 2, "audio": 5}, {"text": 8, "audio": 8}, tokens=tokens)
+        >>> with tempfile.TemporaryDirectory() as folder:  # stands for one with a pretrained encoder
+        ...     transformers.BertModel(transformers.BertConfig(**sizes)).save_pretrained(folder)
+        ...     model = MAG(spec, MAGConfig(backbone=folder))
+        >>> model.dims
+        {'text': 8, 'audio': 8}
+    """
+
+    input_spec = InputSpec(aligned=True, tokens=True)
+
+    def __init__(self, spec: DatasetSpec, config: MAGConfig | None = None) -> None:
+        super().__init__()
+        config = config or MAGConfig()
+        if spec.tokens is None or "text" not in spec.dims:
+            raise InputError(f"{spec.name}: there is no text of word pieces, which MAG reads; give a tokenized text")
+        self.encoder = LanguageModel(config.backbone, gate_layer=config.gate_layer, pooling=config.pooling)
+        self.encoder.require_tokens(spec.tokens)
+        self.tokens = spec.tokens
+        self._choose_what_is_trained(config)
+        self.modality_dropout = ModalityDropout(config.modality_dropout)
+        width = self.encoder.width
+        self.gate = (
+            AdaptationGate(width, spec.feature_dims, beta=config.beta, dropout=config.dropout)
+            if spec.feature_dims
+            else None
+        )
+        self.dropout = nn.Dropout(config.head_dropout)
+        self.head = nn.Linear(width, 1)
+        self.dims = dict.fromkeys(spec.modalities, width)
+        self.fused_dim = width
+
+    def forward(self, batch: MultimodalBatch) -> FusionOutput:
+        """Predict a batch."""
+        require_modalities(batch, self.dims)
+        sequences, steps = align(batch, self.dims)
+        present = presence(batch, self.dims)
+        kept = dict(zip(self.dims, self.modality_dropout(present).unbind(1), strict=True))
+        heard = {
+            name: ModalitySequence(torch.where(kept[name][:, None, None], s.values, 0), s.mask & kept[name][:, None])
+            for name, s in sequences.items()
+        }
+        text = heard.pop("text")
+        gate = _unchanged if self.gate is None else partial(self.gate, frames=heard)
+        pooled, entered = self.encoder(self._pieces(text, steps), gate)
+        if self.training and self.modality_dropout.rate > 0.0 and self.gate is not None:
+            # A penalty sees the text of those utterances too whose text is hidden from the fusion.
+            entered = self.encoder.states_at_gate(self._pieces(sequences["text"], steps))
+        fused = self.dropout(pooled)
+        return FusionOutput(self.head(fused).squeeze(1), fused, self._representations(sequences, entered))
+
+    def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
+        """Every trainable parameter in exactly one named group."""
+        gate = [] if self.gate is None else list(self.gate.parameters())
+        return {"encoders": list(self.encoder.parameters()), "fusion": [*gate, *self.head.parameters()]}
+
+    def _choose_what_is_trained(self, config: MAGConfig) -> None:
+        if config.freeze_layers is not None:
+            self.encoder.freeze(config.freeze_layers)
+        if config.lora_rank:
+            self.encoder.add_adapters(config.lora_rank)
+        if config.gradient_checkpointing:
+            self.encoder.checkpoint_gradients()
+
+    def _pieces(self, text: ModalitySequence, steps: Tensor) -> ModalitySequence:
+        """Legal pieces everywhere: unknown ones where no text is at a step, padding where no modality is."""
+        read = steps.clone()
+        read[:, 0] = True  # attention over nothing is not defined
+        ids, types = text.values.long().unbind(-1)
+        ids = torch.where(text.mask, ids, self.tokens.unknown_id)
+        ids = torch.where(read, ids, self.tokens.pad_id)
+        return ModalitySequence(torch.stack([ids, types], dim=-1), read)
+
+    def _representations(self, sequences: Mapping[str, ModalitySequence], entered: Tensor) -> dict[str, Tensor]:
+        found = {}
+        for name, sequence in sequences.items():
+            if name == "text" or self.gate is None:
+                found[name] = masked_mean(ModalitySequence(entered, sequence.mask))
+            else:  # the projection is linear, so that of the mean is the mean of the projections
+                found[name] = self.gate.projections[name](masked_mean(sequence))
+        return found
+
+
+def _unchanged(hidden: Tensor) -> Tensor:
+    return hidden
