@@ -9,26 +9,29 @@ import yaml
 from comodal.contracts import InputError
 from comodal.dependency import MEASURES
 from comodal.encoders import EncoderConfig
-from comodal.fusion import FUSIONS
+from comodal.fusion import FUSIONS, fusion_family
 from comodal.training.config import PenaltyConfig, RunConfig, TrainingConfig, build_config
 
 
 @pytest.mark.parametrize("measure", ["none", *MEASURES])
 @pytest.mark.parametrize("fusion", FUSIONS)
 def test_survives_a_yaml_file(fusion: str, measure: str) -> None:
+    has_encoder = hasattr(fusion_family(fusion).config(), "encoder")
+    nested = {"encoder": {"hidden": {"text": 3}, "kind": "lstm"}} if has_encoder else {}
     config = RunConfig(
         fusion=fusion,
-        fusion_config={"hidden": 5, "encoder": {"hidden": 3}},
+        fusion_config={"dropout": 0.25, **nested},
         penalty=PenaltyConfig(measure=measure, weight=0.7, critic_hidden=(8, 4)),
-        training=TrainingConfig(lr=3e-4, max_epochs=2),
+        training=TrainingConfig(lr=3e-4, max_epochs=2, group_lr={"encoders": 1e-5}, schedule="linear"),
         seed=9,
     )
+    assert config.build_fusion_config() != fusion_family(fusion).config()
     back = RunConfig.from_dict(yaml.safe_load(yaml.safe_dump(config.to_dict())))
     assert back.to_dict() == config.to_dict()
     assert back.penalty == config.penalty
     assert back.training == config.training
     assert back.build_fusion_config() == config.build_fusion_config()
-    assert config.build_fusion_config().encoder.hidden == 3
+    assert config.build_fusion_config().dropout == 0.25
 
 
 def test_to_dict_writes_every_default_out() -> None:

@@ -42,7 +42,7 @@ class MulTConfig:
     kernel_size: int | dict[str, int] = 3
     input_dropout: float = 0.5
     attention_dropout: float = 0.0
-    dropout: float = 0.3
+    dropout: float = 0.2
     output_dropout: float = 0.5
     modality_dropout: float = 0.0
 
