@@ -32,7 +32,7 @@ def test_a_bank_of_encoders_of_their_own_kinds() -> None:
 @pytest.mark.parametrize(
     ("size", "message"),
     [
-        ({"text": 4}, "hidden has none for modality 'audio': give it one, or one for all"),
+        ({"text": 4}, "hidden has none for modality 'audio' .given: text.: give it one, or one for all"),
         ({"text": 4, "audio": 0}, "hidden of modality 'audio' is 0: give a positive number"),
         (-1, "hidden of modality 'text' is -1: give a positive number"),
     ],

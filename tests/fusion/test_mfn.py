@@ -9,7 +9,6 @@ import torch
 
 from comodal.contracts import DatasetSpec, InputError, ModalitySequence, MultimodalBatch
 from comodal.fusion import MFN, MFNConfig
-from comodal.fusion.mfn import hidden_widths
 
 DIMS = {"text": 4, "audio": 3, "vision": 2}
 HIDDEN = {"text": 3, "audio": 1, "vision": 2}
@@ -217,15 +216,16 @@ def test_options_out_of_range_are_refused(options: dict[str, Any], message: str)
 @pytest.mark.parametrize(
     ("hidden", "message"),
     [
-        (0, "MFN hidden of 'text' is 0: give a positive width for each of text, audio"),
-        ({"text": 3}, "MFN hidden of 'audio' is missing: give a positive width for each of text, audio"),
-        ({"text": 3, "audio": -2}, "MFN hidden of 'audio' is -2"),
-        ({"text": 3, "audoi": 2}, "MFN hidden: unknown modality 'audoi': did you mean 'audio'"),
+        (0, "MFN hidden of modality 'text' is 0: give a positive number"),
+        (
+            {"text": 3, "audoi": 2},
+            r"MFN hidden has none for modality 'audio' \(given: text, audoi\): give it one, or one for all",
+        ),
     ],
 )
 def test_widths_that_do_not_fit_the_modalities_are_refused(hidden: int | dict[str, int], message: str) -> None:
     with pytest.raises(InputError, match=message):
-        hidden_widths(hidden, ("text", "audio"))
+        MFN(DatasetSpec("toy", {"text": 4, "audio": 2}, {"text": 1, "audio": 1}), MFNConfig(hidden=hidden))
 
 
 def test_a_batch_that_lacks_a_modality_is_refused() -> None:

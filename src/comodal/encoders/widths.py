@@ -13,7 +13,7 @@ T = TypeVar("T", int, str)
 
 
 def per_modality(value: T | Mapping[str, T], names: Iterable[str], *, option: str) -> dict[str, T]:
-    """The value of every modality.
+    """The value of every modality. What is given for one that the data lack is not needed, and no mistake.
 
     Args:
         value: one for all, or modality to value.
@@ -36,7 +36,8 @@ def per_modality(value: T | Mapping[str, T], names: Iterable[str], *, option: st
         elif name in value:
             found[name] = value[name]
         else:
-            raise InputError(f"{option} has none for modality {name!r}: give it one, or one for all")
+            given = ", ".join(value) or "none"
+            raise InputError(f"{option} has none for modality {name!r} (given: {given}): give it one, or one for all")
     return found
 
 

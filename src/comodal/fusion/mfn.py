@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -13,9 +12,10 @@ from comodal.contracts import DatasetSpec, FusionOutput, InputError, InputSpec, 
 from comodal.encoders import ModalityDropout, align, presence
 from comodal.encoders.lstm_system import LSTMSystem, Packing, pack
 from comodal.encoders.required import require_modalities
+from comodal.encoders.widths import sizes_per_modality
 from comodal.fusion.gated_memory import GatedMemory, TwoLayers
 
-__all__ = ["MFN", "MFNConfig", "hidden_widths"]
+__all__ = ["MFN", "MFNConfig"]
 
 _STATE_GAIN = 6.0
 """States of an LSTM start at about a sixth of unit scale; without this, predictions start shrunk."""
@@ -74,33 +74,6 @@ def _check_rate(name: str, rate: float) -> None:
         raise InputError(f"MFN {name} is {rate}: give a probability in [0, 1)")
 
 
-def hidden_widths(hidden: int | Mapping[str, int], modalities: tuple[str, ...]) -> dict[str, int]:
-    """The width of each modality's state.
-
-    Args:
-        hidden: one width for all, or one for each.
-        modalities: their names, in order.
-
-    Raises:
-        InputError: a modality without a width, a width of no modality, or one that is not positive.
-
-    Example:
-        >>> hidden_widths(8, ("text", "audio"))
-        {'text': 8, 'audio': 8}
-    """
-    widths = dict(hidden) if isinstance(hidden, Mapping) else dict.fromkeys(modalities, hidden)
-    for name in widths:
-        if name not in modalities:
-            raise InputError.unknown("modality", name, modalities, where="MFN hidden")
-    for name in modalities:
-        if widths.get(name, 0) < 1:
-            given = f"is {widths[name]}" if name in widths else "is missing"
-            raise InputError(
-                f"MFN hidden of {name!r} {given}: give a positive width for each of {', '.join(modalities)}"
-            )
-    return {name: widths[name] for name in modalities}
-
-
 class MFN(nn.Module):
     r"""Memory fusion: LSTMs apart, attention to the change of all their cells, and a gated memory of it.
 
@@ -152,7 +125,7 @@ class MFN(nn.Module):
     def __init__(self, spec: DatasetSpec, config: MFNConfig | None = None) -> None:
         super().__init__()
         config = config or MFNConfig()
-        self.dims = hidden_widths(config.hidden, spec.modalities)
+        self.dims = sizes_per_modality(config.hidden, spec.modalities, option="MFN hidden")
         cells = sum(self.dims.values())
         widths = torch.tensor(list(self.dims.values()))
         self.register_buffer("modality_of_unit", torch.arange(len(widths)).repeat_interleave(widths), persistent=False)
