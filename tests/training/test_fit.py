@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ from torch import Tensor
 
 from comodal.contracts import InputError
 from comodal.objective import TASK_LOSSES
+from comodal.training import fit as fit_module
 from comodal.training.callbacks import BestWeights
 from comodal.training.config import RunConfig
 from comodal.training.data import FoldData
@@ -228,3 +231,26 @@ def test_the_interrupt_of_a_user_reaches_the_caller(
     with pytest.raises(KeyboardInterrupt):
         run(config(), folder=tmp_path)
     assert signal.getsignal(signal.SIGINT) is handler, "a second Ctrl-C must work too"
+
+
+@pytest.mark.parametrize("schedule", ["constant", "linear"])
+def test_a_fit_that_nobody_holds_leaves_no_weights_behind(
+    schedule: str, run: Run, config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not even until Python next looks for objects that refer to each other: a language model is large."""
+    build, models = fit_module.build_model, []
+
+    def build_watched(*arguments: Any) -> Any:
+        model = build(*arguments)
+        models.append(weakref.ref(model))
+        return model
+
+    monkeypatch.setattr(fit_module, "build_model", build_watched)
+    gc.disable()
+    try:
+        result = run(config(penalty={"measure": "kl"}, schedule=schedule))
+        assert models[0]() is result.model
+        del result
+        assert models[0]() is None
+    finally:
+        gc.enable()

@@ -162,16 +162,29 @@ def fit(
             f"{config.fusion} fusion, seed {config.seed}: the validation loss was never finite; lower training.lr "
             f"(now {config.training.lr:g}) or penalty.weight (now {config.penalty.weight:g})"
         )
-    restore_weights(module.model, module.penalty, best.weights)
+    restore_weights(model, penalty, best.weights)
+    _let_go(trainer, module, best)
     return FitResult(
-        module.model.eval(),
-        module.penalty,
+        model.eval(),
+        penalty,
         best.loss,
         best.epoch,
         len(best.history),
         time.perf_counter() - started,
         best.history,
     )
+
+
+def _let_go(trainer: pl.Trainer, module: FusionTraining, best: BestWeights) -> None:
+    """Take weights and optimiser states from objects that refer to each other.
+
+    Python frees such circles when it has made enough objects, not when they are large: run after run, several language
+    models would lie in memory.
+    """
+    trainer.strategy.optimizers = []
+    trainer.strategy.lr_scheduler_configs = []
+    module.release()
+    best.weights = {}
 
 
 def _trainer(config: RunConfig, best: BestWeights, *, folder: Path | None, logger: str, progress: bool) -> pl.Trainer:

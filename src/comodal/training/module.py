@@ -146,6 +146,12 @@ class FusionTraining(pl.LightningModule):
         total, seen = self._sums.get(name, (0.0, 0))
         self._sums[name] = (total + value.detach() * count, seen + count)
 
+    def release(self) -> None:
+        """Forget the model and the penalty, which outlive their training."""
+        del self.model
+        self.penalty = None
+        self._parameters_to_clip = []
+
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep the configuration beside the weights, so that a checkpoint of another run is refused."""
         checkpoint["comodal_config"] = self.config.to_dict()
