@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from comodal.contracts import PredictionTable
+from comodal.fusion import FUSIONS
 from comodal.metrics import DEFAULT_METRICS
 
 Comodal = Callable[..., Any]
@@ -211,4 +212,6 @@ def test_as_a_real_command(tmp_path: Path) -> None:
     assert strict_json(trained.stdout)["n_test"] == 800
     wrong = run(f"{TRAIN} --fusion erly")
     assert (wrong.returncode, wrong.stdout) == (2, "")
-    assert wrong.stderr == "comodal: error: unknown fusion 'erly': did you mean 'early'? (known: early, lfn)\n"
+    assert (
+        wrong.stderr == f"comodal: error: unknown fusion 'erly': did you mean 'early'? (known: {', '.join(FUSIONS)})\n"
+    )
