@@ -5,7 +5,7 @@ as ``import torch``.
 
 >>> import comodal
 >>> comodal.FusionOutput.__module__
-'comodal.contracts'
+'comodal.contracts.outputs'
 """
 
 from __future__ import annotations
