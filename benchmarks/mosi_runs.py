@@ -1,7 +1,8 @@
 """CPU seconds and memory of whole training runs on CMU-MOSI `clean`, a fresh process an architecture, one thread.
 
-The first run of a process also pays PyTorch's own warm-up and is left out. For comparison, the peer MMSA 2.2.1
-spends 3.4 CPU seconds on an LMF run on the same data and peaks at 490 MB (README of the data).
+The first run of a process also pays PyTorch's own warm-up and is left out. For comparison, the peer MMSA 2.2.1 spends
+on the same data 3.4 CPU seconds on a run of LMF, 7.3 on MFN, 8.6 on EF-LSTM, 57 on MulT and 90 to 180 on TFN, and peaks
+at 480 to 510 MB, TFN above 1 GB (README of the data).
 
     python benchmarks/mosi_runs.py --runs 8
 """
@@ -18,18 +19,24 @@ from concurrent.futures import ProcessPoolExecutor
 import torch
 
 from comodal.evaluation.experiment import DataConfig, fit_fold, predict_fold
+from comodal.fusion import FUSIONS
 from comodal.training.config import PenaltyConfig, RunConfig
 from comodal.training.data import prepare
 
-SETTINGS = (("early", "none"), ("lfn", "none"), ("early", "kl"), ("early", "wasserstein"), ("lfn", "kl"))
+SETTINGS = (
+    *((fusion, "none") for fusion, family in FUSIONS.items() if family.tokenizer is None),
+    ("early", "kl"),
+    ("early", "wasserstein"),
+    ("lfn", "kl"),
+)
 
 
-def measure(fusion: str, penalty: str, runs: int) -> tuple[list[float], list[int], float]:
-    """CPU seconds and epochs of each run, and the process's peak memory in MB."""
+def measure(fusion: str, penalty: str, runs: int) -> tuple[list[float], list[int], list[float], float, int]:
+    """CPU seconds, epochs and validation loss of each run, the process's peak memory in MB, and training utterances."""
     torch.set_num_threads(1)
     dataset = DataConfig(source="mosi:clean").load()
     fold = prepare(dataset, dataset.partitions[0])
-    seconds, epochs = [], []
+    seconds, epochs, losses = [], [], []
     for seed in range(runs + 1):
         config = RunConfig(fusion=fusion, penalty=PenaltyConfig(measure=penalty), seed=seed)
         started = time.process_time()
@@ -37,7 +44,9 @@ def measure(fusion: str, penalty: str, runs: int) -> tuple[list[float], list[int
         predict_fold(fold, result, config)
         seconds.append(time.process_time() - started)
         epochs.append(result.epochs)
-    return seconds[1:], epochs[1:], resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        losses.append(result.valid_loss)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return seconds[1:], epochs[1:], losses[1:], peak, len(fold.partition.train)
 
 
 def main() -> None:
@@ -45,14 +54,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=8)
     options = parser.parse_args()
-    print(f"{'fusion':<8} {'measure':<12} {'CPU s a run':>12} {'epochs':>7} {'ms an epoch':>12} {'peak MB':>8}")
+    print(
+        f"{'fusion':<8} {'measure':<12} {'CPU s a run':>12} {'epochs':>7} {'utterances a second':>20} "
+        f"{'valid MAE':>10} {'peak MB':>8}"
+    )
     for fusion, penalty in SETTINGS:
         with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
-            seconds, epochs, peak = pool.submit(measure, fusion, penalty, options.runs).result()
-        each = 1000 * sum(seconds) / sum(epochs)
+            seconds, epochs, losses, peak, utterances = pool.submit(measure, fusion, penalty, options.runs).result()
+        rate = utterances * sum(epochs) / sum(seconds)
         print(
             f"{fusion:<8} {penalty:<12} {statistics.mean(seconds):12.2f} {statistics.mean(epochs):7.1f} "
-            f"{each:12.1f} {peak:8.0f}",
+            f"{rate:20.0f} {statistics.mean(losses):10.3f} {peak:8.0f}",
             flush=True,
         )
 
