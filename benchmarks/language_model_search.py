@@ -16,7 +16,8 @@ from concurrent.futures import ProcessPoolExecutor
 
 import torch
 
-from comodal.evaluation.experiment import DataConfig, fit_fold
+from comodal.evaluation.data_config import DataConfig
+from comodal.evaluation.experiment import fit_fold
 from comodal.evaluation.grid import SELECTION_SEED
 from comodal.training.config import RunConfig, TrainingConfig
 from comodal.training.data import prepare

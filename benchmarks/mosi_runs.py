@@ -18,7 +18,9 @@ from concurrent.futures import ProcessPoolExecutor
 
 import torch
 
-from comodal.evaluation.experiment import DataConfig, fit_fold, predict_fold
+from comodal.evaluation.data_config import DataConfig
+from comodal.evaluation.experiment import fit_fold
+from comodal.evaluation.fitted import FittedFold
 from comodal.fusion import FUSIONS
 from comodal.training.config import PenaltyConfig, RunConfig
 from comodal.training.data import prepare
@@ -41,7 +43,7 @@ def measure(fusion: str, penalty: str, runs: int) -> tuple[list[float], list[int
         config = RunConfig(fusion=fusion, penalty=PenaltyConfig(measure=penalty), seed=seed)
         started = time.process_time()
         result = fit_fold(fold, config)
-        predict_fold(fold, result, config)
+        FittedFold.of(fold, config, result).predict()
         seconds.append(time.process_time() - started)
         epochs.append(result.epochs)
         losses.append(result.valid_loss)

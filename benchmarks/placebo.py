@@ -18,7 +18,8 @@ import torch
 
 from comodal.data.load import load
 from comodal.data.synthetic_config import SyntheticConfig
-from comodal.evaluation.experiment import fit_fold, predict_fold
+from comodal.evaluation.experiment import fit_fold
+from comodal.evaluation.fitted import FittedFold
 from comodal.evaluation.grid import NONE, PLACEBO, Arm, Task
 from comodal.evaluation.multiplicity import uniformity
 from comodal.evaluation.rows import SeedRun, comparison_rows
@@ -43,7 +44,7 @@ def compare_with_placebo(number: int, seeds: int) -> dict[str, float]:
         for seed in range(number * seeds, (number + 1) * seeds):
             config = Task(Arm("early", measure), 0.0, seed, 0, reads_test=True).config(BASE)
             result = fit_fold(fold, config)
-            table = predict_fold(fold, result, config)
+            table = FittedFold.of(fold, config, result).predict()
             runs["early", measure, 0.0].append(SeedRun(seed, table, result.seconds))
     rows = comparison_rows(runs, metrics=METRICS)
     return {row.metric: row.p_raw for row in rows if row.measure == PLACEBO and row.p_raw is not None}

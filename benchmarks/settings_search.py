@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from comodal.data.load import load
-from comodal.evaluation.experiment import DataConfig
+from comodal.evaluation.data_config import DataConfig
 from comodal.evaluation.grid import NONE, SELECTION_SEED, Arm, Task
 from comodal.evaluation.runner import run_tasks
 from comodal.training.config import PenaltyConfig, RunConfig, TrainingConfig, build_config

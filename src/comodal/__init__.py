@@ -35,7 +35,8 @@ if TYPE_CHECKING:  # the same names as in _HOMES: editors and type checkers read
     from comodal.dependency.penalty import DependencyPenalty
     from comodal.dependency.schedules import CosineWarmup, LinearWarmup
     from comodal.evaluation.comparison import Comparison, compare
-    from comodal.evaluation.experiment import DataConfig, RunReport, evaluate, train
+    from comodal.evaluation.data_config import DataConfig
+    from comodal.evaluation.experiment import RunReport, evaluate, train
     from comodal.evaluation.grid import CompareConfig
     from comodal.training.config import PenaltyConfig, RunConfig, TrainingConfig
 
@@ -80,7 +81,7 @@ _HOMES = {  # public name to the module that defines it, with ":name" where it h
     "Comparison": "comodal.evaluation.comparison",
     "ComparisonRow": "comodal.contracts",
     "CosineWarmup": "comodal.dependency.schedules",
-    "DataConfig": "comodal.evaluation.experiment",
+    "DataConfig": "comodal.evaluation.data_config",
     "Dataset": "comodal.data.dataset",
     "DatasetSpec": "comodal.contracts",
     "DependencyEstimate": "comodal.contracts",

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from comodal.data.dataset import Dataset
-from comodal.evaluation.experiment import DataConfig
+from comodal.evaluation.data_config import DataConfig
 from comodal.training.config import PenaltyConfig, RunConfig, TrainingConfig
 
 

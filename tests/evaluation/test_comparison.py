@@ -16,7 +16,7 @@ from comodal.data.ragged import RaggedArray
 from comodal.data.splits import grouped_k_fold
 from comodal.evaluation import experiment, runner
 from comodal.evaluation.comparison import Comparison, compare
-from comodal.evaluation.experiment import DataConfig
+from comodal.evaluation.data_config import DataConfig
 from comodal.evaluation.grid import PLACEBO, REPLICATION_SEED, SELECTION_SEED, Arm, CompareConfig, Task
 from comodal.metrics import DEFAULT_METRICS
 from comodal.training.config import RunConfig
@@ -204,7 +204,7 @@ def test_a_folder_of_another_comparison_is_refused(data: DataConfig, tiny: Tiny,
 
 def test_a_comparisons_folder_is_no_run(data: DataConfig, tiny: Tiny, tmp_path: Path) -> None:
     compare(data, tiny(weight=0.3), out=tmp_path)
-    with pytest.raises(InputError, match="not a finished run"):
+    with pytest.raises(InputError, match="a comparison of 6 runs"):
         experiment.evaluate(tmp_path)
 
 

@@ -16,11 +16,13 @@ from comodal.data.dataset import Dataset
 from comodal.data.ragged import RaggedArray
 from comodal.data.splits import grouped_k_fold
 from comodal.evaluation import experiment
-from comodal.evaluation.experiment import DataConfig, evaluate, fit_fold, predict_fold, refuse_early, train
+from comodal.evaluation.data_config import DataConfig
+from comodal.evaluation.experiment import evaluate, fit_fold, refuse_early, train
+from comodal.evaluation.fitted import FittedFold
 from comodal.metrics import DEFAULT_METRICS, mae
 from comodal.training.config import RunConfig
 from comodal.training.data import prepare
-from comodal.training.run_folder import RunFolder
+from comodal.training.run_folder import RunFolder, read_config
 from comodal.training.weights import copy_weights
 
 Short = Callable[..., RunConfig]
@@ -89,7 +91,7 @@ def test_a_run_folder_evaluates_to_what_the_run_found(
     result = fit_fold(fold, config)
     for split in ("train", "valid"):
         same_tables(
-            evaluate(tmp_path / "run", split=split).predictions, predict_fold(fold, result, config, split=split)
+            evaluate(tmp_path / "run", split=split).predictions, FittedFold.of(fold, config, result).predict(split)
         )
 
 
@@ -282,7 +284,7 @@ def test_the_folder_holds_what_is_needed_to_repeat_the_run(finished: Path) -> No
         files(finished)
     )
     assert json.loads((finished / "metrics.json").read_text())["mae"]["n"] == 800
-    kept = experiment.read_config(finished)
+    kept = read_config(finished)
     assert RunConfig.from_dict({k: v for k, v in kept.items() if k != "data"}).to_dict() == {
         k: v for k, v in kept.items() if k != "data"
     }

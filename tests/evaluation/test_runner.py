@@ -11,7 +11,8 @@ import torch
 
 from comodal.contracts import InputError
 from comodal.evaluation import runner
-from comodal.evaluation.experiment import DataConfig, train
+from comodal.evaluation.data_config import DataConfig
+from comodal.evaluation.experiment import train
 from comodal.evaluation.grid import Arm, Task
 from comodal.evaluation.runner import TaskResult, run_tasks
 from comodal.training.config import RunConfig
@@ -122,7 +123,7 @@ def test_weights_are_kept_on_demand(keep: bool, data: DataConfig, short: Short, 
     task = Task(Arm("early", "none"), 0.0, 0, 0, True)
     folder = run([task], data, short, tmp_path, keep=keep)[task].folder
     kept = {"weights.safetensors", "standardizer.safetensors"} if keep else set()
-    assert {path.name for path in folder.iterdir()} == {"result.json", "predictions.parquet", *kept}
+    assert {path.name for path in folder.iterdir()} == {"result.json", "history.json", "predictions.parquet", *kept}
 
 
 def test_a_single_modality_arm_sees_no_other(data: DataConfig, short: Short, tmp_path: Path) -> None:

@@ -10,9 +10,11 @@ from torch import Tensor, nn
 
 from comodal.contracts import FusionOutput, InputError, ModalitySequence, MultimodalBatch
 from comodal.encoders import EncoderConfig
-from comodal.evaluation.experiment import DataConfig, fit_fold, prepare
+from comodal.evaluation.data_config import DataConfig
+from comodal.evaluation.experiment import fit_fold
 from comodal.fusion import MISA, MISAConfig
 from comodal.training.config import PenaltyConfig, RunConfig, TrainingConfig
+from comodal.training.data import prepare
 
 
 def hidden(batch: MultimodalBatch, *names: str) -> MultimodalBatch:

@@ -20,7 +20,8 @@ from comodal.contracts import InputError
 from comodal.data.formats.npz_views import views_from_npz
 from comodal.dependency.estimation import estimate_dependency
 from comodal.evaluation.comparison import Comparison, compare
-from comodal.evaluation.experiment import DataConfig, RunReport, evaluate, train
+from comodal.evaluation.data_config import DataConfig
+from comodal.evaluation.experiment import RunReport, evaluate, train
 from comodal.evaluation.grid import CompareConfig, parse_weight
 from comodal.reports import print_comparison, write_summary
 from comodal.training.config import PenaltyConfig, RunConfig

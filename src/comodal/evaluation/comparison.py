@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from comodal.contracts import ComparisonRow, InputError, PredictionTable
 from comodal.data.dataset import Dataset
-from comodal.evaluation.experiment import DataConfig, note_of, refuse_early
+from comodal.evaluation.data_config import DataConfig, note_of
+from comodal.evaluation.experiment import refuse_early
 from comodal.evaluation.grid import NONE, REPLICATION_SEED, SELECTION_SEED, Arm, CompareConfig, Task, best_by_validation
 from comodal.evaluation.rows import SeedRun, Setting, comparison_rows
 from comodal.evaluation.runner import TaskResult, run_tasks
+from comodal.evaluation.runs import SELECTION
 from comodal.metrics import is_collapsed
 from comodal.training.data import inputs
 from comodal.training.run_folder import RunFolder, write_text
 
 __all__ = ["Comparison", "Selection", "compare"]
-
-_SELECTION = "selection.json"
 
 
 @dataclass(frozen=True)
@@ -108,8 +108,7 @@ def compare(
     for fusion in config.fusions:
         _check_modalities(read[fusion], config)
         refuse_early(dataset, config.base_for(fusion))
-    kept = {"source": data.source, "features": data.features, "clean": data.clean}
-    folder = RunFolder(out, {"data": kept, **config.to_dict()}).path
+    folder = RunFolder(out, {"data": asdict(data), **config.to_dict()}).path
     stages = _Stages(data, config, read, folder, jobs, keep_weights, progress or _no_progress)
     selection = stages.select()
     rows = stages.report(selection, "runs", 0)
@@ -191,7 +190,7 @@ class _Stages:
             if (found := losses(arm, w, self.partitions))
         ]
         selection = Selection(weights, modality, table)
-        write_text(self.folder / _SELECTION, json.dumps(_plain(selection), indent=2))
+        write_text(self.folder / SELECTION, json.dumps(_plain(selection), indent=2))
         return selection
 
     def report(self, selection: Selection, stage: str, first_seed: int) -> list[ComparisonRow]:

@@ -16,57 +16,20 @@ from numpy.typing import NDArray
 from comodal.contracts import InputError, PredictionTable
 from comodal.data.dataset import SPLITS, Dataset
 from comodal.data.load import load
-from comodal.data.loader import OrderedSampler, loader
-from comodal.data.standardize import Standardizer
-from comodal.evaluation.predict import predict
+from comodal.evaluation.data_config import DataConfig, note_of
+from comodal.evaluation.fitted import FittedFold, keep_history, keep_weights
+from comodal.evaluation.runs import FINGERPRINT, PREDICTIONS, open_runs
 from comodal.evaluation.score import score
 from comodal.training.config import RunConfig
-from comodal.training.data import EVALUATION_BATCH, FoldData, inputs, prepare, prepare_with, train_sampler
+from comodal.training.data import FoldData, inputs, prepare, train_sampler
 from comodal.training.fit import FitResult, build_model, build_penalty, fit, require_device
 from comodal.training.loggers import require_logger
 from comodal.training.optim import build_optimizer
 from comodal.training.presets import load_preset
-from comodal.training.run_folder import METRICS, RunFolder, read_config
-from comodal.training.weights import copy_weights, load_weights, restore_weights, save_weights
+from comodal.training.run_folder import RunFolder
 from comodal.whole_file import write_whole
 
-__all__ = [
-    "DataConfig",
-    "RunReport",
-    "evaluate",
-    "fit_fold",
-    "keep_weights",
-    "note_of",
-    "predict_fold",
-    "refuse_early",
-    "train",
-]
-
-_WEIGHTS = "weights.safetensors"
-_STANDARDIZER = "standardizer.safetensors"
-_PREDICTIONS = "predictions.parquet"
-_FINGERPRINT = "fingerprint"
-
-
-@dataclass(frozen=True, kw_only=True)
-class DataConfig:
-    """Where the data of a run come from.
-
-    Attributes:
-        source: what :func:`comodal.data.load.load` takes.
-        features: modality to feature name, ``None`` for the source's default.
-        protocol: partition of a source that offers several, ``None`` for its first.
-        clean: replace what is not finite instead of refusing it.
-    """
-
-    source: str
-    features: dict[str, str] | None = None
-    protocol: str | None = None
-    clean: bool = False
-
-    def load(self) -> Dataset:
-        """Read the data set."""
-        return load(self.source, features=self.features, protocol=self.protocol, clean=self.clean)
+__all__ = ["RunReport", "evaluate", "fit_fold", "refuse_early", "train"]
 
 
 @dataclass(frozen=True)
@@ -98,19 +61,6 @@ def fit_fold(
         folder=folder,
         logger=logger,
         progress=progress,
-    )
-
-
-def predict_fold(fold: FoldData, result: FitResult, config: RunConfig, *, split: str = "test") -> PredictionTable:
-    """Predictions of a fitted model on one split of its partition."""
-    rows = fold.partition.splits[split]
-    return predict(
-        result.model,
-        loader(fold.view, OrderedSampler(rows, batch_size=EVALUATION_BATCH)),
-        group=fold.groups[rows],
-        split=split,
-        penalty=result.penalty,
-        between=config.penalty.between,
     )
 
 
@@ -149,9 +99,9 @@ def train(
     source = dataclasses.asdict(data) if isinstance(data, DataConfig) else _in_memory(dataset)
     run = RunFolder(out, {"data": source, **config.to_dict()})
     if run.finished:
-        return RunReport(run.path, run.metrics(), PredictionTable.from_parquet(run.path / _PREDICTIONS))
+        return RunReport(run.path, run.metrics(), PredictionTable.from_parquet(run.path / PREDICTIONS))
     report = _train_partitions(dataset, config, run.path, logger=logger, progress=progress)
-    write_whole(run.path / _PREDICTIONS, report.predictions.to_parquet)
+    write_whole(run.path / PREDICTIONS, report.predictions.to_parquet)
     run.finish(report.metrics)
     return report
 
@@ -186,21 +136,13 @@ def evaluate(run: str | Path, *, split: str = "test", source: str | Dataset | No
     Raises:
         InputError: not a finished run folder, or its weights are damaged or do not fit the data.
     """
-    path = Path(run)
-    kept = read_config(path)
-    if not (path / METRICS).exists():
-        raise InputError(f"{path}: not a finished run; start the command that made it again, which goes on from there")
-    dataset = _data_of_run(path, kept.pop("data"), source)
-    config = RunConfig.from_dict(kept)
+    found = open_runs(run, source=source)
+    if len(found.runs) > 1:
+        raise InputError(f"{run}: a comparison of {len(found.runs)} runs; `comodal robustness` evaluates them all")
     if split not in SPLITS:
         raise InputError.unknown("split", split, SPLITS)
-    tables = []
-    for partition in dataset.partitions:
-        folder = path / partition.name
-        fold = prepare_with(dataset, partition, config, Standardizer.load(folder / _STANDARDIZER))
-        tables.append(predict_fold(fold, _fitted(fold, config, folder), config, split=split))
-    predictions = PredictionTable.concatenate(tables)
-    return RunReport(path, _scores(predictions), predictions)
+    predictions = PredictionTable.concatenate([fitted.predict(split) for fitted in found.fitted(found.runs[0])])
+    return RunReport(found.folder, _scores(predictions), predictions)
 
 
 def _train_partitions(
@@ -213,7 +155,8 @@ def _train_partitions(
         result = fit_fold(fold, config, folder=folder, logger=logger, progress=progress)
         if folder is not None:
             keep_weights(fold, result, folder)
-        tables.append(predict_fold(fold, result, config))
+            keep_history(result, folder)
+        tables.append(FittedFold.of(fold, config, result).predict())
         results.append(result)
     predictions = PredictionTable.concatenate(tables)
     fits = {
@@ -225,28 +168,6 @@ def _train_partitions(
         "note": note_of(inputs(dataset, config)),
     }
     return RunReport(path, {**_scores(predictions), **fits}, predictions)
-
-
-def note_of(dataset: Dataset) -> str:
-    """What a reader of numbers on this data set must know: its own note, and what cleaning changed."""
-    cleaned = "" if dataset.cleaning is None else f"cleaned: {dataset.cleaning}"
-    return "; ".join(part for part in (dataset.spec.note, cleaned) if part)
-
-
-def keep_weights(fold: FoldData, result: FitResult, folder: Path) -> None:
-    """Write the selected weights and the training statistics."""
-    save_weights(folder / _WEIGHTS, copy_weights(result.model, result.penalty))
-    fold.standardizer.save(folder / _STANDARDIZER)
-
-
-def _data_of_run(path: Path, kept: dict[str, Any], source: str | Dataset | None) -> Dataset:
-    if isinstance(source, Dataset):
-        return load(source)
-    if source is None and _FINGERPRINT in kept:
-        raise InputError(f"{path}: was trained on a data set in memory; give that data set (source=)")
-    kept.pop(_FINGERPRINT, None)
-    data = DataConfig(**kept)
-    return (data if source is None else dataclasses.replace(data, source=source)).load()
 
 
 def _in_memory(dataset: Dataset) -> dict[str, str]:
@@ -263,7 +184,7 @@ def _in_memory(dataset: Dataset) -> dict[str, str]:
     for ragged in dataset.modalities.values():
         _digest(digest, ragged.offsets.shape, [ragged.offsets])
         _digest(digest, (int(ragged.offsets[-1]), ragged.dim), ragged.parts())
-    return {"source": dataset.spec.name, _FINGERPRINT: digest.hexdigest()}
+    return {"source": dataset.spec.name, FINGERPRINT: digest.hexdigest()}
 
 
 def _digest(digest: Any, shape: tuple[int, ...], parts: Iterable[NDArray[Any]]) -> None:
@@ -271,17 +192,6 @@ def _digest(digest: Any, shape: tuple[int, ...], parts: Iterable[NDArray[Any]]) 
     digest.update(repr(shape).encode())
     for part in parts:
         digest.update(np.ascontiguousarray(part))
-
-
-def _fitted(fold: FoldData, config: RunConfig, folder: Path) -> FitResult:
-    model = build_model(fold.view.spec, config)
-    penalty = build_penalty(model, config, 1)
-    path = folder / _WEIGHTS
-    try:
-        restore_weights(model, penalty, load_weights(path))
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from error
-    return FitResult(model.eval(), penalty, float("nan"), -1, 0, 0.0, [])
 
 
 def _scores(predictions: PredictionTable) -> dict[str, Any]:

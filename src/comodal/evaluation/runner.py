@@ -20,17 +20,17 @@ import torch
 
 from comodal.contracts import InputError, PredictionTable
 from comodal.data.dataset import Dataset
-from comodal.evaluation.experiment import DataConfig, fit_fold, keep_weights, predict_fold
+from comodal.evaluation.data_config import DataConfig
+from comodal.evaluation.experiment import fit_fold
+from comodal.evaluation.fitted import FittedFold, keep_history, keep_weights
 from comodal.evaluation.grid import Task
+from comodal.evaluation.runs import PREDICTIONS, RESULT
 from comodal.fusion import fusion_family
 from comodal.training.config import RunConfig
 from comodal.training.data import FoldData, prepare
 from comodal.training.run_folder import read_json, write_text
 
 __all__ = ["TaskResult", "run_tasks"]
-
-_RESULT = "result.json"
-_PREDICTIONS = "predictions.parquet"
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class TaskResult:
 
     def predictions(self) -> PredictionTable:
         """Predictions on the test part."""
-        return PredictionTable.from_parquet(self.folder / _PREDICTIONS)
+        return PredictionTable.from_parquet(self.folder / PREDICTIONS)
 
 
 def run_tasks(
@@ -137,12 +137,13 @@ def _run(job: _Job) -> TaskResult:
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     if task.reads_test:
-        predict_fold(fold, result, config).to_parquet(partial / _PREDICTIONS)
+        FittedFold.of(fold, config, result).predict().to_parquet(partial / PREDICTIONS)
+        keep_history(result, partial)
         if job.keep:
             keep_weights(fold, result, partial)
     outcome = TaskResult(result.valid_loss, result.seconds, result.epochs, folder)
     kept = {"valid_loss": outcome.valid_loss, "seconds": outcome.seconds, "epochs": outcome.epochs}
-    write_text(partial / _RESULT, json.dumps(kept))
+    write_text(partial / RESULT, json.dumps(kept))
     shutil.rmtree(folder, ignore_errors=True)
     partial.replace(folder)
     return outcome
@@ -150,9 +151,9 @@ def _run(job: _Job) -> TaskResult:
 
 def _finished(task: Task, root: Path) -> TaskResult | None:
     folder = task.folder(root)
-    if not (folder / _RESULT).exists():
+    if not (folder / RESULT).exists():
         return None
-    kept = read_json(folder / _RESULT)
+    kept = read_json(folder / RESULT)
     return TaskResult(kept["valid_loss"], kept["seconds"], kept["epochs"], folder)
 
 

@@ -103,9 +103,11 @@ def prepare(dataset: Dataset, partition: Partition, config: RunConfig | None = N
     return _prepared(features, partition, config, Standardizer.fit(features, partition.train))
 
 
-def prepare_with(dataset: Dataset, partition: Partition, config: RunConfig, standardizer: Standardizer) -> FoldData:
+def prepare_with(
+    dataset: Dataset, partition: Partition, config: RunConfig, standardizer: Standardizer, *, modality: str = ""
+) -> FoldData:
     """The same with statistics that are known: those of a finished run."""
-    return _prepared(_features(dataset, config, ""), partition, config, standardizer)
+    return _prepared(_features(dataset, config, modality), partition, config, standardizer)
 
 
 def _features(dataset: Dataset, config: RunConfig, modality: str) -> Dataset:

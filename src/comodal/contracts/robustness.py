@@ -1,0 +1,34 @@
+"""What happens when modalities are missing or corrupted: the rows that reports read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from comodal.contracts.tables import ComparisonRow
+
+__all__ = ["RobustnessRow"]
+
+
+@dataclass(frozen=True)
+class RobustnessRow:
+    """One metric of one arm (fusion x measure) in one scenario.
+
+    Attributes:
+        kind: ``"subset"`` (which modalities are there), ``"curve"`` (one point of a severity curve), or ``"relative"``
+            and ``"effective"`` (the areas below a severity curve).
+        scenario: its name, for example ``"clean"``, ``"text+audio"`` or ``"noise:audio=0.5"``; the areas bear the name
+            of their curve, ``"noise:audio"``.
+        modality: the corrupted modality; empty for subsets.
+        corruption: the kind of corruption, ``"drop"``, ``"frames"``, ``"noise"``, ``"swap"``, ``"shift"`` or
+            ``"words"``; empty for subsets.
+        severity: from 0 to 1; ``None`` for subsets and areas.
+        row: mean, spread, and the paired difference to no penalty *in the same scenario*; its p-value is
+            Holm-corrected over all compared rows of the same metric and kind.
+    """
+
+    kind: str
+    scenario: str
+    modality: str
+    corruption: str
+    severity: float | None
+    row: ComparisonRow

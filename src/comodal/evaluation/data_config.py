@@ -1,0 +1,37 @@
+"""Where the data of a run come from, and what must be said of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from comodal.data.dataset import Dataset
+from comodal.data.load import load
+
+__all__ = ["DataConfig", "note_of"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataConfig:
+    """Where the data of a run come from.
+
+    Attributes:
+        source: what :func:`comodal.data.load.load` takes.
+        features: modality to feature name, ``None`` for the source's default.
+        protocol: partition of a source that offers several, ``None`` for its first.
+        clean: replace what is not finite instead of refusing it.
+    """
+
+    source: str
+    features: dict[str, str] | None = None
+    protocol: str | None = None
+    clean: bool = False
+
+    def load(self) -> Dataset:
+        """Read the data set."""
+        return load(self.source, features=self.features, protocol=self.protocol, clean=self.clean)
+
+
+def note_of(dataset: Dataset) -> str:
+    """What a reader of numbers on this data set must know: its own note, and what cleaning changed."""
+    cleaned = "" if dataset.cleaning is None else f"cleaned: {dataset.cleaning}"
+    return "; ".join(part for part in (dataset.spec.note, cleaned) if part)

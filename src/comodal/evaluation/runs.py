@@ -1,0 +1,198 @@
+"""The finished runs of a folder, be it one of `comodal train` or of `comodal compare`, with the models in them."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from comodal.contracts import InputError, PredictionTable
+from comodal.data.dataset import Dataset
+from comodal.data.load import load
+from comodal.data.standardize import Standardizer
+from comodal.evaluation.data_config import DataConfig
+from comodal.evaluation.fitted import STANDARDIZER, WEIGHTS, FittedFold, load_fitted
+from comodal.evaluation.grid import NONE, Arm, Task
+from comodal.fusion import fusion_family
+from comodal.training.config import RunConfig
+from comodal.training.data import FoldData, prepare_with
+from comodal.training.run_folder import METRICS, read_config, read_json
+
+__all__ = ["FINGERPRINT", "PREDICTIONS", "RESULT", "SELECTION", "RunSet", "SavedRun", "open_runs"]
+
+FINGERPRINT = "fingerprint"
+PREDICTIONS = "predictions.parquet"
+RESULT = "result.json"
+SELECTION = "selection.json"
+
+
+@dataclass(frozen=True)
+class SavedRun:
+    """One seed of one arm: a model for every partition of the data set.
+
+    Attributes:
+        arm: fusion architecture, measure, and the only modality it has (empty when it has all).
+        weight: the penalty's weight, the mean over partitions when each chose its own.
+        seed: the number that pairs it with the other arms.
+        configs: the configuration of each partition's model.
+        folders: where the weights of each lie.
+        tables: files of the predictions.
+    """
+
+    arm: Arm
+    weight: float
+    seed: int
+    configs: tuple[RunConfig, ...]
+    folders: tuple[Path, ...]
+    tables: tuple[Path, ...]
+
+    def predictions(self) -> PredictionTable:
+        """The kept predictions on the test part of every partition."""
+        return PredictionTable.concatenate([PredictionTable.from_parquet(path) for path in self.tables])
+
+    @property
+    def has_weights(self) -> bool:
+        """Whether its models can be loaded."""
+        return all((folder / WEIGHTS).exists() for folder in self.folders)
+
+
+@dataclass(frozen=True)
+class RunSet:
+    """The finished runs of a folder, and the data they share.
+
+    Attributes:
+        folder: where they lie.
+        dataset: the data set all were trained on.
+        runs: ordered by arm, the arms as in the table of the comparison, then by seed.
+        parents: label of a single-modality arm to the fusion whose reference it is compared with.
+    """
+
+    folder: Path
+    dataset: Dataset
+    runs: tuple[SavedRun, ...]
+    parents: Mapping[str, str] = field(default_factory=dict)
+    _folds: dict[tuple[str, str, int], FoldData] = field(default_factory=dict, repr=False)
+
+    def arms(self) -> dict[Arm, list[SavedRun]]:
+        """The runs of every arm, in order."""
+        found: dict[Arm, list[SavedRun]] = {}
+        for run in self.runs:
+            found.setdefault(run.arm, []).append(run)
+        return found
+
+    def fitted(self, run: SavedRun) -> Iterator[FittedFold]:
+        """The model of every partition, loaded when its turn comes; data are standardised once for all runs.
+
+        Raises:
+            InputError: the run kept no weights, or they are damaged.
+        """
+        for position, (config, folder) in enumerate(zip(run.configs, run.folders, strict=True)):
+            if not (folder / WEIGHTS).exists():
+                raise InputError(
+                    f"{folder / WEIGHTS}: weights are missing or damaged; train again, a comparison without --no-weights"
+                )
+            yield load_fitted(self._fold(run, position), config, folder)
+
+    def _fold(self, run: SavedRun, position: int) -> FoldData:
+        config = run.configs[position]
+        # A language model's word pieces are its own; every other architecture reads the same tensors.
+        words = json.dumps([config.fusion, config.fusion_config]) if fusion_family(config.fusion).tokenizer else ""
+        key = (words, run.arm.modality, position)
+        if key not in self._folds:
+            standardizer = Standardizer.load(run.folders[position] / STANDARDIZER)
+            partition = self.dataset.partitions[position]
+            self._folds[key] = prepare_with(self.dataset, partition, config, standardizer, modality=run.arm.modality)
+        return self._folds[key]
+
+
+def open_runs(folder: str | Path, *, source: str | Dataset | None = None, replication: bool = False) -> RunSet:
+    """Find the finished runs of a folder.
+
+    Args:
+        folder: what `comodal train` or `comodal compare` wrote.
+        source: other data with the same modalities and partitions; the runs' own when not given.
+        replication: the runs of a comparison on fresh seeds instead of the first ones.
+
+    Raises:
+        InputError: not such a folder, no finished run in it, or data that cannot be read.
+
+    Example:
+        >>> import tempfile
+        >>> from comodal.evaluation.experiment import train
+        >>> from comodal.training.config import TrainingConfig
+        >>> folder = tempfile.mkdtemp()
+        >>> short = RunConfig(training=TrainingConfig(max_epochs=1))
+        >>> report = train(DataConfig(source="synthetic"), short, out=folder)
+        >>> [(run.arm.fusion, run.seed) for run in open_runs(folder).runs]
+        [('early', 0)]
+    """
+    path = Path(folder)
+    kept = read_config(path)
+    data = kept.pop("data")
+    if "runs" in kept:
+        return _comparison(path, kept, _data(path, data, source), "replication" if replication else "runs")
+    if not (path / METRICS).exists():
+        raise InputError(f"{path}: not a finished run; start the command that made it again, which goes on from there")
+    dataset = _data(path, data, source)
+    return RunSet(path, dataset, (_single(path, RunConfig.from_dict(kept), dataset),))
+
+
+def _single(path: Path, config: RunConfig, dataset: Dataset) -> SavedRun:
+    folders = tuple(path / partition.name for partition in dataset.partitions)
+    arm, count = Arm(config.fusion, config.penalty.measure), len(folders)
+    weight = config.penalty.weight if arm.has_penalty else 0.0
+    return SavedRun(arm, weight, config.seed, (config,) * count, folders, (path / PREDICTIONS,))
+
+
+def _comparison(path: Path, kept: Mapping[str, Any], dataset: Dataset, stage: str) -> RunSet:
+    if not (path / SELECTION).exists():
+        raise InputError(f"{path}: no finished run; start the comparison again, which goes on from there")
+    found = _Comparison(path / stage, kept, read_json(path / SELECTION), len(dataset.partitions))
+    if not (runs := found.runs()):
+        raise InputError(f"{path}: no finished run in {stage!r}; start the comparison again, which goes on from there")
+    parents = {f"{fusion}:{name}": fusion for fusion, name in found.selection["single_modality"].items()}
+    return RunSet(path, dataset, tuple(runs), parents)
+
+
+@dataclass(frozen=True)
+class _Comparison:
+    root: Path
+    kept: Mapping[str, Any]
+    selection: Mapping[str, Any]
+    partitions: int
+
+    def runs(self) -> list[SavedRun]:
+        seeds = sorted({int(folder.name.removeprefix("seed-")) for folder in self.root.glob("*/*/seed-*")})
+        return [run for arm in self._arms() for seed in seeds if (run := self._run(arm, seed)) is not None]
+
+    def _arms(self) -> Iterator[Arm]:
+        measures = [NONE, *(measure for measure in self.kept["measures"] if measure != NONE)]
+        for fusion in self.kept["fusions"]:
+            yield from (Arm(fusion, measure) for measure in measures)
+            if modality := self.selection["single_modality"].get(fusion):
+                yield Arm(fusion, NONE, modality)
+
+    def _run(self, arm: Arm, seed: int) -> SavedRun | None:
+        """The run of one seed, unless a partition of it is not finished."""
+        weights = self.selection["weights"].get(f"{arm.label}/{arm.measure}", [0.0] * self.partitions)
+        tasks = [Task(arm, weight, seed, part, reads_test=True) for part, weight in enumerate(weights)]
+        folders = tuple(task.folder(self.root) for task in tasks)
+        if not all((folder / RESULT).exists() for folder in folders):
+            return None
+        base = RunConfig.from_dict(self.kept["runs"][arm.fusion])
+        configs = tuple(task.config(base) for task in tasks)
+        tables = tuple(folder / PREDICTIONS for folder in folders)
+        return SavedRun(arm, sum(weights) / len(weights), seed, configs, folders, tables)
+
+
+def _data(path: Path, kept: dict[str, Any], source: str | Dataset | None) -> Dataset:
+    if isinstance(source, Dataset):
+        return load(source)
+    if source is None and FINGERPRINT in kept:
+        raise InputError(f"{path}: was trained on a data set in memory; give that data set (source=)")
+    known = {key: value for key, value in kept.items() if key != FINGERPRINT}
+    data = DataConfig(**known)
+    return (data if source is None else dataclasses.replace(data, source=source)).load()
