@@ -92,7 +92,7 @@ class RunSet:
         for position, (config, folder) in enumerate(zip(run.configs, run.folders, strict=True)):
             if not (folder / WEIGHTS).exists():
                 raise InputError(
-                    f"{folder / WEIGHTS}: weights are missing or damaged; train again, a comparison without --no-weights"
+                    f"{folder / WEIGHTS}: weights are missing or damaged; train again (a comparison: no --no-weights)"
                 )
             yield load_fitted(self._fold(run, position), config, folder)
 
