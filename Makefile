@@ -13,7 +13,7 @@ BASE_STAMP := $(VENV)/.installed-base
 DEV_STAMP := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint format types imports pytest benchmark clean distclean
+.PHONY: help demo test check lint format types imports browser pytest benchmark clean distclean
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -40,7 +40,14 @@ types: $(DEV_STAMP)  ## mypy, strict
 imports: $(DEV_STAMP)  ## the direction of imports (.importlinter)
 	$(BIN)/lint-imports --no-logo
 
-pytest: $(DEV_STAMP)  ## tests, doctests and documentation; PYTEST_ARGS='tests/dependency -n 0' chooses
+browser:  ## the Chromium that tests of the page drive; installed where it is missing, on Debian by root
+	@for name in "$$BROWSER_PATH" chromium chromium-browser google-chrome chrome; do \
+		test -n "$$name" && command -v "$$name" >/dev/null && exit 0; done; \
+	test "$$(id -u)" = 0 && command -v apt-get >/dev/null && apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+		apt-get install -qqy --no-install-recommends chromium fonts-dejavu-core >/dev/null \
+		|| echo "no Chromium for the tests of the page: install one, or name it in BROWSER_PATH" >&2
+
+pytest: $(DEV_STAMP) browser  ## tests, doctests and documentation; PYTEST_ARGS='tests/dependency -n 0' chooses
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) $(PYTEST_ARGS)
 
 benchmark: $(BASE_STAMP)  ## print the tables of benchmarks/; BENCHMARKS=benchmarks/import_time.py chooses

@@ -12,10 +12,11 @@ from __future__ import annotations
 import argparse
 import itertools
 import statistics
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import torch
+from support.interleaved import median_ratio, repeats_in, taken_in_turn
+from support.steps import fitting, training_step
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -115,37 +116,19 @@ class OneAfterAnother(nn.Module):
         return self.head(fused + self.block(fused)).squeeze(1)
 
 
-def step_of(model: nn.Module, batch: MultimodalBatch) -> Callable[[], None]:
-    """One training step, all state bound."""
+def step_of(model: nn.Module, batch: MultimodalBatch, predict: Callable[[], Tensor]) -> Callable[[], None]:
+    """One training step."""
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, fused=True)
-    parameters = list(model.parameters())
-
-    def step() -> None:
-        output = model(batch)
-        prediction = output if isinstance(output, Tensor) else output.prediction
-        optimizer.zero_grad()
-        functional.l1_loss(prediction, batch.target).backward()
-        nn.utils.clip_grad_norm_(parameters, 1.0)
-        optimizer.step()
-
-    return step
+    return training_step(model, optimizer, fitting(predict, batch.target))
 
 
-def measured(variants: Mapping[str, Callable[[], None]], *, rounds: int, seconds: float) -> dict[str, list[float]]:
-    """CPU seconds a step of every variant in every round; a round takes about as many seconds a variant."""
-    taken: dict[str, list[float]] = {name: [] for name in variants}
-    steps = 1
-    for round_number in range(rounds + 1):
-        for name, step in variants.items():
-            start = time.process_time()
-            for _ in range(steps):
-                step()
-            each = (time.process_time() - start) / steps
-            if round_number:
-                taken[name].append(each)
-        if not round_number:  # the first round warms caches up, and tells how many steps fit
-            steps = max(1, int(seconds / each))
-    return taken
+def variants(batch: MultimodalBatch, spec: DatasetSpec, config: MulTConfig) -> dict[str, Callable[[], None]]:
+    """The two models' training steps on the same batch."""
+    reference, ours = OneAfterAnother(config), MulT(spec, config)
+    return {
+        "one after another": step_of(reference, batch, lambda: reference(batch)),
+        "mult": step_of(ours, batch, lambda: ours(batch).prediction),
+    }
 
 
 def main() -> None:
@@ -161,13 +144,11 @@ def main() -> None:
     for setting, (rows, lengths) in SETTINGS.items():
         batch = batch_of(rows, lengths)
         spec = DatasetSpec("benchmark", DIMS, dict(zip(DIMS, lengths, strict=True)), aligned=len(set(lengths)) == 1)
-        variants = {
-            "one after another": step_of(OneAfterAnother(config), batch),
-            "mult": step_of(MulT(spec, config), batch),
-        }
-        taken = measured(variants, rounds=options.rounds, seconds=options.seconds)
-        for name, times in taken.items():
-            speed = statistics.median(a / b for a, b in zip(taken["one after another"], times, strict=True))
+        both = variants(batch, spec, config)
+        repeats = repeats_in(options.seconds, both["mult"])
+        seconds = taken_in_turn(both, rounds=options.rounds, repeats=repeats)
+        for name, times in seconds.items():
+            speed = median_ratio(seconds, "one after another", name)
             median = statistics.median(times)
             print(f"{setting:10} {name:18} {rows:5} {median * 1e3:10.1f} {rows / median:10.0f} {speed:6.2f}")
 

@@ -12,13 +12,12 @@ from __future__ import annotations
 import argparse
 import statistics
 import tempfile
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from torch import nn
-from torch.nn import functional
+from support.interleaved import median_ratio, taken_in_turn
+from support.steps import penalized, training_step
 
 from comodal.contracts import DatasetSpec, ModalitySequence, MultimodalBatch, TokenSpec
 from comodal.dependency import DependencyPenalty
@@ -51,37 +50,12 @@ def step_of(backbone: str, names: tuple[str, ...], measure: str | None = None) -
     model = MAG(spec, MAGConfig(backbone=backbone)).train()
     penalty = None if measure is None else DependencyPenalty(measure, dims=model.dims, critic_steps=1)
     optimizer = build_optimizer(model, TrainingConfig(lr=1e-5))
-    parameters = list(model.parameters())
     mask = torch.ones(BATCH, PIECES, dtype=torch.bool)
     words = torch.randint(5, WORDS, (BATCH, PIECES))
     sequences = {"text": ModalitySequence(torch.stack([words, torch.zeros_like(words)], dim=-1), mask)}
     sequences |= {name: ModalitySequence(torch.randn(BATCH, PIECES, DIMS[name]), mask) for name in names[1:]}
     batch = MultimodalBatch(tuple(map(str, range(BATCH))), sequences, torch.randn(BATCH))
-
-    def step() -> None:
-        output = model(batch)
-        loss = functional.l1_loss(output.prediction, batch.target)
-        if penalty is not None:
-            penalty.update_critic(output.representations)
-            loss = loss + penalty(output.representations)
-        optimizer.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(parameters, 1.0)
-        optimizer.step()
-
-    return step
-
-
-def measured(variants: Mapping[str, Callable[[], None]], *, rounds: int) -> dict[str, list[float]]:
-    """Seconds of one step of every variant in every round."""
-    seconds: dict[str, list[float]] = {name: [] for name in variants}
-    for round_number in range(rounds + 1):
-        for name, step in variants.items():
-            start = time.process_time()
-            step()
-            if round_number:  # the first round warms caches up
-                seconds[name].append(time.process_time() - start)
-    return seconds
+    return training_step(model, optimizer, penalized(model, batch, penalty))
 
 
 def main() -> None:
@@ -100,10 +74,10 @@ def main() -> None:
             "mag": step_of(backbone, tuple(DIMS)),
             "mag, kl penalty": step_of(backbone, tuple(DIMS), "kl"),
         }
-    seconds = measured(variants, rounds=options.rounds)
+    seconds = taken_in_turn(variants, rounds=options.rounds)
     print(f"{'step':20} {'ms a step':>10} {'ratio':>7}")
     for name, times in seconds.items():
-        ratio = statistics.median(one / plain for one, plain in zip(times, seconds["plain fine-tuning"], strict=True))
+        ratio = median_ratio(seconds, name, "plain fine-tuning")
         print(f"{name:20} {statistics.median(times) * 1e3:10.0f} {ratio:7.3f}")
 
 

@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import argparse
 import statistics
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
+from support.interleaved import median_ratio, taken_in_turn
+from support.steps import fitting, training_step
 from torch import Tensor, nn
-from torch.nn import functional
 
 from comodal.contracts import DatasetSpec, ModalitySequence, MultimodalBatch
 from comodal.fusion import MFN, MFNConfig
@@ -90,18 +90,9 @@ def batch_of(steps: int, *, ragged: bool) -> MultimodalBatch:
     return MultimodalBatch(tuple(map(str, range(BATCH))), sequences, torch.randn(BATCH))
 
 
-def training_step(model: nn.Module, predict: Callable[[], Tensor], target: Tensor) -> Callable[[], None]:
-    """One training step, all state bound."""
-    parameters = list(model.parameters())
-    optimizer = torch.optim.AdamW(parameters, lr=TrainingConfig().lr, fused=True)
-
-    def step() -> None:
-        optimizer.zero_grad()
-        functional.l1_loss(predict(), target).backward()
-        nn.utils.clip_grad_norm_(parameters, 1.0)
-        optimizer.step()
-
-    return step
+def optimizer_of(model: nn.Module) -> torch.optim.Optimizer:
+    """What both are trained with."""
+    return torch.optim.AdamW(model.parameters(), lr=TrainingConfig().lr, fused=True)
 
 
 def variants(size: Size, steps: int, *, ragged: bool, dropout: float) -> dict[str, Callable[[], None]]:
@@ -113,21 +104,9 @@ def variants(size: Size, steps: int, *, ragged: bool, dropout: float) -> dict[st
     config = MFNConfig(hidden=hidden, memory=size.memory, **widths, **rates, dropout=dropout, input_dropout=0.0)
     ours, loop = MFN(DatasetSpec("benchmark", DIMS, dict.fromkeys(DIMS, steps)), config), LoopOverCells(size, dropout)
     return {
-        "loop": training_step(loop, lambda: loop(batch), batch.target),
-        "ours": training_step(ours, lambda: ours(batch).prediction, batch.target),
+        "loop": training_step(loop, optimizer_of(loop), fitting(lambda: loop(batch), batch.target)),
+        "ours": training_step(ours, optimizer_of(ours), fitting(lambda: ours(batch).prediction, batch.target)),
     }
-
-
-def measured(steps: Mapping[str, Callable[[], None]], rounds: int) -> dict[str, list[float]]:
-    """CPU seconds of a step of every variant in every round."""
-    seconds: dict[str, list[float]] = {name: [] for name in steps}
-    for round_number in range(rounds + 1):
-        for name, step in steps.items():
-            start = time.process_time()
-            step()
-            if round_number:  # the first round warms caches up
-                seconds[name].append(time.process_time() - start)
-    return seconds
 
 
 def main() -> None:
@@ -143,9 +122,10 @@ def main() -> None:
     for size in SIZES:
         for steps in (20, 50):
             for ragged in (True, False):
-                seconds = measured(variants(size, steps, ragged=ragged, dropout=options.dropout), rounds=options.rounds)
+                both = variants(size, steps, ragged=ragged, dropout=options.dropout)
+                seconds = taken_in_turn(both, rounds=options.rounds)
                 loop, ours = (statistics.median(seconds[name]) * 1e3 for name in ("loop", "ours"))
-                ratio = statistics.median(a / b for a, b in zip(seconds["loop"], seconds["ours"], strict=True))
+                ratio = median_ratio(seconds, "loop", "ours")
                 states = "/".join(map(str, size.hidden))
                 lengths = "ragged" if ragged else "full"
                 print(

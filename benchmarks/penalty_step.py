@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import argparse
 import statistics
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import torch
-from torch import nn
-from torch.nn import functional
+from support.interleaved import median_ratio, taken_in_turn
+from support.steps import penalized, training_step
 
 from comodal.contracts import DatasetSpec, ModalitySequence, MultimodalBatch
 from comodal.dependency import MEASURES, DependencyPenalty
@@ -32,36 +31,10 @@ def step_of(penalty: DependencyPenalty | None) -> Callable[[], None]:
     torch.manual_seed(0)
     model = EarlyFusion(DatasetSpec("benchmark", DIMS, dict.fromkeys(DIMS, 1)))
     optimizer = build_optimizer(model, TrainingConfig())
-    parameters = list(model.parameters())
     present = torch.ones(BATCH, 1, dtype=torch.bool)
     sequences = {name: ModalitySequence(torch.randn(BATCH, 1, dim), present) for name, dim in DIMS.items()}
     batch = MultimodalBatch(tuple(map(str, range(BATCH))), sequences, torch.randn(BATCH))
-
-    def step() -> None:
-        output = model(batch)
-        loss = functional.l1_loss(output.prediction, batch.target)
-        if penalty is not None:
-            penalty.update_critic(output.representations)
-            loss = loss + penalty(output.representations)
-        optimizer.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(parameters, 1.0)
-        optimizer.step()
-
-    return step
-
-
-def measured(variants: Mapping[str, Callable[[], None]], *, rounds: int, steps: int) -> dict[str, list[float]]:
-    """Seconds a step of every variant in every round."""
-    seconds: dict[str, list[float]] = {name: [] for name in variants}
-    for round_number in range(rounds + 1):
-        for name, step in variants.items():
-            start = time.process_time()
-            for _ in range(steps):
-                step()
-            if round_number:  # the first round warms caches up
-                seconds[name].append((time.process_time() - start) / steps)
-    return seconds
+    return training_step(model, optimizer, penalized(model, batch, penalty))
 
 
 def main() -> None:
@@ -79,11 +52,10 @@ def main() -> None:
         DependencyPenalty("wasserstein", dims=dims, lipschitz="spectral_norm")
     )
     variants["kl, K=0"] = step_of(DependencyPenalty("kl", dims=dims, critic_steps=0))
-    seconds = measured(variants, rounds=options.rounds, steps=options.steps)
+    seconds = taken_in_turn(variants, rounds=options.rounds, repeats=options.steps)
     print(f"{'penalty':28} {'us a step':>10} {'ratio':>7}")
     for name, times in seconds.items():
-        ratio = statistics.median(one / none for one, none in zip(times, seconds["none"], strict=True))
-        print(f"{name:28} {statistics.median(times) * 1e6:10.0f} {ratio:7.2f}")
+        print(f"{name:28} {statistics.median(times) * 1e6:10.0f} {median_ratio(seconds, name, 'none'):7.2f}")
 
 
 if __name__ == "__main__":

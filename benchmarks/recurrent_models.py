@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import argparse
 import statistics
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import torch
+from support.interleaved import median_ratio, taken_in_turn
 from torch import Tensor, nn
 
 from comodal.contracts import DatasetSpec, ModalitySequence, MultimodalBatch
@@ -60,19 +60,6 @@ def ours(batch: MultimodalBatch, *, penalty: bool = False, **options: float) -> 
     return run
 
 
-def measured(variants: Mapping[str, Callable[[], None]], *, rounds: int, passes: int) -> dict[str, list[float]]:
-    """CPU seconds a pass of every variant in every round."""
-    seconds: dict[str, list[float]] = {name: [] for name in variants}
-    for round_number in range(rounds + 1):
-        for name, run in variants.items():
-            start = time.process_time()
-            for _ in range(passes):
-                run()
-            if round_number:  # the first round warms caches up
-                seconds[name].append((time.process_time() - start) / passes)
-    return seconds
-
-
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -90,9 +77,9 @@ def main() -> None:
             "ef_lstm": ours(batch),
             "ef_lstm, penalty": ours(batch, penalty=True),
         }
-        seconds = measured(variants, rounds=options.rounds, passes=options.passes)
+        seconds = taken_in_turn(variants, rounds=options.rounds, repeats=options.passes)
         for name, times in seconds.items():
-            speed = statistics.median(alone / one for alone, one in zip(seconds["torch.nn.LSTM"], times, strict=True))
+            speed = median_ratio(seconds, "torch.nn.LSTM", name)
             print(f"{name:28} {rows:5} {steps:5} {statistics.median(times) * 1e3:10.1f} {speed:6.2f}")
 
 

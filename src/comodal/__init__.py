@@ -37,7 +37,9 @@ if TYPE_CHECKING:  # the same names as in _HOMES: editors and type checkers read
     from comodal.evaluation.comparison import Comparison, compare
     from comodal.evaluation.data_config import DataConfig
     from comodal.evaluation.experiment import RunReport, evaluate, train
+    from comodal.evaluation.forecasts import Forecasts
     from comodal.evaluation.grid import CompareConfig
+    from comodal.evaluation.predictor import Predictor, load_model
     from comodal.training.config import PenaltyConfig, RunConfig, TrainingConfig
 
 __version__ = "0.1.0"
@@ -54,6 +56,7 @@ __all__ = [
     "DependencyMeasure",
     "DependencyPenalty",
     "EstimationConfig",
+    "Forecasts",
     "FusionOutput",
     "InputError",
     "InputSpec",
@@ -63,6 +66,7 @@ __all__ = [
     "ObjectiveTerms",
     "PenaltyConfig",
     "PredictionTable",
+    "Predictor",
     "RunConfig",
     "RunReport",
     "SyntheticConfig",
@@ -73,6 +77,7 @@ __all__ = [
     "from_arrays",
     "from_frame",
     "load_dataset",
+    "load_model",
     "train",
 ]
 
@@ -88,6 +93,7 @@ _HOMES = {  # public name to the module that defines it, with ":name" where it h
     "DependencyMeasure": "comodal.dependency.measures",
     "DependencyPenalty": "comodal.dependency.penalty",
     "EstimationConfig": "comodal.dependency.estimation",
+    "Forecasts": "comodal.evaluation.forecasts",
     "FusionOutput": "comodal.contracts",
     "InputError": "comodal.contracts",
     "InputSpec": "comodal.contracts",
@@ -97,6 +103,7 @@ _HOMES = {  # public name to the module that defines it, with ":name" where it h
     "ObjectiveTerms": "comodal.contracts",
     "PenaltyConfig": "comodal.training.config",
     "PredictionTable": "comodal.contracts",
+    "Predictor": "comodal.evaluation.predictor",
     "RunConfig": "comodal.training.config",
     "RunReport": "comodal.evaluation.experiment",
     "SyntheticConfig": "comodal.data.synthetic_config",
@@ -107,6 +114,7 @@ _HOMES = {  # public name to the module that defines it, with ":name" where it h
     "from_arrays": "comodal.data.arrays",
     "from_frame": "comodal.data.arrays",
     "load_dataset": "comodal.data.load:load",
+    "load_model": "comodal.evaluation.predictor",
     "train": "comodal.evaluation.experiment",
 }
 

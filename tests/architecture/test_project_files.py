@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import tomllib
 from pathlib import Path
@@ -91,6 +92,47 @@ def test_make_explains_its_targets() -> None:
     result = subprocess.run(["make", "-s", "help"], cwd=ROOT, capture_output=True, text=True, check=True)
     targets = [line.split()[0] for line in result.stdout.splitlines()]
     assert {"demo", "test", "lint", "types", "benchmark", "clean", "help"} <= set(targets)
+
+
+def browser_target(tmp_path: Path, *, path: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """``make browser`` where PATH holds one folder and a shell's tools."""
+    for tool in ("sh", "id", "make"):
+        where = shutil.which(tool)
+        assert where
+        (tmp_path / tool).symlink_to(where)
+    return subprocess.run(
+        [str(tmp_path / "make"), "-s", "browser", f"SHELL={tmp_path / 'sh'}"],
+        cwd=ROOT,
+        env={"PATH": f"{path}:{tmp_path}", **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_a_browser_that_is_there_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "chromium").write_text("#!/bin/sh\nexit 1\n")
+    (tmp_path / "chromium").chmod(0o755)
+    result = browser_target(tmp_path, path=str(tmp_path))
+    assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
+
+
+def test_without_browser_or_apt_one_line_says_how_to_get_it(tmp_path: Path) -> None:
+    result = browser_target(tmp_path, path=str(tmp_path))
+    assert result.returncode == 0  # the tests of the page fail by themselves, and the others run
+    assert result.stderr.splitlines() == [
+        "no Chromium for the tests of the page: install one, or name it in BROWSER_PATH"
+    ]
+    named = tmp_path / "mine"
+    named.write_text("#!/bin/sh\n")
+    named.chmod(0o755)
+    (tmp_path / "again").mkdir()
+    assert browser_target(tmp_path / "again", path=str(tmp_path / "again"), BROWSER_PATH=str(named)).stderr == ""
+
+
+def test_tests_come_after_the_browser() -> None:
+    result = subprocess.run(["make", "-n", "pytest"], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert 0 < result.stdout.index("command -v apt-get") < result.stdout.index("-m pytest")
 
 
 def test_changelog_has_a_place_for_what_comes() -> None:

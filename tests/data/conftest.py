@@ -1,4 +1,4 @@
-"""A small hand-made data set, and sources of hand-made blocks, for the data tests."""
+"""A small hand-made data set, sources of hand-made blocks, and a server on loopback, for the data tests."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from loopback import Server
 
 from comodal.data.dataset import Dataset, Partition, describe
 from comodal.data.formats.interface import Block, Division, Source
@@ -92,3 +93,12 @@ def make_source() -> Callable[..., Source]:
 def source() -> Source:
     """Nine utterances in three blocks, one a split; one of them without audio."""
     return source_of(block_of("train", [2, 0, 3, 1]), block_of("valid", [1, 4]), block_of("test", [5, 1, 2]))
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    """A server on loopback whose answers the test chooses."""
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    running = Server()
+    yield running
+    running.close()

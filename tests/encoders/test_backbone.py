@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import socket
 from pathlib import Path
@@ -247,3 +248,9 @@ def test_without_transformers_it_says_what_to_install(monkeypatch: pytest.Monkey
 def test_every_known_kind_is_one_of_transformers() -> None:
     for kind in LAYOUTS:
         assert tiny_config(kind).model_type == kind
+
+
+def test_the_documentation_names_every_kind() -> None:
+    models = (Path(__file__).parents[2] / "docs" / "models.md").read_text(encoding="utf-8")
+    (listed,) = re.findall(r"fits the kinds \(`model_type`\) (.*?);", models, re.DOTALL)
+    assert re.findall(r"`([\w-]+)`", listed) == list(LAYOUTS)

@@ -84,21 +84,32 @@ def test_dropout_falls_on_the_features() -> None:
 
 
 @pytest.mark.parametrize(
-    ("sizes", "message"),
+    ("size", "message"),
     [
-        ({"text": 2, "audio": 3}, "kernel_size of text is 2: give an odd positive number"),
-        ({"text": 1, "audio": -1}, "kernel_size of audio is -1: give an odd positive number"),
-        ({"text": 1, "audoi": 1}, "kernel_size: unknown modality 'audoi': did you mean 'audio'"),
-        ({"text": 1}, "kernel_size has none for audio: give one number for all"),
+        (4, "kernel_size of modality 'text' is 4: give an odd number"),
+        ({"text": 1, "audio": 2}, "kernel_size of modality 'audio' is 2: give an odd number"),
+        ({"text": 0, "audio": 3}, "kernel_size of modality 'text' is 0: give a positive number"),
+        ({"text": 1, "audio": -1}, "kernel_size of modality 'audio' is -1: give a positive number"),
+        ({"text": 1, "audoi": 1}, r"kernel_size has none for modality 'audio' \(given: text, audoi\): give it one"),
     ],
 )
-def test_kernel_sizes_that_make_no_sense_are_refused(sizes: dict[str, int], message: str) -> None:
+def test_kernel_sizes_that_make_no_sense_are_refused(size: int | dict[str, int], message: str) -> None:
     with pytest.raises(InputError, match=message):
-        TemporalEncoders({"text": 4, "audio": 2}, 8, kernel_sizes=sizes, dropout=0.0)
+        TemporalEncoders({"text": 4, "audio": 2}, 8, kernel_size=size, dropout=0.0)
+
+
+@pytest.mark.parametrize(
+    ("size", "taps"),
+    [(3, [3, 3]), ({"text": 1, "audio": 5}, [1, 5]), ({"audio": 5, "vision": 2, "text": 1}, [1, 5])],
+)
+def test_a_kernel_size_is_one_for_all_or_one_for_each(size: int | dict[str, int], taps: list[int]) -> None:
+    """One of a modality that the data lack is not looked at: one setting serves several data sets."""
+    encoders = TemporalEncoders({"text": 4, "audio": 2}, 8, kernel_size=size, dropout=0.0)
+    assert [encoder.kernel_size for encoder in encoders.encoders.values()] == taps
 
 
 def test_a_batch_without_a_modality_is_refused() -> None:
-    encoders = TemporalEncoders({"text": 4, "audio": 2}, 8, kernel_sizes={"text": 1, "audio": 1}, dropout=0.0)
+    encoders = TemporalEncoders({"text": 4, "audio": 2}, 8, kernel_size=1, dropout=0.0)
     text = ModalitySequence(torch.zeros(1, 1, 4), torch.ones(1, 1, dtype=torch.bool))
     with pytest.raises(InputError, match="batch has no modality 'audio'"):
         encoders(MultimodalBatch(("a",), {"text": text}, torch.zeros(1)))

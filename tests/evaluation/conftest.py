@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from finished_runs import compared, config, two_folds
 
 from comodal.data.dataset import Dataset
 from comodal.evaluation.data_config import DataConfig
+from comodal.evaluation.experiment import train
 from comodal.training.config import PenaltyConfig, RunConfig, TrainingConfig
 
 
@@ -45,3 +48,22 @@ def short(_one_thread: None) -> Callable[..., RunConfig]:
         )
 
     return build
+
+
+@pytest.fixture(scope="session")
+def folds() -> Dataset:
+    return two_folds()
+
+
+@pytest.fixture(scope="session")
+def trained_folder(tmp_path_factory: pytest.TempPathFactory, folds: Dataset, _one_thread: None) -> Path:
+    """One finished run of two folds; do not write into it."""
+    folder = tmp_path_factory.mktemp("trained") / "run"
+    train(folds, config(), out=folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def compared_folder(tmp_path_factory: pytest.TempPathFactory, folds: Dataset, _one_thread: None) -> Path:
+    """A finished comparison of two folds; do not write into it."""
+    return compared(tmp_path_factory.mktemp("compared") / "comparison", folds)

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from comodal.contracts import InputError
-from comodal.evaluation import runner
+from comodal.evaluation import pool, runner
 from comodal.evaluation.data_config import DataConfig
 from comodal.evaluation.experiment import train
 from comodal.evaluation.grid import Arm, Task
@@ -190,7 +190,7 @@ class _BrokenPool:
 def test_a_worker_that_dies_is_an_error_of_one_line(
     data: DataConfig, short: Short, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runner, "ProcessPoolExecutor", _BrokenPool)
+    monkeypatch.setattr(pool, "ProcessPoolExecutor", _BrokenPool)
     with pytest.raises(
         InputError, match=r"a worker process ended in the middle of a run: .*finished runs are kept"
     ) as got:

@@ -14,8 +14,13 @@ from rich.console import Console
 from rich.table import Table
 
 from comodal.cli.data_commands import DATA_COMMANDS
+from comodal.cli.explain_command import explain_command
 from comodal.cli.parser import pairs, words
+from comodal.cli.predict_command import export_command, predict_command
 from comodal.cli.progress import Bars
+from comodal.cli.report_command import report_command
+from comodal.cli.robustness_command import robustness_command
+from comodal.cli.serve_command import serve_command
 from comodal.contracts import InputError
 from comodal.data.formats.npz_views import views_from_npz
 from comodal.dependency.estimation import estimate_dependency
@@ -163,4 +168,10 @@ COMMANDS: dict[str, Callable[[Any], int | None]] = {
     "evaluate": _evaluate,
     "estimate": _estimate,
     "compare": _compare,
+    "predict": predict_command,
+    "export": export_command,
+    "explain": explain_command,
+    "robustness": robustness_command,
+    "report": report_command,
+    "serve": serve_command,
 }

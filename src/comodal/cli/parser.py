@@ -7,6 +7,11 @@ from typing import Any
 from comodal.cli.base_parser import Parser
 from comodal.cli.config_file import ConfigFile
 from comodal.cli.data_parser import add_data_actions, build_data_parser
+from comodal.cli.explain_parser import explain_parser
+from comodal.cli.predict_parser import build_export_parser, build_predict_parser
+from comodal.cli.report_parser import build_report_parser
+from comodal.cli.robustness_parser import build_robustness_parser
+from comodal.cli.serve_parser import build_serve_parser
 from comodal.contracts import InputError
 from comodal.evaluation.grid import WEIGHT_GRID
 from comodal.fusion import FUSIONS
@@ -63,6 +68,13 @@ def build_parser(version: str) -> Parser:
     commands.add_subcommand(
         "compare", _compare(), help="the main job: every fusion with every measure, over many seeds"
     )
+    robustness = build_robustness_parser()
+    commands.add_subcommand("robustness", robustness, help="missing and corrupted modalities, over finished runs")
+    commands.add_subcommand("report", build_report_parser(), help="one self-contained page about finished runs")
+    commands.add_subcommand("serve", build_serve_parser(), help="the report as a live page that asks a model")
+    commands.add_subcommand("explain", explain_parser(), help="what the critic says of every utterance, and why")
+    commands.add_subcommand("predict", build_predict_parser(), help="predict new utterances, labelled or not")
+    commands.add_subcommand("export", build_export_parser(), help="a run as a folder to hand on, ONNX where possible")
     add_data_actions(data)  # jsonargparse takes the levels in order
     return parser
 

@@ -23,7 +23,10 @@ class RobustnessRow:
             ``"words"``; empty for subsets.
         severity: from 0 to 1; ``None`` for subsets and areas.
         row: mean, spread, and the paired difference to no penalty *in the same scenario*; its p-value is
-            Holm-corrected over all compared rows of the same metric and kind.
+            Holm-corrected over all compared rows of the same metric and kind. At severity 0 a curve is the clean row.
+        mean_low: lower end of the 95 % interval of the mean: over seeds and videos, of a single run over videos;
+            ``None`` where there is none.
+        mean_high: upper end.
     """
 
     kind: str
@@ -32,3 +35,5 @@ class RobustnessRow:
     corruption: str
     severity: float | None
     row: ComparisonRow
+    mean_low: float | None = None
+    mean_high: float | None = None

@@ -24,6 +24,7 @@ class TokenSpec:
         pad_id: id that stands for nothing.
         unknown_id: id that stands for a word that is not known; a text that is masked out is made of it.
         max_length: most pieces of an utterance, special tokens included.
+        special_ids: ids of the special tokens that the tokenizer puts around a text.
     """
 
     tokenizer: str
@@ -31,6 +32,7 @@ class TokenSpec:
     pad_id: int
     unknown_id: int
     max_length: int
+    special_ids: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

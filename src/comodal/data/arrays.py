@@ -18,7 +18,7 @@ from comodal.data.splits import by_name, three_way
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["from_arrays", "from_frame"]
+__all__ = ["from_arrays", "from_frame", "ragged"]
 
 
 def from_arrays(
@@ -62,7 +62,7 @@ def from_arrays(
         ({'eeg': 8, 'face': 4}, {'eeg': 1, 'face': 12})
     """
     labels = _labels(target, name)
-    modalities = {modality: _ragged(values, f"{name}, features[{modality!r}]") for modality, values in features.items()}
+    modalities = {modality: ragged(values, f"{name}, features[{modality!r}]") for modality, values in features.items()}
     _check_lengths({"target": labels, **modalities, "id": id, "group": group, "split": split}, name)
     ids = np.arange(len(labels)).astype(str) if id is None else _names(id, f"{name}: id")
     groups = ids if group is None else _names(group, f"{name}: group")
@@ -148,7 +148,16 @@ def _cells(frame: pd.DataFrame, chosen: str | Sequence[str]) -> Any:
     return frame[[chosen]].to_numpy() if frame[chosen].dtype != object else frame[chosen].tolist()
 
 
-def _ragged(values: Any, where: str) -> RaggedArray:
+def ragged(values: Any, where: str) -> RaggedArray:
+    """One modality of N utterances, from any of the shapes that :func:`from_arrays` takes.
+
+    Raises:
+        InputError: another shape, or no numbers.
+
+    Example:
+        >>> ragged([[[1.0, 2.0], [3.0, 4.0]], [[5.0, 6.0]]], "toy").lengths.tolist()
+        [2, 1]
+    """
     if isinstance(values, RaggedArray):
         return values
     if isinstance(values, list | tuple):

@@ -236,7 +236,7 @@ def _damage(path: Path) -> Iterator[None]:
 
     try:
         yield
-    except (pa.ArrowException, OSError, ValueError, TypeError, LookupError, NotImplementedError) as error:
+    except (pa.ArrowException, OSError, ValueError, TypeError, LookupError) as error:
         raise InputError(f"{path}: damaged ({_one_line(error)}); convert the data set again") from error
 
 

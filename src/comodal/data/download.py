@@ -16,6 +16,7 @@ from comodal.contracts import InputError
 from comodal.data.download_catalog import RemoteFile, RemoteSet, read_catalog
 from comodal.data.download_content import problem_of
 from comodal.data.download_transfer import Patience, TransferError, transfer
+from comodal.data.folder_lock import folder_lock
 
 __all__ = ["Fetched", "Progress", "download"]
 
@@ -82,6 +83,8 @@ def download(
 ) -> list[Fetched]:
     """Fetch the files of a data set.
 
+    Two downloads into one folder wait for each other, and the second keeps what the first has fetched.
+
     A file that is there and sound (by its SHA-256, or its content where none is published) is not fetched again. One
     that is not sound is set aside under the ending ``.unusable``. A transfer that breaks off leaves ``.part``, which
     the next call continues. Nothing unfinished ever has the name of the file.
@@ -107,7 +110,17 @@ def download(
     if name not in sets:
         raise InputError.unknown("data set", name, sets, where=str(catalog or ""))
     wanted, folder = _chosen(sets[name], only), _folder(Path(to))
-    session = _Session(patience or Patience(), progress)
+    with folder_lock(folder):
+        found, failed = _all(wanted, folder, _Session(patience or Patience(), progress))
+    if failed:
+        raise InputError(_by_hand(name, folder, len(wanted), failed))
+    return found
+
+
+def _all(
+    wanted: Sequence[RemoteFile], folder: Path, session: _Session
+) -> tuple[list[Fetched], dict[RemoteFile, dict[str, str]]]:
+    """What was done about the files that are there now, and why the others are not."""
     found: list[Fetched] = []
     failed: dict[RemoteFile, dict[str, str]] = {}
     for file in wanted:
@@ -118,9 +131,7 @@ def download(
             failed[file] = reasons
         else:
             found.append(done)
-    if failed:
-        raise InputError(_by_hand(name, folder, len(wanted), failed))
-    return found
+    return found, failed
 
 
 def _pooch() -> Any:

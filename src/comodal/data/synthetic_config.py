@@ -162,6 +162,7 @@ def _within(name: str, value: float, low: float, high: float) -> None:
 
 # `redundant`: few utterances, each modality a noisy view of one cause that alone makes the label.
 # `single`: the label comes from what text alone knows, while the modalities share much else.
+# `disagreement`: modalities share so much that one of another video can be told; a tenth of the utterances have one.
 PRESETS: dict[str, SyntheticConfig] = {
     "default": SyntheticConfig(label_unique={"text": 0.1, "audio": 0.05, "vision": 0.05}, disagree=0.1),
     "redundant": SyntheticConfig(
@@ -185,6 +186,19 @@ PRESETS: dict[str, SyntheticConfig] = {
         private_noise=0.2,
         label_shared=0.0,
         label_unique={"text": 0.8},
+        seed=10,
+    ),
+    "disagreement": SyntheticConfig(
+        n_train=1600,
+        n_valid=400,
+        n_test=800,
+        dims={"text": 8, "audio": 8, "vision": 8},
+        latent_dim=4,
+        redundancy=1.0,
+        private_noise=0.1,
+        label_shared=0.6,
+        label_unique={"text": 0.1, "audio": 0.05, "vision": 0.05},
+        disagree=0.1,
         seed=10,
     ),
 }

@@ -11,7 +11,7 @@ import numpy as np
 from comodal.contracts import InputError, TokenSpec
 from comodal.data.dataset import Dataset, describe
 from comodal.data.ragged import RaggedArray
-from comodal.data.tokenize import FastTokenizer, align_to_pieces, tokenize_words
+from comodal.data.tokenize import FastTokenizer, TokenizedText, align_to_pieces, tokenize_words
 
 __all__ = ["with_tokens"]
 
@@ -50,7 +50,7 @@ def with_tokens(dataset: Dataset, tokenizer: FastTokenizer, *, max_length: int =
         modalities,
         label_range=dataset.spec.label_range,
         note="; ".join(part for part in (dataset.spec.note, tokens.truncation) if part),
-        tokens=_token_spec(tokenizer, max_length),
+        tokens=_token_spec(tokenizer, tokens),
     )
     return replace(dataset, spec=spec, modalities=modalities)
 
@@ -62,7 +62,7 @@ def _cased(transcripts: Sequence[Any]) -> list[Any]:
     return [each.lower() if isinstance(each, str) else each for each in transcripts]
 
 
-def _token_spec(tokenizer: FastTokenizer, max_length: int) -> TokenSpec:
+def _token_spec(tokenizer: FastTokenizer, tokens: TokenizedText) -> TokenSpec:
     pad = tokenizer.pad_token_id or 0
     unknown = next((each for each in (tokenizer.mask_token_id, tokenizer.unk_token_id) if each is not None), pad)
     return TokenSpec(
@@ -70,5 +70,6 @@ def _token_spec(tokenizer: FastTokenizer, max_length: int) -> TokenSpec:
         vocabulary=len(tokenizer),
         pad_id=int(pad),
         unknown_id=int(unknown),
-        max_length=max_length,
+        max_length=tokens.max_length,
+        special_ids=tuple(np.unique(tokens.input_ids[tokens.special]).tolist()),
     )

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,20 +17,16 @@ from torch import Tensor
 from comodal.contracts import DependencyEstimate, InputError
 from comodal.dependency.calibration import calibrate
 from comodal.dependency.catalog import MeasureSpec, measure_spec
-from comodal.dependency.critics import Critic, QuadraticCritic
-from comodal.dependency.fitting import FitConfig, fit_critic, score_tuples
-from comodal.dependency.gaussian import CorrectedGaussianCritic, gaussian_log_ratio
+from comodal.dependency.fitted_critic import aligned_rows, broken_rows, fitted_critic
+from comodal.dependency.fitting import FitConfig, score_tuples
 from comodal.dependency.influence import standard_error
-from comodal.dependency.log_ratio import LOG_RATIO_FORMS, LogRatioForm
-from comodal.dependency.orthogonal import OrthogonalCritic
-from comodal.dependency.samples import Parts, ViewArrays, checked_views, divide, held_out_rows
+from comodal.dependency.log_ratio import LOG_RATIO_FORMS
+from comodal.dependency.samples import ViewArrays, checked_views, divide, held_out_rows
 from comodal.dependency.scaling import SCALINGS
-from comodal.resampling import cyclic_order
 
 __all__ = ["EstimationConfig", "estimate_dependency", "held_out_rows"]
 
 NORMAL_QUANTILE = 1.959964
-SHRINKAGES = (0.0, 0.05, 0.1, 0.2, 0.4, 0.7)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,13 +112,21 @@ def estimate_dependency(
     )
     form = LOG_RATIO_FORMS[spec.bound.name]
     generator = torch.Generator().manual_seed(seed)
-    critic = _fitted(spec, parts, seed=seed, config=config, generator=generator)
-    order = _pairings(parts.validation, config.eval_tuples, generator)
+    critic = fitted_critic(
+        spec,
+        train=parts.train,
+        validation=parts.validation,
+        tuples=config.validation_tuples,
+        config=config.fit,
+        seed=seed,
+        generator=generator,
+    )
+    order = broken_rows(parts.validation, config.eval_tuples, generator)
     calibration = calibrate(spec.bound, critic, parts.validation, order)
-    order = _pairings(parts.held_out, config.eval_tuples, generator)
+    order = broken_rows(parts.held_out, config.eval_tuples, generator)
     joint, marginal = (
         form.score(calibration(score_tuples(critic, parts.held_out, rows).double()))
-        for rows in (_aligned(parts.held_out), order)
+        for rows in (aligned_rows(parts.held_out), order)
     )
     value, error = float(spec.bound(joint, marginal)), standard_error(spec.bound, joint, marginal, order)
     return DependencyEstimate(
@@ -138,55 +141,6 @@ def estimate_dependency(
         pointwise=_pointwise(spec, joint, marginal),
         warnings=_warnings(spec, value, len(joint), calibration.temperature),
     )
-
-
-def _pairings(views: list[Tensor], tuples: int, generator: torch.Generator) -> Tensor:
-    rounds = min(1000, max(10, tuples // len(views[0])))
-    return cyclic_order(len(views[0]), len(views), rounds=rounds, generator=generator)
-
-
-def _aligned(views: list[Tensor]) -> Tensor:
-    return torch.arange(len(views[0])).expand(len(views), -1)
-
-
-def _fitted(
-    spec: MeasureSpec, parts: Parts, *, seed: int, config: EstimationConfig, generator: torch.Generator
-) -> Critic:
-    """A critic of the measure's kind, fitted on the train part and chosen on the validation part."""
-    form = LOG_RATIO_FORMS[spec.bound.name]
-    order = _pairings(parts.validation, config.validation_tuples, generator)
-    fit = partial(
-        fit_critic,
-        objective=form.profile,
-        train=parts.train,
-        validation=parts.validation,
-        validation_order=order,
-        config=config.fit,
-        generator=generator,
-    )
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(seed)
-        if spec.bound.needs_lipschitz:
-            distance = OrthogonalCritic([view.shape[1] for view in parts.train], hidden=config.fit.hidden)
-        else:
-            start = _gaussian_start(form, parts, order)
-            ratio = CorrectedGaussianCritic(start, hidden=config.fit.hidden)
-    if spec.bound.needs_lipschitz:
-        fit(distance)
-        return distance
-    fit(ratio, slow=list(start.parameters()))
-    return ratio
-
-
-def _gaussian_start(form: LogRatioForm, parts: Parts, order: Tensor) -> QuadraticCritic:
-    """The closed form for Gaussians with the shrinkage that is best on the validation part."""
-    starts = [gaussian_log_ratio(parts.train, shrinkage=share) for share in SHRINKAGES]
-
-    def judged(critic: QuadraticCritic) -> float:
-        joint = score_tuples(critic, parts.validation, _aligned(parts.validation))
-        return float(form.profile(joint, score_tuples(critic, parts.validation, order)).nan_to_num(-math.inf))
-
-    return max(starts, key=judged)
 
 
 def _pointwise(spec: MeasureSpec, joint: Tensor, marginal: Tensor) -> np.ndarray[Any, np.dtype[np.float32]]:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from comodal.contracts import DatasetSpec, InputError, MultimodalBatch
 from comodal.encoders.lstm import LSTMEncoder
-from comodal.encoders.required import require_modalities
+from comodal.encoders.recall import ModalityEncoders
 from comodal.encoders.utterance import UtteranceEncoder
 from comodal.encoders.widths import per_modality, sizes_per_modality
 
@@ -67,7 +67,7 @@ class EncoderBank(nn.Module):
         kind = per_modality(config.kind, spec.modalities, option="encoder.kind")
         hidden = sizes_per_modality(config.hidden, spec.modalities, option="encoder.hidden")
         self.dims = sizes_per_modality(config.representation, spec.modalities, option="encoder.representation")
-        self.encoders = nn.ModuleDict(
+        self.encoders = ModalityEncoders(
             {
                 name: ENCODERS[kind[name]](
                     dim,
@@ -86,5 +86,5 @@ class EncoderBank(nn.Module):
         Raises:
             InputError: the batch lacks a modality of the spec; an absent one is a mask that is all false.
         """
-        require_modalities(batch, self.dims)
-        return {name: encoder(batch.modalities[name]) for name, encoder in self.encoders.items()}
+        representations: dict[str, Tensor] = self.encoders(batch)
+        return representations

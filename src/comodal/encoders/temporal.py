@@ -13,7 +13,8 @@ from torch.nn import functional
 
 from comodal.contracts import InputError, ModalitySequence, MultimodalBatch
 from comodal.encoders.padding import zero_padding
-from comodal.encoders.required import require_modalities
+from comodal.encoders.recall import ModalityEncoders
+from comodal.encoders.widths import sizes_per_modality
 
 __all__ = ["TemporalConvolution", "TemporalEncoders", "sinusoidal_positions"]
 
@@ -83,24 +84,26 @@ class TemporalEncoders(nn.Module):
     Args:
         dims: features of a frame of each modality, in order.
         width: features of a convolved frame.
-        kernel_sizes: taps of each modality's kernel.
+        kernel_size: taps of a kernel, an odd number: one for all modalities, or one for each.
         dropout: probability of dropping an input feature.
 
     Raises:
-        InputError: a kernel size is missing, is not an odd positive number, or is that of an unknown modality.
+        InputError: a modality has no kernel size, or one that is not positive or not odd.
 
     Example:
-        >>> encoders = TemporalEncoders({"text": 4, "audio": 2}, 8, kernel_sizes={"text": 1, "audio": 3}, dropout=0.1)
+        >>> encoders = TemporalEncoders({"text": 4, "audio": 2}, 8, kernel_size={"text": 1, "audio": 3}, dropout=0.1)
         >>> list(encoders.encoders)
         ['text', 'audio']
     """
 
-    def __init__(self, dims: Mapping[str, int], width: int, *, kernel_sizes: Mapping[str, int], dropout: float) -> None:
+    def __init__(
+        self, dims: Mapping[str, int], width: int, *, kernel_size: int | Mapping[str, int], dropout: float
+    ) -> None:
         super().__init__()
-        _check_kernel_sizes(kernel_sizes, dims)
-        self.encoders = nn.ModuleDict(
+        taps = _odd(sizes_per_modality(kernel_size, dims, option="kernel_size"))
+        self.encoders = ModalityEncoders(
             {
-                name: TemporalConvolution(dim, width, kernel_size=kernel_sizes[name], dropout=dropout)
+                name: TemporalConvolution(dim, width, kernel_size=taps[name], dropout=dropout)
                 for name, dim in dims.items()
             }
         )
@@ -111,16 +114,13 @@ class TemporalEncoders(nn.Module):
         Raises:
             InputError: the batch lacks a modality; an absent one is a mask that is all false.
         """
-        require_modalities(batch, self.encoders)
-        return {name: encoder(batch.modalities[name]) for name, encoder in self.encoders.items()}
+        convolved: dict[str, ModalitySequence] = self.encoders(batch)
+        return convolved
 
 
-def _check_kernel_sizes(kernel_sizes: Mapping[str, int], dims: Mapping[str, int]) -> None:
-    for name, size in kernel_sizes.items():
-        if name not in dims:
-            raise InputError.unknown("modality", name, dims, where="kernel_size")
-        if size < 1 or size % 2 == 0:
-            raise InputError(f"kernel_size of {name} is {size}: give an odd positive number")
-    for name in dims:
-        if name not in kernel_sizes:
-            raise InputError(f"kernel_size has none for {name}: give one number for all, or one for each modality")
+def _odd(taps: dict[str, int]) -> dict[str, int]:
+    """The same numbers of taps: only an odd one has a middle, so that every frame keeps its place."""
+    for name, size in taps.items():
+        if size % 2 == 0:
+            raise InputError(f"kernel_size of modality {name!r} is {size}: give an odd number")
+    return taps

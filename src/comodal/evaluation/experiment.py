@@ -20,6 +20,7 @@ from comodal.evaluation.data_config import DataConfig, note_of
 from comodal.evaluation.fitted import FittedFold, keep_history, keep_weights
 from comodal.evaluation.runs import FINGERPRINT, PREDICTIONS, open_runs
 from comodal.evaluation.score import score
+from comodal.training.augment import Augmentation
 from comodal.training.config import RunConfig
 from comodal.training.data import FoldData, inputs, prepare, train_sampler
 from comodal.training.fit import FitResult, build_model, build_penalty, fit, require_device
@@ -110,8 +111,8 @@ def refuse_early(dataset: Dataset, config: RunConfig) -> None:
     """Find what would stop a run on this data set, before a folder is made or an hour is spent.
 
     Raises:
-        InputError: the machine has no such device, the model or the penalty cannot be built, or the training part makes
-            no legal batch.
+        InputError: the machine has no such device, the model or the penalty cannot be built, an augmentation makes no
+            sense for the data, or the training part makes no legal batch.
     """
     require_device(config.training)
     if config.preset:
@@ -120,6 +121,7 @@ def refuse_early(dataset: Dataset, config: RunConfig) -> None:
     model = build_model(spec, config)
     build_optimizer(model, config.training)
     build_penalty(model, config, 1)
+    Augmentation.of(spec, config)
     for partition in dataset.partitions:
         train_sampler(partition, dataset.group, config, len(spec.modalities))
 

@@ -12,6 +12,7 @@ from typing import Any
 from comodal.contracts import InputError
 from comodal.dependency import MEASURES
 from comodal.fusion import FUSIONS, fusion_family
+from comodal.training.augment import of_one_modality
 from comodal.training.config import RunConfig, TrainingConfig, build_config
 
 __all__ = [
@@ -93,7 +94,8 @@ class Task:
         measure = self.arm.measure if self.arm.has_penalty else NONE
         seed = self.seed + (_PLACEBO_SEED if self.arm.measure == PLACEBO else 0)
         penalty = dataclasses.replace(base.penalty, measure=measure, weight=self.weight)
-        return dataclasses.replace(base, fusion=self.arm.fusion, penalty=penalty, seed=seed)
+        training = of_one_modality(base.training, self.arm.modality) if self.arm.modality else base.training
+        return dataclasses.replace(base, fusion=self.arm.fusion, penalty=penalty, training=training, seed=seed)
 
 
 @dataclass(frozen=True, kw_only=True)

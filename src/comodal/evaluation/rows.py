@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,7 +15,17 @@ from comodal.evaluation.crossed import CrossedMean
 from comodal.evaluation.multiplicity import holm
 from comodal.metrics import DEFAULT_METRICS, METRICS, is_collapsed, metrics_named
 
-__all__ = ["SeedRun", "Setting", "comparison_rows"]
+__all__ = [
+    "ArmResult",
+    "SeedRun",
+    "Setting",
+    "arm_result",
+    "arm_rows",
+    "at_seeds",
+    "comparison_rows",
+    "corrected",
+    "references",
+]
 
 Setting = tuple[str, str, float]
 """Fusion model, measure, weight: what an arm is called."""
@@ -42,6 +52,38 @@ class SeedRun:
     def has_collapsed(self) -> bool:
         """``collapsed`` as given, or as the table shows."""
         return is_collapsed(self.table.target, self.table.prediction) if self.collapsed is None else self.collapsed
+
+
+@dataclass(frozen=True)
+class ArmResult:
+    """The runs of one arm, evaluated.
+
+    Attributes:
+        seeds: one a run, rising.
+        arm: its metrics, the seeds in the same order.
+        seconds: mean seconds a run.
+        collapsed: how many runs predict a constant.
+    """
+
+    seeds: tuple[int, ...]
+    arm: Arm
+    seconds: float
+    collapsed: int
+
+
+def arm_result(runs: Sequence[SeedRun], *, metrics: Sequence[str] = DEFAULT_METRICS) -> ArmResult:
+    """Evaluate the runs of an arm.
+
+    Args:
+        runs: one a seed, in rising order.
+        metrics: names in :data:`comodal.metrics.METRICS`.
+
+    Raises:
+        InputError: tables that differ in their utterances, or an unknown metric.
+    """
+    arm = evaluate_arm([run.table for run in runs], metrics=metrics)
+    seconds = float(np.mean([run.seconds for run in runs]))
+    return ArmResult(tuple(run.seed for run in runs), arm, seconds, sum(run.has_collapsed for run in runs))
 
 
 def comparison_rows(
@@ -73,22 +115,55 @@ def comparison_rows(
         InputError: no arm, an arm without runs, a seed twice in an arm, a missing or ambiguous reference, a reference
             that lacks a seed of an arm, or tables that differ in their utterances.
     """
-    chosen = metrics_named(metrics)
     runs = {setting: _by_seed(setting, given) for setting, given in results.items()}
-    others = {setting: _reference_of(setting, runs, reference, parents or {}) for setting in runs}
-    for setting, other in others.items():
-        _check_seeds(setting, runs[setting], other, runs)
+    others = references(runs, reference=reference, parents=parents)
     same_utterances([run.table for arm in runs.values() for run in arm])
-    arms = {setting: evaluate_arm([run.table for run in arm], metrics=metrics) for setting, arm in runs.items()}
+    return corrected(
+        arm_rows({setting: arm_result(arm, metrics=metrics) for setting, arm in runs.items()}, others, metrics=metrics)
+    )
+
+
+def references(
+    settings: Iterable[Setting], *, reference: str = "none", parents: Mapping[str, str] | None = None
+) -> dict[Setting, Setting | None]:
+    """What each setting is compared with, ``None`` for a reference.
+
+    Raises:
+        InputError: a missing or ambiguous reference.
+
+    >>> references([("early", "none", 0.0), ("early", "kl", 0.3)])[("early", "kl", 0.3)]
+    ('early', 'none', 0.0)
+    """
+    known = list(settings)
+    return {setting: _reference_of(setting, known, reference, parents or {}) for setting in known}
+
+
+def arm_rows(
+    results: Mapping[Setting, ArmResult],
+    others: Mapping[Setting, Setting | None],
+    *,
+    metrics: Sequence[str] = DEFAULT_METRICS,
+) -> list[ComparisonRow]:
+    """The rows of evaluated arms, p-values not corrected yet: :func:`corrected` does it for a family of rows.
+
+    Args:
+        results: setting to its evaluated runs.
+        others: setting to the one it is compared with, ``None`` for no comparison.
+        metrics: in this order.
+
+    Raises:
+        InputError: a reference that lacks a seed of an arm.
+    """
     rows = []
-    for setting, other in others.items():
-        paired = None if other is None else _at_seeds(arms[other], runs[other], [run.seed for run in runs[setting]])
-        collapsed = sum(run.has_collapsed for run in runs[setting])
-        for metric in chosen:
-            found = None if paired is None else difference(arms[setting], paired, metric.name)
-            row = _row(setting, runs[setting], arms[setting], metric.name, collapsed)
-            rows.append(row if other is None or found is None else _compared(row, found, _name(other)))
-    return _corrected(rows)
+    for setting, result in results.items():
+        other = others[setting]
+        paired = None if other is None else at_seeds(result, results[other], name=_name(setting), other=_name(other))
+        for metric in metrics_named(metrics):
+            row = _row(setting, result, metric.name)
+            if other is not None and paired is not None:
+                row = _compared(row, difference(result.arm, paired, metric.name), _name(other))
+            rows.append(row)
+    return rows
 
 
 def _by_seed(setting: Setting, given: Sequence[SeedRun]) -> list[SeedRun]:
@@ -106,13 +181,13 @@ def _name(setting: Setting) -> str:
 
 
 def _reference_of(
-    setting: Setting, runs: Mapping[Setting, Sequence[SeedRun]], reference: str, parents: Mapping[str, str]
+    setting: Setting, known: Sequence[Setting], reference: str, parents: Mapping[str, str]
 ) -> Setting | None:
     fusion, measure, _ = setting
     if measure == reference and fusion not in parents:
         return None
     parent = parents.get(fusion, fusion) if measure == reference else fusion
-    found = [other for other in runs if other[:2] == (parent, reference)]
+    found = [other for other in known if other[:2] == (parent, reference)]
     if len(found) != 1:
         raise InputError(
             f"{_name(setting)} needs one reference {parent}/{reference} and there are {len(found)}: "
@@ -121,31 +196,34 @@ def _reference_of(
     return found[0]
 
 
-def _check_seeds(
-    setting: Setting, arm: Sequence[SeedRun], other: Setting | None, runs: Mapping[Setting, Sequence[SeedRun]]
-) -> None:
-    if other is None:
-        return
-    missing = sorted({run.seed for run in arm} - {run.seed for run in runs[other]})
-    if missing:
+def at_seeds(result: ArmResult, reference: ArmResult, *, name: str, other: str) -> Arm:
+    """The reference at the seeds of what is compared with it.
+
+    Args:
+        result: what is compared.
+        reference: what it is compared with.
+        name: of the first, for the message.
+        other: of the second.
+
+    Raises:
+        InputError: the reference lacks one of the seeds.
+    """
+    position = {seed: column for column, seed in enumerate(reference.seeds)}
+    if missing := sorted(set(result.seeds) - set(position)):
         raise InputError(
-            f"{_name(other)} lacks {len(missing)} seeds of {_name(setting)}, the first is {missing[0]}: "
+            f"{other} lacks {len(missing)} seeds of {name}, the first is {missing[0]}: "
             "the reference needs at least the seeds of what is compared with it"
         )
-
-
-def _at_seeds(arm: Arm, runs: Sequence[SeedRun], seeds: Sequence[int]) -> Arm:
-    position = {run.seed: column for column, run in enumerate(runs)}
-    columns = [position[number] for number in seeds]
+    columns = [position[seed] for seed in result.seeds]
     return Arm(
-        {name: values[columns] for name, values in arm.values.items()},
-        {name: values[:, columns] for name, values in arm.left_out.items()},
-        arm.groups,
+        {metric: values[columns] for metric, values in reference.arm.values.items()},
+        {metric: values[:, columns] for metric, values in reference.arm.left_out.items()},
+        reference.arm.groups,
     )
 
 
-def _row(setting: Setting, runs: Sequence[SeedRun], arm: Arm, metric: str, collapsed: int) -> ComparisonRow:
-    values = arm.values[metric]
+def _row(setting: Setting, result: ArmResult, metric: str) -> ComparisonRow:
+    values = result.arm.values[metric]
     return ComparisonRow(
         *setting,
         metric=metric,
@@ -155,10 +233,10 @@ def _row(setting: Setting, runs: Sequence[SeedRun], arm: Arm, metric: str, colla
         ci_low=None,
         ci_high=None,
         p_value=None,
-        n_seeds=len(runs),
-        collapsed=collapsed,
-        seconds=float(np.mean([run.seconds for run in runs])),
-        n_groups=arm.groups.count,
+        n_seeds=len(values),
+        collapsed=result.collapsed,
+        seconds=result.seconds,
+        n_groups=result.arm.groups.count,
         better="higher" if METRICS[metric].higher_is_better else "lower",
     )
 
@@ -181,7 +259,8 @@ def _known(value: float) -> float | None:
     return None if math.isnan(value) else value
 
 
-def _corrected(rows: Sequence[ComparisonRow]) -> list[ComparisonRow]:
+def corrected(rows: Sequence[ComparisonRow]) -> list[ComparisonRow]:
+    """Rows of one family with their p-values: Holm-corrected within each metric, and over all metrics together."""
     raw = np.array([math.nan if row.p_raw is None else row.p_raw for row in rows])
     names = np.array([row.metric for row in rows])
     within = np.full(len(rows), math.nan)

@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import json
-import multiprocessing
 import shutil
-import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from comodal.contracts import InputError, PredictionTable
+from comodal.contracts import PredictionTable
 from comodal.data.dataset import Dataset
 from comodal.evaluation.data_config import DataConfig
 from comodal.evaluation.experiment import fit_fold
 from comodal.evaluation.fitted import FittedFold, keep_history, keep_weights
 from comodal.evaluation.grid import Task
+from comodal.evaluation.pool import in_processes, one_thread
 from comodal.evaluation.runs import PREDICTIONS, RESULT
 from comodal.fusion import fusion_family
 from comodal.training.config import RunConfig
@@ -102,7 +96,7 @@ class _Job:
 
 def _run_jobs(jobs: Sequence[_Job], processes: int) -> Iterator[tuple[Task, TaskResult]]:
     if processes == 1 or len(jobs) < 2:
-        with _one_thread():
+        with one_thread():
             try:
                 for job in jobs:
                     yield job.task, _run(job)
@@ -110,20 +104,8 @@ def _run_jobs(jobs: Sequence[_Job], processes: int) -> Iterator[tuple[Task, Task
                 _fold.cache_clear()
                 _dataset.cache_clear()
         return
-    pool = ProcessPoolExecutor(
-        min(processes, len(jobs)), mp_context=multiprocessing.get_context("spawn"), initializer=_start_worker
-    )
-    try:
-        futures: dict[Future[TaskResult], Task] = {pool.submit(_run, job): job.task for job in jobs}
-        for future in as_completed(futures):
-            yield futures[future], future.result()
-    except BrokenProcessPool as error:
-        raise InputError(
-            "a worker process ended in the middle of a run: out of memory (give fewer jobs), or called from a script "
-            "without `if __name__ == '__main__':`; finished runs are kept, so the same command goes on from here"
-        ) from error
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+    for finished, result in in_processes(_run, jobs, processes):
+        yield finished.task, result
 
 
 def _run(job: _Job) -> TaskResult:
@@ -169,23 +151,6 @@ def _fold(data: str, words: str, modality: str, partition: int) -> FoldData:
     fusion, options = json.loads(words) if words else (RunConfig().fusion, {})
     config = RunConfig(fusion=fusion, fusion_config=options)
     return prepare(dataset, dataset.partitions[partition], config, modality=modality)
-
-
-def _start_worker() -> None:
-    torch.set_num_threads(1)
-    # A terminal's Ctrl-C reaches every process; the parent alone speaks of it.
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
-@contextlib.contextmanager
-def _one_thread() -> Iterator[None]:
-    """The same arithmetic, bit for bit, as in a worker process."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 def _silent(count: int) -> Any:

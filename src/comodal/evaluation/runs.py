@@ -6,6 +6,7 @@ import dataclasses
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from comodal.training.config import RunConfig
 from comodal.training.data import FoldData, prepare_with
 from comodal.training.run_folder import METRICS, read_config, read_json
 
-__all__ = ["FINGERPRINT", "PREDICTIONS", "RESULT", "SELECTION", "RunSet", "SavedRun", "open_runs"]
+__all__ = ["FINGERPRINT", "PREDICTIONS", "RESULT", "SELECTION", "RunSet", "SavedRun", "find_runs", "open_runs"]
 
 FINGERPRINT = "fingerprint"
 PREDICTIONS = "predictions.parquet"
@@ -134,27 +135,67 @@ def open_runs(folder: str | Path, *, source: str | Dataset | None = None, replic
     data = kept.pop("data")
     if "runs" in kept:
         return _comparison(path, kept, _data(path, data, source), "replication" if replication else "runs")
+    if replication:
+        raise InputError(f"{path}: a single run has no replication; give a folder of `comodal compare --replicate`")
     if not (path / METRICS).exists():
         raise InputError(f"{path}: not a finished run; start the command that made it again, which goes on from there")
     dataset = _data(path, data, source)
-    return RunSet(path, dataset, (_single(path, RunConfig.from_dict(kept), dataset),))
-
-
-def _single(path: Path, config: RunConfig, dataset: Dataset) -> SavedRun:
     folders = tuple(path / partition.name for partition in dataset.partitions)
+    return RunSet(path, dataset, (_single(path, RunConfig.from_dict(kept), folders),))
+
+
+def find_runs(folder: str | Path) -> tuple[SavedRun, ...]:
+    """The finished runs of a folder without their data, which need not be there.
+
+    How many folds there are, the kept weights say.
+
+    Args:
+        folder: what `comodal train` or `comodal compare` wrote.
+
+    Raises:
+        InputError: not such a folder, no finished run in it, or none that kept its weights.
+    """
+    path = Path(folder)
+    kept = read_config(path)
+    kept.pop("data", None)
+    if "runs" in kept:
+        folds = len({weights.parent.name for weights in path.glob(f"runs/*/*/seed-*/part-*/{WEIGHTS}")})
+        found = _found(path, kept, folds, "runs") if folds else ()
+    elif not (path / METRICS).exists():
+        raise InputError(f"{path}: not a finished run; start the command that made it again, which goes on from there")
+    else:
+        folders = sorted((weights.parent for weights in path.glob(f"*/{WEIGHTS}")), key=_number)
+        found = (_single(path, RunConfig.from_dict(kept), tuple(folders)),) if folders else ()
+    if not found:
+        raise InputError(f"{path}: no finished run kept its weights; train again (a comparison: no --no-weights)")
+    return found
+
+
+def _number(folder: Path) -> tuple[int, str]:
+    """Fold 10 comes after fold 9."""
+    digits = "".join(filter(str.isdigit, folder.name))
+    return int(digits or 0), folder.name
+
+
+def _single(path: Path, config: RunConfig, folders: tuple[Path, ...]) -> SavedRun:
     arm, count = Arm(config.fusion, config.penalty.measure), len(folders)
     weight = config.penalty.weight if arm.has_penalty else 0.0
     return SavedRun(arm, weight, config.seed, (config,) * count, folders, (path / PREDICTIONS,))
 
 
 def _comparison(path: Path, kept: Mapping[str, Any], dataset: Dataset, stage: str) -> RunSet:
+    runs = _found(path, kept, len(dataset.partitions), stage)
+    single = read_json(path / SELECTION)["single_modality"]
+    return RunSet(path, dataset, runs, {f"{fusion}:{name}": fusion for fusion, name in single.items()})
+
+
+def _found(path: Path, kept: Mapping[str, Any], partitions: int, stage: str) -> tuple[SavedRun, ...]:
     if not (path / SELECTION).exists():
         raise InputError(f"{path}: no finished run; start the comparison again, which goes on from there")
-    found = _Comparison(path / stage, kept, read_json(path / SELECTION), len(dataset.partitions))
-    if not (runs := found.runs()):
+    found = _Comparison(path / stage, kept, read_json(path / SELECTION), partitions).runs()
+    if not found:
         raise InputError(f"{path}: no finished run in {stage!r}; start the comparison again, which goes on from there")
-    parents = {f"{fusion}:{name}": fusion for fusion, name in found.selection["single_modality"].items()}
-    return RunSet(path, dataset, tuple(runs), parents)
+    return tuple(found)
 
 
 @dataclass(frozen=True)
@@ -163,6 +204,10 @@ class _Comparison:
     kept: Mapping[str, Any]
     selection: Mapping[str, Any]
     partitions: int
+
+    @cached_property
+    def _bases(self) -> dict[str, RunConfig]:
+        return {fusion: RunConfig.from_dict(values) for fusion, values in self.kept["runs"].items()}
 
     def runs(self) -> list[SavedRun]:
         seeds = sorted({int(folder.name.removeprefix("seed-")) for folder in self.root.glob("*/*/seed-*")})
@@ -182,8 +227,7 @@ class _Comparison:
         folders = tuple(task.folder(self.root) for task in tasks)
         if not all((folder / RESULT).exists() for folder in folders):
             return None
-        base = RunConfig.from_dict(self.kept["runs"][arm.fusion])
-        configs = tuple(task.config(base) for task in tasks)
+        configs = tuple(task.config(self._bases[arm.fusion]) for task in tasks)
         tables = tuple(folder / PREDICTIONS for folder in folders)
         return SavedRun(arm, sum(weights) / len(weights), seed, configs, folders, tables)
 

@@ -28,7 +28,7 @@ def normalize(frames: Tensor) -> Tensor:
 
     The usual scale and shift behind it are left to the linear maps that read it: they have both already.
     """
-    return functional.layer_norm(frames, frames.shape[-1:])
+    return functional.layer_norm(frames, (int(frames.shape[-1]),))  # a number, where a tracer would have a tensor
 
 
 class ParallelLinear(nn.Module):

@@ -119,10 +119,8 @@ class MulT(nn.Module):
         super().__init__()
         config = config or MulTConfig()
         self.dims = dict.fromkeys(spec.modalities, config.width)
-        taps = config.kernel_size
-        kernel_sizes = taps if isinstance(taps, dict) else dict.fromkeys(self.dims, taps)
         self.encoders = TemporalEncoders(
-            spec.dims, config.width, kernel_sizes=kernel_sizes, dropout=config.input_dropout
+            spec.dims, config.width, kernel_size=config.kernel_size, dropout=config.input_dropout
         )
         longest = max(spec.max_lengths.values())
         self.register_buffer("positions", sinusoidal_positions(longest, config.width), persistent=False)

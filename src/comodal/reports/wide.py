@@ -17,6 +17,7 @@ __all__ = [
     "lines",
     "mean_text",
     "metrics_of",
+    "notes",
     "p_text",
     "verdict",
 ]
@@ -143,12 +144,17 @@ def explanation(rows: Sequence[ComparisonRow]) -> list[str]:
         difference,
         "p: two-sided, over seeds and videos, Holm-corrected over all compared rows of the metric.",
     ]
+    return said + notes(rows)
+
+
+def notes(rows: Sequence[ComparisonRow]) -> list[str]:
+    """The notes of rows, each once, with the arms it is of."""
     everyone = dict.fromkeys(f"{row.fusion}/{row.measure}" for row in rows)
     noted: dict[str, dict[str, None]] = {}
     for row in rows:
         for note in filter(None, row.note.split("; ")):
             noted.setdefault(note, {})[f"{row.fusion}/{row.measure}"] = None
-    return said + [f"{'All' if arms == everyone else ', '.join(arms)}: {note}." for note, arms in noted.items()]
+    return [f"{'All' if arms == everyone else ', '.join(arms)}: {note}." for note, arms in noted.items()]
 
 
 def _digits(metric: str) -> int:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from comodal.contracts import InputError
+from comodal.data.corruptions import parse_corruption
 from comodal.dependency import BETWEEN, DependencyPenalty, LinearWarmup
 from comodal.fusion import fusion_family
 from comodal.objective import TASK_LOSSES
@@ -111,6 +113,8 @@ class TrainingConfig:
         length_pool: batches among which utterances are sorted by length, so that a batch of sequences is padded little;
             0 for batches at random.
         train_share: share of the training utterances used, in (0, 1]; whole videos are kept or left out.
+        augment: corruptions of the training batches, in order, for example ``["noise:audio=0.3", "drop:vision=0.2"]``;
+            validation and test stay clean.
         accelerator: Lightning's name of the device: ``cpu``, ``gpu``, ``auto``.
         precision: Lightning's name, for example ``32-true`` or ``bf16-mixed``.
     """
@@ -128,6 +132,7 @@ class TrainingConfig:
     gradient_clip: float = 1.0
     length_pool: int = 0
     train_share: float = 1.0
+    augment: tuple[str, ...] = ()
     accelerator: str = "cpu"
     precision: str = "32-true"
 
@@ -147,6 +152,7 @@ class TrainingConfig:
         for name, known in {"task_loss": TASK_LOSSES, "schedule": SCHEDULES}.items():
             if getattr(self, name) not in known:
                 raise InputError.unknown(f"training.{name}", getattr(self, name), known)
+        _require_corruptions(self.augment)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -182,11 +188,17 @@ class RunConfig:
         Raises:
             InputError: unknown architecture or option; the nearest known one is offered.
         """
-        return build_config(fusion_family(self.fusion).config, self.fusion_config, where=f"{self.fusion} fusion")
+        fusion_family(self.fusion)  # its own check
+        return _fusion_config(self.fusion, json.dumps(self.fusion_config, default=_as_kept))
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain types, every default written out, so that a later default changes no finished run."""
+        """Plain types, every default written out, so that a later default changes no finished run.
+
+        No augmentation is left out: folders from before there was any go on.
+        """
         resolved = json.loads(json.dumps(dataclasses.asdict(self)))
+        if not self.training.augment:
+            del resolved["training"]["augment"]
         resolved["fusion_config"] = dataclasses.asdict(self.build_fusion_config())
         return dict(resolved)
 
@@ -238,8 +250,28 @@ def build_config(config_class: type[Any], values: dict[str, Any], *, where: str)
         raise InputError(f"{where}: {reason}") from error
 
 
+def _require_corruptions(texts: tuple[str, ...]) -> None:
+    for text in texts:
+        try:
+            parse_corruption(text)
+        except InputError as error:
+            raise InputError(f"training.augment: {error}") from error
+
+
+@functools.lru_cache(maxsize=256)
+def _fusion_config(fusion: str, options: str) -> Any:
+    """Made once for the many runs of a comparison that share it; such a config is frozen."""
+    return build_config(fusion_family(fusion).config, json.loads(options), where=f"{fusion} fusion")
+
+
 def _plain(value: Any) -> Any:
     return dataclasses.asdict(value) if dataclasses.is_dataclass(value) and not isinstance(value, type) else value
+
+
+def _as_kept(value: Any) -> Any:
+    """What a file keeps of a value that JSON has no word for; a wrong type is refused where the config is built."""
+    plain = _plain(value)
+    return str(value) if plain is value else plain
 
 
 def _default(config_class: type[Any], name: str) -> Any:

@@ -21,6 +21,7 @@ from torch import nn
 from comodal.contracts import DatasetSpec, InputError, MultimodalBatch
 from comodal.dependency import DependencyPenalty
 from comodal.fusion import fusion_family
+from comodal.training.augment import Augmentation
 from comodal.training.callbacks import BestWeights, Patience
 from comodal.training.checkpoint import CHECKPOINT, WholeCheckpoints, resumable
 from comodal.training.config import RunConfig, TrainingConfig
@@ -146,12 +147,14 @@ def fit(
         one machine with one number of threads, whether or not the run was interrupted.
 
     Raises:
-        InputError: the checkpoint in ``folder`` is truncated or belongs to another configuration.
+        InputError: the checkpoint in ``folder`` is truncated or belongs to another configuration, or an augmentation
+            makes no sense for the data.
     """
     model = build_model(spec, config)
     batches = len(train)
     penalty = build_penalty(model, config, batches)
-    module = FusionTraining(model, penalty, config, batches=batches, fresh_batches=fresh_batches)
+    augment = Augmentation.of(spec, config)
+    module = FusionTraining(model, penalty, config, batches=batches, fresh_batches=fresh_batches, augment=augment)
     best = BestWeights()
     started = time.perf_counter()
     with _quiet_lightning(), _interruptible(), torch.random.fork_rng(devices=[]):

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from comodal.contracts import FusionOutput, MultimodalBatch
 from comodal.dependency import DependencyPenalty, variables
 from comodal.objective import TASK_LOSSES, objective_terms
+from comodal.training.augment import Augmentation
 from comodal.training.config import RunConfig
 from comodal.training.optim import build_optimizer, build_schedule
 from comodal.training.streams import stream_seed
@@ -36,6 +37,7 @@ class FusionTraining(pl.LightningModule):
         config: the run's configuration.
         batches: of an epoch.
         fresh_batches: position to batch, endlessly, used when the penalty asks for a new batch at every critic step.
+        augment: what is done to training batches; nothing when ``None``.
     """
 
     def __init__(
@@ -46,6 +48,7 @@ class FusionTraining(pl.LightningModule):
         *,
         batches: int,
         fresh_batches: Callable[[int], MultimodalBatch] | None = None,
+        augment: Augmentation | None = None,
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
@@ -53,6 +56,7 @@ class FusionTraining(pl.LightningModule):
         self.penalty = penalty
         self.config = config
         self._fresh_batches = fresh_batches
+        self._augment = augment or Augmentation()
         self._between = config.penalty.between
         self._parameters_to_clip = list(model.parameters())
         self._batches = batches
@@ -77,6 +81,7 @@ class FusionTraining(pl.LightningModule):
         """K critic steps, then the gradient of one batch, and a model step when enough of them are gathered."""
         options = self.config.training
         self._position = self.current_epoch * self._batches + batch_idx
+        batch = self._augment(batch, purpose="augment", position=self._position)
         first = batch_idx - batch_idx % options.accumulate
         gathered = min(options.accumulate, self._batches - first)
         _seed_device(self.device, stream_seed(self.config.seed, "dropout", self._position))
@@ -138,6 +143,7 @@ class FusionTraining(pl.LightningModule):
             return
         for position in itertools.count(self._position * self.config.penalty.critic_steps):
             batch = self._fresh_batches(position).to(self.device)
+            batch = self._augment(batch, purpose="critic augment", position=position)
             with torch.no_grad():
                 output = self.model(batch)
             yield variables(output, self._between)

@@ -15,11 +15,11 @@ import yaml
 from comodal.contracts import InputError
 from comodal.whole_file import write_whole
 
-__all__ = ["METRICS", "RunFolder", "read_config", "read_json", "write_text"]
+__all__ = ["ENVIRONMENT", "METRICS", "RunFolder", "read_config", "read_json", "write_text"]
 
-_CONFIG = "config.yaml"
-_ENVIRONMENT = "environment.json"
+ENVIRONMENT = "environment.json"
 METRICS = "metrics.json"
+_CONFIG = "config.yaml"
 _PACKAGES = ("comodal", "torch", "lightning", "numpy", "scipy", "pyarrow")
 
 
@@ -56,7 +56,7 @@ class RunFolder:
             elif any(not _is_leftover(path) for path in self.path.iterdir()):
                 raise InputError(f"{self.path}: folder holds other files; give an empty or a new folder")
             else:
-                write_text(self.path / _ENVIRONMENT, json.dumps(_environment(), indent=2))
+                write_text(self.path / ENVIRONMENT, json.dumps(_environment(), indent=2))
                 write_text(self.path / _CONFIG, yaml.safe_dump(plain, sort_keys=False))
         except OSError as error:
             raise InputError(f"{self.path}: cannot be written ({error.strerror}); give another folder") from error
@@ -111,7 +111,7 @@ def write_text(path: Path, text: str) -> None:
 
 def _is_leftover(path: Path) -> bool:
     """Whether a process that was killed while it opened the folder left this."""
-    return path.name == _ENVIRONMENT or path.name.endswith(".partial")
+    return path.name == ENVIRONMENT or path.name.endswith(".partial")
 
 
 def _environment() -> dict[str, Any]:

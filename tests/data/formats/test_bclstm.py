@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import pickle
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pickle_files import write_pickle
 
 from comodal.contracts import InputError
 from comodal.data.assemble import assemble
@@ -28,11 +27,6 @@ def build(train=(3, 1, 2), test=(2, 4), dim=5, classes=2):
     return (*parts, longest, list(train), list(test))
 
 
-def write(path, content):
-    path.write_bytes(pickle.dumps(content, protocol=2))
-    return path
-
-
 @pytest.fixture
 def file(tmp_path):
     return tmp_path / "video_mosi.pickle"
@@ -41,7 +35,7 @@ def file(tmp_path):
 @pytest.mark.parametrize("kind", [tuple, list])
 def test_values_come_back(file, kind):
     content = build()
-    assert FORMAT.recognises(write(file, kind(content)))
+    assert FORMAT.recognises(write_pickle(file, kind(content)))
     source = FORMAT.open(file)
     assert source.dims == {"vision": 5}
     assert source.label_range == (0, 1)
@@ -65,7 +59,7 @@ def test_values_come_back(file, kind):
 
 
 def test_a_file_whose_name_tells_nothing(tmp_path):
-    source = FORMAT.open(write(tmp_path / "x.pkl", build()))
+    source = FORMAT.open(write_pickle(tmp_path / "x.pkl", build()))
     assert source.dims == {"features": 5}
     (block, _) = source.blocks(["features"])
     assert block.normalised["the file does not say its modality: it was called features"] == 6
@@ -74,18 +68,18 @@ def test_a_file_whose_name_tells_nothing(tmp_path):
 def test_more_classes_and_labels_that_are_none(file):
     content = build(classes=6)
     content[1][0, 0] = 5
-    assert FORMAT.open(write(file, content)).label_range == (0, 5)
+    assert FORMAT.open(write_pickle(file, content)).label_range == (0, 5)
     content[1][0, 0] = 1e300
-    assert np.isinf(next(FORMAT.open(write(file, content)).blocks([])).target[0])
+    assert np.isinf(next(FORMAT.open(write_pickle(file, content)).blocks([])).target[0])
     content[1][0, 0] = -0.5
-    assert FORMAT.open(write(file, content)).label_range == (-3, 3)
+    assert FORMAT.open(write_pickle(file, content)).label_range == (-3, 3)
 
 
 def test_a_vector_of_zeros_is_an_utterance_and_not_finite_values_pass(file):
     content = build()
     content[0][0, 0] = 0
     content[0][0, 1, :2] = [np.nan, -np.inf]
-    values = next(FORMAT.open(write(file, content)).blocks(["vision"])).modalities["vision"]
+    values = next(FORMAT.open(write_pickle(file, content)).blocks(["vision"])).modalities["vision"]
     assert values.lengths.tolist() == [1] * 6
     assert values.values[0].tolist() == [0] * 5
     np.testing.assert_array_equal(values.values[1, :2], np.float32([np.nan, -np.inf]))
@@ -111,12 +105,12 @@ def test_bad_parts_are_named(file, part, value, message):
     content = list(build())
     content[part] = value(content[part])
     with pytest.raises(InputError, match=f"video_mosi.pickle, {message}"):
-        FORMAT.open(write(file, content))
+        FORMAT.open(write_pickle(file, content))
 
 
 def test_what_is_another_file_is_not_recognised(file):
     for content in ((1, 2), [1] * 7, [np.zeros(2)] * 7, dict.fromkeys(range(7), 1), "1234567"):
-        assert not FORMAT.recognises(write(file, content))
+        assert not FORMAT.recognises(write_pickle(file, content))
     with pytest.raises(InputError, match="not the seven parts"):
         FORMAT.open(file)
 
@@ -128,7 +122,7 @@ def test_what_is_another_file_is_not_recognised(file):
 )
 def test_round_trip(tmp_path_factory, train, test):
     content = build(tuple(train), tuple(test))
-    source = FORMAT.open(write(tmp_path_factory.mktemp("bclstm") / "text.pkl", content))
+    source = FORMAT.open(write_pickle(tmp_path_factory.mktemp("bclstm") / "text.pkl", content))
     for block, at, lengths in zip(source.blocks(["text"]), (0, 2), (train, test), strict=True):
         rows = [content[at][k, j] for k, length in enumerate(lengths) for j in range(length)]
         np.testing.assert_array_equal(block.modalities["text"].values, np.float32(rows).reshape(-1, 5))

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import pickle
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pickle_files import write_pickle
 
 from comodal.contracts import InputError
 from comodal.data.assemble import assemble
@@ -39,11 +38,6 @@ def as_bytes(tables):
     return {split.encode(): {key.encode(): value for key, value in t.items()} for split, t in tables.items()}
 
 
-def write(path, what):
-    path.write_bytes(pickle.dumps(what, protocol=2))
-    return path
-
-
 @pytest.fixture
 def file(tmp_path):
     return tmp_path / "mosi.pkl"
@@ -52,7 +46,7 @@ def file(tmp_path):
 @pytest.mark.parametrize("keys", [dict, as_bytes])
 def test_values_come_back(file, keys):
     tables = content()
-    assert FORMAT.recognises(write(file, keys(tables)))
+    assert FORMAT.recognises(write_pickle(file, keys(tables)))
     assert not MULT.recognises(file)
     source = FORMAT.open(file)
     assert list(source.dims.items()) == [("text", 4), ("audio", 5), ("vision", 3)]
@@ -74,7 +68,7 @@ def test_values_come_back(file, keys):
 def test_frames_over_time_and_not_finite_values(file):
     tables = content(steps=3)
     tables["train"]["covarep"][0, 0] = [-np.inf, np.nan, 1, 1, 1]
-    block = next(FORMAT.open(write(file, tables)).blocks(["audio"]))
+    block = next(FORMAT.open(write_pickle(file, tables)).blocks(["audio"]))
     assert block.modalities["audio"].lengths.tolist() == [3] * 7
     np.testing.assert_array_equal(block.modalities["audio"].values[0], np.float32([-np.inf, np.nan, 1, 1, 1]))
 
@@ -96,7 +90,7 @@ def test_bad_values_name_file_split_and_key(file, key, value, message):
     else:
         tables["test"][key] = value(tables["test"][key])
     with pytest.raises(InputError, match=message):
-        FORMAT.open(write(file, tables))
+        FORMAT.open(write_pickle(file, tables))
 
 
 @settings(max_examples=20, deadline=None)
@@ -104,7 +98,7 @@ def test_bad_values_name_file_split_and_key(file, key, value, message):
 def test_round_trip_with_any_two_modalities(tmp_path_factory, n, steps, missing):
     table = build(np.random.default_rng(n), n, steps=steps)
     table.pop(missing, None)
-    source = FORMAT.open(write(tmp_path_factory.mktemp("lmf") / "x.pkl", {"test": table}))
+    source = FORMAT.open(write_pickle(tmp_path_factory.mktemp("lmf") / "x.pkl", {"test": table}))
     (block,) = source.blocks(list(source.dims))
     for name, key in (("text", "glove"), ("audio", "covarep"), ("vision", "facet")):
         assert (name in source.dims) == (key != missing)

@@ -2,33 +2,17 @@
 
 from __future__ import annotations
 
-import pickle
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from padded_tables import DIMS, SPLITS, assert_rows, frames, padded
+from pickle_files import write_pickle
 
 from comodal.contracts import InputError
 from comodal.data.assemble import assemble
 from comodal.data.checks import check
 from comodal.data.formats.mmsa import FORMAT
-
-DIMS = {"text": 4, "audio": 2, "vision": 3}
-SPLITS = {"train": 6, "valid": 3, "test": 4}
-
-
-def padded(rows, steps):
-    """Right padding, as a plain loop."""
-    out = np.zeros((len(rows), steps, rows[0].shape[1]), dtype=np.float32)
-    for i, row in enumerate(rows):
-        for j, frame in enumerate(row):
-            out[i, j] = frame
-    return out
-
-
-def frames(rng, lengths, dim):
-    return [np.round(rng.uniform(1, 2, size=(length, dim)), 3).astype(np.float32) for length in lengths]
 
 
 def piece_rows(lengths, steps):
@@ -49,7 +33,7 @@ def build(*, aligned, seed=0):
         lengths = {name: words if aligned or name == "text" else rng.integers(1, 12, size=n) for name in DIMS}
         rows = {name: frames(rng, lengths[name], dim) for name, dim in DIMS.items()}
         steps = {name: 8 if aligned or name == "text" else 12 for name in DIMS}
-        table = {name: padded(rows[name], steps[name]) for name in DIMS}
+        table = {name: padded(rows[name], steps[name], "right") for name in DIMS}
         table["text_bert"] = piece_rows(words, 8)
         table["raw_text"] = [f"words {i}" for i in range(n)]
         table["id"] = [f"_v{split}{i // 2}$_${i}" for i in range(n)]
@@ -63,26 +47,16 @@ def build(*, aligned, seed=0):
     return content, expected
 
 
-def write(path, content, protocol=4):
-    path.write_bytes(pickle.dumps(content, protocol=protocol))
-    return path
-
-
 @pytest.fixture
 def file(tmp_path):
     return tmp_path / "any_name.bin"
-
-
-def assert_rows(array, rows):
-    assert array.lengths.tolist() == [len(row) for row in rows]
-    np.testing.assert_array_equal(array.values, np.concatenate(rows))
 
 
 @pytest.mark.parametrize("aligned", [True, False])
 @pytest.mark.parametrize("protocol", [2, 4, 5])
 def test_values_come_back_without_padding(file, aligned, protocol):
     content, expected = build(aligned=aligned)
-    write(file, content, protocol)
+    write_pickle(file, content, protocol)
     assert FORMAT.recognises(file)
     source = FORMAT.open(file)
     assert source.dims == {**DIMS, "text_bert": 3}
@@ -114,7 +88,7 @@ def test_padding_of_text_that_is_not_zero_is_cut_at_the_mask(file):
         content, expected = build(aligned=aligned)
         for table in content.values():
             table["text"] = np.where(table["text"] == 0, np.float32(0.5), table["text"])
-        blocks = list(FORMAT.open(write(file, content)).blocks(["text", "audio"]))
+        blocks = list(FORMAT.open(write_pickle(file, content)).blocks(["text", "audio"]))
         for block, rows in zip(blocks, expected.values(), strict=True):
             assert_rows(block.modalities["text"], rows["text"])
             assert_rows(block.modalities["audio"], rows["audio"])
@@ -123,7 +97,7 @@ def test_padding_of_text_that_is_not_zero_is_cut_at_the_mask(file):
 def test_aligned_audio_beyond_the_mask_is_kept_in_all(file):
     content, expected = build(aligned=True)
     content["train"]["audio"][0, 7] = 9
-    block = next(FORMAT.open(write(file, content)).blocks(["text", "audio"]))
+    block = next(FORMAT.open(write_pickle(file, content)).blocks(["text", "audio"]))
     assert block.modalities["audio"].lengths.tolist()[:2] == [8, len(expected["train"]["audio"][1])]
     assert block.modalities["text"].lengths.tolist() == block.modalities["audio"].lengths.tolist()
     assert block.modalities["audio"].values[7].tolist() == [9, 9]
@@ -135,7 +109,7 @@ def test_silence_inside_and_before_is_no_padding(file):
     table["audio"][0] = 0
     table["audio"][0, 2] = 5
     table["audio_lengths"][0] = 6
-    block = next(FORMAT.open(write(file, content)).blocks(["audio"]))
+    block = next(FORMAT.open(write_pickle(file, content)).blocks(["audio"]))
     assert block.modalities["audio"].values[:6, 0].tolist() == [0, 0, 5, 0, 0, 0]
 
 
@@ -145,7 +119,7 @@ def test_without_text_bert_and_as_lists(file):
         del table["text_bert"], table["raw_text"], table["id"]
         for key in (*DIMS, "regression_labels"):
             table[key] = table[key].tolist()
-    source = FORMAT.open(write(file, content))
+    source = FORMAT.open(write_pickle(file, content))
     blocks = list(source.blocks(list(DIMS)))
     for block, (split, rows) in zip(blocks, expected.items(), strict=True):
         for name in DIMS:
@@ -162,17 +136,19 @@ def test_sims_labels_of_each_modality(file):
         table["regression_labels"] = table["regression_labels"] / 3
         for k, key in enumerate("TAV"):
             table[f"regression_labels_{key}"] = table["regression_labels"] * 0.1 * k
-    source = FORMAT.open(write(file, content))
+    source = FORMAT.open(write_pickle(file, content))
     assert source.label_range == (-1, 1)
     block = next(source.blocks(["text"]))
     np.testing.assert_allclose(block.columns["regression_labels_V"], block.target * 0.2, rtol=1e-6)
-    assert "regression_labels_T" not in FORMAT.open(write(file, build(aligned=True)[0])).facts.get("not read", "")
+    assert "regression_labels_T" not in FORMAT.open(write_pickle(file, build(aligned=True)[0])).facts.get(
+        "not read", ""
+    )
 
 
 def test_not_finite_values_pass(file):
     content, _ = build(aligned=False)
     content["train"]["audio"][0, 0] = [-np.inf, np.nan]
-    block = next(FORMAT.open(write(file, content)).blocks(["audio"]))
+    block = next(FORMAT.open(write_pickle(file, content)).blocks(["audio"]))
     assert block.modalities["audio"].values[0, 0] == -np.inf
     assert np.isnan(block.modalities["audio"].values[0, 1])
 
@@ -181,7 +157,7 @@ def test_a_missing_split_and_an_empty_one(file):
     content, _ = build(aligned=True)
     del content["valid"]
     content["test"] = {key: value[:0] for key, value in content["test"].items()}
-    dataset = assemble(FORMAT.open(write(file, content)))
+    dataset = assemble(FORMAT.open(write_pickle(file, content)))
     assert [len(rows) for rows in dataset.partitions[0].splits.values()] == [6, 0, 0]
 
 
@@ -191,7 +167,7 @@ def test_labels_of_every_shape(file, shape):
     labels = np.zeros(shape)
     labels.reshape(6, -1)[:, 0] = [3, 2, 1, 0, -1, -2]
     content["train"]["regression_labels"] = labels
-    block = next(FORMAT.open(write(file, content)).blocks(["text"]))
+    block = next(FORMAT.open(write_pickle(file, content)).blocks(["text"]))
     assert block.target.tolist() == [3, 2, 1, 0, -1, -2]
 
 
@@ -230,22 +206,22 @@ def test_bad_values_name_file_split_and_key(file, key, value, message):
     content, _ = build(aligned=False)
     damage(content["test"], key, value)
     with pytest.raises(InputError, match=message) as caught:
-        list(FORMAT.open(write(file, content)).blocks(["text", "audio", "vision", "text_bert"]))
+        list(FORMAT.open(write_pickle(file, content)).blocks(["text", "audio", "vision", "text_bert"]))
     assert "\n" not in str(caught.value)
 
 
 def test_what_is_another_file_is_not_recognised(file):
     for content in ([], {"train": []}, {"train": {"text": 1, "labels": 2}}, {"x": {"regression_labels": 1}}, 3):
-        assert not FORMAT.recognises(write(file, content))
+        assert not FORMAT.recognises(write_pickle(file, content))
     file.write_bytes(b"")
     assert not FORMAT.recognises(file)
     assert not FORMAT.recognises(file.with_name("nowhere"))
     assert not FORMAT.recognises(file.parent)
     content, _ = build(aligned=True)
     with pytest.raises(InputError, match=r"any_name.bin, dev: the split 'valid' is in the file twice"):
-        FORMAT.open(write(file, {**content, "dev": content["valid"]}))
+        FORMAT.open(write_pickle(file, {**content, "dev": content["valid"]}))
     with pytest.raises(InputError, match=r"any_name.bin, test: a table is expected, not a list"):
-        FORMAT.open(write(file, {**content, "test": []}))
+        FORMAT.open(write_pickle(file, {**content, "test": []}))
 
 
 @settings(max_examples=25, deadline=None)
@@ -256,11 +232,11 @@ def test_what_is_another_file_is_not_recognised(file):
 def test_round_trip(tmp_path_factory, lengths, seed):
     rng = np.random.default_rng(seed)
     rows = {name: frames(rng, [each[k] for each in lengths], dim) for k, (name, dim) in enumerate(DIMS.items())}
-    table = {name: padded(rows[name], 7) for name in DIMS}
+    table = {name: padded(rows[name], 7, "right") for name in DIMS}
     table["text_bert"] = piece_rows([each[0] for each in lengths], 7)
     table |= {"audio_lengths": [each[1] for each in lengths], "vision_lengths": [each[2] for each in lengths]}
     table["regression_labels"] = rng.uniform(-3, 3, len(lengths))
-    file = write(tmp_path_factory.mktemp("mmsa") / "x.pkl", {"train": table})
+    file = write_pickle(tmp_path_factory.mktemp("mmsa") / "x.pkl", {"train": table})
     (block,) = FORMAT.open(file).blocks(list(DIMS))
     for name in DIMS:
         assert_rows(block.modalities[name], rows[name])

@@ -2,34 +2,17 @@
 
 from __future__ import annotations
 
-import pickle
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from padded_tables import DIMS, SPLITS, assert_rows, frames, padded
+from pickle_files import write_pickle
 
 from comodal.contracts import InputError
 from comodal.data.assemble import assemble
 from comodal.data.checks import check
 from comodal.data.formats.mult import FORMAT
-
-DIMS = {"text": 4, "audio": 2, "vision": 3}
-SPLITS = {"train": 6, "valid": 3, "test": 4}
-
-
-def padded(rows, steps, side="left"):
-    """Padding on a side, as a plain loop."""
-    out = np.zeros((len(rows), steps, rows[0].shape[1]), dtype=np.float32)
-    for i, row in enumerate(rows):
-        shift = steps - len(row) if side == "left" else 0
-        for j, frame in enumerate(row):
-            out[i, shift + j] = frame
-    return out
-
-
-def frames(rng, lengths, dim):
-    return [np.round(rng.uniform(1, 2, size=(length, dim)), 3).astype(np.float32) for length in lengths]
 
 
 def build(*, aligned, side="left", seed=0):
@@ -47,26 +30,16 @@ def build(*, aligned, side="left", seed=0):
     return content, expected
 
 
-def write(path, content, protocol=2):
-    path.write_bytes(pickle.dumps(content, protocol=protocol))
-    return path
-
-
 @pytest.fixture
 def file(tmp_path):
     return tmp_path / "any_name.bin"
-
-
-def assert_rows(array, rows):
-    assert array.lengths.tolist() == [len(row) for row in rows]
-    np.testing.assert_array_equal(array.values, np.concatenate(rows))
 
 
 @pytest.mark.parametrize("aligned", [True, False])
 @pytest.mark.parametrize("side", ["left", "right"])
 def test_values_come_back_without_padding(file, aligned, side):
     content, expected = build(aligned=aligned, side=side)
-    write(file, content)
+    write_pickle(file, content)
     assert FORMAT.recognises(file)
     source = FORMAT.open(file)
     assert list(source.dims.items()) == list(DIMS.items())
@@ -92,7 +65,7 @@ def test_one_aligned_modality_alone_keeps_the_common_span(file):
     content, expected = build(aligned=True)
     lost = content["train"]["audio"]
     lost[:, :6] = 0
-    block = next(FORMAT.open(write(file, content)).blocks(["audio"]))
+    block = next(FORMAT.open(write_pickle(file, content)).blocks(["audio"]))
     assert block.modalities["audio"].lengths.tolist() == [len(row) for row in expected["train"]["text"]]
 
 
@@ -100,7 +73,7 @@ def test_the_side_is_that_of_the_file_not_of_a_split(file):
     content, expected = build(aligned=False)
     content["test"]["audio"][:, -2:] = 0
     content["test"]["audio"][:, :-2] = 1
-    block = list(FORMAT.open(write(file, content)).blocks(["audio"]))[2]
+    block = list(FORMAT.open(write_pickle(file, content)).blocks(["audio"]))[2]
     assert block.modalities["audio"].lengths.tolist() == [10] * 4
     assert expected
 
@@ -118,7 +91,7 @@ def test_bare_video_ids_are_numbered_by_start(file):
         ]
     )
     del content["valid"], content["test"]
-    block = next(FORMAT.open(write(file, content)).blocks(["text"]))
+    block = next(FORMAT.open(write_pickle(file, content)).blocks(["text"]))
     assert block.id.tolist() == ["v_1", "w_12_0", "v_0", "w_12_1", "v_2", "u_0"]
     assert block.group.tolist() == ["v", "w_12", "v", "w_12", "v", "u"]
     assert block.normalised["ids that name a video alone were numbered within their video"] == 6
@@ -142,7 +115,7 @@ def test_ids_of_every_scheme(file, ids, first, group):
         del content["train"]["id"]
     else:
         content["train"]["id"] = ids
-    block = next(FORMAT.open(write(file, content)).blocks(["text"]))
+    block = next(FORMAT.open(write_pickle(file, content)).blocks(["text"]))
     assert (block.id[0], block.group[0]) == (first, group)
     assert len(set(block.id.tolist())) == 6
     assert set(block.columns) == {"split"}
@@ -158,7 +131,7 @@ def test_other_names_lists_bytes_and_mosei_labels(file):
         key.encode(): {names.get(name, name): value.tolist() for name, value in table.items()}
         for key, table in (("train", content["train"]), ("dev", content["valid"]), ("test", content["test"]))
     }
-    blocks = list(FORMAT.open(write(file, old)).blocks(list(DIMS)))
+    blocks = list(FORMAT.open(write_pickle(file, old)).blocks(list(DIMS)))
     for block, rows in zip(blocks, expected.values(), strict=True):
         for name in DIMS:
             assert_rows(block.modalities[name], rows[name])
@@ -172,7 +145,7 @@ def test_two_modalities_vectors_and_not_finite_values(file):
     values[1] = [np.nan, -np.inf, 0]
     values[2] = 0
     table = {"text": values, "audio": rng.normal(size=(4, 5, 2)), "labels": np.zeros(4)}
-    source = FORMAT.open(write(file, {"train": table}))
+    source = FORMAT.open(write_pickle(file, {"train": table}))
     block = next(source.blocks(["text", "audio"]))
     assert source.dims == {"text": 3, "audio": 2}
     assert block.modalities["text"].lengths.tolist() == [1, 1, 0, 1]
@@ -205,7 +178,7 @@ def test_bad_values_name_file_split_and_key(file, key, value, message):
     else:
         content["test"][key] = value(content["test"][key])
     with pytest.raises(InputError, match=message) as caught:
-        list(FORMAT.open(write(file, content)).blocks(list(DIMS)))
+        list(FORMAT.open(write_pickle(file, content)).blocks(list(DIMS)))
     assert "\n" not in str(caught.value)
     assert "any_name.bin" in str(caught.value)
 
@@ -214,16 +187,16 @@ def test_a_few_bytes_that_stand_for_very_many_numbers_are_refused(file):
     rows = [0.0] * 1000
     content = {"train": {"text": [[rows] * 1000] * 1000, "labels": [0.0] * 1000}}
     with pytest.raises(InputError, match=r"any_name.bin, train/text: .*the same rows are repeated|any_name.bin: "):
-        FORMAT.open(write(file, content))
+        FORMAT.open(write_pickle(file, content))
 
 
 def test_no_utterance_and_no_feature(file):
     with pytest.raises(InputError, match="holds no utterance"):
-        FORMAT.open(write(file, {"train": {"text": [], "labels": []}}))
+        FORMAT.open(write_pickle(file, {"train": {"text": [], "labels": []}}))
     with pytest.raises(InputError, match="not a pickle file"):
         FORMAT.open(file.with_name("nowhere"))
-    assert not FORMAT.recognises(write(file, {"train": {"glove": [], "labels": [1]}}))
-    assert not FORMAT.recognises(write(file, {"train": {"text": [], "regression_labels": [1]}}))
+    assert not FORMAT.recognises(write_pickle(file, {"train": {"glove": [], "labels": [1]}}))
+    assert not FORMAT.recognises(write_pickle(file, {"train": {"text": [], "regression_labels": [1]}}))
 
 
 @settings(max_examples=25, deadline=None)
@@ -239,7 +212,7 @@ def test_round_trip(tmp_path_factory, lengths, side, protocol):
     rows = {name: frames(rng, [each[k] for each in lengths], dim) for k, (name, dim) in enumerate(DIMS.items())}
     table = {name: padded(rows[name], 7 + k, side) for k, name in enumerate(DIMS)}
     table["labels"] = rng.uniform(-3, 3, (len(lengths), 1, 1))
-    file = write(tmp_path_factory.mktemp("mult") / "x.pkl", {"train": table}, protocol)
+    file = write_pickle(tmp_path_factory.mktemp("mult") / "x.pkl", {"train": table}, protocol)
     (block,) = FORMAT.open(file).blocks(list(DIMS))
     for name in DIMS:
         assert_rows(block.modalities[name], rows[name])

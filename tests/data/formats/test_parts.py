@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from comodal.contracts import InputError
-from comodal.data.formats.parts import Part, agreed, blocks_of, dims_of
+from comodal.data.formats.ids import Identified
+from comodal.data.formats.parts import Part, agreed, blocks_of, dims_of, part_of, source_of
+from comodal.data.formats.tables import Table
 from comodal.data.ragged import RaggedArray
 
 
@@ -82,3 +84,18 @@ def test_columns_that_some_split_lacks_are_left_out_and_transcripts_filled():
     assert second.transcript.tolist() == ["", ""]
     assert agreed([part()])[0].transcript is None
     assert agreed([]) == []
+
+
+def test_a_table_becomes_a_part_and_parts_a_source():
+    table = Table("test", "f, test", {"x": [[1.0], [2.0]], "y": [0, 1]}, np.float32([0, 1]), {"labels": 2})
+    names = Identified(np.array(["a_1", "b_1"]), np.array(["a", "b"]), {"ids": 1})
+    made = part_of(table, names, {"audio": "x", "vision": "z"})
+    assert (made.split, made.where, made.dims) == ("test", "f, test", {"audio": 1})
+    assert made.normalised == {"ids": 1, "labels": 2}
+    source = source_of(
+        Path("f"), [part(padded={"audio": np.ones((2, 1, 1))}), made], family="x", aligned=True, facts={}
+    )
+    assert (source.dims, source.n_utterances, source.files) == ({"audio": 1}, 4, (Path("f"),))
+    assert [block.columns["split"][0] for block in source.blocks(["audio"])] == ["train", "test"]
+    with pytest.raises(InputError, match="f, test: features a frame are"):
+        source_of(Path("f"), [part(), made], family="x", aligned=True, facts={})

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from comodal.data.formats.ids import Identified, identify_splits
+from comodal.data.formats.ids import identify_splits
 from comodal.data.formats.interface import Format, Source
 from comodal.data.formats.mmsa import OWN_KEYS as MMSA_KEYS
 from comodal.data.formats.mult import OWN_KEYS as MULT_KEYS
-from comodal.data.formats.parts import DIVISIONS, Part, agreed, blocks_of, dims_of
+from comodal.data.formats.parts import agreed, part_of, source_of
 from comodal.data.formats.pickled import memory_needed, peek, take
-from comodal.data.formats.tables import Table, features, ids, not_read, table_keys, tables
+from comodal.data.formats.tables import ids, not_read, table_keys, tables
 
 __all__ = ["FORMAT"]
 
@@ -35,30 +35,9 @@ def open_source(path: Path) -> Source:
     """
     found = tables(take(path), path, labels=_LABELS)
     names = identify_splits({table.split: ids(table) for table in found}, where=f"{path}, id")
-    parts = agreed([_part(table, names[table.split]) for table in found])
-    dims = dims_of(parts, path)
-    return Source(
-        path=path,
-        format=FORMAT.name,
-        dims=dims,
-        divisions=DIVISIONS,
-        blocks=lambda features: blocks_of(parts, features, aligned=False),
-        n_utterances=sum(map(len, parts)),
-        files=(path,),
-        facts={"memory": memory_needed(path), **not_read(found, {_LABELS, "id", *_KEYS.values()})},
-    )
-
-
-def _part(table: Table, names: Identified) -> Part:
-    return Part(
-        split=table.split,
-        where=table.where,
-        id=names.id,
-        group=names.group,
-        target=table.target,
-        padded=features(table, _KEYS),
-        normalised={**names.normalised, **table.normalised},
-    )
+    parts = agreed([part_of(table, names[table.split], _KEYS) for table in found])
+    facts = {"memory": memory_needed(path), **not_read(found, {_LABELS, "id", *_KEYS.values()})}
+    return source_of(path, parts, family=FORMAT.name, aligned=False, facts=facts)
 
 
 FORMAT = Format(

@@ -22,9 +22,9 @@ from comodal.data.formats.labels import sentiment
 from comodal.data.formats.names import MODALITIES
 from comodal.data.formats.numeric import numeric
 from comodal.data.formats.padding import real_frames, within
-from comodal.data.formats.parts import DIVISIONS, Part, agreed, blocks_of, dims_of
+from comodal.data.formats.parts import Part, agreed, part_of, source_of
 from comodal.data.formats.pickled import memory_needed, peek, take
-from comodal.data.formats.tables import Table, features, ids, not_read, require_rows, table_keys, tables
+from comodal.data.formats.tables import Table, ids, not_read, require_rows, table_keys, tables
 from comodal.data.formats.texts import transcripts
 from comodal.data.ragged import RaggedArray
 
@@ -55,23 +55,17 @@ def open_source(path: Path) -> Source:
     parts = [_part(table, names[table.split]) for table in found]
     aligned = all(_is_aligned(part) for part in parts)
     parts = agreed([_cut_at_mask(part, table, aligned=aligned) for part, table in zip(parts, found, strict=True)])
-    dims = dims_of(parts, path)
-    return Source(
-        path=path,
-        format=FORMAT.name,
-        dims=dims,
-        divisions=DIVISIONS,
-        blocks=lambda features: blocks_of(parts, features, aligned=aligned),
-        n_utterances=sum(map(len, parts)),
+    facts = {
+        "alignment": "aligned by word pieces, with [CLS] and [SEP]" if aligned else "unaligned",
+        "memory": memory_needed(path),
+        **not_read(found, _READ),
+    }
+    source = source_of(path, parts, family=FORMAT.name, aligned=aligned, facts=facts)
+    return replace(
+        source,
         # SIMS labels each modality too, and from -1 to 1.
-        label_range=(-1.0, 1.0) if set(_ONE_MODALITY) & set(parts[0].columns) else (-3.0, 3.0),
-        defaults=tuple(name for name in MODALITIES if name in dims),
-        files=(path,),
-        facts={
-            "alignment": "aligned by word pieces, with [CLS] and [SEP]" if aligned else "unaligned",
-            "memory": memory_needed(path),
-            **not_read(found, _READ),
-        },
+        label_range=(-1.0, 1.0) if set(_ONE_MODALITY) & set(parts[0].columns) else source.label_range,
+        defaults=tuple(name for name in MODALITIES if name in source.dims),
     )
 
 
@@ -85,17 +79,13 @@ def _part(table: Table, names: Identified) -> Part:
     transcript, spaces = None, dict[str, int]()
     if "raw_text" in table.content:
         transcript, spaces = transcripts(require_rows(table, "raw_text"), where=f"{where}/raw_text")
-    return Part(
-        split=table.split,
-        where=table.where,
-        id=names.id,
-        group=names.group,
-        target=table.target,
-        padded=features(table, {name: name for name in MODALITIES}),
+    part = part_of(table, names, {name: name for name in MODALITIES})
+    return replace(
+        part,
         lengths={name: table.content[key] for name, key in _LENGTHS.items() if key in table.content},
         columns=columns,
         transcript=transcript,
-        normalised={**names.normalised, **table.normalised, **spaces},
+        normalised={**part.normalised, **spaces},
     )
 
 

@@ -85,6 +85,7 @@ def recognises(path: Path) -> bool:
             return False
         with zipfile.ZipFile(file) as archive:
             members = set(archive.namelist())
+    # NotImplementedError is what zipfile says of a version or an encryption that it does not know.
     except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile):
         return file.name == _FILE
     return {f"{name}.npy" for name in _REQUIRED} <= members

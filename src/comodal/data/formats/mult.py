@@ -9,6 +9,7 @@ Axis legend: N utterances, T padded frames.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,9 @@ from comodal.data.formats.ids import Identified, identify_splits
 from comodal.data.formats.interface import Format, Source
 from comodal.data.formats.mmsa import OWN_KEYS as MMSA_KEYS
 from comodal.data.formats.names import MODALITIES, canonical_modality
-from comodal.data.formats.parts import DIVISIONS, Part, agreed, blocks_of, dims_of
+from comodal.data.formats.parts import Part, agreed, part_of, source_of
 from comodal.data.formats.pickled import memory_needed, peek, take
-from comodal.data.formats.tables import Table, features, ids, not_read, table_keys, tables
+from comodal.data.formats.tables import Table, ids, not_read, table_keys, tables
 from comodal.data.formats.texts import as_text
 
 __all__ = ["FORMAT", "OWN_KEYS"]
@@ -53,22 +54,13 @@ def open_source(path: Path) -> Source:
         order={split: each[:, 0].tolist() for split, each in times.items()} if timed else None,
     )
     parts = agreed([_part(table, names[table.split], times[table.split]) for table in found])
-    dims = dims_of(parts, path)
     aligned = all(_is_aligned(part) for part in parts)
-    return Source(
-        path=path,
-        format=FORMAT.name,
-        dims=dims,
-        divisions=DIVISIONS,
-        blocks=lambda features: blocks_of(parts, features, aligned=aligned),
-        n_utterances=sum(map(len, parts)),
-        files=(path,),
-        facts={
-            "alignment": "aligned by words" if aligned else "unaligned",
-            "memory": memory_needed(path),
-            **not_read(found, {_LABELS, "id", *OWN_KEYS}),
-        },
-    )
+    facts = {
+        "alignment": "aligned by words" if aligned else "unaligned",
+        "memory": memory_needed(path),
+        **not_read(found, {_LABELS, "id", *OWN_KEYS}),
+    }
+    return source_of(path, parts, family=FORMAT.name, aligned=aligned, facts=facts)
 
 
 def _times(table: Table) -> NDArray[np.float64]:
@@ -102,16 +94,8 @@ def _modalities(table: Table) -> dict[str, str]:
 
 
 def _part(table: Table, names: Identified, times: NDArray[np.float64]) -> Part:
-    return Part(
-        split=table.split,
-        where=table.where,
-        id=names.id,
-        group=names.group,
-        target=table.target,
-        padded=features(table, _modalities(table)),
-        columns={name: times[:, k] for k, name in enumerate(_TIMES)} if len(times) else {},
-        normalised={**names.normalised, **table.normalised},
-    )
+    part = part_of(table, names, _modalities(table))
+    return replace(part, columns={name: times[:, k] for k, name in enumerate(_TIMES)}) if len(times) else part
 
 
 def _is_aligned(part: Part) -> bool:

@@ -14,12 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from comodal.contracts import InputError
-from comodal.data.formats.interface import Block, Division
+from comodal.data.formats.ids import Identified
+from comodal.data.formats.interface import Block, Division, Source
 from comodal.data.formats.names import in_order
 from comodal.data.formats.padding import Side, padding_side, real_frames, unpad, unpad_aligned
+from comodal.data.formats.tables import Table, features
 from comodal.data.ragged import RaggedArray
 
-__all__ = ["DIVISIONS", "Part", "agreed", "blocks_of", "dims_of"]
+__all__ = ["DIVISIONS", "Part", "agreed", "blocks_of", "dims_of", "part_of", "source_of"]
 
 DIVISIONS = {"split": Division("split")}
 """The one partition of a file with a table a split."""
@@ -64,6 +66,53 @@ class Part:
         found = {name: int(frames.shape[2]) for name, frames in self.padded.items()}
         found |= {name: array.dim for name, array in self.cut.items()}
         return {name: found[name] for name in in_order(list(found))}
+
+
+def part_of(table: Table, names: Identified, keys: Mapping[str, str]) -> Part:
+    """A table with its utterances named and its features read.
+
+    Args:
+        table: the split.
+        names: ids and groups of its utterances.
+        keys: name of the features to their key; one that the split does not have is left out.
+
+    Raises:
+        InputError: features that are no numbers, or of another number of utterances.
+    """
+    return Part(
+        split=table.split,
+        where=table.where,
+        id=names.id,
+        group=names.group,
+        target=table.target,
+        padded=features(table, keys),
+        normalised={**names.normalised, **table.normalised},
+    )
+
+
+def source_of(path: Path, parts: Sequence[Part], *, family: str, aligned: bool, facts: Mapping[str, str]) -> Source:
+    """A file whose splits are read; padding is cut when blocks are asked for.
+
+    Args:
+        path: of the file.
+        parts: its splits, as :func:`agreed` makes them.
+        family: name of the file family.
+        aligned: whether all padded features share one span.
+        facts: what else is worth telling of it.
+
+    Raises:
+        InputError: there is no utterance or no feature, or splits differ in their features.
+    """
+    return Source(
+        path=path,
+        format=family,
+        dims=dims_of(parts, path),
+        divisions=DIVISIONS,
+        blocks=lambda names: blocks_of(parts, names, aligned=aligned),
+        n_utterances=sum(map(len, parts)),
+        files=(path,),
+        facts=facts,
+    )
 
 
 def dims_of(parts: Sequence[Part], path: Path) -> dict[str, int]:

@@ -16,7 +16,7 @@ from comodal.data.formats.names import canonical_modality, in_order
 from comodal.data.formats.table_file import header, read_table
 from comodal.data.formats.table_utterances import LABELS, Utterances, utterances_of
 
-__all__ = ["FORMAT", "open_source", "recognises"]
+__all__ = ["FORMAT", "is_unlabelled", "open_source", "open_unlabelled", "recognises"]
 
 _TABLES = ("utterances.csv", "utterances.parquet")
 _FEATURES = (".npz", ".safetensors")
@@ -49,7 +49,34 @@ def open_source(path: Path) -> Source:
         InputError: the table lacks id or label, a cell cannot be read, there are no features, or they do not fit.
     """
     file = _table_in(path)
-    utterances = utterances_of(file, read_table(file))
+    return _source(path, file, utterances_of(file, read_table(file)))
+
+
+def is_unlabelled(path: Path) -> bool:
+    """A table with ids and no label, or a folder that has one: nothing to train on, but something to predict."""
+    try:
+        names = set(header(_table_in(path)))
+    except (OSError, InputError):
+        return False
+    return "id" in names and not names & set(LABELS)
+
+
+def open_unlabelled(path: Path) -> Source:
+    """As :func:`open_source`, of a table without labels: every label is NaN.
+
+    Args:
+        path: what :func:`is_unlabelled` took.
+
+    Raises:
+        InputError: a cell cannot be read, there are no features, or they do not fit.
+    """
+    file = _table_in(path)
+    table = read_table(file)
+    label = np.full(len(table.lines), np.nan, dtype=np.float32)
+    return _source(path, file, utterances_of(file, replace(table, columns={**table.columns, LABELS[0]: label})))
+
+
+def _source(path: Path, file: Path, utterances: Utterances) -> Source:
     names = _feature_files(file)
     features = {name: open_features(names[name], utterances.written) for name in in_order(list(names))}
     low, high = label_range = _label_range(utterances.block.target)

@@ -60,11 +60,12 @@ def header(path: Path) -> list[str]:
         if is_parquet(path):
             import pyarrow.parquet as pq  # noqa: PLC0415 - keeps `import comodal` light
 
-            return [_clean(name) for name in pq.read_schema(path).names]
+            with _arrow_errors(path):
+                return [_clean(name) for name in pq.read_schema(path).names]
         with path.open("rb") as handle:
             first = handle.read(_HEAD).decode("utf-8-sig", "ignore").partition("\n")[0]
         return [] if "\0" in first else [_clean(name.strip(' \r"')) for name in re.split("[,;\t]", first)]
-    except (OSError, ValueError, TypeError, KeyError, NotImplementedError):
+    except (OSError, ValueError):  # an InputError is a ValueError
         return []
 
 
@@ -200,12 +201,15 @@ def _check_separator(path: Path, names: Sequence[str]) -> None:
 
 @contextmanager
 def _arrow_errors(path: Path) -> Iterator[None]:
+    """Whatever Arrow raises on damaged files, as one error."""
+    import pyarrow as pa  # noqa: PLC0415
+
     try:
         yield
     except InputError:
         raise
-    # Arrow's own errors are subclasses of these.
-    except (OSError, ValueError, TypeError, LookupError, RuntimeError, NotImplementedError, MemoryError) as error:
+    # Not all of Arrow's errors are of its own class: its OSError and what its Python code raises are not.
+    except (pa.ArrowException, OSError, ValueError, TypeError, LookupError, RuntimeError, MemoryError) as error:
         raise InputError(f"{path}: a damaged Parquet file ({_line(error)}); write or get it again") from error
 
 

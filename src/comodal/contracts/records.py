@@ -1,0 +1,92 @@
+"""Plain values, as JSON gives them, back to the nouns they were: the way there is :func:`dataclasses.asdict`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar
+
+from comodal.contracts.errors import InputError
+from comodal.contracts.explanation import Attribution, PairingScore
+from comodal.contracts.robustness import RobustnessRow
+from comodal.contracts.tables import ComparisonRow
+
+__all__ = ["attribution", "comparison_row", "pairing_score", "restored", "robustness_row"]
+
+Record = Mapping[str, Any]
+Noun = TypeVar("Noun")
+
+
+def restored(make: Callable[[Record], Noun], records: Iterable[Any], *, where: str) -> tuple[Noun, ...]:
+    """Every record as what it was.
+
+    Args:
+        make: one of the functions below.
+        records: objects of plain values.
+        where: file they were read from, for the message.
+
+    Raises:
+        InputError: a record is none of that kind.
+
+    Example:
+        >>> restored(comparison_row, [{"fusion": "early"}], where="summary.json")
+        Traceback (most recent call last):
+        comodal.contracts.InputError: summary.json: entry 1 is no comparison row (...); run the command that ...
+    """
+    made = []
+    for number, record in enumerate(records, start=1):
+        try:
+            made.append(make(record))
+        except (TypeError, KeyError, ValueError, AttributeError) as error:
+            kind = make.__name__.replace("_", " ")
+            raise InputError(
+                f"{where}: entry {number} is no {kind} ({error}); run the command that wrote it again"
+            ) from error
+    return tuple(made)
+
+
+def comparison_row(record: Record) -> ComparisonRow:
+    """One row of a comparison.
+
+    >>> from dataclasses import asdict
+    >>> row = ComparisonRow("early", "none", 0.0, "mae", 0.8, None, None, None, None, None, 1, 0, 1.0)
+    >>> comparison_row(asdict(row)) == row
+    True
+    """
+    return ComparisonRow(**record)
+
+
+def robustness_row(record: Record) -> RobustnessRow:
+    """One row of a robustness table; its comparison row lies below ``row``.
+
+    >>> from dataclasses import asdict
+    >>> row = ComparisonRow("early", "none", 0.0, "mae", 0.8, None, None, None, None, None, 1, 0, 1.0)
+    >>> there = RobustnessRow("curve", "noise:audio=0.5", "audio", "noise", 0.5, row)
+    >>> robustness_row(asdict(there)) == there
+    True
+    """
+    return RobustnessRow(**{**record, "row": comparison_row(record["row"])})
+
+
+def attribution(record: Record) -> Attribution:
+    """What moved one prediction; JSON has lists where this has tuples.
+
+    >>> import json
+    >>> from dataclasses import asdict
+    >>> moved = Attribution("v_1", "text", 0.5, (0.2, 0.3), ("so", "good"), ((3, 0.4),))
+    >>> attribution(json.loads(json.dumps(asdict(moved)))) == moved
+    True
+    """
+    features = tuple((int(number), float(value)) for number, value in record["features"])
+    listed = {"frames": tuple(record["frames"]), "words": tuple(record["words"]), "features": features}
+    return Attribution(**{**record, **listed})
+
+
+def pairing_score(record: Record) -> PairingScore:
+    """How well a score finds broken pairs.
+
+    >>> from dataclasses import asdict
+    >>> found = PairingScore("critic", "broken pairs", "text", 0.9, 0.8, 0.95, 0.9, 0.8, 0.95, 10, 20)
+    >>> pairing_score(asdict(found)) == found
+    True
+    """
+    return PairingScore(**record)

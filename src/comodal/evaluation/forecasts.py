@@ -1,0 +1,123 @@
+"""Predictions on new utterances, as a table: what `comodal predict` writes.
+
+Axis legend: N utterances, K folds.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from comodal.contracts import InputError
+from comodal.whole_file import write_whole
+
+__all__ = ["Forecasts", "require_new_table"]
+
+
+@dataclass(frozen=True, eq=False)
+class Forecasts:
+    """What a model says of utterances whose labels it need not know.
+
+    Attributes:
+        id: ``(N,)`` as the source has them.
+        prediction: ``(N,)`` mean over the folds.
+        prediction_std: ``(N,)`` sample standard deviation over the folds, NaN where there is one fold.
+        critic_score: ``(N,)`` the critic's score of the joint sample, mean over the folds: it ranks the utterances of
+            one table and has no unit. NaN without a critic, or where a modality is absent.
+        target: ``(N,)`` label, NaN where the source has none.
+        modalities: ``(N,)`` the modalities that the utterance has, joined by ``+``.
+        folds: ``(N, K)`` the prediction of every fold; not part of the files.
+        notes: what a reader must know, for example what was left out; not part of the files.
+    """
+
+    id: NDArray[Any]
+    prediction: NDArray[np.float32]
+    prediction_std: NDArray[np.float32]
+    critic_score: NDArray[np.float32]
+    target: NDArray[np.float32]
+    modalities: NDArray[Any]
+    folds: NDArray[np.float32]
+    notes: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.id)
+
+    def columns(self) -> dict[str, list[Any]]:
+        """Name to plain values, ``None`` for what is not known.
+
+        Example:
+            >>> one = np.array([0.5], dtype=np.float32)
+            >>> unknown = np.full(1, np.nan, dtype=np.float32)
+            >>> table = Forecasts(np.array(["a"]), one, unknown, unknown, one, np.array(["text"]), one[:, None])
+            >>> table.columns()["prediction_std"], table.columns()["target"]
+            ([None], [0.5])
+        """
+        names = [field.name for field in fields(self) if field.name not in {"folds", "notes"}]
+        return {name: [_plain(value) for value in getattr(self, name).tolist()] for name in names}
+
+    def write(self, path: str | Path, *, force: bool = False) -> None:
+        """Write as CSV, JSON (a list of objects) or Parquet, as the name ends; what is not known is left empty.
+
+        Raises:
+            InputError: another ending, or the file exists and ``force`` is not given.
+        """
+        file = require_new_table(path, force=force)
+        write_whole(file, lambda partial: _WRITERS[file.suffix.lower()](self.columns(), partial))
+
+
+def require_new_table(path: str | Path, *, force: bool = False) -> Path:
+    """Refuse a file that cannot be written, before an hour is spent on what belongs into it.
+
+    Raises:
+        InputError: an ending that is not known, or the file exists and ``force`` is not given.
+
+    Example:
+        >>> require_new_table("predictions.xls")
+        Traceback (most recent call last):
+        comodal.contracts.InputError: predictions.xls: end the name in .csv, .json or .parquet
+    """
+    file = Path(path)
+    if file.suffix.lower() not in _WRITERS:
+        raise InputError(f"{file}: end the name in .csv, .json or .parquet")
+    if file.exists() and not force:
+        raise InputError(f"{file}: exists already; give another name, or --force to overwrite it")
+    return file
+
+
+def _plain(value: Any) -> Any:
+    return None if isinstance(value, float) and not np.isfinite(value) else value
+
+
+def _write_csv(columns: dict[str, list[Any]], path: Path) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(columns)
+        writer.writerows(zip(*columns.values(), strict=True))
+
+
+def _write_json(columns: dict[str, list[Any]], path: Path) -> None:
+    rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    path.write_text(json.dumps(rows, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def _write_parquet(columns: dict[str, list[Any]], path: Path) -> None:
+    import pyarrow as pa  # noqa: PLC0415 - keeps `import comodal` light
+    import pyarrow.parquet as pq  # noqa: PLC0415
+
+    kinds = {"id": pa.string(), "modalities": pa.string()}
+    arrays = {name: pa.array(column, type=kinds.get(name, pa.float32())) for name, column in columns.items()}
+    pq.write_table(pa.table(arrays), path)
+
+
+_WRITERS: dict[str, Callable[[dict[str, list[Any]], Path], None]] = {
+    ".csv": _write_csv,
+    ".json": _write_json,
+    ".parquet": _write_parquet,
+}

@@ -1,0 +1,258 @@
+"""A trained model that predicts utterances it has never seen.
+
+Axis legend: N utterances, M modalities, K folds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from torch import nn
+
+from comodal.contracts import DatasetSpec, InputError, MultimodalBatch, PredictionTable
+from comodal.data.dataset import Dataset, Partition
+from comodal.data.inputs import of_arrays, read_inputs
+from comodal.data.ragged import RaggedArray
+from comodal.data.standardize import Standardizer
+from comodal.dependency import DependencyPenalty
+from comodal.evaluation.fitted import FittedFold
+from comodal.evaluation.forecasts import Forecasts
+from comodal.evaluation.saved_model import SavedModel, SavedPart, find_model
+from comodal.fusion import fusion_family
+from comodal.training.config import RunConfig
+from comodal.training.data import inputs, prepare_with
+from comodal.training.fit import build_model, build_penalty
+from comodal.training.weights import load_weights, restore_weights
+
+__all__ = ["Part", "Predictor", "load_model"]
+
+
+@dataclass(frozen=True)
+class Part:
+    """The model of one fold, without any data.
+
+    Attributes:
+        config: how it was trained.
+        spec: what it takes.
+        standardizer: statistics of its training part.
+        model: in evaluation mode.
+        penalty: with its critic, ``None`` for a run without a penalty.
+    """
+
+    config: RunConfig
+    spec: DatasetSpec
+    standardizer: Standardizer
+    model: nn.Module
+    penalty: DependencyPenalty | None
+
+    @classmethod
+    def load(cls, saved: SavedPart, *, name: str) -> Part:
+        """Build the network that the configuration and the statistics describe, and give it its weights.
+
+        Raises:
+            InputError: files are missing, damaged, or those of another model.
+        """
+        standardizer = Standardizer.load(saved.standardizer)
+        dims = {modality: len(mean) for modality, mean in standardizer.mean.items()}
+        spec = inputs(_nothing_said(dims, name), saved.config).spec
+        model = build_model(spec, saved.config)
+        penalty = build_penalty(model, saved.config, 1)
+        try:
+            restore_weights(model, penalty, load_weights(saved.weights))
+        except InputError as error:
+            raise InputError(f"{saved.weights}: {error}") from error
+        return cls(saved.config, spec, standardizer, model.eval(), None if penalty is None else penalty.eval())
+
+    def predict(self, dataset: Dataset) -> PredictionTable:
+        """Predictions on utterances that have the features of :attr:`standardizer`, not yet standardised."""
+        nobody = np.zeros(0, dtype=np.int64)
+        everybody = Partition("input", nobody, nobody, np.arange(len(dataset)))
+        fold = prepare_with(dataset, everybody, self.config, self.standardizer)
+        family = fusion_family(self.config.fusion).model
+        family.input_spec.require(fold.view.spec, fusion=family.__name__)
+        return FittedFold(fold, self.config, self.model, self.penalty).predict()
+
+
+class Predictor:
+    """A model of one fold or several: each predicts, and the mean is the prediction.
+
+    Args:
+        saved: where its files are.
+
+    Raises:
+        InputError: files are missing, damaged, or those of another model.
+
+    Example:
+        >>> import tempfile
+        >>> from comodal.evaluation.data_config import DataConfig
+        >>> from comodal.evaluation.experiment import train
+        >>> from comodal.training.config import TrainingConfig
+        >>> folder = tempfile.mkdtemp()
+        >>> short = RunConfig(training=TrainingConfig(max_epochs=1))
+        >>> _ = train(DataConfig(source="synthetic:redundant"), short, out=folder)
+        >>> model = load_model(folder)
+        >>> dict(model.dims)
+        {'text': 8, 'audio': 8, 'vision': 8}
+        >>> model.predict({"text": np.zeros((2, 8))}).modalities.tolist()
+        ['text', 'text']
+    """
+
+    def __init__(self, saved: SavedModel) -> None:
+        self.saved = saved
+        self.parts = tuple(Part.load(each, name=str(saved.folder)) for each in saved.parts)
+        self.spec = self.parts[0].spec
+
+    @property
+    def dims(self) -> dict[str, int]:
+        """Features a frame of each modality; a text of word pieces is read from transcripts and is left out."""
+        return {name: len(mean) for name, mean in self.parts[0].standardizer.mean.items()}
+
+    @property
+    def reads_transcripts(self) -> bool:
+        """Whether its text is the word pieces of transcripts."""
+        return self.spec.tokens is not None
+
+    def read(
+        self,
+        source: str | Path,
+        *,
+        features: Mapping[str, str] | None = None,
+        protocol: str | None = None,
+        split: str | None = None,
+    ) -> Dataset:
+        """The utterances of a source, as :func:`comodal.data.inputs.read_inputs` reads them.
+
+        Features that were chosen for training are chosen here, where the source has them by the same names.
+
+        Raises:
+            InputError: the source cannot be read.
+        """
+        usual = self.saved.data.get("features")
+        return read_inputs(source, features=features, usual=usual, protocol=protocol, split=split)
+
+    def predict(
+        self,
+        data: Dataset | MultimodalBatch | Mapping[str, Any],
+        *,
+        id: ArrayLike | None = None,  # noqa: A002 - the name the column has everywhere
+        transcript: Sequence[str] | None = None,
+        clean: bool = False,
+    ) -> Forecasts:
+        """Predict utterances, with features as they are in their file: standardising them is done here.
+
+        Args:
+            data: a data set, a batch, or modality to ``(N, d)``, ``(N, T, d)`` or a list of N arrays ``(T_i, d)``. A
+                modality that is missing is hidden; one that the model does not know is left out.
+            id: ``(N,)`` ids of arrays.
+            transcript: N texts that belong to arrays, for a language model.
+            clean: replace features that are not finite by their mean over the training part; otherwise they are an
+                error.
+
+        Raises:
+            InputError: features of another width, not finite, or none that the model knows.
+        """
+        if isinstance(data, MultimodalBatch):
+            id, data = data.id, _frames(data)  # noqa: A001
+        dataset = data if isinstance(data, Dataset) else of_arrays(data, id=id, transcript=transcript)
+        fitting, notes = self._fitting(dataset, clean=clean)
+        tables = [part.predict(fitting) for part in self.parts]
+        folds = np.stack([table.prediction for table in tables], axis=1)
+        there = self._there(fitting)
+        scores = np.stack([table.critic_score for table in tables], axis=1).mean(axis=1)
+        if not there.any(axis=1).all():
+            count = int((~there.any(axis=1)).sum())
+            notes.append(f"{count} utterances have none of the modalities: their prediction says nothing")
+        names = np.array(self.spec.modalities)
+        return Forecasts(
+            id=fitting.id,
+            prediction=folds.mean(axis=1),
+            prediction_std=folds.std(axis=1, ddof=1) if len(tables) > 1 else np.full(len(folds), np.nan, np.float32),
+            critic_score=np.where(there.all(axis=1), scores, np.nan).astype(np.float32),
+            target=fitting.target,
+            modalities=np.array(["+".join(names[row]) for row in there]),
+            folds=folds,
+            notes=tuple(notes),
+        )
+
+    def _fitting(self, dataset: Dataset, *, clean: bool) -> tuple[Dataset, list[str]]:
+        """The data set with the modalities of the model and no others, and what was done for it."""
+        where = dataset.spec.name
+        notes: list[str] = []
+        given = {name: array for name, array in dataset.modalities.items() if name in self.dims}
+        if not given and not (self.reads_transcripts and dataset.transcript is not None):
+            known = ", ".join(self.spec.modalities)
+            raise InputError(
+                f"{where}: has none of the modalities of the model ({known}); choose features (--features)"
+            )
+        if extra := [name for name in dataset.modalities if name not in self.spec.modalities]:
+            notes.append(f"{', '.join(extra)}: not known to the model, left out")
+        if missing := [name for name in self.dims if name not in given]:
+            notes.append(f"{', '.join(missing)}: not in {where}, hidden")
+        modalities = {}
+        for name, dim in self.dims.items():
+            array = given.get(name, _absent(len(dataset), dim))
+            if array.dim != dim:
+                raise InputError(
+                    f"{where}: {name} has shape (utterances, frames, {array.dim}) where the model was trained on "
+                    f"(utterances, frames, {dim}); choose the features it was trained on (--features)"
+                )
+            modalities[name], count = _finite(array, self.parts[0].standardizer.mean[name])
+            if count and not clean:
+                raise InputError(
+                    f"{where}: {count} values of {name} are NaN or infinite; clean them (--clean), which takes their "
+                    "mean over the training part"
+                )
+            if count:
+                notes.append(f"{count} values of {name} were not finite: mean of the training part")
+        return replace(dataset, partitions=()).with_features(modalities), notes
+
+    def _there(self, dataset: Dataset) -> NDArray[np.bool_]:
+        """``(N, M)`` which modalities each utterance has."""
+        lengths = {name: array.lengths > 0 for name, array in dataset.modalities.items()}
+        if self.reads_transcripts and dataset.transcript is not None:
+            lengths["text"] = np.array([bool(str(each or "").strip()) for each in dataset.transcript.tolist()])
+        return np.stack([lengths[name] for name in self.spec.modalities], axis=1)
+
+
+def load_model(folder: str | Path, *, arm: str = "", seed: int | None = None) -> Predictor:
+    """A trained model, ready to predict; the data it was trained on need not be there.
+
+    Args:
+        folder: what `comodal train`, `comodal compare` or `comodal export` wrote.
+        arm: which of a comparison, for example ``"early/kl"``.
+        seed: which run of that arm, its first when not given.
+
+    Raises:
+        InputError: no such folder, arm or seed, or damaged files.
+    """
+    return Predictor(find_model(folder, arm=arm, seed=seed))
+
+
+def _nothing_said(dims: Mapping[str, int], name: str) -> Dataset:
+    """One utterance of these modalities, to learn from what a model of them takes."""
+    return of_arrays({modality: np.zeros((1, dim)) for modality, dim in dims.items()}, transcript=["a"], name=name)
+
+
+def _absent(count: int, dim: int) -> RaggedArray:
+    return RaggedArray(np.zeros((0, dim), dtype=np.float32), np.zeros(count + 1, dtype=np.int64))
+
+
+def _finite(array: RaggedArray, mean: NDArray[np.float64]) -> tuple[RaggedArray, int]:
+    """Values that are not finite replaced by the mean of their feature, and how many there were."""
+    known = np.isfinite(array.values)
+    if known.all():
+        return array, 0
+    return array.with_values(np.where(known, array.values, mean).astype(np.float32)), int((~known).sum())
+
+
+def _frames(batch: MultimodalBatch) -> dict[str, list[NDArray[Any]]]:
+    """The real frames of a batch."""
+    return {
+        name: [values[mask].numpy(force=True) for values, mask in zip(*sequence, strict=True)]
+        for name, sequence in batch.modalities.items()
+    }

@@ -1,0 +1,199 @@
+"""What missing and corrupted modalities do to every run of a folder, and whether a penalty helps against it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from comodal.contracts import DatasetSpec, InputError, RobustnessRow
+from comodal.data.corruptions import KINDS
+from comodal.data.dataset import Dataset
+from comodal.evaluation.compare import same_utterances
+from comodal.evaluation.data_config import note_of
+from comodal.evaluation.grid import NONE, Arm
+from comodal.evaluation.robustness_rows import EvaluatedArm, evaluated_arm, robustness_rows
+from comodal.evaluation.rows import SeedRun, Setting, references
+from comodal.evaluation.runs import RunSet, open_runs
+from comodal.evaluation.scenario_predictions import ScenarioPredictions
+from comodal.evaluation.scenario_runs import ScenarioRun, run_scenarios
+from comodal.evaluation.scenarios import CLEAN, SEVERITIES, Scenario, curves, subsets
+from comodal.metrics import DEFAULT_METRICS, metrics_named
+from comodal.training.data import inputs
+
+__all__ = ["CHOICES", "RobustnessConfig", "robustness"]
+
+CHOICES = ("all", "subsets", "curves")
+_PREDICTIONS = "predictions"
+_BASELINE = "late"  # what MultiBench measures effective robustness from
+
+Progress = Callable[[str, int], Callable[[int], Any]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RobustnessConfig:
+    """What is done to the test part.
+
+    Attributes:
+        scenarios: ``subsets`` of the modalities, severity ``curves``, or ``all``; the clean test part is always there.
+        severities: points of every curve, from 0 to 1; 0 is always there.
+        kinds: of corruption; ``None`` for all that make sense for a modality.
+        modalities: which are corrupted; ``None`` for all.
+        metrics: names in :data:`comodal.metrics.METRICS`.
+
+    Raises:
+        InputError: an unknown choice, corruption or metric.
+    """
+
+    scenarios: str = "all"
+    severities: tuple[float, ...] = SEVERITIES
+    kinds: tuple[str, ...] | None = None
+    modalities: tuple[str, ...] | None = None
+    metrics: tuple[str, ...] = DEFAULT_METRICS
+
+    def __post_init__(self) -> None:
+        if self.scenarios not in CHOICES:
+            raise InputError.unknown("choice of scenarios", self.scenarios, CHOICES)
+        for kind in self.kinds or ():
+            if kind not in KINDS:
+                raise InputError.unknown("corruption", kind, KINDS)
+        metrics_named(self.metrics)
+
+    def of(self, spec: DatasetSpec) -> tuple[Scenario, ...]:
+        """The scenarios of a data set, the clean one first.
+
+        Raises:
+            InputError: a modality that does not exist, or no corruption that makes sense.
+        """
+        chosen = [] if self.scenarios == "curves" else subsets(spec.modalities)
+        if self.scenarios != "subsets":
+            options = {"severities": self.severities, "kinds": self.kinds, "modalities": self.modalities}
+            chosen += curves(spec, **options)  # type: ignore[arg-type]
+        return tuple(dict.fromkeys([Scenario(), *chosen]))
+
+
+def robustness(
+    folder: str | Path,
+    config: RobustnessConfig | None = None,
+    *,
+    out: str | Path | None = None,
+    source: str | Dataset | None = None,
+    replication: bool = False,
+    jobs: int = 1,
+    progress: Progress | None = None,
+) -> list[RobustnessRow]:
+    """Evaluate the finished runs of a folder with modalities missing and corrupted.
+
+    All runs see the same corrupted utterances. Each arm is compared with the same fusion without a penalty in the same
+    scenario, seed by seed, with the intervals of :func:`comodal.evaluation.rows.comparison_rows`; networks of a single
+    modality are shown beside them and are part of no comparison. A single run has nothing to be compared with.
+
+    Args:
+        folder: of ``comodal train`` or ``comodal compare``.
+        config: scenarios and metrics.
+        out: where the predictions are kept; below ``folder`` when not given. Interrupted, the same call goes on; those
+            of other weights are made again.
+        source: other data with the same modalities and partitions; needed for runs on a data set in memory.
+        replication: the runs of a comparison on fresh seeds instead of the first ones.
+        jobs: processes, each with one thread.
+        progress: called with a stage's name and its number of runs, gives the function that counts them.
+
+    Raises:
+        InputError: no finished run, no weights, bad options, or a modality that does not exist.
+
+    Example:
+        >>> import tempfile
+        >>> from comodal.evaluation.data_config import DataConfig
+        >>> from comodal.evaluation.experiment import train
+        >>> from comodal.training.config import RunConfig, TrainingConfig
+        >>> run = tempfile.mkdtemp()
+        >>> short = RunConfig(training=TrainingConfig(max_epochs=1))
+        >>> report = train(DataConfig(source="synthetic"), short, out=run)
+        >>> rows = robustness(run, RobustnessConfig(scenarios="subsets", metrics=("mae",)))
+        >>> [row.scenario for row in rows]
+        ['clean', 'text+audio', 'text+vision', 'audio+vision', 'text', 'audio', 'vision']
+        >>> rows[0].row.mean == report.metrics["mae"]["value"]
+        True
+    """
+    if jobs < 1 or (jobs > 1 and isinstance(source, Dataset)):
+        raise InputError(f"jobs is {jobs}: give 1 or more, and 1 for a data set in memory")
+    found = open_runs(folder, source=source, replication=replication)
+    plan = _Plan(found, config or RobustnessConfig(), Path(out or Path(folder) / "robustness") / _PREDICTIONS)
+    wanted = plan.wanted()
+    count = (progress or _no_progress)("runs in every scenario", len(wanted))
+    elsewhere = source if isinstance(source, str) else None
+    run_scenarios(found, wanted, source=elsewhere, replication=replication, jobs=jobs, advance=count)
+    return plan.rows(wanted)
+
+
+@dataclass(frozen=True)
+class _Plan:
+    found: RunSet
+    config: RobustnessConfig
+    root: Path
+
+    def wanted(self) -> list[ScenarioRun]:
+        chosen = {arm: self._scenarios(arm) for arm in self.found.arms()}
+        return [
+            ScenarioRun(run, chosen[run.arm], self.root / _name(run.arm) / f"seed-{run.seed}.parquet")
+            for run in self.found.runs
+        ]
+
+    @cached_property
+    def inputs(self) -> dict[str, Dataset]:
+        """The data as each architecture reads them."""
+        first = {run.arm.fusion: run.configs[0] for run in reversed(self.found.runs)}
+        return {fusion: inputs(self.found.dataset, config) for fusion, config in first.items()}
+
+    def _scenarios(self, arm: Arm) -> tuple[Scenario, ...]:
+        """Those of the architecture, less what a network of one modality does not notice."""
+        spec = self.inputs[arm.fusion].spec
+        every = self.config.of(spec)
+        if not arm.modality:
+            return every
+        alone = replace(spec, dims={arm.modality: spec.dims[arm.modality]})
+        return tuple(scenario for scenario in every if scenario.suits(alone))
+
+    def rows(self, wanted: Sequence[ScenarioRun]) -> list[RobustnessRow]:
+        by_setting: dict[Setting, list[ScenarioRun]] = {}
+        for each in wanted:
+            by_setting.setdefault((each.run.arm.label, each.run.arm.measure, each.run.weight), []).append(each)
+        same_utterances([ScenarioPredictions.from_parquet(runs[0].path).table(CLEAN) for runs in by_setting.values()])
+        arms = {setting: self._evaluated(runs) for setting, runs in by_setting.items()}
+        alone = len(wanted) == 1
+        others = dict.fromkeys(arms) if alone else references(arms)
+        baselines = dict.fromkeys(arms) if alone else {setting: _baseline(setting, arms) for setting in arms}
+        made = robustness_rows(arms, others, baselines, metrics=self.config.metrics)
+        return [self._noted(row) for row in made]
+
+    def _evaluated(self, runs: Sequence[ScenarioRun]) -> dict[Scenario, EvaluatedArm]:
+        kept = [(each.run.seed, ScenarioPredictions.from_parquet(each.path)) for each in runs]
+        return {scenario: self._in_scenario(kept, scenario) for scenario in runs[0].scenarios}
+
+    def _in_scenario(self, kept: Sequence[tuple[int, ScenarioPredictions]], scenario: Scenario) -> EvaluatedArm:
+        name = scenario.name
+        # No seconds: what training took stands in the table of the comparison.
+        seeds = [SeedRun(seed, each.table(name), 0.0, each.collapsed(name)) for seed, each in kept]
+        return evaluated_arm(seeds, metrics=self.config.metrics)
+
+    def _noted(self, row: RobustnessRow) -> RobustnessRow:
+        note = note_of(self.inputs[row.row.fusion.partition(":")[0]])
+        joined = "; ".join(part for part in (row.row.note, note) if part)
+        return replace(row, row=replace(row.row, note=joined))
+
+
+def _name(arm: Arm) -> str:
+    return f"{arm.label.replace(':', '-')}-{arm.measure}"
+
+
+def _baseline(setting: Setting, arms: Mapping[Setting, Any]) -> Setting:
+    """Late fusion without a penalty where there is one, else the setting's own fusion without a penalty."""
+    fusion = setting[0].partition(":")[0]
+    return next(other for wanted in (_BASELINE, fusion) for other in arms if other[:2] == (wanted, NONE))
+
+
+def _no_progress(stage: str, total: int) -> Callable[[int], Any]:
+    del stage, total
+    return lambda count: None  # noqa: ARG005 - counts for nobody

@@ -1,0 +1,133 @@
+"""The files of a trained model, one part a fold: in a run folder, a comparison, or a folder that was exported."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from comodal.contracts import InputError
+from comodal.evaluation.fitted import STANDARDIZER, WEIGHTS
+from comodal.evaluation.runs import SavedRun, find_runs
+from comodal.training.config import RunConfig
+from comodal.training.run_folder import read_config, read_json
+
+__all__ = [
+    "BACKBONE",
+    "EXPORTED_WEIGHTS",
+    "KIND",
+    "MODEL_FILE",
+    "SavedModel",
+    "SavedPart",
+    "choose_run",
+    "find_model",
+    "is_exported",
+]
+
+KIND = "comodal model"
+MODEL_FILE = "config.json"
+"""What says that a folder is an exported model, and what is in it."""
+EXPORTED_WEIGHTS = "model.safetensors"
+BACKBONE = "backbone"
+"""Folder of a language model's own files in an exported model."""
+
+
+@dataclass(frozen=True)
+class SavedPart:
+    """The model of one fold.
+
+    Attributes:
+        config: how it was trained.
+        weights: file of the model's weights, and its critic's.
+        standardizer: file of the statistics of its training part.
+    """
+
+    config: RunConfig
+    weights: Path
+    standardizer: Path
+
+
+@dataclass(frozen=True)
+class SavedModel:
+    """A trained model on disk.
+
+    Attributes:
+        folder: where it was found.
+        parts: one a fold.
+        data: what it was trained on: ``source``, and ``features`` and ``protocol`` where they were chosen.
+    """
+
+    folder: Path
+    parts: tuple[SavedPart, ...]
+    data: Mapping[str, Any]
+
+
+def find_model(folder: str | Path, *, arm: str = "", seed: int | None = None) -> SavedModel:
+    """The files of a model; the data it was trained on need not be there.
+
+    Args:
+        folder: what `comodal train`, `comodal compare` or `comodal export` wrote.
+        arm: which of a comparison, for example ``"early/kl"``.
+        seed: which run of that arm, its first when not given.
+
+    Raises:
+        InputError: no such folder, no run whose weights were kept, or an arm or seed that it does not have.
+    """
+    path = Path(folder)
+    if is_exported(path):
+        if arm or seed is not None:
+            raise InputError(f"{path}: an exported model is one run; leave the arm and the seed out")
+        return _exported(path)
+    run = choose_run(path, arm=arm, seed=seed)
+    parts = [
+        SavedPart(config, place / WEIGHTS, place / STANDARDIZER)
+        for config, place in zip(run.configs, run.folders, strict=True)
+    ]
+    return SavedModel(path, tuple(parts), read_config(path)["data"])
+
+
+def is_exported(folder: Path) -> bool:
+    """Whether `comodal export` wrote a folder."""
+    file = folder / MODEL_FILE
+    return file.is_file() and KIND in file.read_text(encoding="utf-8", errors="replace")[:200]
+
+
+def choose_run(folder: Path, *, arm: str = "", seed: int | None = None) -> SavedRun:
+    """One run of a folder.
+
+    Raises:
+        InputError: there are several arms and none is named, or there is no such arm or seed.
+    """
+    runs = [run for run in find_runs(folder) if run.has_weights]
+    if not runs:
+        raise InputError(f"{folder}: no finished run kept its weights; train again (a comparison: no --no-weights)")
+    arms = list(dict.fromkeys(_name(run) for run in runs))
+    if not arm and len(arms) > 1:
+        raise InputError(f"{folder}: a comparison of {len(arms)} arms; choose one: --arm {' or '.join(arms)}")
+    if arm and arm not in arms:
+        raise InputError.unknown("arm", arm, arms, where=str(folder))
+    seeds = {run.seed: run for run in runs if _name(run) == (arm or arms[0])}
+    if seed is not None and seed not in seeds:
+        raise InputError.unknown("seed", seed, seeds, where=f"{folder}, {arm or arms[0]}")
+    return seeds[next(iter(seeds)) if seed is None else seed]
+
+
+def _name(run: SavedRun) -> str:
+    return f"{run.arm.label}/{run.arm.measure}"
+
+
+def _exported(path: Path) -> SavedModel:
+    kept = read_json(path / MODEL_FILE)
+    try:
+        parts = tuple(_part(path, each["folder"], each["config"]) for each in kept["folds"])
+        return SavedModel(path, parts, kept["data"])
+    except (KeyError, TypeError) as error:
+        raise InputError(f"{path / MODEL_FILE}: lacks {error}; export the run again") from error
+
+
+def _part(path: Path, name: str, config: dict[str, Any]) -> SavedPart:
+    options = config["fusion_config"]
+    if options.get("backbone") == BACKBONE:  # its files travel with the model
+        config = {**config, "fusion_config": {**options, "backbone": str(path / BACKBONE)}}
+    return SavedPart(RunConfig.from_dict(config), path / name / EXPORTED_WEIGHTS, path / name / STANDARDIZER)

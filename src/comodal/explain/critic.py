@@ -1,0 +1,216 @@
+"""A critic as explanations use it: pointwise dependency of any tuples of representations, with its unit.
+
+Axis legend: N utterances, k tuples, M views, d_m width of view m.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from comodal.contracts import InputError
+from comodal.dependency.calibration import calibrate
+from comodal.dependency.catalog import MeasureSpec, measure_spec
+from comodal.dependency.critics import Critic
+from comodal.dependency.estimation import EstimationConfig
+from comodal.dependency.fitted_critic import aligned_rows, broken_rows, fitted_critic
+from comodal.dependency.fitting import FitConfig, score_tuples
+from comodal.dependency.log_ratio import LOG_RATIO_FORMS
+from comodal.dependency.samples import checked_views
+from comodal.dependency.scaling import SCALINGS
+from comodal.evaluation.fitted import FittedFold
+from comodal.explain.representations import represent
+
+__all__ = ["FITTED", "NATS", "RANK", "TRAINED", "PointwiseCritic", "fit_afterwards", "from_penalty"]
+
+NATS, RANK = "nats", "rank"
+TRAINED, FITTED = "trained with the model", "fitted afterwards"
+# A few hundred utterances stop early: more steps find the same weights.
+FIT = EstimationConfig(validation_tuples=20_000, fit=FitConfig(steps=500, checks=20))
+UNCONFIRMED = "no dependency that validation utterances confirm"
+
+
+@dataclass(frozen=True, eq=False)
+class PointwiseCritic:
+    """How dependent the views of a tuple are, the log density ratio of joint to product of marginals.
+
+    Attributes:
+        names: the views, in order.
+        measure: whose critic it is.
+        unit: ``"nats"``, or ``"rank"`` where only the order means anything.
+        origin: :data:`TRAINED` or :data:`FITTED`.
+        between: what the views are, ``"modalities"`` or ``"fusion"``; see :func:`comodal.dependency.variables`.
+        scale: views by name to those the critic sees, in order, each row by itself.
+        critic: scores them.
+        log_ratio: scores ``(k,)`` to pointwise dependency ``(k,)``, a shift or another increasing function.
+        warnings: what a reader must know.
+    """
+
+    names: tuple[str, ...]
+    measure: str
+    unit: str
+    origin: str
+    between: str
+    scale: Callable[[Mapping[str, Tensor]], list[Tensor]]
+    critic: Critic
+    log_ratio: Callable[[Tensor], Tensor]
+    warnings: tuple[str, ...] = ()
+
+    def __call__(self, views: Mapping[str, Any]) -> Tensor:
+        """Pointwise dependency ``(N,)`` of utterances, from ``(N, d_m)`` a view; low where they disagree.
+
+        Raises:
+            InputError: views of other names or widths.
+        """
+        scaled = self.prepare(views)
+        return self.of_rows(scaled, aligned_rows(scaled))
+
+    def prepare(self, views: Mapping[str, Any]) -> list[Tensor]:
+        """The views as the critic sees them, for :meth:`of_rows`; row i depends on row i alone."""
+        if missing := [name for name in self.names if name not in views]:
+            raise InputError.unknown("view", missing[0], list(views), where="critic")
+        named = {name: torch.as_tensor(views[name]) for name in self.names}
+        for name, width in zip(self.names, self.critic.dims, strict=True):
+            if named[name].shape[1:] != (width,):
+                raise InputError(f"view {name!r} has shape {tuple(named[name].shape)}: this critic is for (n, {width})")
+        with torch.no_grad():
+            return self.scale(named)
+
+    def of_rows(self, scaled: Sequence[Tensor], rows: Tensor) -> Tensor:
+        """Pointwise dependency ``(k,)`` of any tuples: ``rows`` ``(M, k)`` says where each view is taken from."""
+        with torch.no_grad():
+            return self.log_ratio(score_tuples(self.critic, scaled, rows).double()).float()
+
+
+def from_penalty(fitted: FittedFold) -> PointwiseCritic:
+    """The critic that was trained with a model.
+
+    Its free constant is set on tuples of the training part whose pairing is broken: for ``kl``
+    ``T - log E_Q[exp T]``, for ``f`` ``T - 1``; see :mod:`comodal.dependency.pointwise`.
+
+    Args:
+        fitted: a model with its penalty.
+
+    Raises:
+        InputError: the model was trained without a penalty.
+    """
+    if fitted.penalty is None:
+        raise InputError(
+            "this run was trained without a penalty and has no critic; fit one on its representations: --fit-critic kl"
+        )
+    measure, between = fitted.penalty.measure, fitted.config.penalty.between
+    with torch.no_grad():
+        train = measure.normalized(represent(fitted, "train").variables(between))
+    rows = broken_rows(train, FIT.validation_tuples, torch.Generator().manual_seed(0))
+    marginal = score_tuples(measure.critic, train, rows).double()
+    form = measure.spec.bound.log_ratio
+    return PointwiseCritic(
+        names=measure.layout.names,
+        measure=measure.spec.name,
+        unit=_unit(measure.spec),
+        origin=TRAINED,
+        between=between,
+        scale=measure.normalized,
+        critic=measure.critic,
+        log_ratio=_itself if form is None else lambda scores: form(scores, marginal),
+    )
+
+
+def fit_afterwards(
+    train: Mapping[str, Any],
+    *,
+    measure: str = "kl",
+    seed: int = 0,
+    validation: Mapping[str, Any] | None = None,
+    between: str = "modalities",
+    config: EstimationConfig | None = None,
+) -> PointwiseCritic:
+    """Fit a critic on representations that are fixed, whoever made them.
+
+    As :func:`~comodal.dependency.estimation.estimate_dependency` fits one, but that scores keep their order: they are
+    shifted, by the constant that is best on the validation part, and neither cut nor shrunk.
+
+    Args:
+        train: name to ``(N, d_m)``, utterances that are not to be explained.
+        measure: a key of :data:`~comodal.dependency.catalog.MEASURES`.
+        seed: of the first weights, the pairings, and the division.
+        validation: as ``train``, other utterances, on which the critic is chosen; a fifth of ``train`` when not given.
+        between: what the views are.
+        config: how it is fitted; the default is meant for some hundreds to thousands of utterances.
+
+    Raises:
+        InputError: fewer than 2 views, too few utterances, values that are not finite, a constant view, an unknown
+            measure.
+
+    Example:
+        >>> from comodal.dependency.fitting import FitConfig
+        >>> x = torch.randn(200, 1, generator=torch.Generator().manual_seed(0))
+        >>> quick = EstimationConfig(fit=FitConfig(steps=20))
+        >>> critic = fit_afterwards({"text": x, "audio": x + 0.1}, config=quick)
+        >>> (critic({"text": x, "audio": x}).mean() > critic({"text": x, "audio": -x}).mean()).item(), critic.unit
+        (True, 'nats')
+    """
+    config, spec = config or FIT, measure_spec(measure)
+    known, judged = _divided(train, validation, seed=seed, share=config.validation_share)
+    transforms = {name: SCALINGS[config.scaling](view) for name, view in known.items()}
+
+    def scale(views: Mapping[str, Tensor]) -> list[Tensor]:
+        return [transform(views[name].double()) for name, transform in transforms.items()]
+
+    generator = torch.Generator().manual_seed(seed)
+    critic = fitted_critic(
+        spec,
+        train=scale(known),
+        validation=scale(judged),
+        tuples=config.validation_tuples,
+        config=config.fit,
+        seed=seed,
+        generator=generator,
+    ).requires_grad_(requires_grad=False)
+    constant, warnings = _judged(spec, critic, scale(judged), generator)
+    return PointwiseCritic(
+        names=tuple(known),
+        measure=spec.name,
+        unit=_unit(spec),
+        origin=FITTED,
+        between=between,
+        scale=scale,
+        critic=critic,
+        log_ratio=lambda scores: scores + constant,
+        warnings=warnings,
+    )
+
+
+def _divided(
+    train: Mapping[str, Any], validation: Mapping[str, Any] | None, *, seed: int, share: float
+) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    known = checked_views(train)
+    if validation is not None:
+        return known, {name: torch.as_tensor(validation[name]) for name in known}
+    n = len(next(iter(known.values())))
+    rows = torch.randperm(n, generator=torch.Generator().manual_seed(seed))
+    cut = max(round(share * n), len(known))
+    return {name: view[rows[cut:]] for name, view in known.items()}, {n: v[rows[:cut]] for n, v in known.items()}
+
+
+def _judged(
+    spec: MeasureSpec, critic: Critic, views: Sequence[Tensor], generator: torch.Generator
+) -> tuple[float, tuple[str, ...]]:
+    """The constant that is best on samples the critic did not see, and what they do not confirm."""
+    rows = broken_rows(views, FIT.validation_tuples, generator)
+    joint, marginal = (score_tuples(critic, views, each).double() for each in (aligned_rows(views), rows))
+    constant = float(LOG_RATIO_FORMS[spec.bound.name].constant(joint, marginal))
+    confirmed = calibrate(spec.bound, critic, views, rows).temperature > 0
+    return constant, () if confirmed else (UNCONFIRMED,)
+
+
+def _unit(spec: MeasureSpec) -> str:
+    return RANK if spec.bound.log_ratio is None else NATS
+
+
+def _itself(scores: Tensor) -> Tensor:
+    return scores

@@ -1,0 +1,171 @@
+"""The folder of an explanation: written, and read again."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from comodal.contracts import Attribution, ExplanationTable, InputError, PairingScore
+from comodal.explain.ranking import Ranking, rankings
+from comodal.whole_file import write_whole
+
+__all__ = [
+    "EXPLANATION",
+    "claim",
+    "rank_text",
+    "read_attributions",
+    "read_pairing",
+    "write_explanation",
+    "write_pairing",
+]
+
+EXPLANATION = "explanation.parquet"
+_ATTRIBUTIONS = "attributions.jsonl"
+_RANKS = "ranks.md"
+_PAIRING = "pairing.json"
+_LISTED = 20
+
+
+def claim(folder: Path, *, force: bool) -> None:
+    """Refuse a folder that holds something, unless that is an explanation to replace.
+
+    Raises:
+        InputError: the folder holds an explanation and ``force`` is not given, or it holds something else.
+    """
+    if not folder.exists():
+        return
+    mine = any((folder / name).exists() for name in (EXPLANATION, _PAIRING))
+    if not folder.is_dir() or (not mine and any(folder.iterdir())):
+        raise InputError(f"{folder}: holds other files; give another --out")
+    if mine and not force:
+        raise InputError(f"{folder}: holds an explanation already; give --force to replace it, or another --out")
+
+
+def write_explanation(folder: Path, table: ExplanationTable, attributions: Sequence[Attribution] = ()) -> None:
+    """Write the table, the attributions and the rank lists; what an earlier explanation left is removed.
+
+    Args:
+        folder: made when it is not there.
+        table: as ``explanation.parquet``, written last, so that a folder with it is whole.
+        attributions: as ``attributions.jsonl``, one object a line.
+    """
+    for name in (EXPLANATION, _ATTRIBUTIONS, _RANKS, _PAIRING):
+        (folder / name).unlink(missing_ok=True)
+    lines = [json.dumps(dataclasses.asdict(each), ensure_ascii=False) for each in attributions]
+    _write(folder / _ATTRIBUTIONS, "".join(f"{line}\n" for line in lines))
+    _write(folder / _RANKS, rank_text(table))
+    write_whole(folder / EXPLANATION, table.to_parquet)
+
+
+def write_pairing(folder: Path, scores: Sequence[PairingScore]) -> None:
+    """Write ``pairing.json`` beside an explanation."""
+    _write(folder / _PAIRING, json.dumps([dataclasses.asdict(score) for score in scores], indent=2))
+
+
+def read_pairing(folder: Path) -> tuple[PairingScore, ...]:
+    """What :func:`write_pairing` wrote; empty where nothing was.
+
+    Raises:
+        InputError: the file is damaged.
+    """
+    path = folder / _PAIRING
+    if not path.exists():
+        return ()
+    try:
+        return tuple(PairingScore(**each) for each in json.loads(path.read_text(encoding="utf-8")))
+    except (ValueError, TypeError) as error:
+        raise InputError(f"{path}: damaged; run `comodal explain --validate` again") from error
+
+
+def read_attributions(folder: Path) -> dict[str, tuple[Attribution, ...]]:
+    """The attributions of a folder by utterance id; empty where none were written.
+
+    Raises:
+        InputError: the file is damaged.
+    """
+    path = folder / _ATTRIBUTIONS
+    found: dict[str, tuple[Attribution, ...]] = {}
+    if not path.exists():
+        return found
+    try:
+        for line in path.read_text(encoding="utf-8").split("\n"):
+            if line:
+                one = _attribution(json.loads(line))
+                found[one.id] = (*found.get(one.id, ()), one)
+    except (ValueError, TypeError, KeyError) as error:
+        raise InputError(f"{path}: damaged; run `comodal explain` again with --force") from error
+    return found
+
+
+def rank_text(table: ExplanationTable, length: int = _LISTED) -> str:
+    r"""The rank lists as Markdown; transcripts are shown as they are, markup in them included.
+
+    Example:
+        >>> import numpy as np
+        >>> n, nothing = np.arange(2.0), np.full(2, np.nan)
+        >>> table = ExplanationTable(
+        ...     id=np.array(["a", "b"]), group=np.array(["v", "v"]), target=nothing, prediction=nothing, dependency=n,
+        ...     percentile=100 * n, transcript=np.array(["<b>|", ""]), map_x=n, map_y=n, swapped={"audio": n},
+        ...     without={"audio": nothing}, facts={"measure": "kl", "unit": "nats", "critic": "fitted afterwards"})
+        >>> print(rank_text(table, 1).splitlines()[-1])
+        | a | 0.000 | 0.0 | audio |  |  | &lt;b&gt;\| |
+    """
+    lines = ["# Utterances to look at first", "", _sentence(table), ""]
+    for ranking in rankings(table, length):
+        lines += [f"## {ranking.name.capitalize()}", "", ranking.meaning, "", *_listed(table, ranking), ""]
+    return "\n".join(lines)
+
+
+def _sentence(table: ExplanationTable) -> str:
+    facts: Mapping[str, Any] = table.facts
+    unit = "in nats" if facts.get("unit") == "nats" else "without a unit: only its order means anything"
+    said = [f"Dependency by the critic of `{facts.get('measure', '')}`, {facts.get('critic', '')}, {unit}."]
+    said.append(f"Percentiles are {facts.get('percentile', 'among all')}.")
+    said += [f"Warning: {warning}." for warning in facts.get("warnings", ())]
+    return " ".join(said)
+
+
+def _listed(table: ExplanationTable, ranking: Ranking) -> Iterator[str]:
+    yield "| id | dependency | percentile | disagreeing | target | prediction | transcript |"
+    yield "| --- | ---: | ---: | --- | ---: | ---: | --- |"
+    disagreeing = table.disagreeing
+    for row in ranking.rows.tolist():
+        cells = [
+            _shown(str(table.id[row])),
+            f"{table.dependency[row]:.3f}",
+            f"{table.percentile[row]:.1f}",
+            _shown(str(disagreeing[row])),
+            _number(table.target[row]),
+            _number(table.prediction[row]),
+            _shown(str(table.transcript[row])),
+        ]
+        yield f"| {' | '.join(cells)} |"
+
+
+def _number(value: float) -> str:
+    return f"{value:.2f}" if value == value else ""  # noqa: PLR0124 - NaN is not itself
+
+
+def _shown(text: str) -> str:
+    line = " ".join(text.split())
+    for character, shown in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ("|", "\\|")):
+        line = line.replace(character, shown)
+    return line
+
+
+def _attribution(kept: Mapping[str, Any]) -> Attribution:
+    return Attribution(
+        id=kept["id"],
+        modality=kept["modality"],
+        total=kept["total"],
+        frames=tuple(kept["frames"]),
+        words=tuple(kept["words"]),
+        features=tuple((place, value) for place, value in kept["features"]),
+    )
+
+
+def _write(path: Path, text: str) -> None:
+    write_whole(path, lambda partial: partial.write_text(text, encoding="utf-8"))

@@ -1,0 +1,109 @@
+"""What may know which modalities belong together: critics, and linear CCA as a baseline.
+
+A scorer takes tuples ``(M, k)``, the test row of each modality, and returns their dependency ``(k,)``. Every model's
+representation of a modality depends on that modality alone, so a tuple of utterances' modalities is a tuple of their
+representations: the model runs once. Only a critic of the fused representation needs a run for every tuple.
+
+Axis legend: n test utterances, M modalities, k tuples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from comodal.contracts import InputError, MultimodalBatch
+from comodal.dependency import variables
+from comodal.dependency.estimation import EstimationConfig
+from comodal.dependency.fitting import FitConfig
+from comodal.evaluation.fitted import FittedFold
+from comodal.explain.broken_pairs import rearranged
+from comodal.explain.critic import PointwiseCritic, fit_afterwards, from_penalty
+from comodal.explain.linear_cca import choose_cca
+from comodal.explain.representations import represent, represent_batches
+
+__all__ = ["CCA", "CRITIC", "FEATURE_CCA", "FITTED_CRITIC", "RowScorer", "scorers_of"]
+
+CRITIC, FITTED_CRITIC = "critic", "critic fitted afterwards"
+CCA, FEATURE_CCA = "linear CCA", "linear CCA of features"
+RowScorer = Callable[[Tensor], Tensor]
+"""Tuples ``(M, k)``, row of each modality, to dependency ``(k,)``, low where modalities disagree."""
+_CHUNK = 4096
+# Far fewer steps than the default: it starts from the closed form for Gaussians, and finds no fewer pairs.
+_QUICK = EstimationConfig(validation_tuples=4000, fit=FitConfig(steps=100, checks=10, batch_size=128))
+
+
+def scorers_of(
+    fitted: FittedFold, rows: NDArray[np.int64], *, measure_to_fit: str | None
+) -> tuple[dict[str, RowScorer], dict[str, str]]:
+    """The scorers of one partition, and what a reader must know of each.
+
+    Args:
+        fitted: a model and its data.
+        rows: ``(n,)`` which rows of the data set the tuples are of.
+        measure_to_fit: measure of the critic that is fitted afterwards; none is when ``None``.
+
+    Raises:
+        InputError: the model has one modality only, or there is no critic at all.
+    """
+    names = list(fitted.fold.view.spec.modalities)
+    if len(names) < 2:
+        raise InputError(f"this run has the modality {names[0]!r} only: nothing is paired; choose another run (--arm)")
+    critic = from_penalty(fitted) if fitted.penalty is not None or not measure_to_fit else None
+    train, valid = ({name: represent(fitted, split).views[name] for name in names} for split in ("train", "valid"))
+    output = represent_batches(fitted.model, [fitted.fold.view[rows]], group=fitted.fold.groups[rows])
+    views = {name: output.views[name] for name in names}
+    scorers: dict[str, RowScorer] = {}
+    notes: dict[str, str] = {}
+    if critic is not None:
+        scorers[CRITIC] = _critic(critic, fitted, rows, views)
+        notes[CRITIC] = f"{critic.measure}, {critic.origin}"
+    if measure_to_fit:
+        later = fit_afterwards(train, measure=measure_to_fit, validation=valid, config=_QUICK)
+        scorers[FITTED_CRITIC] = partial(later.of_rows, later.prepare(views))
+        notes[FITTED_CRITIC] = later.measure
+    representation = choose_cca(train, valid)
+    scorers[CCA] = partial(representation.of_rows, representation.prepare(views))
+    return scorers | _of_features(fitted, rows), notes
+
+
+def _critic(
+    critic: PointwiseCritic, fitted: FittedFold, rows: NDArray[np.int64], views: Mapping[str, Tensor]
+) -> RowScorer:
+    if critic.between != "modalities":
+        return partial(_through_the_model, critic, fitted, fitted.fold.view[rows])
+    places = [list(views).index(name) for name in critic.names]
+    prepared = critic.prepare(views)
+    return lambda tuples: critic.of_rows(prepared, tuples[places])
+
+
+def _through_the_model(critic: PointwiseCritic, fitted: FittedFold, batch: MultimodalBatch, tuples: Tensor) -> Tensor:
+    found = []
+    for piece in torch.split(tuples, _CHUNK, dim=1):
+        chosen = dict(zip(batch.modalities, piece, strict=True))
+        found.append(critic(variables(fitted.model(rearranged(batch, chosen)), critic.between)))
+    return torch.cat(found)
+
+
+def _of_features(fitted: FittedFold, rows: NDArray[np.int64]) -> dict[str, RowScorer]:
+    """CCA of the standardised features, averaged over frames; none where a modality is word pieces."""
+    batch = fitted.fold.view[rows]
+    if not all(sequence.values.is_floating_point() for sequence in batch.modalities.values()):
+        return {}
+    parts = fitted.fold.partition
+    cca = choose_cca(_means(fitted.fold.view[parts.train]), _means(fitted.fold.view[parts.valid]))
+    return {FEATURE_CCA: partial(cca.of_rows, cca.prepare(_means(batch)))}
+
+
+def _means(batch: MultimodalBatch) -> dict[str, Any]:
+    """Mean over the frames that are there, ``(n, d_m)``."""
+    return {
+        name: (each.values * each.mask.unsqueeze(-1)).sum(dim=1) / each.mask.sum(dim=1, keepdim=True).clamp(min=1)
+        for name, each in batch.modalities.items()
+    }

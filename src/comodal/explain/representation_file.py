@@ -1,0 +1,151 @@
+"""Representations in a file: those of a run, or of a model that someone else trained.
+
+Axis legend: N utterances, D_m width of the representation of modality m, F of the fused one.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from comodal.contracts import InputError
+from comodal.data.dataset import SPLITS
+from comodal.explain.representations import Representations
+from comodal.whole_file import write_whole
+
+__all__ = ["FEWEST", "read_representations", "require_enough", "save_representations"]
+
+FEWEST = 20
+"""Fewest utterances of which percentiles are said."""
+
+_FACTS = ("id", "group", "target", "prediction", "split", "fused")
+
+
+def save_representations(path: str | Path, parts: Mapping[str, Representations], *, force: bool = False) -> None:
+    """Write what a model makes of its splits, for :func:`read_representations` and other programs.
+
+    Args:
+        path: an ``.npz`` file.
+        parts: split to representations.
+        force: replace a file that exists.
+
+    Raises:
+        InputError: the file exists.
+    """
+    target = Path(path)
+    if target.exists() and not force:
+        raise InputError(f"{target}: exists already; give another file, or --force")
+    arrays: dict[str, NDArray[Any]] = {
+        name: np.concatenate([getattr(part, name) for part in parts.values()])
+        for name in ("id", "group", "target", "prediction")
+    }
+    arrays["id"], arrays["group"] = arrays["id"].astype(str), arrays["group"].astype(str)
+    arrays["split"] = np.repeat(list(parts), [len(part) for part in parts.values()])
+    arrays["fused"] = torch.cat([part.fused for part in parts.values()]).numpy()
+    for name in next(iter(parts.values())).views:
+        arrays[name] = torch.cat([part.views[name] for part in parts.values()]).numpy()
+
+    def write(partial: Path) -> None:
+        with partial.open("wb") as file:  # NumPy would add a suffix to a name
+            np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
+
+    write_whole(target, write)
+
+
+def read_representations(path: str | Path) -> tuple[Representations, NDArray[Any] | None]:
+    """Representations of any model.
+
+    Args:
+        path: an ``.npz`` file of one array ``(N, D_m)`` a modality, under its name; and, where known, ``id``, ``group``
+            (the video or speaker), ``target`` and ``prediction`` ``(N,)``, ``fused`` ``(N, F)``, and ``split`` ``(N,)``
+            of ``train``, ``valid`` and ``test``.
+
+    Returns:
+        All N utterances, and the split of each, ``None`` when the file has none. What is unknown is NaN; ids are then
+        row numbers, each utterance a group of its own, and the fused representation all of them side by side.
+
+    Raises:
+        InputError: no such file, fewer than 2 modalities, lengths that differ, ids that repeat, values that are not
+            finite, an unknown split, or fewer than 20 utterances.
+    """
+    where, arrays = str(path), _arrays(Path(path))
+    views = {name: _matrix(array, name, where) for name, array in arrays.items() if name not in _FACTS}
+    if len(views) < 2:
+        raise InputError(f"{where}: {len(views)} modalities; give 2 or more, an array (utterances, features) each")
+    n = len(next(iter(views.values())))
+    for name, array in arrays.items():
+        if array.ndim == 0 or len(array) != n:
+            raise InputError(
+                f"{where}: {name!r} has shape {array.shape} and the modalities {n} rows; give the same rows"
+            )
+    require_enough(n, where)
+    ids = arrays.get("id", np.arange(n)).astype(str)
+    if len(np.unique(ids)) != n:
+        raise InputError(f"{where}: an 'id' occurs twice; give every utterance an id of its own")
+    fused = _matrix(arrays["fused"], "fused", where) if "fused" in arrays else np.concatenate(list(views.values()), 1)
+    found = Representations(
+        id=ids,
+        group=arrays.get("group", ids).astype(str),
+        target=_numbers(arrays, "target", n, where),
+        prediction=_numbers(arrays, "prediction", n, where),
+        fused=torch.from_numpy(fused),
+        views={name: torch.from_numpy(view) for name, view in views.items()},
+    )
+    return found, _split(arrays, where)
+
+
+def require_enough(n: int, where: str) -> None:
+    """Refuse an explanation of so few utterances that ranks among them say nothing."""
+    if n < FEWEST:
+        raise InputError(f"{where}: {n} utterances are too few to rank; give {FEWEST} or more")
+
+
+def _arrays(path: Path) -> dict[str, NDArray[Any]]:
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return {name: file[name] for name in file.files}
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: no such file; give the .npz file of the representations") from error
+    except (OSError, ValueError, AttributeError, EOFError, zipfile.BadZipFile) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"{path}: not an .npz file of plain arrays ({reason}); write it with numpy.savez") from error
+
+
+def _matrix(array: NDArray[Any], name: str, where: str) -> NDArray[np.float32]:
+    if array.ndim not in {1, 2} or array.dtype.kind not in "fiub":
+        raise InputError(
+            f"{where}: {name!r} is {array.dtype} of shape {array.shape}; give numbers (utterances, features)"
+        )
+    values = array.astype(np.float32).reshape(len(array), -1)
+    broken = np.flatnonzero(~np.isfinite(values).all(axis=1))
+    if len(broken):
+        raise InputError(
+            f"{where}: {name!r} holds NaN or infinity in {len(broken)} of {len(values)} rows (first row {broken[0]}); "
+            "drop or replace them"
+        )
+    return values
+
+
+def _numbers(arrays: Mapping[str, NDArray[Any]], name: str, n: int, where: str) -> NDArray[np.float32]:
+    if name not in arrays:
+        return np.full(n, np.nan, dtype=np.float32)
+    return _matrix(arrays[name], name, where)[:, 0]
+
+
+def _split(arrays: Mapping[str, NDArray[Any]], where: str) -> NDArray[Any] | None:
+    if "split" not in arrays:
+        return None
+    split = arrays["split"].astype(str)
+    for name in np.unique(split).tolist():
+        if name not in SPLITS:
+            raise InputError.unknown("split", name, SPLITS, where=where)
+    for name in ("train", "test"):
+        if name not in split:
+            raise InputError(f"{where}: 'split' has no {name!r}; the critic is fitted on train and explains test")
+    return split

@@ -1,0 +1,109 @@
+"""What a model makes of each utterance: representations, fused vector and prediction, side by side.
+
+Axis legend: N utterances, D_m width of the representation of modality m, F of the fused one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from comodal.contracts import FusionOutput, MultimodalBatch
+from comodal.dependency import variables
+from comodal.evaluation.fitted import FittedFold
+
+__all__ = ["Representations", "represent", "represent_batches"]
+
+
+@dataclass(frozen=True, eq=False)
+class Representations:
+    """What a model made of N utterances.
+
+    Attributes:
+        id: ``(N,)`` utterance ids.
+        group: ``(N,)`` the video of each.
+        target: ``(N,)`` labels, NaN where none is known.
+        prediction: ``(N,)``, NaN where none is known.
+        fused: ``(N, F)`` float32.
+        views: modality to ``(N, D_m)`` float32.
+    """
+
+    id: NDArray[Any]
+    group: NDArray[Any]
+    target: NDArray[Any]
+    prediction: NDArray[Any]
+    fused: Tensor
+    views: Mapping[str, Tensor]
+
+    def __len__(self) -> int:
+        return len(self.id)
+
+    def variables(self, between: str = "modalities") -> dict[str, Tensor]:
+        """What a critic compares, name to ``(N, D)``; see :func:`comodal.dependency.variables`."""
+        output = FusionOutput(torch.from_numpy(self.prediction), self.fused, self.views)
+        return variables(output, between)
+
+    def take(self, rows: NDArray[Any]) -> Representations:
+        """Some utterances, by number or by a boolean mask."""
+        chosen = torch.from_numpy(np.arange(len(self))[rows])
+        return replace(
+            self,
+            id=self.id[rows],
+            group=self.group[rows],
+            target=self.target[rows],
+            prediction=self.prediction[rows],
+            fused=self.fused[chosen],
+            views={name: view[chosen] for name, view in self.views.items()},
+        )
+
+
+def represent(fitted: FittedFold, split: str = "test") -> Representations:
+    """What a fitted model makes of one split of its partition.
+
+    Args:
+        fitted: a model and its data.
+        split: ``train``, ``valid`` or ``test``.
+
+    Example:
+        >>> import tempfile
+        >>> from comodal.evaluation.data_config import DataConfig
+        >>> from comodal.evaluation.experiment import train
+        >>> from comodal.evaluation.runs import open_runs
+        >>> from comodal.training.config import RunConfig, TrainingConfig
+        >>> folder, short = tempfile.mkdtemp(), RunConfig(training=TrainingConfig(max_epochs=1))
+        >>> _ = train(DataConfig(source="synthetic:redundant"), short, out=folder)
+        >>> runs = open_runs(folder)
+        >>> {name: tuple(view.shape) for name, view in represent(next(runs.fitted(runs.runs[0]))).views.items()}
+        {'text': (800, 32), 'audio': (800, 32), 'vision': (800, 32)}
+    """
+    rows = fitted.fold.partition.splits[split]
+    return represent_batches(fitted.model, fitted.batches(split), group=fitted.fold.groups[rows])
+
+
+def represent_batches(model: nn.Module, batches: Iterable[MultimodalBatch], *, group: NDArray[Any]) -> Representations:
+    """The same for any batches, with the video ``(N,)`` of each of their utterances."""
+    ids: list[str] = []
+    targets: list[Tensor] = []
+    outputs: list[FusionOutput] = []
+    with torch.no_grad():  # not inference mode: a critic may be fitted on these tensors
+        for batch in batches:
+            ids.extend(batch.id)
+            targets.append(batch.target)
+            outputs.append(model(batch))
+    return Representations(
+        id=np.asarray(ids),
+        group=np.asarray(group),
+        target=torch.cat(targets).float().numpy(),
+        prediction=torch.cat([output.prediction for output in outputs]).float().numpy(),
+        fused=torch.cat([output.fused for output in outputs]).float(),
+        views={
+            name: torch.cat([output.representations[name] for output in outputs]).float()
+            for name in outputs[0].representations
+        },
+    )

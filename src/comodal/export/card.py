@@ -1,0 +1,129 @@
+"""What must be known of a model that is handed on, as the README of its folder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+__all__ = ["CardFacts", "model_card"]
+
+
+@dataclass(frozen=True)
+class CardFacts:
+    """What a card says.
+
+    Attributes:
+        name: of the folder.
+        fusion: architecture.
+        measure: dependency measure of the penalty, ``"none"`` without one.
+        weight: of the penalty.
+        source: what the model was trained on.
+        seed: of the run.
+        folds: number of models.
+        dims: modality to features a frame; 0 for a text that is read from transcripts.
+        metrics: metric to value, ``ci_low``, ``ci_high``, ``unit`` and the counts ``n`` and ``n_groups``.
+        note: what must be known of numbers on the data; empty when there is nothing.
+        versions: package to version.
+        onnx: whether there is an ONNX file.
+    """
+
+    name: str
+    fusion: str
+    measure: str
+    weight: float
+    source: str
+    seed: int
+    folds: int
+    dims: Mapping[str, int]
+    metrics: Mapping[str, Mapping[str, Any]]
+    note: str = ""
+    versions: Mapping[str, str] = field(default_factory=dict)
+    onnx: bool = False
+
+
+def model_card(facts: CardFacts) -> str:
+    """The card as Markdown.
+
+    Example:
+        >>> text = model_card(CardFacts("m", "early", "none", 0.0, "mosi:clean", 0, 1, {"text": 4}, {}))
+        >>> text.splitlines()[5]
+        '# m'
+    """
+    parts = [_head(facts), _results(facts), _limits(facts), _use(facts), _versions(facts)]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _head(facts: CardFacts) -> str:
+    average = " on average" if facts.folds > 1 else ""
+    penalty = (
+        "no dependency penalty"
+        if facts.measure == "none"
+        else f"a dependency penalty ({facts.measure}, weight {facts.weight:g}{average})"
+    )
+    inputs = "\n".join(
+        f"| {name} | {f'{dim} features a frame' if dim else 'transcript'} |" for name, dim in facts.dims.items()
+    )
+    models = "one model" if facts.folds == 1 else f"{facts.folds} models, one a fold; the prediction is their mean"
+    return (
+        "---\nlibrary_name: comodal\ntags: [multimodal, sentiment]\n---\n\n"
+        f"# {facts.name}\n\n"
+        f"{facts.fusion} fusion with {penalty}, trained on `{facts.source}`, seed {facts.seed}: {models}.\n\n"
+        f"| modality | input |\n|---|---|\n{inputs}"
+    )
+
+
+def _results(facts: CardFacts) -> str:
+    if not facts.metrics:
+        return ""
+    rows = "\n".join(
+        f"| {name} | {_shown(each['value'])} {each.get('unit', '')} "
+        f"| [{_shown(each['ci_low'])}, {_shown(each['ci_high'])}] |"
+        for name, each in facts.metrics.items()
+    )
+    first = next(iter(facts.metrics.values()))
+    return (
+        f"## Results\n\nOn {first['n']} test utterances of {first['n_groups']} videos, each predicted by a model "
+        "that was not trained on it; 95 % intervals over videos.\n\n"
+        f"| metric | value | interval |\n|---|---|---|\n{rows}"
+    )
+
+
+def _limits(facts: CardFacts) -> str:
+    note = f"\n- Note of the data: {facts.note}" if facts.note else ""
+    return (
+        "## Limits\n\n"
+        "- It knows utterances like those it was trained on; nothing above says how it does on others.\n"
+        "- Features must come from the same extractors, unstandardised: they are standardised here.\n"
+        "- A modality that is missing is hidden, and the prediction is then worse than the results above.\n"
+        "- One seed: other seeds give other numbers.\n"
+        "- The weights are derived from the data; whatever licence and terms the data come with bind their use, too."
+        f"{note}"
+    )
+
+
+def _use(facts: CardFacts) -> str:
+    arrays = ", ".join(f'"{name}": {name}' for name, dim in facts.dims.items() if dim)
+    words = ", transcript=transcript" if 0 in facts.dims.values() else ""
+    onnx = (
+        "\n\n`model.onnx` takes the same features and, for each modality, `<name>_mask` (batch, frames), true on real "
+        "frames; it returns the mean over the folds."
+        if facts.onnx
+        else ""
+    )
+    return (
+        "## Use\n\n```python\nimport comodal\n\n"
+        f'model = comodal.load_model("{facts.name}")\n'
+        f"print(model.predict({{{arrays}}}{words}).prediction)  # (N, features) or (N, frames, features)\n```\n\n"
+        f"or `comodal predict {facts.name} INPUT -o predictions.csv`.{onnx}"
+    )
+
+
+def _versions(facts: CardFacts) -> str:
+    if not facts.versions:
+        return ""
+    return "## Versions\n\n" + ", ".join(f"{name} {version}" for name, version in facts.versions.items())
+
+
+def _shown(value: float | None) -> str:
+    return "undefined" if value is None else f"{value:.3f}"

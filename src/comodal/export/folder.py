@@ -1,0 +1,167 @@
+"""A run as a folder that can be handed on."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from comodal.contracts import InputError
+from comodal.data.whole_folder import whole_folder
+from comodal.evaluation.fitted import STANDARDIZER
+from comodal.evaluation.predictor import Predictor
+from comodal.evaluation.runs import SavedRun
+from comodal.evaluation.saved_model import (
+    BACKBONE,
+    EXPORTED_WEIGHTS,
+    KIND,
+    MODEL_FILE,
+    SavedPart,
+    choose_run,
+    find_model,
+    is_exported,
+)
+from comodal.evaluation.score import score
+from comodal.export.card import CardFacts, model_card
+from comodal.export.onnx_file import write_onnx
+from comodal.training.run_folder import ENVIRONMENT, METRICS, read_json, write_text
+
+__all__ = ["Exported", "export_model"]
+
+_ONNX = "model.onnx"
+_CARD = "README.md"
+_SUMMARY = "summary.json"
+
+
+@dataclasses.dataclass(frozen=True)
+class Exported:
+    """What was exported.
+
+    Attributes:
+        folder: where it is.
+        files: their names, relative to it.
+        onnx_difference: largest difference of the ONNX file from PyTorch, ``None`` without one.
+    """
+
+    folder: Path
+    files: tuple[str, ...]
+    onnx_difference: float | None
+
+
+def export_model(
+    run: str | Path, out: str | Path, *, arm: str = "", seed: int | None = None, onnx: bool = False, force: bool = False
+) -> Exported:
+    """Write a run as a folder of safetensors weights, statistics, configuration and a model card.
+
+    The folder is there whole at the end or not at all.
+
+    Args:
+        run: what `comodal train` or `comodal compare` wrote.
+        out: what to make.
+        arm: which of a comparison, for example ``"early/kl"``.
+        seed: which run of that arm, its first when not given.
+        onnx: also write ``model.onnx``.
+        force: replace a model that was exported to ``out`` before; any other folder is never touched.
+
+    Raises:
+        InputError: no such run, ``out`` exists, or the model cannot be exported to ONNX.
+    """
+    source, target = Path(run), Path(out)
+    if is_exported(source):
+        raise InputError(f"{source}: an exported model already; copy it, or export the run it was made from")
+    _refuse(target, force=force)
+    chosen = choose_run(source, arm=arm, seed=seed)
+    predictor = Predictor(find_model(source, arm=arm, seed=seed))
+    facts = _facts(source, target, chosen, predictor, onnx=onnx)
+    with _new_folder(target) as folder:
+        difference = write_onnx(predictor, folder / _ONNX) if onnx else None
+        kept = [_write_part(part, folder, f"fold-{k}") for k, part in enumerate(predictor.saved.parts)]
+        described = {
+            "kind": KIND,
+            "version": 1,
+            "data": {**predictor.saved.data, "source": facts.source},
+            "dims": dict(facts.dims),
+            "metrics": facts.metrics,
+            "note": facts.note,
+            "versions": dict(facts.versions),
+            "onnx_difference": difference,
+            "folds": kept,
+        }
+        write_text(folder / MODEL_FILE, json.dumps(described, indent=2, allow_nan=False) + "\n")
+        write_text(folder / _CARD, model_card(facts))
+        files = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+    return Exported(target, tuple(files), difference)
+
+
+def _refuse(target: Path, *, force: bool) -> None:
+    if not target.exists():
+        return
+    if not force:
+        raise InputError(f"{target}: exists already; give another folder, or --force to replace an exported model")
+    if not is_exported(target):
+        raise InputError(f"{target}: is no exported model, so it is not replaced; give another folder")
+
+
+@contextmanager
+def _new_folder(target: Path) -> Iterator[Path]:
+    """A folder to fill that takes the target's place at the end."""
+    if not target.exists():
+        with whole_folder(target) as folder:
+            yield folder
+        return
+    fresh = target.with_name(f".{target.name}.new")
+    shutil.rmtree(fresh, ignore_errors=True)
+    with whole_folder(fresh) as folder:
+        yield folder
+    shutil.rmtree(target)
+    fresh.rename(target)
+
+
+def _write_part(part: SavedPart, folder: Path, name: str) -> dict[str, Any]:
+    (folder / name).mkdir()
+    shutil.copyfile(part.weights, folder / name / EXPORTED_WEIGHTS)
+    shutil.copyfile(part.standardizer, folder / name / STANDARDIZER)
+    config = part.config.to_dict()
+    backbone = str(config["fusion_config"].get("backbone", ""))
+    if backbone and Path(backbone).expanduser().is_dir():  # the model cannot be built without its files
+        if not (folder / BACKBONE).exists():
+            shutil.copytree(Path(backbone).expanduser(), folder / BACKBONE)
+        config["fusion_config"]["backbone"] = BACKBONE
+    return {"folder": name, "config": config}
+
+
+def _facts(source: Path, target: Path, run: SavedRun, predictor: Predictor, *, onnx: bool) -> CardFacts:
+    environment = read_json(source / ENVIRONMENT) if (source / ENVIRONMENT).exists() else {}
+    return CardFacts(
+        name=target.name,
+        fusion=run.arm.label,
+        measure=run.arm.measure,
+        weight=run.weight,
+        source=Path(str(predictor.saved.data["source"])).name,  # folders of the machine it was trained on say nothing
+        seed=run.seed,
+        folds=len(predictor.parts),
+        dims={name: predictor.dims.get(name, 0) for name in predictor.spec.modalities},
+        metrics={name: _known(dataclasses.asdict(each)) for name, each in score(run.predictions()).items()},
+        note=_note(source),
+        versions=environment.get("packages", {}),
+        onnx=onnx,
+    )
+
+
+def _note(source: Path) -> str:
+    """What must be known of the data: a run says it once, a comparison in every row of its summary."""
+    if (source / METRICS).exists():
+        return str(read_json(source / METRICS).get("note", ""))
+    rows = read_json(source / _SUMMARY) if (source / _SUMMARY).exists() else []
+    notes = [row["note"].split("; ") for row in rows]
+    return "; ".join(part for part in notes[0] if all(part in note for note in notes)) if notes else ""
+
+
+def _known(facts: dict[str, Any]) -> dict[str, Any]:
+    """``None`` for what does not exist, such as an interval over a single video."""
+    return {key: None if isinstance(each, float) and math.isnan(each) else each for key, each in facts.items()}

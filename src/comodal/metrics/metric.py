@@ -1,0 +1,78 @@
+"""What a metric is: a function of sums over utterances, with its name, unit and direction.
+
+Axis legend: N utterances, k terms of a metric.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from comodal.contracts import InputError
+
+__all__ = ["Array", "Metric", "checked"]
+
+Array = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A metric as a function of sums over utterances.
+
+    Attributes:
+        name: as in tables and files.
+        unit: ``"%"`` for a share from 0 to 100, ``"label"`` for the unit of the labels, ``""`` for none.
+        higher_is_better: which direction is an improvement.
+        terms: ``(N,)`` targets and ``(N,)`` predictions to ``(N, k)`` rows to be summed.
+        value: ``(..., k)`` sums to ``(...)`` metric values, NaN where no utterance counts.
+    """
+
+    name: str
+    unit: str
+    higher_is_better: bool
+    terms: Callable[[Array, Array], Array]
+    value: Callable[[Array], Array]
+
+    def __call__(self, target: npt.ArrayLike, prediction: npt.ArrayLike) -> float:
+        """The metric of one set of predictions.
+
+        Raises:
+            InputError: lengths differ, something is not finite, or no utterance counts.
+        """
+        return float(self.of_sums(self.terms(*checked(target, prediction)).sum(axis=0)))
+
+    def of_sums(self, sums: Array) -> Array:
+        """The metric of terms summed over all utterances of ``(...)`` sets of predictions.
+
+        Raises:
+            InputError: in one of them no utterance counts.
+        """
+        values = self.value(sums)
+        if np.isnan(values).any():
+            raise InputError(f"{self.name}: every label is exactly 0 and none counts; use acc_2_nonneg or f1_nonneg")
+        return values
+
+
+def checked(target: npt.ArrayLike, prediction: npt.ArrayLike) -> tuple[Array, Array]:
+    """Both as ``(N,)`` float64 arrays.
+
+    Raises:
+        InputError: shapes differ, nothing is given, or a value is NaN or infinite.
+
+    >>> checked([1, 2], [0.5, 2.5])
+    (array([1., 2.]), array([0.5, 2.5]))
+    """
+    y, p = np.asarray(target, dtype=np.float64), np.asarray(prediction, dtype=np.float64)
+    if y.ndim != 1 or y.shape != p.shape or not y.size:
+        raise InputError(f"targets {y.shape} and predictions {p.shape}: give two vectors of one length, at least 1")
+    for what, column in (("targets", y), ("predictions", p)):
+        bad = ~np.isfinite(column)
+        if bad.any():
+            raise InputError(
+                f"{int(bad.sum())} of {bad.size} {what} are NaN or infinite, the first at row {int(bad.argmax())}: "
+                "the run has diverged or the file is damaged; train it again, or leave it out"
+            )
+    return y, p

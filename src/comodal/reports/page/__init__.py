@@ -1,0 +1,6 @@
+"""One self-contained page about a finished run or comparison, and its figures as files for papers."""
+
+from comodal.reports.page.render import render_page
+from comodal.reports.page.static import write_figures
+
+__all__ = ["render_page", "write_figures"]

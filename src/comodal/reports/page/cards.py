@@ -1,0 +1,39 @@
+"""Every figure that findings allow."""
+
+from __future__ import annotations
+
+from comodal.contracts import Findings, InputError
+from comodal.reports.page.card import Card
+
+__all__ = ["cards_of"]
+
+
+def cards_of(findings: Findings) -> dict[str, Card]:
+    """Name to figure, in the order of the page; what findings lack has no figure.
+
+    Raises:
+        InputError: plotly is not installed.
+    """
+    try:
+        import plotly  # noqa: F401, PLC0415 - keeps `import comodal` light
+    except ImportError as error:
+        raise InputError(
+            'plotly is not installed and the report draws with it: pip install "comodal[report]"'
+        ) from error
+    from comodal.reports.page.figures_comparison import comparison_card  # noqa: PLC0415
+    from comodal.reports.page.figures_explanation import distribution_card, map_card  # noqa: PLC0415
+    from comodal.reports.page.figures_pairing import pairing_card  # noqa: PLC0415
+    from comodal.reports.page.figures_robustness import areas_card, curves_card, subsets_card  # noqa: PLC0415
+    from comodal.reports.page.figures_training import training_card  # noqa: PLC0415
+
+    found = (
+        comparison_card(findings.rows, findings.replication),
+        training_card(findings.curves),
+        subsets_card(findings.robustness),
+        curves_card(findings.robustness),
+        areas_card(findings.robustness),
+        distribution_card(findings.explanations),
+        map_card(findings.explanations),
+        pairing_card(findings.pairing),
+    )
+    return {card.name: card for card in found if card is not None}

@@ -1,0 +1,113 @@
+"""What the page's script reads: figures, utterances and attributions, as one packed text."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from comodal.contracts import Attribution, ExplanationTable, Findings
+from comodal.reports.page.card import Card
+from comodal.reports.page.figures_explanation import dependency_axis, labels_of
+from comodal.reports.page.sample import chosen, per_explanation, said
+from comodal.reports.page.theme import rounded, template
+
+__all__ = ["binned", "packed", "page_data"]
+
+_MOST_FRAMES = 60
+
+
+def packed(text: str) -> str:
+    """Text compressed and in letters that cannot end a script element.
+
+    >>> gzip.decompress(base64.b64decode(packed("</script>"))).decode()
+    '</script>'
+    """
+    return base64.b64encode(gzip.compress(text.encode(), 9, mtime=0)).decode()
+
+
+def page_data(findings: Findings, cards: Mapping[str, Card]) -> str:
+    """Figures by name, one table an explained run, transcripts and attributions by utterance id, as JSON."""
+    limit = per_explanation(len(findings.explanations))
+    kept = [chosen(table, limit) for table in findings.explanations]
+    held = {str(name) for name in findings.explanations[0].id[kept[0]]} if kept else set()
+    labels = labels_of(findings.explanations)
+    data = {
+        "themes": {"light": template(dark=False), "dark": template(dark=True)},
+        "figures": {name: _figure(card) for name, card in cards.items()},
+        "explanations": [_utterances(*each) for each in zip(labels, findings.explanations, kept, strict=True)],
+        "transcripts": _transcripts(findings.explanations, kept),
+        "attributions": {
+            name: [_attribution(each) for each in given]
+            for name, given in findings.attributions.items()
+            if name in held
+        },
+    }
+    return json.dumps(data, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
+
+
+def binned(frames: Sequence[float], most: int = _MOST_FRAMES) -> list[float | None]:
+    """Sums over neighbouring frames, so that no more than ``most`` bars are drawn; their total stays.
+
+    >>> binned([1.0, 2.0, 3.0, 4.0, 5.0], most=2)
+    [3.0, 12.0]
+    """
+    if len(frames) <= most:
+        return rounded(frames, 4)
+    starts = np.arange(most) * len(frames) // most
+    return rounded(np.add.reduceat(np.asarray(frames, dtype=float), starts), 4)
+
+
+def _figure(card: Card) -> dict[str, Any]:
+    variants = []
+    for key, figure in card.variants.items():
+        plain = figure.to_plotly_json()
+        layout = {name: value for name, value in plain["layout"].items() if name != "template"}
+        variants.append({"key": list(key), "data": plain["data"], "layout": layout})
+    columns = {name: [_plain(value) for value in column] for name, column in card.columns.items()}
+    return {"selectors": list(card.selectors), "variants": variants, "columns": columns}
+
+
+def _plain(value: Any) -> Any:
+    return rounded([value], 8)[0] if isinstance(value, float) else value
+
+
+def _utterances(label: str, table: ExplanationTable, kept: np.ndarray[Any, Any]) -> dict[str, Any]:
+    numbers = ("target", "prediction", "dependency", "percentile")
+    return {
+        "label": label,
+        "axis": dependency_axis(table),
+        "critic": str(table.facts.get("critic", "")),
+        "split": str(table.facts.get("split", "")),
+        "left_out": said(len(kept), len(table)),
+        "modalities": list(table.modalities),
+        "id": [str(name) for name in table.id[kept]],
+        "group": [str(name) for name in table.group[kept]],
+        "disagreeing": [str(name) for name in table.disagreeing[kept]],
+        "without": {name: rounded(column[kept], 4) for name, column in table.without.items()},
+        "swapped": {name: rounded(column[kept], 4) for name, column in table.swapped.items()},
+        **{name: rounded(getattr(table, name)[kept], 4) for name in numbers},
+    }
+
+
+def _transcripts(tables: Sequence[ExplanationTable], kept: Sequence[np.ndarray[Any, Any]]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for table, rows in zip(tables, kept, strict=True):
+        for name, text in zip(table.id[rows], table.transcript[rows], strict=True):
+            found.setdefault(str(name), str(text or ""))
+    return found
+
+
+def _attribution(given: Attribution) -> dict[str, Any]:
+    return {
+        "modality": given.modality,
+        "total": rounded([given.total], 4)[0],
+        "length": len(given.frames),
+        "frames": rounded(given.frames, 4) if given.words else binned(given.frames),
+        "words": list(given.words),
+        "features": [[number, *rounded([value], 4)] for number, value in given.features],
+    }

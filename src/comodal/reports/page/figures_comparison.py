@@ -1,0 +1,114 @@
+"""Differences to the reference with their intervals, drawn as a forest."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import plotly.graph_objects as go
+
+from comodal.contracts import ComparisonRow
+from comodal.reports.page.card import Card
+from comodal.reports.page.theme import BETTER, NEUTRAL, WORSE, drawn, plain_text, rounded
+from comodal.reports.wide import direction, interval_text, metrics_of, p_text, verdict
+
+__all__ = ["comparison_card", "forest"]
+
+_COLOUR = {"gain": BETTER, "harm": WORSE, "": NEUTRAL}
+_FILLED = {"gain": "", "harm": "", "": "-open"}
+_SAID = {"gain": "significant gain", "harm": "significant harm", "": "not significant"}
+_FIELDS = ("fusion", "measure", "weight", "metric", "mean", "std", "delta", "ci_low", "ci_high", "p_value", "n_seeds")
+
+
+def comparison_card(rows: Sequence[ComparisonRow], replication: Sequence[ComparisonRow] = ()) -> Card | None:
+    """The forest of every metric; ``None`` when no row was compared."""
+    compared = [row for row in rows if row.delta is not None]
+    if not compared:
+        return None
+    metrics = metrics_of(compared)
+    everything = [("first", row) for row in rows] + [("fresh", row) for row in replication]
+    columns: dict[str, list[Any]] = {"seeds": [name for name, _ in everything]}
+    columns |= {field: [getattr(row, field) for _, row in everything] for field in _FIELDS}
+    return Card(
+        "comparison",
+        "Difference to the reference",
+        "Mean paired difference of each arm to the same fusion model without a penalty (a single modality: to the "
+        "fusion of all), with its 95 % interval; filled marks are significant after Holm's correction over the arms of "
+        "the metric.",
+        "The intervals are not corrected for the number of comparisons, so one may miss zero without being "
+        "significant.",
+        ("Metric",),
+        {(metric,): forest(metric, compared, replication) for metric in metrics},
+        columns,
+    )
+
+
+def forest(metric: str, rows: Sequence[ComparisonRow], replication: Sequence[ComparisonRow] = ()) -> go.Figure:
+    """One line an arm: its difference and interval, the replication below it.
+
+    Example:
+        >>> row = ComparisonRow("early", "kl", 0.3, "mae", 0.8, 0.1, -0.01, -0.03, 0.01, 0.3, 4, 0, 1.0)
+        >>> figure = forest("mae", [row])
+        >>> figure.data[0].x, figure.data[0].name
+        ((-0.01,), 'not significant')
+    """
+    shown = [row for row in rows if row.metric == metric and row.delta is not None]
+    fresh = [row for row in replication if row.metric == metric and row.delta is not None]
+    labels = list(dict.fromkeys(_label(row) for row in [*shown, *fresh]))
+    gap = 0.17 if fresh else 0.0
+    traces = _marks(shown, labels, symbol="circle", offset=-gap, prefix="first seeds: " if fresh else "")
+    traces += _marks(fresh, labels, symbol="square", offset=gap, prefix="fresh seeds: ")
+    ends = [end for row in [*shown, *fresh] for end in (row.ci_low, row.ci_high, row.delta) if end is not None]
+    reach = 1.1 * max((abs(end) for end in ends), default=1.0) or 1.0
+    return drawn(
+        traces,
+        height=150 + (52 if fresh else 34) * len(labels),
+        xaxis={
+            "title": f"difference in {metric}<br>({direction(shown[0])})",
+            "range": [-reach, reach],
+            "zeroline": True,
+        },
+        yaxis={
+            "tickvals": list(range(len(labels))),
+            "ticktext": [plain_text(label) for label in labels],
+            "range": [len(labels) - 0.4, -0.6],
+            "zeroline": False,
+        },
+    )
+
+
+def _marks(
+    rows: Sequence[ComparisonRow], labels: Sequence[str], *, symbol: str, offset: float, prefix: str
+) -> list[go.Scatter]:
+    traces = []
+    for kind, said in _SAID.items():
+        chosen = [row for row in rows if verdict(row) == kind]
+        if chosen:
+            traces.append(
+                go.Scatter(
+                    x=rounded(row.delta for row in chosen),
+                    y=[labels.index(_label(row)) + offset for row in chosen],
+                    error_x={
+                        "type": "data",
+                        "symmetric": False,
+                        "array": rounded((row.ci_high or row.delta or 0) - (row.delta or 0) for row in chosen),
+                        "arrayminus": rounded((row.delta or 0) - (row.ci_low or row.delta or 0) for row in chosen),
+                        "color": _COLOUR[kind],
+                    },
+                    mode="markers",
+                    marker={"symbol": symbol + _FILLED[kind], "size": 11, "color": _COLOUR[kind], "line": {"width": 2}},
+                    name=prefix + said,
+                    hovertext=[_hover(row) for row in chosen],
+                    hoverinfo="text",
+                )
+            )
+    return traces
+
+
+def _label(row: ComparisonRow) -> str:
+    return f"{row.fusion}/{row.measure}"
+
+
+def _hover(row: ComparisonRow) -> str:
+    delta, interval = interval_text(row)
+    return plain_text(f"{_label(row)}: {delta} {interval} {p_text(row)}")

@@ -1,0 +1,107 @@
+"""How well a score finds utterances whose modalities do not belong together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, fields
+from typing import Any
+
+import plotly.graph_objects as go
+
+from comodal.contracts import PairingScore
+from comodal.reports.page.card import Card
+from comodal.reports.page.theme import NEUTRAL, drawn, plain_text, rounded, styles
+
+__all__ = ["pairing_card", "pairing_figure", "pairing_label"]
+
+_SHOWN = {
+    "AUROC": ("auroc", "auroc_low", "auroc_high"),
+    "average precision": ("average_precision", "precision_low", "precision_high"),
+}
+
+
+def pairing_card(scores: Sequence[PairingScore]) -> Card | None:
+    """AUROC and average precision of every score; ``None`` when nothing was validated."""
+    if not scores:
+        return None
+    rows = [asdict(score) for score in scores]
+    columns: dict[str, list[Any]] = {field.name: [row[field.name] for row in rows] for field in fields(PairingScore)}
+    return Card(
+        "pairing",
+        "Finding broken pairs",
+        "How well each score tells utterances whose pairing was broken on purpose from untouched ones, with its 95 % "
+        "interval, beside chance.",
+        "Whether the critic finds disagreements that people would: broken pairs are only the kind that can be made "
+        "at will.",
+        ("Shown",),
+        {(shown,): pairing_figure(scores, shown) for shown in _SHOWN},
+        columns,
+    )
+
+
+def pairing_figure(scores: Sequence[PairingScore], shown: str = "AUROC") -> go.Figure:
+    """One line for each target and modality, one mark a score, a bar where chance is."""
+    value, low, high = _SHOWN[shown]
+    labels = list(dict.fromkeys(pairing_label(score) for score in scores))
+    names = list(dict.fromkeys(score.score for score in scores))
+    look = styles(("", name) for name in names)
+    traces = []
+    for rank, name in enumerate(names):
+        own = [score for score in scores if score.score == name]
+        middle = [getattr(score, value) for score in own]
+        shift = 0.3 * (rank - (len(names) - 1) / 2) / max(len(names) - 1, 1)
+        traces.append(
+            go.Scatter(
+                x=rounded(middle),
+                y=[labels.index(pairing_label(score)) + shift for score in own],
+                error_x={
+                    "type": "data",
+                    "symmetric": False,
+                    "array": rounded(getattr(s, high) - m for s, m in zip(own, middle, strict=True)),
+                    "arrayminus": rounded(m - getattr(s, low) for s, m in zip(own, middle, strict=True)),
+                    "color": look["", name].colour,
+                },
+                mode="markers",
+                marker={"symbol": look["", name].symbol, "size": 11, "color": look["", name].colour},
+                name=plain_text(name),
+                hovertext=[plain_text(_hover(score, value, low, high)) for score in own],
+                hoverinfo="text",
+            )
+        )
+    return drawn(
+        [*traces, _chance(scores, labels, shown)],
+        height=140 + 52 * len(labels),
+        xaxis={"title": shown, "range": [0, 1.03], "zeroline": False},
+        yaxis={
+            "tickvals": list(range(len(labels))),
+            "ticktext": [plain_text(label) for label in labels],
+            "range": [len(labels) - 0.4, -0.6],
+            "zeroline": False,
+        },
+    )
+
+
+def pairing_label(score: PairingScore) -> str:
+    """What is to be found.
+
+    >>> pairing_label(PairingScore("critic", "broken pairs", "audio", .7, .6, .8, .5, .4, .6, 20, 100))
+    'broken pairs: audio'
+    """
+    return f"{score.target}: {score.modality}" if score.modality else score.target
+
+
+def _chance(scores: Sequence[PairingScore], labels: Sequence[str], shown: str) -> go.Scatter:
+    at = {pairing_label(score): 0.5 if shown == "AUROC" else score.n_broken / max(score.n, 1) for score in scores}
+    return go.Scatter(
+        x=rounded(at[label] for label in labels),
+        y=list(range(len(labels))),
+        mode="markers",
+        marker={"symbol": "line-ns-open", "size": 34, "color": NEUTRAL, "line": {"width": 2}},
+        name="chance",
+        hoverinfo="x",
+    )
+
+
+def _hover(score: PairingScore, value: str, low: str, high: str) -> str:
+    interval = f"[{getattr(score, low):.3f}, {getattr(score, high):.3f}]"
+    return f"{score.score}, {pairing_label(score)}: {getattr(score, value):.3f} {interval}"

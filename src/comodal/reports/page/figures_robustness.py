@@ -1,0 +1,201 @@
+"""What missing and corrupted modalities cost: heat maps over scenarios, and curves over the severity."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import plotly.graph_objects as go
+
+from comodal.contracts import RobustnessRow
+from comodal.reports.page.card import Card
+from comodal.reports.page.theme import drawn, plain_text, rounded, styles
+from comodal.reports.wide import direction, interval_text, mean_text, p_text, verdict
+
+__all__ = ["areas_card", "curves_card", "heat_map", "severity_figure", "subsets_card"]
+
+_CORRUPTIONS = {
+    "drop": "whole modality dropped",
+    "frames": "frames missing",
+    "noise": "Gaussian noise",
+    "swap": "swapped with another utterance",
+    "shift": "shifted in time",
+    "words": "words replaced by unknown",
+}
+_AREAS = {"relative": "relative robustness", "effective": "effective robustness"}
+# Light enough for dark text on every cell, on a light and on a dark page.
+_ONE_WAY = [[0.0, "#f4f8fb"], [1.0, "#62a8d8"]]
+_BOTH_WAYS = [[0.0, "#f2a063"], [0.5, "#fafafa"], [1.0, "#62a8d8"]]
+_VALUE, _DIFFERENCE = "value", "difference to no penalty"
+_SCENARIO_FIELDS = ("kind", "scenario", "modality", "corruption", "severity")
+_ROW_FIELDS = ("fusion", "measure", "metric", "mean", "std", "delta", "ci_low", "ci_high", "p_value", "n_seeds")
+
+
+def subsets_card(rows: Sequence[RobustnessRow]) -> Card | None:
+    """Every arm with every subset of the modalities; ``None`` when none was evaluated."""
+    own = [row for row in rows if row.kind == "subset"]
+    if not own:
+        return None
+    return Card(
+        "subsets",
+        "Which modalities are there",
+        "Every arm on the test part with only the named modalities present; deeper blue is better, * marks a "
+        "significant difference to no penalty in the same scenario.",
+        "How the models would fare had they been trained with these modalities only: they met the missing ones for "
+        "the first time here, unless they were trained with modality dropout.",
+        ("Metric", "Shown"),
+        {
+            (metric, shown): heat_map([row for row in own if row.row.metric == metric], shown)
+            for metric in _metrics(own)
+            for shown in _shown(own)
+        },
+        _columns(own),
+    )
+
+
+def areas_card(rows: Sequence[RobustnessRow]) -> Card | None:
+    """The areas below the severity curves; ``None`` when there are none."""
+    own = [row for row in rows if row.kind in _AREAS]
+    if not own:
+        return None
+    variants: dict[tuple[str, ...], go.Figure] = {
+        (_AREAS[kind], metric, shown): heat_map(
+            [row for row in own if row.kind == kind and row.row.metric == metric], shown
+        )
+        for kind in dict.fromkeys(row.kind for row in own)
+        for metric in _metrics([row for row in own if row.kind == kind])
+        for shown in _shown(own)
+    }
+    return Card(
+        "areas",
+        "Area under the severity curves",
+        "One number a curve: relative robustness is the area below the arm's own curve, effective robustness what is "
+        "left of it above the baseline's curve moved to the same clean value.",
+        "At which severity an arm loses: two curves that cross may have equal areas.",
+        ("Area", "Metric", "Shown"),
+        variants,
+        _columns(own),
+    )
+
+
+def curves_card(rows: Sequence[RobustnessRow]) -> Card | None:
+    """One variant for each metric, corruption and modality; ``None`` without severity curves."""
+    own = [row for row in rows if row.kind == "curve"]
+    groups: dict[tuple[str, ...], list[RobustnessRow]] = {}
+    for row in own:
+        key = (row.row.metric, _CORRUPTIONS.get(row.corruption, row.corruption), row.modality)
+        groups.setdefault(key, []).append(row)
+    if not groups:
+        return None
+    return Card(
+        "severity",
+        "How much corruption a model bears",
+        "The metric of every arm as one modality is corrupted more and more, from 0 (as recorded) to 1.",
+        "Equal severities of different corruptions are not equally hard, and the spread over seeds is in the data "
+        "only.",
+        ("Metric", "Corruption", "Modality"),
+        {key: severity_figure(found) for key, found in groups.items()},
+        _columns(own),
+    )
+
+
+def heat_map(rows: Sequence[RobustnessRow], shown: str = _VALUE) -> go.Figure:
+    """Arms by scenarios, of the rows of one metric.
+
+    The colour says how good a cell is, whichever direction of the metric is the better one; the text is the value.
+    """
+    scenarios = list(dict.fromkeys(row.scenario for row in rows))
+    arms = list(dict.fromkeys(_arm(row) for row in rows))
+    cell = {(_arm(row), row.scenario): row for row in rows}
+    grid = [[cell.get((arm, scenario)) for scenario in scenarios] for arm in arms]
+    sign = 1.0 if rows[0].row.better == "higher" else -1.0
+    difference = shown == _DIFFERENCE
+    values = [[_number(row, difference=difference) for row in line] for line in grid]
+    scale: dict[str, Any] = {"colorscale": _BOTH_WAYS, "zmid": 0.0} if difference else {"colorscale": _ONE_WAY}
+    trace = go.Heatmap(
+        x=[plain_text(name) for name in scenarios],
+        y=[plain_text(name) for name in arms],
+        z=[rounded(None if value is None else sign * value for value in line) for line in values],
+        text=[[_cell_text(row, difference=difference) for row in line] for line in grid],
+        texttemplate="%{text}",
+        textfont={"color": "#111111"},
+        hovertext=[[_hover(row) for row in line] for line in grid],
+        hoverinfo="text",
+        showscale=False,
+        xgap=2,
+        ygap=2,
+        **scale,
+    )
+    return drawn(
+        [trace],
+        height=110 + 36 * len(arms),
+        xaxis={"title": f"{rows[0].row.metric}: {direction(rows[0].row)}", "side": "bottom", "showgrid": False},
+        yaxis={"autorange": "reversed", "showgrid": False},
+        meta={"min_width": 130 + 62 * len(scenarios)},
+    )
+
+
+def severity_figure(rows: Sequence[RobustnessRow]) -> go.Figure:
+    """One line an arm over the severity, of the rows of one metric, corruption and modality."""
+    style = styles((row.row.fusion, row.row.measure) for row in rows)
+    traces = []
+    for (fusion, measure), look in style.items():
+        own = [row for row in rows if (row.row.fusion, row.row.measure) == (fusion, measure)]
+        own.sort(key=lambda row: row.severity or 0.0)
+        traces.append(
+            go.Scatter(
+                x=rounded(row.severity for row in own),
+                y=rounded(row.row.mean for row in own),
+                mode="lines+markers",
+                line={"color": look.colour, "dash": look.dash, "width": 2},
+                marker={"symbol": look.symbol, "size": 8},
+                name=plain_text(f"{fusion}/{measure}"),
+                hovertext=[_hover(row) for row in own],
+                hoverinfo="text",
+            )
+        )
+    metric = f"{rows[0].row.metric} ({direction(rows[0].row)})"
+    return drawn(
+        traces,
+        height=460,
+        xaxis={"title": "severity", "range": [-0.03, 1.03], "zeroline": False},
+        yaxis={"title": metric, "zeroline": False},
+    )
+
+
+def _number(row: RobustnessRow | None, *, difference: bool) -> float | None:
+    if row is None:
+        return None
+    return row.row.delta if difference else row.row.mean
+
+
+def _cell_text(row: RobustnessRow | None, *, difference: bool) -> str:
+    if row is None:
+        return ""
+    star = "*" if verdict(row.row) else ""
+    return interval_text(row.row)[0] + star if difference else mean_text(row.row).partition(" ")[0] + star
+
+
+def _hover(row: RobustnessRow | None) -> str:
+    if row is None:
+        return ""
+    said = f"{_arm(row)}, {row.scenario}: {mean_text(row.row)}"
+    compared = " ".join(filter(None, (*interval_text(row.row), p_text(row.row))))
+    return plain_text(f"{said}; difference {compared}" if compared else said)
+
+
+def _arm(row: RobustnessRow) -> str:
+    return f"{row.row.fusion}/{row.row.measure}"
+
+
+def _metrics(rows: Sequence[RobustnessRow]) -> list[str]:
+    return list(dict.fromkeys(row.row.metric for row in rows))
+
+
+def _shown(rows: Sequence[RobustnessRow]) -> list[str]:
+    return [_VALUE, _DIFFERENCE] if any(row.row.delta is not None for row in rows) else [_VALUE]
+
+
+def _columns(rows: Sequence[RobustnessRow]) -> dict[str, list[Any]]:
+    found: dict[str, list[Any]] = {name: [getattr(row, name) for row in rows] for name in _SCENARIO_FIELDS}
+    return found | {name: [getattr(row.row, name) for row in rows] for name in _ROW_FIELDS}

@@ -1,0 +1,98 @@
+"""The findings in a few sentences, for whoever reads no further."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from comodal.contracts import ComparisonRow, Findings, PairingScore, RobustnessRow
+from comodal.reports.wide import verdict
+
+__all__ = ["glance", "missing_parts"]
+
+_NO_PENALTY = "none"
+_MAKES = {
+    "comparison": "comodal compare SOURCE --out DIR",
+    "replication": "comodal compare SOURCE --replicate --out DIR",
+    "training": "comodal compare SOURCE --out DIR",
+    "robustness": "comodal robustness DIR",
+    "explanation": "comodal explain DIR",
+    "pairing": "comodal explain DIR --validate",
+}
+
+
+def missing_parts(findings: Findings) -> dict[str, str]:
+    """Part that is not there to the command that makes it."""
+    there = {
+        "comparison": any(row.delta is not None for row in findings.rows),
+        "replication": findings.replication,
+        "training": findings.curves,
+        "robustness": findings.robustness,
+        "explanation": findings.explanations,
+        "pairing": findings.pairing,
+    }
+    return {part: _MAKES[part] for part, found in there.items() if not found}
+
+
+def glance(findings: Findings) -> list[str]:
+    """One sentence for each part that is there."""
+    said = [
+        *_compared(findings.rows, ""),
+        *_compared(findings.replication, "on fresh seeds, "),
+        _scenarios(findings.robustness),
+        *_paired(findings.pairing),
+    ]
+    return [sentence for sentence in said if sentence]
+
+
+def _compared(rows: Sequence[ComparisonRow], where: str) -> list[str]:
+    """How many differences are significant, and which: of penalties, and of single modalities."""
+    compared = [row for row in rows if row.delta is not None]
+    penalties = [row for row in compared if row.measure != _NO_PENALTY]
+    single = [row for row in compared if row.measure == _NO_PENALTY]
+    said = [
+        _counted(penalties, f"Penalties, {where}against none"),
+        _counted(single, f"Single modalities, {where}against the fusion of all"),
+    ]
+    return [sentence for sentence in said if sentence]
+
+
+def _counted(compared: Sequence[ComparisonRow], what: str) -> str:
+    if not compared:
+        return ""
+    found = {kind: [row for row in compared if verdict(row) == kind] for kind in ("gain", "harm")}
+    counted = [f"{len(rows)} significant {kind}{'' if len(rows) == 1 else 's'}" for kind, rows in found.items()]
+    named = [_named(rows) for rows in found.values()]
+    ending = "; ".join(count + names for count, names in zip(counted, named, strict=True))
+    return (
+        f"{what}: of {len(compared)} difference{'' if len(compared) == 1 else 's'}, Holm-corrected by metric, {ending}."
+    )
+
+
+def _scenarios(rows: Sequence[RobustnessRow]) -> str:
+    subsets = [row for row in rows if row.kind == "subset" and row.scenario != "clean" and row.row.delta is not None]
+    if not subsets:
+        return ""
+    gains = [row for row in subsets if verdict(row.row) == "gain"]
+    named = "; ".join(f"{_arm(row.row)} with {row.scenario} only, {row.row.metric}" for row in gains[:3])
+    more = f", and {len(gains) - 3} more" if len(gains) > 3 else ""
+    ending = f": {named}{more}." if gains else "."
+    return f"With modalities missing, {len(gains)} of {len(subsets)} differences are significant gains{ending}"
+
+
+def _paired(scores: Sequence[PairingScore]) -> list[str]:
+    critic = [score for score in scores if score.score == "critic"]
+    return [
+        f"The critic finds {score.target}{f' in {score.modality}' if score.modality else ''} with AUROC "
+        f"{score.auroc:.3f} [{score.auroc_low:.3f}, {score.auroc_high:.3f}]; chance is 0.5."
+        for score in critic[:4]
+    ]
+
+
+def _named(rows: Sequence[ComparisonRow]) -> str:
+    named = ", ".join(f"{_arm(row)} on {row.metric}" for row in rows[:3])
+    more = f" and {len(rows) - 3} more" if len(rows) > 3 else ""
+    return f" ({named}{more})" if rows else ""
+
+
+def _arm(row: ComparisonRow) -> str:
+    return f"{row.fusion}/{row.measure}"

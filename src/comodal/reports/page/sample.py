@@ -1,0 +1,63 @@
+"""Which utterances a page embeds when there are more than it can hold."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from comodal.contracts import ExplanationTable
+
+__all__ = ["chosen", "per_explanation", "said"]
+
+_MOST = 5000
+_TOGETHER = 10_000
+_LEAST = 250
+
+
+def per_explanation(explanations: int) -> int:
+    """How many utterances of each explained run a page holds.
+
+    >>> per_explanation(1), per_explanation(8), per_explanation(1000)
+    (5000, 1250, 250)
+    """
+    return min(_MOST, max(_LEAST, _TOGETHER // max(explanations, 1)))
+
+
+def chosen(table: ExplanationTable, limit: int = _MOST) -> np.ndarray[Any, Any]:
+    """Row numbers, in order: all, or the extremes and an even sample of the rest.
+
+    A quarter of the places goes to the most dependent utterances, one to the least dependent, one to those with the
+    largest errors; what remains is taken at even steps from the others.
+
+    Args:
+        table: an explanation.
+        limit: how many at most.
+    """
+    total = len(table)
+    if total <= limit:
+        return np.arange(total)
+    quarter = limit // 4
+    by_error = np.argsort(-np.abs(table.prediction - table.target), kind="stable")
+    taken = [by_error[:quarter]]
+    finite = np.flatnonzero(np.isfinite(table.dependency))
+    ranked = finite[np.argsort(table.dependency[finite], kind="stable")]
+    taken += [ranked[:quarter], ranked[::-1][:quarter]]
+    extremes = np.unique(np.concatenate(taken))
+    others = np.setdiff1d(np.arange(total), extremes)
+    even = others[np.linspace(0, len(others) - 1, limit - len(extremes)).astype(int)]
+    return np.sort(np.concatenate([extremes, even]))
+
+
+def said(shown: int, total: int) -> str:
+    """What was left out, empty when nothing was.
+
+    >>> said(10, 10)
+    ''
+    """
+    if shown == total:
+        return ""
+    return (
+        f"{shown:,} of {total:,} utterances are in this page: those with the highest and lowest dependency and the "
+        "largest errors, and an even sample of the others. The file explanation.parquet holds them all."
+    )

@@ -1,0 +1,106 @@
+"""Every figure as a file, for papers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import Any
+
+from comodal.contracts import Findings, InputError
+from comodal.reports.page.cards import cards_of
+
+__all__ = ["FORMATS", "write_figures"]
+
+FORMATS: tuple[str, ...] = ("svg", "pdf", "png")
+_WIDTH, _PNG_SCALE = 760, 2
+
+
+def write_figures(
+    findings: Findings,
+    folder: str | Path,
+    formats: Sequence[str] = FORMATS,
+    *,
+    only: Collection[str] = (),
+    force: bool = False,
+) -> list[Path]:
+    """Write every variant of every figure, drawn for a white page.
+
+    Plotly's own exporter, kaleido, draws them in a headless Chrome or Chromium, so that the files look as the page.
+
+    Args:
+        findings: what is known of a run or comparison.
+        folder: created when missing.
+        formats: of ``FORMATS``.
+        only: names of figures; all of them when empty.
+        force: whether existing files are replaced.
+
+    Returns:
+        The files, ``NAME--VARIANT.FORMAT``.
+
+    Raises:
+        InputError: an unknown format or figure, nothing to draw, a file that exists, no Chrome, or kaleido missing.
+    """
+    for name in formats:
+        if name not in FORMATS:
+            raise InputError.unknown("figure format", name, FORMATS)
+    tasks = _tasks(findings, Path(folder), formats, only)
+    existing = [task["path"] for task in tasks if task["path"].exists()]
+    if existing and not force:
+        raise InputError(f"{existing[0]}: exists; choose another folder or overwrite it with --force")
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    _draw(tasks)
+    return [task["path"] for task in tasks]
+
+
+def _tasks(findings: Findings, folder: Path, formats: Sequence[str], only: Collection[str]) -> list[dict[str, Any]]:
+    from comodal.reports.page.theme import template  # noqa: PLC0415 - needs plotly, which cards_of asks for first
+
+    cards = cards_of(findings)
+    for name in only:
+        if name not in cards:
+            raise InputError.unknown("figure", name, cards)
+    chosen = [card for name, card in cards.items() if not only or name in only]
+    if not chosen:
+        raise InputError(f"{findings.title}: holds nothing to draw yet; run `comodal compare` first")
+    light = template(dark=False)
+    light["layout"] |= {"paper_bgcolor": "white", "plot_bgcolor": "white"}
+    tasks = []
+    for card in chosen:
+        for key, figure in card.variants.items():
+            plain = figure.to_plotly_json()
+            plain["layout"]["template"] = light
+            size = {"width": _WIDTH, "height": plain["layout"]["height"]}
+            stem = "--".join([card.name, *map(_file_name, key)]) if len(card.variants) > 1 else card.name
+            for name in formats:
+                opts = {"format": name, **size, "scale": _PNG_SCALE if name == "png" else 1}
+                tasks.append({"fig": plain, "path": folder / f"{stem}.{name}", "opts": opts})
+    return tasks
+
+
+def _file_name(text: str) -> str:
+    """Text as a part of a file's name.
+
+    >>> _file_name("early/kl, seed 0")
+    'early-kl-seed-0'
+    """
+    return re.sub(r"[^\w.]+", "-", text).strip("-")
+
+
+def _draw(tasks: Sequence[dict[str, Any]]) -> None:
+    try:
+        import kaleido  # noqa: PLC0415
+        from choreographer.errors import ChromeNotFoundError  # noqa: PLC0415
+    except ImportError as error:
+        raise InputError('kaleido is not installed: pip install "comodal[report]"') from error
+    # Without a page of our own, kaleido's would ask a network for MathJax, which no figure here needs.
+    page = kaleido.PageGenerator(mathjax=False)
+    try:
+        failed = kaleido.write_fig_from_object_sync(list(tasks), kopts={"page_generator": page})
+    except ChromeNotFoundError as error:
+        raise InputError(
+            "no Chrome or Chromium found, and figure files are drawn with it: install one "
+            "(on Debian: apt-get install chromium) or name it in the environment variable BROWSER_PATH"
+        ) from error
+    if failed:
+        raise InputError(f"{len(failed)} of {len(tasks)} figures could not be written: {failed[0]}")

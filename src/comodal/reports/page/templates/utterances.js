@@ -1,0 +1,138 @@
+// The table of utterances: rank lists, search, sorting, pages.
+
+let data;
+let model; // the explained run that is shown
+let sorting = { column: null, down: false };
+let page = 0;
+
+const columnsOf = (run) => [
+  { name: "id", title: "Id", values: run.id },
+  { name: "transcript", title: "Transcript", values: run.id.map((id) => data.transcripts[id] || "") },
+  { name: "target", title: "Label", values: run.target, digits: 2 },
+  { name: "prediction", title: "Prediction", values: run.prediction, digits: 2 },
+  ...run.modalities.map((name) => ({
+    name: `without:${name}`, title: `Without ${name}`, values: run.without[name], digits: 2, minor: true,
+  })),
+  { name: "dependency", title: "Dependency", values: run.dependency, digits: 2 },
+  { name: "percentile", title: "Percentile", values: run.percentile, digits: 0, minor: true },
+  { name: "disagreeing", title: "Disagreeing", values: run.disagreeing },
+];
+
+const RANKS = {
+  "none, as in the data": null,
+  "most dependent first": (run) => run.dependency.map((value) => value),
+  "least dependent first": (run) => run.dependency.map((value) => (isNumber(value) ? -value : null)),
+  "largest errors first": (run) => run.target.map((value, row) => Math.abs(value - run.prediction[row])),
+  "trusted but wrong: high dependency, large error": (run) => disagreement(run, 1),
+  "doubted but right: low dependency, small error": (run) => disagreement(run, -1),
+};
+
+function disagreement(run, sign) {
+  const error = run.target.map((value, row) => Math.abs(value - run.prediction[row]));
+  const order = error.map((_, row) => row).sort((a, b) => error[a] - error[b]);
+  const rank = [];
+  order.forEach((row, place) => { rank[row] = (100 * place) / Math.max(order.length - 1, 1); });
+  return run.percentile.map((value, row) => (isNumber(value) ? sign * (value + rank[row] - 100) : null));
+}
+
+// Rows that pass the search, in order; absent values last whichever way a column is sorted.
+function chosenRows() {
+  const wanted = at("search").value.normalize("NFKC").toLocaleLowerCase();
+  const text = (row) => `${model.id[row]} ${data.transcripts[model.id[row]] || ""}`.normalize("NFKC").toLocaleLowerCase();
+  const rows = model.id.map((_, row) => row).filter((row) => !wanted || text(row).includes(wanted));
+  const rank = RANKS[at("rank").value];
+  const column = columnsOf(model).find((each) => each.name === sorting.column);
+  if (column) sortBy(rows, column.values, sorting.down);
+  else if (rank) sortBy(rows, rank(model), true);
+  return rows;
+}
+
+function sortBy(rows, values, down) {
+  const absent = (value) => value === null || value === undefined || value === "";
+  rows.sort((a, b) => {
+    const [x, y] = [values[a], values[b]];
+    if (absent(x) || absent(y)) return absent(x) - absent(y);
+    const order = isNumber(x) ? x - y : String(x).localeCompare(String(y), undefined, { numeric: true });
+    return down ? -order : order;
+  });
+}
+
+function bodyCell(column, row) {
+  const value = column.values[row];
+  if (column.name === "id") {
+    const open = make("button", { type: "button", class: "open" }, value);
+    return make("th", { scope: "row" }, open);
+  }
+  if (column.name === "transcript") {
+    return make("td", { class: "words-cell" }, make("div", { class: "clip", dir: "auto" }, value));
+  }
+  const text = column.digits === undefined ? value || "–" : number(value, column.digits);
+  return make("td", { class: `${column.digits === undefined ? "" : "number"} ${column.minor ? "minor" : ""}` }, text);
+}
+
+function headCell(column) {
+  const button = make("button", { type: "button", "data-sort": column.name, "data-testid": `sort-${column.name}` }, column.title);
+  button.addEventListener("click", () => {
+    sorting = { column: column.name, down: sorting.column === column.name && !sorting.down };
+    page = 0;
+    at("rank").selectedIndex = 0;
+    showRows();
+  });
+  return make("th", { scope: "col", class: `${column.digits === undefined ? "" : "number"} ${column.minor ? "minor" : ""}`, "data-column": column.name }, button);
+}
+
+function showHead() {
+  at("utterances").tHead.replaceChildren(make("tr", {}, ...columnsOf(model).map(headCell)));
+  const say = [model.axis, model.critic && `critic ${model.critic}`, model.split && `${model.split} part`];
+  at("about-utterances").textContent = `Dependency: ${say.filter(Boolean).join("; ")}. Low means that the modalities disagree. ${model.left_out}`;
+}
+
+function showRows() {
+  const rows = chosenRows();
+  const pages = Math.max(1, Math.ceil(rows.length / PAGE_SIZE));
+  page = Math.min(page, pages - 1);
+  const shown = rows.slice(page * PAGE_SIZE, (page + 1) * PAGE_SIZE);
+  const columns = columnsOf(model);
+  at("utterances").tBodies[0].replaceChildren(...shown.map((row) =>
+    make("tr", { "data-id": model.id[row] }, ...columns.map((column) => bodyCell(column, row)))));
+  for (const head of at("utterances").tHead.rows[0].cells) {
+    const sorted = head.dataset.column === sorting.column;
+    head.setAttribute("aria-sort", sorted ? (sorting.down ? "descending" : "ascending") : "none");
+  }
+  const range = shown.length ? `${page * PAGE_SIZE + 1} to ${page * PAGE_SIZE + shown.length}` : "none";
+  at("shown").textContent = `Showing ${range} of ${rows.length}, page ${page + 1} of ${pages}`;
+  at("previous").disabled = page === 0;
+  at("next").disabled = page >= pages - 1;
+}
+
+function turn(step) {
+  page += step;
+  showRows();
+}
+
+function prepareUtterances() {
+  if (!at("utterances")) return;
+  data.explanations.forEach((run, rank) => at("model").append(make("option", { value: rank }, run.label)));
+  at("rank").append(...Object.keys(RANKS).map((name) => make("option", { value: name }, name)));
+  const restart = () => { page = 0; showRows(); };
+  at("model").addEventListener("change", () => { model = data.explanations[at("model").value]; showHead(); restart(); });
+  at("rank").addEventListener("change", () => { sorting = { column: null, down: false }; restart(); });
+  at("search").addEventListener("input", restart);
+  at("previous").addEventListener("click", () => turn(-1));
+  at("next").addEventListener("click", () => turn(1));
+  at("utterances").tBodies[0].addEventListener("click", (event) => {
+    const row = event.target.closest("tr[data-id]");
+    if (row) openDetail(row.dataset.id, model.label);
+  });
+  at("download-utterances").addEventListener("click", () => save("utterances.csv", csv(utteranceColumns()), "text/csv"));
+  at("close-detail").addEventListener("click", () => at("detail").close());
+  model = data.explanations[0];
+  showHead();
+  showRows();
+}
+
+function utteranceColumns() {
+  const columns = Object.fromEntries(columnsOf(model).map((column) => [column.name, column.values]));
+  for (const [name, values] of Object.entries(model.swapped)) columns[`swapped:${name}`] = values;
+  return { group: model.group, ...columns };
+}

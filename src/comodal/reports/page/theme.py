@@ -1,0 +1,124 @@
+"""Colours, symbols and dashes of every figure; light and dark differ in their background and ink only.
+
+The colours are those of Okabe and Ito that keep a contrast of 3:1 or more on both backgrounds. No figure parts its
+marks by colour alone: a measure also has a symbol, a fusion model a dash, a significant difference a filled mark.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import plotly.graph_objects as go
+
+__all__ = ["BETTER", "NEUTRAL", "WORSE", "Style", "drawn", "faded", "plain_text", "rounded", "styles", "template"]
+
+NEUTRAL = "#767676"
+BETTER = "#0072B2"
+WORSE = "#D55E00"
+_CYCLE = (BETTER, WORSE, "#009E73", "#B0609A", "#8A7000", "#5B6BD5", "#A0522D", "#2F8F9D")
+_SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x", "triangle-down", "star", "hexagon")
+_DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
+_NO_PENALTY = "none"
+
+
+@dataclass(frozen=True)
+class Style:
+    """How one arm is drawn.
+
+    Attributes:
+        colour: of its measure, ``#rrggbb``.
+        symbol: of its measure.
+        dash: of its fusion model.
+    """
+
+    colour: str
+    symbol: str
+    dash: str
+
+
+def styles(arms: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Style]:
+    """One style for each (fusion, measure); runs without a penalty are grey everywhere.
+
+    >>> found = styles([("early", "none"), ("early", "kl"), ("lfn", "kl")])
+    >>> found["early", "none"].colour == NEUTRAL, found["early", "kl"].dash, found["lfn", "kl"].dash
+    (True, 'solid', 'dash')
+    """
+    known = list(dict.fromkeys(arms))
+    fusions = list(dict.fromkeys(fusion for fusion, _ in known))
+    measures = [name for name in dict.fromkeys(measure for _, measure in known) if name != _NO_PENALTY]
+
+    def style(fusion: str, measure: str) -> Style:
+        dash = _DASHES[fusions.index(fusion) % len(_DASHES)]
+        if measure == _NO_PENALTY:
+            return Style(NEUTRAL, "circle-open", dash)
+        rank = measures.index(measure)
+        return Style(_CYCLE[rank % len(_CYCLE)], _SYMBOLS[rank % len(_SYMBOLS)], dash)
+
+    return {(fusion, measure): style(fusion, measure) for fusion, measure in known}
+
+
+def faded(colour: str, share: float) -> str:
+    """A colour that lets the background through.
+
+    >>> faded("#0072B2", 0.2)
+    'rgba(0,114,178,0.2)'
+    """
+    red, green, blue = (int(colour[start : start + 2], 16) for start in (1, 3, 5))
+    return f"rgba({red},{green},{blue},{share})"
+
+
+def rounded(values: Iterable[float | None], digits: int = 5) -> list[float | None]:
+    """Plain numbers with so many significant digits; what is not finite is absent.
+
+    >>> rounded([0.123456789, None, float("nan")])
+    [0.12346, None, None]
+    """
+    return [None if value is None or not math.isfinite(value) else float(f"{value:.{digits}g}") for value in values]
+
+
+def plain_text(text: str) -> str:
+    """Text that plotly shows as it is: its labels take a few HTML tags, and a transcript or a name may hold them.
+
+    >>> plain_text("<b>loud</b> & clear")
+    '&lt;b&gt;loud&lt;/b&gt; &amp; clear'
+    """
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def drawn(traces: Sequence[Any], **layout: Any) -> go.Figure:
+    """A figure without a template: the page and the files each give it their own.
+
+    Args:
+        traces: plotly traces.
+        layout: of the figure; a legend below and no dragging unless it says otherwise.
+    """
+    common: dict[str, Any] = {
+        "template": "none",
+        "dragmode": False,
+        "height": 420,
+        "legend": {"orientation": "h", "yanchor": "bottom", "y": 1.02, "x": 0},
+        "margin": {"l": 60, "r": 16, "t": 24, "b": 56},
+    }
+    return go.Figure(data=list(traces), layout={**common, **layout})
+
+
+def template(*, dark: bool) -> dict[str, Any]:
+    """Layout that fits a light or a dark page; backgrounds are left to the page."""
+    ink, line = ("#e6e9ee", "#39424e") if dark else ("#1b1f24", "#d5dae0")
+    axis = {"gridcolor": line, "linecolor": line, "zerolinecolor": ink, "tickcolor": line, "automargin": True}
+    axis |= {"title": {"standoff": 12}}
+    clear = "rgba(0,0,0,0)"
+    return {
+        "layout": {
+            "font": {"family": "system-ui, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif", "size": 13, "color": ink},
+            "paper_bgcolor": clear,
+            "plot_bgcolor": clear,
+            "xaxis": axis,
+            "yaxis": axis,
+            "colorway": list(_CYCLE),
+            "hoverlabel": {"font": {"size": 13}, "namelength": -1},
+        }
+    }

@@ -1,0 +1,211 @@
+"""A trained model that answers for one utterance at a time."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from comodal.contracts import FusionOutput, InputError, ModalitySequence, MultimodalBatch
+from comodal.data.corruptions import Corruption
+from comodal.dependency import variables
+from comodal.evaluation.fitted import FittedFold
+from comodal.evaluation.runs import RunSet, SavedRun
+from comodal.explain.critic import PointwiseCritic
+from comodal.explain.explain import ExplanationConfig, critic_of
+from comodal.explain.representations import represent
+from comodal.serve.question import Act, Question
+
+__all__ = ["LiveModel"]
+
+_NEIGHBOURS = 30  # noise leaves out features that are 0 in a whole batch: one utterance cannot tell which those are
+_FOUND = 20
+
+
+@dataclass(frozen=True)
+class _LiveFold:
+    fitted: FittedFold
+    critic: PointwiseCritic | None
+    dependencies: NDArray[Any]  # of its test utterances, sorted
+
+    def percentile(self, dependency: float) -> float:
+        below, upto = (np.searchsorted(self.dependencies, dependency, side=side) for side in ("left", "right"))
+        return float(50.0 * (below + upto) / len(self.dependencies))
+
+
+@dataclass(frozen=True)
+class LiveModel:
+    """A run's models, each for the utterances that it was tested on.
+
+    Attributes:
+        facts: what the page says of the model: arm, seed, modalities, and the critic's measure, unit and origin.
+        ids: ids of the utterances it answers for.
+        transcripts: their words, as far as known.
+    """
+
+    facts: Mapping[str, Any]
+    ids: tuple[str, ...]
+    transcripts: tuple[str, ...]
+    _folds: tuple[_LiveFold, ...]
+    _place: Mapping[str, tuple[int, int]]  # id to fold and row
+    _searched: tuple[str, ...]
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @classmethod
+    def of(cls, runs: RunSet, run: SavedRun, *, fit_critic: str = "") -> LiveModel:
+        """The models of a finished run, with the critic that was trained with them, if any.
+
+        Args:
+            runs: the folder it is in.
+            run: one of its runs.
+            fit_critic: measure of a critic to fit now instead of the trained one.
+
+        Raises:
+            InputError: the run kept no weights, or no critic can be fitted.
+
+        Example:
+            >>> import tempfile
+            >>> from comodal.evaluation.data_config import DataConfig
+            >>> from comodal.evaluation.experiment import train
+            >>> from comodal.evaluation.runs import open_runs
+            >>> from comodal.training.config import RunConfig, TrainingConfig
+            >>> folder, short = tempfile.mkdtemp(), RunConfig(training=TrainingConfig(max_epochs=1))
+            >>> _ = train(DataConfig(source="synthetic:redundant"), short, out=folder)
+            >>> runs = open_runs(folder)
+            >>> model = LiveModel.of(runs, runs.runs[0])
+            >>> answer = model.answer(Question(model.ids[0], {"audio": Act("off")}))
+            >>> answer["clean"]["prediction"] != answer["changed"]["prediction"], answer["clean"]["dependency"]
+            (True, None)
+        """
+        folds = tuple(_live(fitted, fit_critic) for fitted in runs.fitted(run))
+        place = {
+            str(runs.dataset.id[row]): (number, int(row))
+            for number, fold in enumerate(folds)
+            for row in fold.fitted.fold.partition.test
+        }
+        known = runs.dataset.transcript
+        words = tuple("" if known is None else str(known[row]) for _, row in place.values())
+        searched = tuple(f"{name}\n{text}".casefold() for name, text in zip(place, words, strict=True))
+        return cls(_facts(run, folds), tuple(place), words, folds, place, searched)
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """Names of the modalities the model has."""
+        return tuple(self.facts["modalities"])
+
+    def find(self, query: str, *, beside: str = "") -> list[dict[str, str]]:
+        """The first utterances whose id or transcript contains a text; case does not matter.
+
+        Args:
+            query: the text.
+            beside: an utterance; only those that may lend it a modality are found.
+
+        Raises:
+            InputError: there is no utterance ``beside``.
+        """
+        wanted = query.casefold()
+        fold = self._placed(beside)[0] if beside else None
+        rows = (
+            row
+            for row, (name, text) in enumerate(zip(self.ids, self._searched, strict=True))
+            if wanted in text and name != beside and fold in {None, self._place[name][0]}
+        )
+        chosen = [row for row, _ in zip(rows, range(_FOUND), strict=False)]
+        return [{"id": self.ids[row], "transcript": self.transcripts[row]} for row in chosen]
+
+    def answer(self, question: Question) -> dict[str, Any]:
+        """Prediction and dependency of an utterance as it is, and after the acts.
+
+        Safe to call from several threads; they take turns.
+
+        Raises:
+            InputError: no such utterance or donor, a donor of another fold, or acts that the model cannot take.
+        """
+        number, row = self._placed(question.id)
+        fold = self._folds[number]
+        donors = {name: self._donor(name, question.id, number) for name in question.donors}
+        test = fold.fitted.fold.partition.test
+        # Other utterances only tell noise which features vary; nothing of theirs is in the answer.
+        others = [other for other in test[:_NEIGHBOURS].tolist() if other != row and other not in donors.values()]
+        with self._lock, torch.inference_mode():
+            batch = fold.fitted.fold.view[[row, *donors.values(), *others]]
+            clean, changed = _first(batch), _changed(batch, question, list(donors))
+            found = [_judged(fold, each) for each in (clean, changed)]
+        return {"id": question.id, "target": float(batch.target[0]), "clean": found[0], "changed": found[1]}
+
+    def _placed(self, name: str) -> tuple[int, int]:
+        if name not in self._place:
+            raise InputError(f"no utterance {name[:60]!r} among the {len(self.ids)} tested ones: search for one")
+        return self._place[name]
+
+    def _donor(self, name: str, receiver: str, number: int) -> int:
+        fold, row = self._placed(name)
+        if name == receiver:
+            raise InputError(f"{name!r} cannot lend a modality to itself: choose another utterance")
+        if fold != number:
+            raise InputError(f"{name!r} is tested in another fold than {receiver!r}, whose model trained on it")
+        return row
+
+
+def _live(fitted: FittedFold, fit_critic: str) -> _LiveFold:
+    if fitted.penalty is None and not fit_critic:
+        return _LiveFold(fitted, None, np.empty(0))
+    critic = critic_of(fitted, ExplanationConfig(fit_critic=fit_critic))
+    dependency = critic(represent(fitted).variables(critic.between))
+    return _LiveFold(fitted, critic, np.sort(dependency.numpy()))
+
+
+def _facts(run: SavedRun, folds: tuple[_LiveFold, ...]) -> dict[str, Any]:
+    spec, critic = folds[0].fitted.fold.view.spec, folds[0].critic
+    return {
+        "arm": f"{run.arm.label}/{run.arm.measure}",
+        "seed": run.seed,
+        "folds": len(folds),
+        "modalities": {name: name in spec.feature_dims for name in spec.modalities},
+        "label_range": spec.label_range,
+        "unit": None if critic is None else critic.unit,
+        "critic": None if critic is None else critic.origin,
+    }
+
+
+def _first(batch: MultimodalBatch) -> MultimodalBatch:
+    return _taken(batch, [0])
+
+
+def _taken(batch: MultimodalBatch, rows: Iterable[int]) -> MultimodalBatch:
+    index = torch.tensor(list(rows))
+    modalities = {name: ModalitySequence(s.values[index], s.mask[index]) for name, s in batch.modalities.items()}
+    return MultimodalBatch(tuple(batch.id[row] for row in index), modalities, batch.target[index])
+
+
+def _changed(batch: MultimodalBatch, question: Question, donors: list[str]) -> MultimodalBatch:
+    """The first utterance after the acts; ``donors`` are the ones behind it."""
+    sequences = dict(_first(batch).modalities)
+    for name, act in question.acts.items():
+        generator = torch.Generator().manual_seed(question.seed)
+        # Two utterances always exchange with each other.
+        rows = [0, 1 + donors.index(act.donor)] if act.kind == "swap" else range(len(batch))
+        acted = _act(act, name).apply(_taken(batch, rows), generator)
+        sequences[name] = _first(acted).modalities[name]
+    first = _first(batch)
+    return MultimodalBatch(first.id, sequences, first.target)
+
+
+def _act(act: Act, name: str) -> Corruption:
+    kinds = {"on": ("drop", 0.0), "off": ("drop", 1.0), "swap": ("swap", 1.0), "noise": ("noise", act.severity)}
+    kind, severity = kinds[act.kind]
+    return Corruption(kind, name, severity)
+
+
+def _judged(fold: _LiveFold, batch: MultimodalBatch) -> dict[str, float | None]:
+    output: FusionOutput = fold.fitted.model(batch)
+    prediction = float(output.prediction[0])
+    if fold.critic is None:
+        return {"prediction": prediction, "dependency": None, "percentile": None}
+    dependency = float(fold.critic(variables(output, fold.critic.between))[0])
+    return {"prediction": prediction, "dependency": dependency, "percentile": fold.percentile(dependency)}

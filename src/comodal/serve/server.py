@@ -1,0 +1,53 @@
+"""Listen on an address until Ctrl-C."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from typing import Any
+
+from comodal.contracts import InputError
+
+__all__ = ["listen", "run_server"]
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket on an address.
+
+    Args:
+        host: name or number of the address.
+        port: 0 takes any that is free.
+
+    Raises:
+        InputError: the port is out of range or in use, or this machine has no such address.
+
+    Example:
+        >>> with listen("127.0.0.1", 0) as first:
+        ...     listen("127.0.0.1", first.getsockname()[1])
+        Traceback (most recent call last):
+        comodal.contracts.InputError: 127.0.0.1:... cannot be listened on (...); give another --port, 0 for any ...
+    """
+    if not 0 <= port < 65536:
+        raise InputError(f"--port {port}: give a number from 0 to 65535")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    bound = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind((host, port))
+        bound.listen(128)
+    except OSError as error:
+        bound.close()
+        raise InputError(
+            f"{host}:{port} cannot be listened on ({error.strerror}); give another --port, 0 for any that is free, or "
+            "another --host"
+        ) from error
+    return bound
+
+
+def run_server(app: Any, bound: socket.socket) -> None:
+    """Answer until Ctrl-C or a signal to end."""
+    import uvicorn  # noqa: PLC0415 - an extra
+
+    config = uvicorn.Config(app, log_level="warning", access_log=False, server_header=False, lifespan="off")
+    with contextlib.suppress(KeyboardInterrupt):
+        uvicorn.Server(config).run(sockets=[bound])

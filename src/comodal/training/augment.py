@@ -1,0 +1,80 @@
+"""Corruptions of the training batches, so that a model learns to do without what may be missing."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+import torch
+
+from comodal.contracts import DatasetSpec, MultimodalBatch, TokenSpec
+from comodal.data.corruptions import Corruption, corrupt, parse_corruption
+from comodal.training.config import RunConfig, TrainingConfig
+from comodal.training.streams import stream_seed
+
+__all__ = ["Augmentation", "of_one_modality"]
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """What is done to every training batch, and never to another.
+
+    Chance is a pure function of the run's seed, what the batch is for and its position among all batches of the run:
+    the same in runs with and without a penalty, and after a resume.
+
+    Attributes:
+        corruptions: in the order they are applied.
+        tokens: how to read a text of word pieces.
+        seed: of the run.
+
+    Example:
+        >>> spec = DatasetSpec("toy", {"text": 4, "audio": 2}, {"text": 1, "audio": 1})
+        >>> config = RunConfig(training=TrainingConfig(augment=("noise:audio=0.3",)))
+        >>> [corruption.name for corruption in Augmentation.of(spec, config).corruptions]
+        ['noise:audio=0.3']
+    """
+
+    corruptions: tuple[Corruption, ...] = ()
+    tokens: TokenSpec | None = None
+    seed: int = 0
+
+    @classmethod
+    def of(cls, spec: DatasetSpec, config: RunConfig) -> Augmentation:
+        """The augmentation that a run asks for.
+
+        Args:
+            spec: of the data set as the model reads it.
+            config: the run.
+
+        Raises:
+            InputError: a modality that the data set lacks, or a corruption that makes no sense for it.
+        """
+        corruptions = tuple(parse_corruption(text) for text in config.training.augment)
+        for corruption in corruptions:
+            corruption.require(spec)
+        return cls(corruptions, spec.tokens, config.seed)
+
+    def __call__(self, batch: MultimodalBatch, *, purpose: str, position: int) -> MultimodalBatch:
+        """The batch as the model is trained on it.
+
+        Args:
+            batch: a training batch; stays as it is.
+            purpose: names the random stream: the model's batches and those drawn for the critic alone have their own.
+            position: number of the batch, counted from the run's first.
+        """
+        if not self.corruptions:
+            return batch
+        generator = torch.Generator().manual_seed(stream_seed(self.seed, purpose, position))
+        return corrupt(batch, self.corruptions, generator, tokens=self.tokens)
+
+
+def of_one_modality(training: TrainingConfig, modality: str) -> TrainingConfig:
+    """The same optimisation for a model of one modality: what is done to others does not reach it.
+
+    Example:
+        >>> both = TrainingConfig(augment=("noise:audio=0.3", "drop:text=0.1"))
+        >>> of_one_modality(both, "text").augment
+        ('drop:text=0.1',)
+    """
+    own = tuple(text for text in training.augment if parse_corruption(text).modality == modality)
+    return dataclasses.replace(training, augment=own)

@@ -1,0 +1,230 @@
+"""What is gathered equals what the commands wrote, read here once more by hand."""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from comodal.contracts import Attribution, ComparisonRow, ExplanationTable, InputError, PairingScore, RobustnessRow
+from comodal.contracts.records import comparison_row, restored
+from comodal.evaluation.comparison import Comparison, compare
+from comodal.evaluation.data_config import DataConfig
+from comodal.evaluation.experiment import train
+from comodal.evaluation.findings import findings_of, gather
+from comodal.evaluation.grid import CompareConfig
+from comodal.evaluation.runs import open_runs
+from comodal.reports import write_summary
+from comodal.training.config import PenaltyConfig, RunConfig, TrainingConfig
+
+DATA = DataConfig(source="synthetic:redundant")
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("found") / "run"
+    penalty = PenaltyConfig(measure="kl", weight=0.3)
+    train(DATA, RunConfig(penalty=penalty, training=TrainingConfig(max_epochs=2)), out=folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def compared(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Comparison]:
+    folder = tmp_path_factory.mktemp("found") / "comparison"
+    config = CompareConfig(
+        measures=("none", "kl"),
+        weight=0.3,
+        seeds=2,
+        selection_seeds=1,
+        base=RunConfig(training=TrainingConfig(max_epochs=1)),
+    )
+    found = compare(DATA, config, out=folder, replicate=True)
+    write_summary(found.rows, folder)
+    write_summary(found.replication, folder / "replication")
+    return folder, found
+
+
+@pytest.fixture
+def copy(trained: Path, tmp_path: Path) -> Path:
+    """A run folder that a test may change."""
+    return Path(shutil.copytree(trained, tmp_path / "copy"))
+
+
+def row() -> ComparisonRow:
+    return ComparisonRow("early", "kl", 0.3, "mae", 0.8, 0.1, -0.02, -0.03, -0.01, 0.04, 32, 0, 1.5)
+
+
+def explanation(n: int = 3) -> ExplanationTable:
+    columns = {name: np.linspace(0.0, 1.0, n) for name in ("target", "prediction", "dependency", "percentile")}
+    return ExplanationTable(
+        id=np.array([f"v_{k}" for k in range(n)]),
+        group=np.array(["v"] * n),
+        transcript=np.array(["مرحبا", "<script>alert(1)</script>", ""]),
+        map_x=np.zeros(n),
+        map_y=np.ones(n),
+        swapped={"text": np.zeros(n), "audio": np.ones(n)},
+        without={"text": np.zeros(n), "audio": np.ones(n)},
+        facts={"unit": "nats"},
+        **columns,
+    )
+
+
+def explain_into(folder: Path, *, total: float = 0.5, auroc: float = 0.9) -> tuple[Attribution, PairingScore]:
+    folder.mkdir(parents=True)
+    explanation().to_parquet(folder / "explanation.parquet")
+    moved = Attribution("v_0", "text", total, (0.2, 0.3), ("so", "good"), ((3, 0.4),))
+    other = replace(moved, modality="audio", words=())
+    lines = [json.dumps(asdict(each)) for each in (moved, other)]
+    (folder / "attributions.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    found = PairingScore("critic", "broken pairs", "text", auroc, 0.8, 0.95, 0.9, 0.8, 0.95, 10, 20)
+    (folder / "pairing.json").write_text(json.dumps([asdict(found)]), encoding="utf-8")
+    return moved, found
+
+
+def test_a_single_run_gives_its_scores_as_rows(trained: Path) -> None:
+    found = gather(trained)
+    metrics = json.loads((trained / "metrics.json").read_text())
+    assert {row.metric for row in found.rows} == {name for name, value in metrics.items() if isinstance(value, dict)}
+    for each in found.rows:
+        value = metrics[each.metric]
+        assert (each.mean, each.fusion, each.measure, each.weight) == (value["value"], "early", "kl", 0.3)
+        assert (each.std, each.delta, each.p_value, each.reference, each.n_seeds) == (None, None, None, None, 1)
+        assert f"[{value['ci_low']:.3f}, {value['ci_high']:.3f}]" in each.note
+        assert "synthetic data" in each.note
+        assert each.better == ("lower" if each.metric == "mae" else "higher")
+    assert (found.title, found.seeds) == ("run", (0,))
+    assert (found.replication, found.robustness, found.explanations, found.pairing) == ((), (), (), ())
+    assert found.versions == json.loads((trained / "environment.json").read_text())
+    assert found.config == yaml.safe_load((trained / "config.yaml").read_text())
+
+
+def test_facts_of_the_data_are_those_of_the_preset(trained: Path) -> None:
+    facts = gather(trained).data
+    assert (facts.name, facts.source, facts.utterances) == ("synthetic:redundant", "synthetic:redundant", 1020)
+    assert facts.splits == {"synthetic": {"train": 120, "valid": 100, "test": 800}}
+    assert facts.modalities == {"text": 8, "audio": 8, "vision": 8}
+    assert facts.label_range == (-3.0, 3.0)
+
+
+def test_training_curves_are_what_was_logged(trained: Path) -> None:
+    (curve,) = gather(trained).curves
+    kept = json.loads((trained / "synthetic" / "history.json").read_text())
+    assert (curve.fusion, curve.measure, curve.seed, curve.partition) == ("early", "kl", 0, "synthetic")
+    assert curve.best_epoch == kept["best_epoch"]
+    assert set(curve.values) == {"train_task", "train_dependency", "valid_loss"}
+    assert curve.values["valid_loss"] == tuple(epoch["valid_loss"] for epoch in kept["epochs"])
+
+
+def test_what_an_epoch_did_not_log_is_nan(copy: Path) -> None:
+    history = {"best_epoch": 0, "epochs": [{"epoch": 0, "a": 1}, {"epoch": 1, "a": 2, "b": 3}]}
+    (copy / "synthetic" / "history.json").write_text(json.dumps(history))
+    (curve,) = gather(copy).curves
+    assert curve.values["a"] == (1.0, 2.0)
+    assert math.isnan(curve.values["b"][0])
+    (copy / "synthetic" / "history.json").unlink()
+    assert gather(copy).curves == ()
+
+
+def test_a_comparison_gives_its_tables(compared: tuple[Path, Comparison]) -> None:
+    folder, found = compared
+    gathered = gather(folder)
+    assert list(gathered.rows) == found.rows
+    assert list(gathered.replication) == found.replication
+    assert gathered.seeds == (0, 1)
+    single = f"early:{found.selection.modality['early']}"
+    arms = [("early", "none"), ("early", "kl"), (single, "none")]
+    assert [(curve.fusion, curve.measure) for curve in gathered.curves] == [arm for arm in arms for _ in range(2)]
+    assert gathered == findings_of(open_runs(folder))
+
+
+def test_robustness_and_explanation_are_read_back(copy: Path) -> None:
+    rows = [
+        RobustnessRow("subset", "text", "", "", None, row()),
+        RobustnessRow("curve", "noise:audio=0.5", "audio", "noise", 0.5, row()),
+    ]
+    (copy / "robustness").mkdir()
+    (copy / "robustness" / "rows.json").write_text(json.dumps([asdict(each) for each in rows]))
+    moved, score = explain_into(copy / "explanation")
+    found = gather(copy)
+    assert list(found.robustness) == rows
+    assert list(found.explanations[0].transcript) == list(explanation().transcript)
+    assert found.attributions["v_0"][0] == moved
+    assert [each.modality for each in found.attributions["v_0"]] == ["text", "audio"]
+    assert found.pairing == (score,)
+
+
+def test_of_several_explanations_the_first_has_its_attributions(copy: Path) -> None:
+    explain_into(copy / "explanation" / "lfn-kl-seed-0", total=9.0, auroc=0.6)
+    moved, score = explain_into(copy / "explanation" / "early-kl-seed-0")
+    found = gather(copy)
+    assert len(found.explanations) == 2
+    assert (found.attributions["v_0"][0], found.pairing) == (moved, (score,))
+    (copy / "explanation" / "early-kl-seed-0" / "pairing.json").unlink()
+    assert gather(copy).pairing[0].auroc == 0.6  # the first that was validated
+    (copy / "explanation" / "early-kl-seed-0" / "attributions.jsonl").unlink()
+    assert gather(copy).attributions == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("robustness/rows.json", "[{]", r"rows\.json: missing or damaged"),
+        ("robustness/rows.json", '[{"kind": "subset"}]', r"rows\.json: entry 1 is no robustness row"),
+        ("robustness/rows.json", "[3]", r"rows\.json: entry 1 is no robustness row"),
+        ("explanation/attributions.jsonl", "{", r"attributions\.jsonl: damaged"),
+        ("explanation/attributions.jsonl", '{"id": "v"}', r"attributions\.jsonl: entry 1 is no attribution"),
+        ("explanation/pairing.json", '[{"score": "critic"}]', r"pairing\.json: entry 1 is no pairing score"),
+        ("explanation/explanation.parquet", "no", r"explanation\.parquet: not a readable explanation"),
+    ],
+)
+def test_a_damaged_file_is_named_in_one_line(copy: Path, name: str, text: str, message: str) -> None:
+    explain_into(copy / "explanation")
+    (copy / "robustness").mkdir()
+    (copy / name).write_text(text)
+    with pytest.raises(InputError, match=message) as raised:
+        gather(copy)
+    assert "\n" not in str(raised.value)
+
+
+def test_a_summary_of_other_columns_is_refused() -> None:
+    good = asdict(row())
+    assert restored(comparison_row, [good], where="summary.json") == (row(),)
+    with pytest.raises(InputError, match=r"summary\.json: entry 2 is no comparison row"):
+        restored(comparison_row, [good, {**good, "colour": 1}], where="summary.json")
+
+
+def test_a_folder_without_a_finished_run_is_refused(copy: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="not a run folder"):
+        gather(tmp_path)
+    (copy / "metrics.json").unlink()
+    with pytest.raises(InputError, match="not a finished run"):
+        gather(copy)
+
+
+def test_several_folders_make_one_page(
+    trained: Path, tmp_path: Path, short: Callable[..., RunConfig], compared: tuple[Path, Comparison]
+) -> None:
+    other = tmp_path / "other"
+    train(DATA, short(seed=3, fusion="lfn"), out=other)
+    found = gather(trained, other)
+    assert (found.title, found.seeds, len(found.curves)) == ("run + other", (0, 3), 2)
+    assert {row.fusion for row in found.rows} == {"early", "lfn"}
+    assert set(found.config) == {"run", "other"}
+    with pytest.raises(InputError, match="run and comparison both hold early/kl"):
+        gather(trained, compared[0])
+
+
+def test_runs_of_different_data_sets_are_refused(
+    trained: Path, tmp_path: Path, short: Callable[..., RunConfig]
+) -> None:
+    other = tmp_path / "other"
+    train(DataConfig(source="synthetic:single"), short(fusion="lfn"), out=other)
+    with pytest.raises(InputError, match=r"synthetic:redundant \(1020 utterances\) and other on synthetic:single"):
+        gather(trained, other)

@@ -1,0 +1,120 @@
+"""What may happen to a batch, by name; chance is the same for every model."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+import torch
+
+from comodal.contracts import DatasetSpec, InputError, MultimodalBatch
+from comodal.data.collate import batch
+from comodal.data.corruptions import keep_only, kinds_for
+from comodal.data.synthetic import SyntheticConfig, synthetic
+from comodal.evaluation.scenarios import Scenario, Variants, curves, parse_scenario, subsets
+
+NAMES = ("text", "audio", "vision")
+SPEC = DatasetSpec("toy", dict.fromkeys(NAMES, 4), {"text": 1, "audio": 9, "vision": 9}, aligned=False)
+
+
+def few() -> MultimodalBatch:
+    return batch(synthetic(SyntheticConfig(n_train=40, n_valid=16, n_test=16, lengths=(3, 6))), range(32))
+
+
+def same(one: MultimodalBatch, other: MultimodalBatch) -> bool:
+    return all(
+        torch.equal(a, b)
+        for name in one.modalities
+        for a, b in zip(one.modalities[name], other.modalities[name], strict=True)
+    )
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4])
+def test_all_non_empty_subsets_once(count: int) -> None:
+    names = ["a", "b", "c", "d"][:count]
+    found = subsets(names)
+    assert len({scenario.name for scenario in found}) == len(found) == 2**count - 1
+    assert found[0] == Scenario()
+    expected = {kept for size in range(1, count) for kept in itertools.combinations(names, size)}
+    assert {scenario.kept for scenario in found[1:]} == expected
+
+
+def test_a_subset_hides_the_rest_and_shares_its_tensors() -> None:
+    given = few()
+    variants = Variants(given)
+    for scenario in subsets(NAMES):
+        found = variants.of(scenario)
+        assert same(found, keep_only(given, scenario.kept or NAMES))
+        again = variants.of(scenario)
+        for name in NAMES:
+            assert found.modalities[name] is again.modalities[name]
+            assert any(found.modalities[name] is known for known in variants.shared)
+
+
+def test_curves_hold_what_makes_sense_and_always_severity_0() -> None:
+    points = curves(SPEC, severities=[1, 0.5])
+    by_curve: dict[str, list[float]] = {}
+    for point in points:
+        by_curve.setdefault(point.curve, []).append(point.severity)
+    assert set(by_curve) == {f"{kind}:{name}" for name in NAMES for kind in kinds_for(SPEC, name)}
+    assert all(each == [0.0, 0.5, 1.0] for each in by_curve.values())
+    some = curves(SPEC, severities=[1.0], kinds=["shift", "drop"], modalities=["text", "audio"])
+    assert {point.curve for point in some} == {"drop:text", "drop:audio", "shift:audio"}
+
+
+def test_a_higher_severity_touches_what_a_lower_one_does() -> None:
+    variants = Variants(few(), partition=1)
+    lost = [
+        ~variants.of(parse_scenario(f"drop:audio={severity}", NAMES)).modalities["audio"].present
+        for severity in (0.25, 0.5, 0.75)
+    ]
+    assert 0 < int(lost[0].sum()) < int(lost[2].sum()) < 32
+    assert bool((lost[0] <= lost[1]).all())
+    assert bool((lost[1] <= lost[2]).all())
+
+
+def test_chance_depends_on_curve_partition_and_batch_alone() -> None:
+    given = few()
+    noisy = parse_scenario("noise:audio=0.5", NAMES)
+    once = Variants(given, partition=1, number=2).of(noisy)
+    assert same(once, Variants(given, partition=1, number=2).of(noisy))
+    for partition, number in ((0, 2), (1, 0)):
+        assert not same(once, Variants(given, partition=partition, number=number).of(noisy))
+    assert once.modalities["text"] is given.modalities["text"]
+    assert same(Variants(given).of(parse_scenario("noise:audio=0", NAMES)), given)
+
+
+@pytest.mark.parametrize("name", ["clean", "text+audio", "vision", "noise:audio=0.5", "drop:vision=1"])
+def test_names_are_read_back(name: str) -> None:
+    assert parse_scenario(name, NAMES).name == name
+
+
+def test_names_in_another_order_are_the_same_scenario() -> None:
+    assert parse_scenario("vision + text+audio", NAMES) == Scenario()
+    assert parse_scenario("audio+text", NAMES).name == "text+audio"
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("text+adio", "unknown modality 'adio': did you mean 'audio'"),
+        ("noise:vison=0.5", "unknown modality 'vison': did you mean 'vision'"),
+        ("nose:audio=0.5", "unknown corruption 'nose': did you mean 'noise'"),
+        ("noise:audio=2", "number between 0 and 1"),
+        ("", "unknown modality ''"),
+    ],
+)
+def test_what_does_not_exist_is_refused(name: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        parse_scenario(name, NAMES)
+
+
+def test_curves_that_make_no_sense_are_refused() -> None:
+    with pytest.raises(InputError, match="did you mean 'audio'"):
+        curves(SPEC, modalities=["adio"])
+    with pytest.raises(InputError, match="did you mean 'words'"):
+        curves(SPEC, kinds=["word"])
+    with pytest.raises(InputError, match="words makes no sense for audio; use drop, frames"):
+        curves(SPEC, kinds=["words"], modalities=["audio"])
+    with pytest.raises(InputError, match="number between 0 and 1"):
+        curves(SPEC, severities=[1.5])

@@ -1,0 +1,83 @@
+"""Areas below severity curves, against trapezoids by hand and by NumPy."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.integrate import trapezoid
+
+from comodal.contracts import InputError
+from comodal.evaluation.compare import Arm
+from comodal.evaluation.groups import Grouping
+from comodal.evaluation.severity_areas import area_below, area_weights, effective_area, relative_area
+
+GROUPS = Grouping(np.array([0, 1, 2]), np.array([1, 1, 1]))
+SEVERITIES = [0.0, 0.25, 1.0]
+
+
+def arm(values: list[float], left_out: float = 0.0) -> Arm:
+    """Two seeds; three videos, each of which moves the metric by so much."""
+    seeds = np.array(values)
+    return Arm({"acc": seeds}, {"acc": seeds + left_out * np.array([[-1.0], [0.0], [1.0]])}, GROUPS)
+
+
+def test_flat_curve_has_its_own_height() -> None:
+    assert area_below([70.0, 70.0, 70.0], SEVERITIES) == pytest.approx(70.0)
+    assert area_below([70.0, 70.0], [0.0, 0.5]) == pytest.approx(70.0)
+
+
+def test_falling_curve_by_hand() -> None:
+    # 80 -> 60 over a quarter: 17.5; 60 -> 20 over three quarters: 30.
+    assert area_below([80.0, 60.0, 20.0], SEVERITIES) == pytest.approx(47.5)
+    # only up to one half: 80 -> 60 -> 60, mean of 70 and 60
+    assert area_below([80.0, 60.0, 60.0], [0.0, 0.25, 0.5]) == pytest.approx(65.0)
+
+
+def test_any_curve_is_numpys_trapezoid() -> None:
+    rng = np.random.default_rng(0)
+    severities = np.sort(rng.uniform(size=9))
+    values = rng.normal(size=9)
+    expected = trapezoid(values, severities) / np.ptp(severities)
+    assert area_below(values, severities) == pytest.approx(expected)
+    assert area_weights(severities).sum() == pytest.approx(1.0)
+
+
+def test_relative_area_of_every_seed_and_every_left_out_video() -> None:
+    points = [arm([80.0, 82.0], 1.0), arm([60.0, 70.0], 2.0), arm([20.0, 30.0], 4.0)]
+    found = relative_area(points, SEVERITIES)
+    assert found.values["acc"] == pytest.approx([47.5, 0.25 * 76 + 0.75 * 50])
+    for video, sign in enumerate((-1.0, 0.0, 1.0)):
+        moved = [80 + sign, 60 + 2 * sign, 20 + 4 * sign]
+        assert found.left_out["acc"][video, 0] == pytest.approx(trapezoid(moved, SEVERITIES))
+
+
+def test_effective_area_is_what_lies_above_the_moved_baseline() -> None:
+    points = [arm([80.0, 80.0]), arm([70.0, 80.0]), arm([60.0, 80.0])]
+    baseline = [arm([75.0, 60.0]), arm([60.0, 50.0]), arm([35.0, 40.0])]
+    found = effective_area(points, baseline, SEVERITIES)
+    moved = [[80.0, 65.0, 40.0], [80.0, 70.0, 60.0]]  # the baseline's curves, begun at 80
+    ours = [[80.0, 70.0, 60.0], [80.0, 80.0, 80.0]]
+    gap = np.array(ours) - np.array(moved)
+    assert found.values["acc"] == pytest.approx(trapezoid(gap, SEVERITIES, axis=1))
+    assert (found.values["acc"] > 0).all()
+    assert effective_area(baseline, baseline, SEVERITIES).values["acc"] == pytest.approx([0.0, 0.0])
+
+
+def test_better_clean_performance_alone_is_no_effective_robustness() -> None:
+    baseline = [arm([75.0, 60.0]), arm([60.0, 50.0]), arm([35.0, 40.0])]
+    better = [Arm({"acc": p.values["acc"] + 5}, {"acc": p.left_out["acc"] + 5}, GROUPS) for p in baseline]
+    assert effective_area(better, baseline, SEVERITIES).values["acc"] == pytest.approx([0.0, 0.0])
+    assert relative_area(better, SEVERITIES).values["acc"] == pytest.approx(
+        relative_area(baseline, SEVERITIES).values["acc"] + 5
+    )
+
+
+@pytest.mark.parametrize("severities", [[0.5], [0.0, 0.0], [1.0, 0.0], []])
+def test_no_area_below_a_point(severities: list[float]) -> None:
+    with pytest.raises(InputError, match="at least 2, rising"):
+        area_weights(severities)
+
+
+def test_one_point_a_severity() -> None:
+    with pytest.raises(InputError, match="2 points of a curve and 3 severities"):
+        relative_area([arm([1.0, 1.0])] * 2, SEVERITIES)

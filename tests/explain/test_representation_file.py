@@ -1,0 +1,99 @@
+"""Representations of someone else's model: what is read, what is refused, and who explains whom."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from comodal.contracts import InputError
+from comodal.evaluation.fitted import FittedFold
+from comodal.explain.of_representations import _divisions, explain_representations
+from comodal.explain.representation_file import read_representations, save_representations
+from comodal.explain.representations import represent
+
+
+def _arrays(n: int = 300, **more: Any) -> dict[str, Any]:
+    rng = np.random.default_rng(0)
+    text = rng.standard_normal((n, 2))
+    return {"text": text, "audio": text + 0.3 * rng.standard_normal((n, 2)), **more}
+
+
+def _file(folder: Path, **arrays: Any) -> Path:
+    np.savez(folder / "views.npz", **arrays)
+    return folder / "views.npz"
+
+
+def test_what_is_saved_is_read_again(tmp_path: Path, fitted: FittedFold) -> None:
+    parts = {split: represent(fitted, split) for split in ("train", "valid", "test")}
+    save_representations(tmp_path / "views", parts)  # no suffix is added
+    found, split = read_representations(tmp_path / "views")
+    assert split is not None
+    assert {name: int((split == name).sum()) for name in parts} == {name: len(part) for name, part in parts.items()}
+    test = found.take(split == "test")
+    np.testing.assert_array_equal(test.id, parts["test"].id.astype(str))
+    np.testing.assert_array_equal(test.prediction, parts["test"].prediction)
+    np.testing.assert_array_equal(test.views["audio"], parts["test"].views["audio"])
+    with pytest.raises(InputError, match="--force"):
+        save_representations(tmp_path / "views", parts)
+    save_representations(tmp_path / "views", parts, force=True)
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({"text": np.zeros((30, 2))}, "1 modalities; give 2 or more"),
+        (_arrays(19), "19 utterances are too few"),
+        (
+            _arrays(30, vision=np.full((30, 2), np.nan)),
+            r"'vision' holds NaN or infinity in 30 of 30 rows \(first row 0\)",
+        ),
+        (_arrays(30, prediction=np.array([0.0] * 29 + [np.inf])), r"'prediction' holds .*first row 29"),
+        (_arrays(30, target=np.zeros(29)), r"'target' has shape \(29,\)"),
+        (_arrays(30, id=np.zeros(30)), "'id' occurs twice"),
+        (_arrays(30, split=np.full(30, "dev")), "unknown split 'dev'"),
+        (_arrays(30, split=np.full(30, "test")), "'split' has no 'train'"),
+        (_arrays(30, vision=np.full(30, "x")), "'vision' is <U1"),
+        (_arrays(30, vision=np.array([None] * 30)), "not an .npz file of plain arrays"),
+    ],
+)
+def test_bad_files_are_refused_in_one_line(tmp_path: Path, arrays: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message) as error:
+        read_representations(_file(tmp_path, **arrays))
+    assert "\n" not in str(error.value)
+
+
+def test_no_file_and_no_archive_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no such file"):
+        read_representations(tmp_path / "nothing.npz")
+    (tmp_path / "text.npz").write_text("hello")
+    with pytest.raises(InputError, match=r"not an \.npz file"):
+        read_representations(tmp_path / "text.npz")
+
+
+def test_without_a_split_each_half_is_explained_by_the_other_and_videos_stay_whole(tmp_path: Path) -> None:
+    group = np.repeat([f"v{k}" for k in range(30)], 10)
+    everything, split = read_representations(_file(tmp_path, **_arrays(group=group)))
+    explained = []
+    for division in _divisions(everything, split, seed=0):
+        assert not set(division.train.group) & set(division.test.group)
+        assert abs(len(division.test) - 150) <= 10
+        explained += division.test.id.tolist()
+    assert sorted(explained) == sorted(everything.id.tolist())
+
+
+def test_a_swapped_utterance_is_the_least_dependent(tmp_path: Path) -> None:
+    """It lies below 95 % of the others; a critic that knew nothing would fail 19 times of 20."""
+    arrays = _arrays(split=np.repeat(["train", "test"], 150), prediction=np.zeros(300), target=np.ones(300))
+    arrays["audio"][200] = -2.0 * np.sign(arrays["text"][200])
+    arrays["text"][200] = 2.0 * np.sign(arrays["text"][200])
+    table = explain_representations(_file(tmp_path, **arrays), donors=20)
+    assert len(table) == 150
+    assert table.percentile[table.id == "200"] < 5
+    assert table.facts["critic"] == "fitted afterwards"
+    assert table.facts["unit"] == "nats"
+    assert np.isnan(table.without["text"]).all()
+    # Exchanging a modality of dependent views lowers the dependency of nearly every utterance.
+    assert (table.swapped["audio"] < table.dependency).mean() > 0.9
