@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ from comodal.evaluation.findings import findings_of
 from comodal.evaluation.grid import CompareConfig
 from comodal.evaluation.robustness import RobustnessConfig, robustness
 from comodal.evaluation.runs import RunSet, open_runs
-from comodal.explain.explain import ExplanationConfig, choose_run, explain
+from comodal.explain.explain import ExplanationConfig, explain, explained_run
 from comodal.explain.output import write_explanation
 from comodal.reports import write_summary
 from comodal.reports.page import render_page
@@ -70,7 +71,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> RunSet:
     subsets = RobustnessConfig(scenarios="subsets", metrics=("mae",))
     write_robustness(robustness(folder, subsets, out=folder / "robustness"), folder / "robustness")
     found = open_runs(folder)
-    explained = explain(found, choose_run(found), ExplanationConfig(donors=5, attributions=2))
+    explained = explain(found, explained_run(found), ExplanationConfig(donors=5, attributions=2))
     write_explanation(folder / "explanation" / "early-kl-seed-0", explained.table, explained.attributions)
     torch.set_num_threads(threads)
     return found
@@ -85,8 +86,21 @@ def report(runs: RunSet, tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.fixture(scope="session")
 def odd_report(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Findings]:
     """A made-up report whose transcripts hold markup and many scripts, and what is in it."""
-    odd = made_up_findings(utterances=60, seeds=2, explained=1)
+    whole = made_up_findings(utterances=60, seeds=2, explained=1)
+    odd = replace(whole, rows=(), replication=(), curves=(), robustness=(), pairing=())
     return _written(render_page(odd), tmp_path_factory.mktemp("odd") / "report.html"), odd
+
+
+@pytest.fixture(scope="session")
+def bare(runs: RunSet) -> Findings:
+    """The real findings without what is drawn: such a page opens fast."""
+    return replace(findings_of(runs), rows=(), curves=(), robustness=(), explanations=())
+
+
+@pytest.fixture(scope="session")
+def bare_report(bare: Findings, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Address of the page of ``bare``."""
+    return _written(render_page(bare), tmp_path_factory.mktemp("bare") / "report.html")
 
 
 def _written(page: str, path: Path) -> str:
@@ -96,7 +110,7 @@ def _written(page: str, path: Path) -> str:
 
 @pytest.fixture(scope="session")
 def live(runs: RunSet) -> LiveModel:
-    return LiveModel.of(runs, choose_run(runs))
+    return LiveModel.of(runs, explained_run(runs))
 
 
 @pytest.fixture(scope="session")

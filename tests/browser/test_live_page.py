@@ -11,8 +11,7 @@ from chromium import Watch, Watched
 from live_server import running
 from playwright.sync_api import Page, expect
 
-from comodal.evaluation.findings import findings_of
-from comodal.evaluation.runs import RunSet
+from comodal.contracts import Findings
 from comodal.serve.app import build_app
 from comodal.serve.live import LiveModel
 from comodal.serve.panel import live_page
@@ -127,9 +126,9 @@ def test_nothing_scrolls_sideways_on_a_phone(watch: Watch, served: str) -> None:
     watched.require_peace()
 
 
-def test_markup_in_a_transcript_is_text(watch: Watch, runs: RunSet, live: LiveModel) -> None:
+def test_markup_in_a_transcript_is_text(watch: Watch, bare: Findings, live: LiveModel) -> None:
     odd = replace(live, transcripts=(TEXT,) * len(live.ids))
-    app = build_app(odd, live_page(findings_of(runs)), names=answered_names("127.0.0.1", ()))
+    app = build_app(odd, live_page(bare), names=answered_names("127.0.0.1", ()))
     with running(app) as port:
         address = f"http://127.0.0.1:{port}/"
         watched = watch(address)

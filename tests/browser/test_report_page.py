@@ -123,29 +123,31 @@ def test_a_figure_is_saved_as_a_picture(page: Page, kind: str, start: bytes) -> 
     assert downloaded(page, button).startswith(start)
 
 
-def test_light_and_dark_switch_and_stay(page: Page) -> None:
-    def ground() -> str:
-        return str(page.evaluate("getComputedStyle(document.body).backgroundColor"))
+def test_light_and_dark_switch_and_recolour_the_figures(page: Page) -> None:
+    def colours() -> list[str]:
+        ink = "getComputedStyle(document.querySelector('figure[data-figure=comparison] svg text')).fill"
+        return [str(page.evaluate(each)) for each in ("getComputedStyle(document.body).backgroundColor", ink)]
 
-    before, name = ground(), page.locator("#theme-switch").inner_text()
+    before, name = colours(), page.locator("#theme-switch").inner_text()
     page.click("#theme-switch")
-    assert ground() != before
     assert page.locator("#theme-switch").inner_text() != name
-    chosen = ground()
-    page.reload()
-    page.wait_for_selector("html[data-ready=true]")
-    assert ground() == chosen
+    assert all(new != old for new, old in zip(colours(), before, strict=True))
+    page.click("#theme-switch")
+    assert colours() == before
 
 
-def test_it_follows_the_system_until_somebody_chose(watch: Watch, report: str) -> None:
-    watched = watch(report, color_scheme="light")
-    page = watched.open(report)
+def test_it_follows_the_system_until_somebody_chose(watch: Watch, bare_report: str) -> None:
+    watched = watch(bare_report, color_scheme="light")
+    page = watched.open(bare_report)
     ink = "getComputedStyle(document.body).color"
     light = page.evaluate(ink)
     page.emulate_media(color_scheme="dark")
     assert page.evaluate(ink) != light
     page.click("#theme-switch")
     assert page.evaluate(ink) == light
+    page.reload()
+    page.wait_for_selector("html[data-ready=true]")
+    assert page.evaluate(ink) == light  # what was chosen stays
     watched.require_peace()
 
 

@@ -13,9 +13,10 @@ from comodal.cli import main
 from comodal.contracts import ExplanationTable, InputError
 from comodal.data.dataset import Dataset, Partition
 from comodal.evaluation.experiment import train
+from comodal.evaluation.findings import read_attributions, read_pairing
 from comodal.evaluation.runs import RunSet, open_runs
-from comodal.explain.explain import ExplanationConfig, choose_run, explain
-from comodal.explain.output import claim, read_attributions, read_pairing, write_explanation
+from comodal.explain.explain import ExplanationConfig, explain, explained_run
+from comodal.explain.output import claim, write_explanation
 from comodal.explain.ranking import percentiles
 from comodal.training.config import PenaltyConfig, RunConfig, TrainingConfig
 
@@ -80,13 +81,13 @@ def test_a_run_is_chosen_by_arm_and_seed(with_kl: RunSet) -> None:
     none = dataclasses.replace(run, arm=dataclasses.replace(run.arm, measure="none"), seed=4)
     later = dataclasses.replace(run, seed=7)
     runs = dataclasses.replace(with_kl, runs=(none, later, run))
-    assert choose_run(runs) is run  # the first with a penalty, the lowest seed
-    assert choose_run(runs, seed=7) is later
-    assert choose_run(runs, arm="early/none") is none
+    assert explained_run(runs) is run  # the first with a penalty, the lowest seed
+    assert explained_run(runs, seed=7) is later
+    assert explained_run(runs, arm="early/none") is none
     with pytest.raises(InputError, match="did you mean 'early/kl'"):
-        choose_run(runs, arm="early/kll")
+        explained_run(runs, arm="early/kll")
     with pytest.raises(InputError, match="unknown seed 3"):
-        choose_run(runs, seed=3)
+        explained_run(runs, seed=3)
 
 
 def test_the_command_writes_a_folder_and_refuses_to_overwrite_it(
@@ -131,7 +132,7 @@ def test_other_files_are_left_alone_and_damage_is_reported(tmp_path: Path) -> No
     with pytest.raises(InputError, match="damaged"):
         read_attributions(tmp_path)
     (tmp_path / "pairing.json").write_text('[{"score": 1}]')
-    with pytest.raises(InputError, match="damaged"):
+    with pytest.raises(InputError, match="entry 1 is no pairing score"):
         read_pairing(tmp_path)
 
 

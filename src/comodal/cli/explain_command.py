@@ -47,11 +47,11 @@ def _of_file(options: Any) -> None:
 
 def _of_run(options: Any) -> None:
     from comodal.evaluation.runs import open_runs
-    from comodal.explain.explain import ExplanationConfig, choose_run, explain
+    from comodal.explain.explain import ExplanationConfig, explain, explained_run
     from comodal.explain.output import claim, write_explanation, write_pairing
 
     runs = open_runs(options.run, source=options.data)
-    run = choose_run(runs, arm=options.arm, seed=options.seed)
+    run = explained_run(runs, arm=options.arm, seed=options.seed)
     if options.save_representations:
         _save(runs, run, Path(options.save_representations), options)
         return

@@ -31,7 +31,17 @@ from comodal.metrics import METRICS, is_collapsed
 from comodal.training.run_folder import ENVIRONMENT, read_config, read_json
 from comodal.training.run_folder import METRICS as SCORES
 
-__all__ = ["ATTRIBUTIONS", "EXPLANATION", "PAIRING", "ROBUSTNESS", "SUMMARY", "findings_of", "gather"]
+__all__ = [
+    "ATTRIBUTIONS",
+    "EXPLANATION",
+    "PAIRING",
+    "ROBUSTNESS",
+    "SUMMARY",
+    "findings_of",
+    "gather",
+    "read_attributions",
+    "read_pairing",
+]
 
 SUMMARY = "summary.json"
 ROBUSTNESS = Path("robustness") / "rows.json"
@@ -76,7 +86,7 @@ def findings_of(runs: RunSet) -> Findings:
     """
     path = runs.folder
     config = read_config(path)
-    explained = sorted((path / "explanation").rglob(EXPLANATION))
+    explained = [table.parent for table in sorted((path / "explanation").rglob(EXPLANATION))]
     return Findings(
         title=path.resolve().name,
         data=_data_facts(runs, config["data"]["source"]),
@@ -87,9 +97,9 @@ def findings_of(runs: RunSet) -> Findings:
         replication=_summary(path / "replication" / SUMMARY),
         curves=tuple(curve for run in runs.runs for curve in _curves(run, runs)),
         robustness=_robustness(path / ROBUSTNESS),
-        explanations=tuple(ExplanationTable.from_parquet(table) for table in explained),
-        attributions=_attributions(explained),
-        pairing=_pairing(explained),
+        explanations=tuple(ExplanationTable.from_parquet(each / EXPLANATION) for each in explained),
+        attributions=read_attributions(explained[0]) if explained else {},
+        pairing=next((scores for each in explained if (scores := read_pairing(each))), ()),
     )
 
 
@@ -165,23 +175,33 @@ def _robustness(path: Path) -> tuple[RobustnessRow, ...]:
     return restored(robustness_row, read_json(path), where=str(path)) if path.exists() else ()
 
 
-def _attributions(explained: Sequence[Path]) -> dict[str, tuple[Attribution, ...]]:
-    if not explained or not (path := explained[0].with_name(ATTRIBUTIONS)).exists():
+def read_attributions(folder: Path) -> dict[str, tuple[Attribution, ...]]:
+    """The attributions of an explanation by utterance id; empty where none were made.
+
+    Raises:
+        InputError: the file is damaged.
+    """
+    if not (path := folder / ATTRIBUTIONS).exists():
         return {}
     try:
-        lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    except json.JSONDecodeError as error:
-        raise InputError(f"{path}: damaged ({error}); run `comodal explain` again") from error
+        # At line feeds alone: a word may hold one of the other characters that Unicode takes for the end of a line.
+        lines = [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]
+    except ValueError as error:
+        raise InputError(f"{path}: damaged ({error}); run `comodal explain` again with --force") from error
     found: dict[str, list[Attribution]] = {}
     for each in restored(attribution, lines, where=str(path)):
         found.setdefault(each.id, []).append(each)
     return {name: tuple(parts) for name, parts in found.items()}
 
 
-def _pairing(explained: Sequence[Path]) -> tuple[PairingScore, ...]:
-    """Of the first explanation that was validated."""
-    files = [path for table in explained if (path := table.with_name(PAIRING)).exists()]
-    return restored(pairing_score, read_json(files[0]), where=str(files[0])) if files else ()
+def read_pairing(folder: Path) -> tuple[PairingScore, ...]:
+    """How far the critic of an explanation may be believed; empty where nobody asked.
+
+    Raises:
+        InputError: the file is damaged.
+    """
+    path = folder / PAIRING
+    return restored(pairing_score, read_json(path), where=str(path)) if path.exists() else ()
 
 
 def _together(found: Sequence[Findings]) -> Findings:

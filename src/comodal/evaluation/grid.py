@@ -59,6 +59,11 @@ class Arm:
         return f"{self.fusion}:{self.modality}" if self.modality else self.fusion
 
     @property
+    def name(self) -> str:
+        """Fusion and measure, as a user names an arm: ``early/kl``."""
+        return f"{self.label}/{self.measure}"
+
+    @property
     def has_penalty(self) -> bool:
         """Whether a weight has to be known."""
         return self.measure not in {NONE, PLACEBO}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -22,7 +22,17 @@ from comodal.training.config import RunConfig
 from comodal.training.data import FoldData, prepare_with
 from comodal.training.run_folder import METRICS, read_config, read_json
 
-__all__ = ["FINGERPRINT", "PREDICTIONS", "RESULT", "SELECTION", "RunSet", "SavedRun", "find_runs", "open_runs"]
+__all__ = [
+    "FINGERPRINT",
+    "PREDICTIONS",
+    "RESULT",
+    "SELECTION",
+    "RunSet",
+    "SavedRun",
+    "choose_run",
+    "find_runs",
+    "open_runs",
+]
 
 FINGERPRINT = "fingerprint"
 PREDICTIONS = "predictions.parquet"
@@ -142,6 +152,29 @@ def open_runs(folder: str | Path, *, source: str | Dataset | None = None, replic
     dataset = _data(path, data, source)
     folders = tuple(path / partition.name for partition in dataset.partitions)
     return RunSet(path, dataset, (_single(path, RunConfig.from_dict(kept), folders),))
+
+
+def choose_run(runs: Iterable[SavedRun], *, arm: str, seed: int | None, where: Path) -> SavedRun:
+    """One run by the name of its arm and its seed.
+
+    Args:
+        runs: to choose from.
+        arm: ``fusion/measure``, such as ``"early/kl"``.
+        seed: the arm's lowest when ``None``.
+        where: their folder, for the message.
+
+    Raises:
+        InputError: no such arm, or no such seed of it.
+    """
+    by_arm: dict[str, dict[int, SavedRun]] = {}
+    for run in runs:
+        by_arm.setdefault(run.arm.name, {})[run.seed] = run
+    if arm not in by_arm:
+        raise InputError.unknown("arm", arm, by_arm, where=str(where))
+    seeds = by_arm[arm]
+    if seed is not None and seed not in seeds:
+        raise InputError.unknown("seed", seed, sorted(seeds), where=f"{where}, {arm}")
+    return seeds[min(seeds) if seed is None else seed]
 
 
 def find_runs(folder: str | Path) -> tuple[SavedRun, ...]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from comodal.contracts import InputError
 from comodal.evaluation.fitted import STANDARDIZER, WEIGHTS
-from comodal.evaluation.runs import SavedRun, find_runs
+from comodal.evaluation.runs import SavedRun, choose_run, find_runs
 from comodal.training.config import RunConfig
 from comodal.training.run_folder import read_config, read_json
 
@@ -20,9 +20,9 @@ __all__ = [
     "MODEL_FILE",
     "SavedModel",
     "SavedPart",
-    "choose_run",
     "find_model",
     "is_exported",
+    "only_run",
 ]
 
 KIND = "comodal model"
@@ -79,7 +79,7 @@ def find_model(folder: str | Path, *, arm: str = "", seed: int | None = None) ->
         if arm or seed is not None:
             raise InputError(f"{path}: an exported model is one run; leave the arm and the seed out")
         return _exported(path)
-    run = choose_run(path, arm=arm, seed=seed)
+    run = only_run(path, arm=arm, seed=seed)
     parts = [
         SavedPart(config, place / WEIGHTS, place / STANDARDIZER)
         for config, place in zip(run.configs, run.folders, strict=True)
@@ -93,8 +93,8 @@ def is_exported(folder: Path) -> bool:
     return file.is_file() and KIND in file.read_text(encoding="utf-8", errors="replace")[:200]
 
 
-def choose_run(folder: Path, *, arm: str = "", seed: int | None = None) -> SavedRun:
-    """One run of a folder.
+def only_run(folder: Path, *, arm: str = "", seed: int | None = None) -> SavedRun:
+    """The run of a folder that is meant: of a folder with several arms, one must be named.
 
     Raises:
         InputError: there are several arms and none is named, or there is no such arm or seed.
@@ -102,19 +102,10 @@ def choose_run(folder: Path, *, arm: str = "", seed: int | None = None) -> Saved
     runs = [run for run in find_runs(folder) if run.has_weights]
     if not runs:
         raise InputError(f"{folder}: no finished run kept its weights; train again (a comparison: no --no-weights)")
-    arms = list(dict.fromkeys(_name(run) for run in runs))
+    arms = list(dict.fromkeys(run.arm.name for run in runs))
     if not arm and len(arms) > 1:
         raise InputError(f"{folder}: a comparison of {len(arms)} arms; choose one: --arm {' or '.join(arms)}")
-    if arm and arm not in arms:
-        raise InputError.unknown("arm", arm, arms, where=str(folder))
-    seeds = {run.seed: run for run in runs if _name(run) == (arm or arms[0])}
-    if seed is not None and seed not in seeds:
-        raise InputError.unknown("seed", seed, seeds, where=f"{folder}, {arm or arms[0]}")
-    return seeds[next(iter(seeds)) if seed is None else seed]
-
-
-def _name(run: SavedRun) -> str:
-    return f"{run.arm.label}/{run.arm.measure}"
+    return choose_run(runs, arm=arm or arms[0], seed=seed, where=folder)
 
 
 def _exported(path: Path) -> SavedModel:

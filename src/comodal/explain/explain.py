@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from comodal.contracts import Attribution, ExplanationTable, InputError
 from comodal.data.dataset import Dataset
 from comodal.evaluation.fitted import FittedFold
-from comodal.evaluation.runs import RunSet, SavedRun
+from comodal.evaluation.runs import RunSet, SavedRun, choose_run
 from comodal.explain.attribution import attributions_of, integrated_gradients
 from comodal.explain.critic import PointwiseCritic, fit_afterwards, from_penalty
 from comodal.explain.exchange import DONORS, exchanged, exchanged_inputs
@@ -28,7 +28,7 @@ from comodal.explain.removal import without_each
 from comodal.explain.representation_file import require_enough
 from comodal.explain.representations import represent
 
-__all__ = ["Explanation", "ExplanationConfig", "choose_run", "critic_of", "explain"]
+__all__ = ["Explanation", "ExplanationConfig", "critic_of", "explain", "explained_run"]
 
 _AT_ONCE = 128
 
@@ -66,8 +66,8 @@ class Explanation:
     attributions: tuple[Attribution, ...] = ()
 
 
-def choose_run(runs: RunSet, *, arm: str = "", seed: int | None = None) -> SavedRun:
-    """One run of a folder.
+def explained_run(runs: RunSet, *, arm: str = "", seed: int | None = None) -> SavedRun:
+    """The run that is explained.
 
     Args:
         runs: at least one.
@@ -77,15 +77,8 @@ def choose_run(runs: RunSet, *, arm: str = "", seed: int | None = None) -> Saved
     Raises:
         InputError: no such arm or seed.
     """
-    arms = runs.arms()
-    known = {f"{each.label}/{each.measure}": each for each in arms}
-    if arm and arm not in known:
-        raise InputError.unknown("arm", arm, known, where=str(runs.folder))
-    chosen = known[arm] if arm else next((each for each in arms if each.has_penalty), next(iter(arms)))
-    found = {run.seed: run for run in arms[chosen]}
-    if seed is not None and seed not in found:
-        raise InputError.unknown("seed", seed, sorted(found), where=f"{runs.folder}, {chosen.label}/{chosen.measure}")
-    return found[min(found) if seed is None else seed]
+    first = next((run.arm for run in runs.runs if run.arm.has_penalty), runs.runs[0].arm)
+    return choose_run(runs.runs, arm=arm or first.name, seed=seed, where=runs.folder)
 
 
 def critic_of(fitted: FittedFold, config: ExplanationConfig) -> PointwiseCritic:

@@ -1,4 +1,4 @@
-"""The folder of an explanation: written, and read again."""
+"""The folder of an explanation, as :mod:`comodal.evaluation.findings` reads it."""
 
 from __future__ import annotations
 
@@ -9,23 +9,18 @@ from pathlib import Path
 from typing import Any
 
 from comodal.contracts import Attribution, ExplanationTable, InputError, PairingScore
+from comodal.evaluation.findings import ATTRIBUTIONS, EXPLANATION, PAIRING
 from comodal.explain.ranking import Ranking, rankings
 from comodal.whole_file import write_whole
 
 __all__ = [
-    "EXPLANATION",
     "claim",
     "rank_text",
-    "read_attributions",
-    "read_pairing",
     "write_explanation",
     "write_pairing",
 ]
 
-EXPLANATION = "explanation.parquet"
-_ATTRIBUTIONS = "attributions.jsonl"
 _RANKS = "ranks.md"
-_PAIRING = "pairing.json"
 _LISTED = 20
 
 
@@ -37,7 +32,7 @@ def claim(folder: Path, *, force: bool) -> None:
     """
     if not folder.exists():
         return
-    mine = any((folder / name).exists() for name in (EXPLANATION, _PAIRING))
+    mine = any((folder / name).exists() for name in (EXPLANATION, PAIRING))
     if not folder.is_dir() or (not mine and any(folder.iterdir())):
         raise InputError(f"{folder}: holds other files; give another --out")
     if mine and not force:
@@ -52,52 +47,17 @@ def write_explanation(folder: Path, table: ExplanationTable, attributions: Seque
         table: as ``explanation.parquet``, written last, so that a folder with it is whole.
         attributions: as ``attributions.jsonl``, one object a line.
     """
-    for name in (EXPLANATION, _ATTRIBUTIONS, _RANKS, _PAIRING):
+    for name in (EXPLANATION, ATTRIBUTIONS, _RANKS, PAIRING):
         (folder / name).unlink(missing_ok=True)
     lines = [json.dumps(dataclasses.asdict(each), ensure_ascii=False) for each in attributions]
-    _write(folder / _ATTRIBUTIONS, "".join(f"{line}\n" for line in lines))
+    _write(folder / ATTRIBUTIONS, "".join(f"{line}\n" for line in lines))
     _write(folder / _RANKS, rank_text(table))
     write_whole(folder / EXPLANATION, table.to_parquet)
 
 
 def write_pairing(folder: Path, scores: Sequence[PairingScore]) -> None:
     """Write ``pairing.json`` beside an explanation."""
-    _write(folder / _PAIRING, json.dumps([dataclasses.asdict(score) for score in scores], indent=2))
-
-
-def read_pairing(folder: Path) -> tuple[PairingScore, ...]:
-    """What :func:`write_pairing` wrote; empty where nothing was.
-
-    Raises:
-        InputError: the file is damaged.
-    """
-    path = folder / _PAIRING
-    if not path.exists():
-        return ()
-    try:
-        return tuple(PairingScore(**each) for each in json.loads(path.read_text(encoding="utf-8")))
-    except (ValueError, TypeError) as error:
-        raise InputError(f"{path}: damaged; run `comodal explain --validate` again") from error
-
-
-def read_attributions(folder: Path) -> dict[str, tuple[Attribution, ...]]:
-    """The attributions of a folder by utterance id; empty where none were written.
-
-    Raises:
-        InputError: the file is damaged.
-    """
-    path = folder / _ATTRIBUTIONS
-    found: dict[str, tuple[Attribution, ...]] = {}
-    if not path.exists():
-        return found
-    try:
-        for line in path.read_text(encoding="utf-8").split("\n"):
-            if line:
-                one = _attribution(json.loads(line))
-                found[one.id] = (*found.get(one.id, ()), one)
-    except (ValueError, TypeError, KeyError) as error:
-        raise InputError(f"{path}: damaged; run `comodal explain` again with --force") from error
-    return found
+    _write(folder / PAIRING, json.dumps([dataclasses.asdict(score) for score in scores], indent=2))
 
 
 def rank_text(table: ExplanationTable, length: int = _LISTED) -> str:
@@ -154,17 +114,6 @@ def _shown(text: str) -> str:
     for character, shown in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ("|", "\\|")):
         line = line.replace(character, shown)
     return line
-
-
-def _attribution(kept: Mapping[str, Any]) -> Attribution:
-    return Attribution(
-        id=kept["id"],
-        modality=kept["modality"],
-        total=kept["total"],
-        frames=tuple(kept["frames"]),
-        words=tuple(kept["words"]),
-        features=tuple((place, value) for place, value in kept["features"]),
-    )
 
 
 def _write(path: Path, text: str) -> None:

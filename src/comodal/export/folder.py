@@ -22,9 +22,9 @@ from comodal.evaluation.saved_model import (
     KIND,
     MODEL_FILE,
     SavedPart,
-    choose_run,
     find_model,
     is_exported,
+    only_run,
 )
 from comodal.evaluation.score import score
 from comodal.export.card import CardFacts, model_card
@@ -75,7 +75,7 @@ def export_model(
     if is_exported(source):
         raise InputError(f"{source}: an exported model already; copy it, or export the run it was made from")
     _refuse(target, force=force)
-    chosen = choose_run(source, arm=arm, seed=seed)
+    chosen = only_run(source, arm=arm, seed=seed)
     predictor = Predictor(find_model(source, arm=arm, seed=seed))
     facts = _facts(source, target, chosen, predictor, onnx=onnx)
     with _new_folder(target) as folder:

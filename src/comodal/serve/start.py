@@ -9,7 +9,7 @@ from comodal.contracts import InputError
 from comodal.data.dataset import Dataset
 from comodal.evaluation.findings import findings_of
 from comodal.evaluation.runs import open_runs
-from comodal.explain.explain import choose_run
+from comodal.explain.explain import explained_run
 
 __all__ = ["serve"]
 
@@ -53,7 +53,7 @@ def serve(
     names = answered_names(host, allowed)
     with listen(host, port) as bound:  # first: what can be refused at once is
         runs = open_runs(folder, source=source)
-        model = LiveModel.of(runs, choose_run(runs, arm=arm, seed=seed), fit_critic=fit_critic)
+        model = LiveModel.of(runs, explained_run(runs, arm=arm, seed=seed), fit_critic=fit_critic)
         app = build_app(model, live_page(findings_of(runs)), names=names)
         shown = f"[{host}]" if ":" in host else host
         announce(f"{model.facts['arm']}, seed {model.facts['seed']}: http://{shown}:{bound.getsockname()[1]}/")
