@@ -35,7 +35,7 @@ def one_line(result: Any, message: str) -> None:
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("", "{data,train,evaluate,estimate,compare}"),
+        ("", "{data,train,evaluate,estimate,compare, ...}"),
         ("trian", "invalid choice: 'trian'"),
         ("train", "required: train.data, train.out"),
         (f"{TRAIN} --traning.lr 1", "did you mean --training.lr?"),
