@@ -5,7 +5,6 @@ Axis legend: N utterances.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,13 +12,13 @@ from typing import Any
 
 import numpy as np
 
+from comodal.contracts.columns import read_columns, write_columns
 from comodal.contracts.errors import InputError
 
 __all__ = ["Attribution", "ExplanationTable", "PairingScore"]
 
 _SCALARS = ("id", "group", "target", "prediction", "dependency", "percentile", "transcript", "map_x", "map_y")
 _BY_MODALITY = ("swapped", "without")
-_FACTS = b"comodal"
 
 
 @dataclass(frozen=True)
@@ -87,11 +86,7 @@ class ExplanationTable:
 
     def to_parquet(self, path: str | Path) -> None:
         """Write as Parquet; the facts go into its metadata."""
-        import pyarrow as pa  # noqa: PLC0415 - keeps `import comodal` light
-        import pyarrow.parquet as pq  # noqa: PLC0415
-
-        table = pa.table({name: pa.array(column) for name, column in self.columns().items()})
-        pq.write_table(table.replace_schema_metadata({_FACTS: json.dumps(dict(self.facts))}), path)
+        write_columns(path, self.columns(), self.facts)
 
     @staticmethod
     def from_parquet(path: str | Path) -> ExplanationTable:
@@ -100,22 +95,11 @@ class ExplanationTable:
         Raises:
             InputError: the file is missing, is not Parquet, or lacks a column.
         """
-        import pyarrow as pa  # noqa: PLC0415
-        import pyarrow.parquet as pq  # noqa: PLC0415
-
-        try:
-            table = pq.read_table(path)
-        except (OSError, pa.ArrowInvalid) as error:
-            raise InputError(f"{path}: not a readable explanation ({error}); run `comodal explain` again") from error
-        missing = sorted(set(_SCALARS) - set(table.column_names))
-        if missing:
-            raise InputError(f"{path}: explanation lacks the columns {missing}; run `comodal explain` again")
-        column = {name: table[name].to_numpy(zero_copy_only=False) for name in table.column_names}
+        column, facts = read_columns(path, kind="explanation", needed=_SCALARS, command="comodal explain")
         swapped, without = (
             {name.partition(":")[2]: values for name, values in column.items() if name.startswith(f"{kind}:")}
             for kind in _BY_MODALITY
         )
-        facts = json.loads((table.schema.metadata or {}).get(_FACTS, b"{}"))
         scalars = {name: column[name] for name in _SCALARS}
         return ExplanationTable(**scalars, swapped=swapped, without=without, facts=facts)
 

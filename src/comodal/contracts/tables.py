@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from comodal.contracts.columns import read_columns, write_columns
 from comodal.contracts.errors import InputError
 
 __all__ = [
@@ -74,10 +75,7 @@ class PredictionTable:
 
     def to_parquet(self, path: str | Path) -> None:
         """Write as Parquet."""
-        import pyarrow as pa  # noqa: PLC0415 - keeps `import comodal` light
-        import pyarrow.parquet as pq  # noqa: PLC0415
-
-        pq.write_table(pa.table({name: pa.array(column) for name, column in self.columns()}), path)
+        write_columns(path, dict(self.columns()))
 
     @staticmethod
     def from_parquet(path: str | Path) -> PredictionTable:
@@ -86,18 +84,9 @@ class PredictionTable:
         Raises:
             InputError: the file is missing, is not Parquet, or lacks a column.
         """
-        import pyarrow as pa  # noqa: PLC0415
-        import pyarrow.parquet as pq  # noqa: PLC0415
-
-        try:
-            table = pq.read_table(path)
-        except (OSError, pa.ArrowInvalid) as error:
-            raise InputError(f"{path}: not a readable prediction table ({error}); run `comodal evaluate`") from error
         names = list(PredictionTable.__dataclass_fields__)
-        missing = sorted(set(names) - set(table.column_names))
-        if missing:
-            raise InputError(f"{path}: prediction table lacks the columns {missing}; run `comodal evaluate` again")
-        return PredictionTable(**{name: table[name].to_numpy(zero_copy_only=False) for name in names})
+        columns, _ = read_columns(path, kind="prediction table", needed=names, command="comodal evaluate")
+        return PredictionTable(**{name: columns[name] for name in names})
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,6 @@ Axis legend: N utterances.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,13 +13,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from comodal.contracts import InputError, PredictionTable
+from comodal.contracts import PredictionTable
+from comodal.contracts.columns import read_columns, write_columns
 from comodal.metrics import is_collapsed
 
 __all__ = ["ScenarioPredictions"]
 
 _SHARED = ("id", "group", "target", "partition")
-_FACTS = b"comodal"
 
 
 @dataclass(frozen=True)
@@ -74,13 +73,9 @@ class ScenarioPredictions:
 
     def to_parquet(self, path: str | Path) -> None:
         """Write as Parquet; the digest goes into its metadata."""
-        import pyarrow as pa  # noqa: PLC0415 - keeps `import comodal` light
-        import pyarrow.parquet as pq  # noqa: PLC0415
-
-        columns = {name: pa.array(getattr(self, name)) for name in _SHARED}
-        columns |= {f"prediction {name}": pa.array(values) for name, values in self.prediction.items()}
-        table = pa.table(columns).replace_schema_metadata({_FACTS: json.dumps({"digest": self.digest})})
-        pq.write_table(table, path)
+        columns = {name: getattr(self, name) for name in _SHARED}
+        columns |= {f"prediction {name}": values for name, values in self.prediction.items()}
+        write_columns(path, columns, {"digest": self.digest})
 
     @staticmethod
     def from_parquet(path: str | Path) -> ScenarioPredictions:
@@ -89,15 +84,10 @@ class ScenarioPredictions:
         Raises:
             InputError: the file is missing, is not Parquet, or lacks a column.
         """
-        import pyarrow as pa  # noqa: PLC0415
-        import pyarrow.parquet as pq  # noqa: PLC0415
-
-        try:
-            table = pq.read_table(path)
-            column = {name: table[name].to_numpy(zero_copy_only=False) for name in table.column_names}
-            shared = {name: column.pop(name) for name in _SHARED}
-            digest = json.loads(table.schema.metadata[_FACTS])["digest"]
-        except (OSError, KeyError, TypeError, ValueError, pa.ArrowException) as error:
-            raise InputError(f"{path}: not readable as predictions in scenarios ({error}); remove the file") from error
+        column, facts = read_columns(
+            path, kind="table of predictions in scenarios", needed=_SHARED, command="comodal robustness"
+        )
+        shared = {name: column.pop(name) for name in _SHARED}
+        digest = facts.get("digest", "")
         prediction = {name.partition(" ")[2]: values for name, values in column.items()}
         return ScenarioPredictions(**shared, prediction=prediction, digest=digest)

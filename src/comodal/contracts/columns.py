@@ -1,0 +1,64 @@
+"""Columns of one length as a Parquet file, with facts in its metadata: how every table of the package is kept."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from comodal.contracts.errors import InputError
+
+__all__ = ["read_columns", "write_columns"]
+
+_FACTS = b"comodal"
+
+Columns = dict[str, np.ndarray[Any, Any]]
+
+
+def write_columns(
+    path: str | Path, columns: Mapping[str, np.ndarray[Any, Any]], facts: Mapping[str, Any] | None = None
+) -> None:
+    """Write columns of one length, and plain values that are true of all rows."""
+    import pyarrow as pa  # noqa: PLC0415 - keeps `import comodal` light
+    import pyarrow.parquet as pq  # noqa: PLC0415
+
+    table = pa.table({name: pa.array(column) for name, column in columns.items()})
+    if facts is not None:
+        table = table.replace_schema_metadata({_FACTS: json.dumps(dict(facts))})
+    pq.write_table(table, path)
+
+
+def read_columns(path: str | Path, *, kind: str, needed: Iterable[str], command: str) -> tuple[Columns, dict[str, Any]]:
+    """The columns of a file, in its order, and its facts.
+
+    Args:
+        path: what :func:`write_columns` wrote.
+        kind: what it is called in messages.
+        needed: columns that must be there.
+        command: what makes the file.
+
+    Raises:
+        InputError: the file is missing, is not Parquet, or lacks a column.
+
+    Example:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp()) / "table.parquet"
+        >>> write_columns(path, {"id": np.array(["a", "b"])}, {"unit": "nats"})
+        >>> read_columns(path, kind="table", needed=["id"], command="comodal explain")[1]
+        {'unit': 'nats'}
+    """
+    import pyarrow as pa  # noqa: PLC0415
+    import pyarrow.parquet as pq  # noqa: PLC0415
+
+    try:
+        table = pq.read_table(path)
+        facts = json.loads((table.schema.metadata or {}).get(_FACTS, b"{}"))
+    except (OSError, ValueError, pa.ArrowException) as error:
+        raise InputError(f"{path}: not a readable {kind} ({error}); run `{command}` again") from error
+    missing = sorted(set(needed) - set(table.column_names))
+    if missing:
+        raise InputError(f"{path}: {kind} lacks the columns {missing}; run `{command}` again")
+    return {name: table[name].to_numpy(zero_copy_only=False) for name in table.column_names}, facts
