@@ -154,6 +154,11 @@ def test_robustness_and_explanation_are_read_back(copy: Path) -> None:
     moved, score = explain_into(copy / "explanation")
     found = gather(copy)
     assert list(found.robustness) == rows
+    assert found.robustness_replication == ()
+    (copy / "robustness" / "replication").mkdir()
+    (copy / "robustness" / "rows.json").rename(copy / "robustness" / "replication" / "rows.json")
+    fresh = gather(copy)
+    assert (list(fresh.robustness_replication), fresh.robustness) == (rows, ())
     assert list(found.explanations[0].transcript) == list(explanation().transcript)
     assert found.attributions["v_0"][0] == moved
     assert [each.modality for each in found.attributions["v_0"]] == ["text", "audio"]

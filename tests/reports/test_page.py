@@ -201,3 +201,23 @@ def test_at_a_glance_counts_what_is_significant() -> None:
     assert said[0].startswith("Single modalities, against the fusion of all: of 1 difference, ")
     assert "1 significant gain (early:text/none on mae)" in said[0]
     assert glance(empty()) == []
+
+
+def test_a_gain_with_a_modality_missing_is_looked_for_on_fresh_seeds() -> None:
+    none = [replace(each, row=replace(each.row, p_value=None)) for each in made().robustness]
+    places = [
+        rank for rank, each in enumerate(none) if each.scenario in {"text", "audio"} and each.row.delta is not None
+    ]
+    first = [replace(each, row=replace(each.row, delta=-0.1, p_value=0.01)) if rank in places[:2] else each
+             for rank, each in enumerate(none)]  # fmt: skip
+    fresh = [replace(each, row=replace(each.row, p_value=0.5)) if rank == places[1] else each
+             for rank, each in enumerate(first)]  # fmt: skip
+    said = glance(replace(empty(), robustness=tuple(first), robustness_replication=tuple(fresh)))
+    kept = first[places[0]]
+    name = f"{kept.row.fusion}/{kept.row.measure} with {kept.scenario} only, mae"
+    assert said[0].startswith("With modalities missing, 2 of ")
+    assert said[1] == f"On fresh seeds 1 of these 2 gains is found again: {name}."
+    fresh = [replace(each, row=replace(each.row, delta=0.1)) for each in fresh]
+    said = glance(replace(empty(), robustness=tuple(first), robustness_replication=tuple(fresh)))
+    assert said[1] == "On fresh seeds 0 of these 2 gains are found again."
+    assert len(glance(replace(empty(), robustness=tuple(first)))) == 1

@@ -73,6 +73,7 @@ class Findings:
         replication: the same on fresh seeds.
         curves: training curves.
         robustness: subsets, severity curves and areas.
+        robustness_replication: the same on fresh seeds.
         explanations: one a run that was explained.
         attributions: by utterance id, of the first explanation.
         pairing: how far the critic may be believed.
@@ -87,6 +88,7 @@ class Findings:
     replication: tuple[ComparisonRow, ...] = ()
     curves: tuple[TrainingCurve, ...] = ()
     robustness: tuple[RobustnessRow, ...] = ()
+    robustness_replication: tuple[RobustnessRow, ...] = ()
     explanations: tuple[ExplanationTable, ...] = ()
     attributions: Mapping[str, tuple[Attribution, ...]] = field(default_factory=dict)
     pairing: tuple[PairingScore, ...] = ()

@@ -36,6 +36,7 @@ __all__ = [
     "EXPLANATION",
     "PAIRING",
     "ROBUSTNESS",
+    "ROBUSTNESS_REPLICATION",
     "SUMMARY",
     "findings_of",
     "gather",
@@ -45,6 +46,7 @@ __all__ = [
 
 SUMMARY = "summary.json"
 ROBUSTNESS = Path("robustness") / "rows.json"
+ROBUSTNESS_REPLICATION = Path("robustness") / "replication" / "rows.json"
 EXPLANATION = "explanation.parquet"
 ATTRIBUTIONS = "attributions.jsonl"
 PAIRING = "pairing.json"
@@ -97,6 +99,7 @@ def findings_of(runs: RunSet) -> Findings:
         replication=_summary(path / "replication" / SUMMARY),
         curves=tuple(curve for run in runs.runs for curve in _curves(run, runs)),
         robustness=_robustness(path / ROBUSTNESS),
+        robustness_replication=_robustness(path / ROBUSTNESS_REPLICATION),
         explanations=tuple(ExplanationTable.from_parquet(each / EXPLANATION) for each in explained),
         attributions=read_attributions(explained[0]) if explained else {},
         pairing=next((scores for each in explained if (scores := read_pairing(each))), ()),
@@ -223,6 +226,7 @@ def _together(found: Sequence[Findings]) -> Findings:
         replication=tuple(row for each in found for row in each.replication),
         curves=tuple(curve for each in found for curve in each.curves),
         robustness=tuple(row for each in found for row in each.robustness),
+        robustness_replication=tuple(row for each in found for row in each.robustness_replication),
         explanations=tuple(table for each in found for table in each.explanations),
         attributions=next((each.attributions for each in found if each.explanations), {}),
         pairing=next((each.pairing for each in found if each.pairing), ()),

@@ -39,6 +39,7 @@ def glance(findings: Findings) -> list[str]:
         *_compared(findings.rows, ""),
         *_compared(findings.replication, "on fresh seeds, "),
         _scenarios(findings.robustness),
+        _scenarios_again(findings.robustness, findings.robustness_replication),
         *_paired(findings.pairing),
     ]
     return [sentence for sentence in said if sentence]
@@ -69,14 +70,36 @@ def _counted(compared: Sequence[ComparisonRow], what: str) -> str:
 
 
 def _scenarios(rows: Sequence[RobustnessRow]) -> str:
-    subsets = [row for row in rows if row.kind == "subset" and row.scenario != "clean" and row.row.delta is not None]
-    if not subsets:
+    compared = _with_missing(rows)
+    if not compared:
         return ""
-    gains = [row for row in subsets if verdict(row.row) == "gain"]
+    gains = [row for row in compared if verdict(row.row) == "gain"]
+    return f"With modalities missing, {len(gains)} of {len(compared)} differences are significant gains{_listed(gains)}"
+
+
+def _scenarios_again(rows: Sequence[RobustnessRow], fresh: Sequence[RobustnessRow]) -> str:
+    """How many of the gains come back: one that does not was chance, or too small to count."""
+    gains = [row for row in _with_missing(rows) if verdict(row.row) == "gain"]
+    if not gains or not fresh:
+        return ""
+    again = {_place(row) for row in _with_missing(fresh) if verdict(row.row) == "gain"}
+    held = [row for row in gains if _place(row) in again]
+    found = "is" if len(held) == 1 else "are"
+    return f"On fresh seeds {len(held)} of these {len(gains)} gains {found} found again{_listed(held)}"
+
+
+def _with_missing(rows: Sequence[RobustnessRow]) -> list[RobustnessRow]:
+    return [row for row in rows if row.kind == "subset" and row.scenario != "clean" and row.row.delta is not None]
+
+
+def _place(row: RobustnessRow) -> tuple[str, str, str]:
+    return _arm(row.row), row.scenario, row.row.metric
+
+
+def _listed(gains: Sequence[RobustnessRow]) -> str:
     named = "; ".join(f"{_arm(row.row)} with {row.scenario} only, {row.row.metric}" for row in gains[:3])
     more = f", and {len(gains) - 3} more" if len(gains) > 3 else ""
-    ending = f": {named}{more}." if gains else "."
-    return f"With modalities missing, {len(gains)} of {len(subsets)} differences are significant gains{ending}"
+    return f": {named}{more}." if gains else "."
 
 
 def _paired(scores: Sequence[PairingScore]) -> list[str]:
