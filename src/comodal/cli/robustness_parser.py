@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from comodal.cli.base_parser import Parser
-from comodal.evaluation.robustness import CHOICES
-from comodal.evaluation.scenarios import SEVERITIES
+from comodal.evaluation.scenarios import CHOICES, SEVERITIES
 from comodal.metrics import DEFAULT_METRICS
 
 __all__ = ["build_robustness_parser"]

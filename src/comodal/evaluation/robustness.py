@@ -19,13 +19,12 @@ from comodal.evaluation.rows import SeedRun, Setting, references
 from comodal.evaluation.runs import RunSet, open_runs
 from comodal.evaluation.scenario_predictions import ScenarioPredictions
 from comodal.evaluation.scenario_runs import ScenarioRun, run_scenarios
-from comodal.evaluation.scenarios import CLEAN, SEVERITIES, Scenario, curves, subsets
+from comodal.evaluation.scenarios import CHOICES, CLEAN, SEVERITIES, Scenario, curves, subsets
 from comodal.metrics import DEFAULT_METRICS, metrics_named
 from comodal.training.data import inputs
 
-__all__ = ["CHOICES", "RobustnessConfig", "robustness"]
+__all__ = ["RobustnessConfig", "robustness"]
 
-CHOICES = ("all", "subsets", "curves")
 _PREDICTIONS = "predictions"
 _BASELINE = "late"  # what MultiBench measures effective robustness from
 

@@ -12,9 +12,10 @@ from comodal.contracts import DatasetSpec, InputError, ModalitySequence, Multimo
 from comodal.data.corruptions import KINDS, Corruption, drop_modality, kinds_for, parse_corruption
 from comodal.training.streams import stream_seed
 
-__all__ = ["CLEAN", "SEVERITIES", "Scenario", "Variants", "curves", "parse_scenario", "subsets"]
+__all__ = ["CHOICES", "CLEAN", "SEVERITIES", "Scenario", "Variants", "curves", "parse_scenario", "subsets"]
 
 CLEAN = "clean"
+CHOICES = ("all", "subsets", "curves")
 SEVERITIES = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 

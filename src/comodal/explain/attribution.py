@@ -153,7 +153,9 @@ def _integral(
     try:
         from captum.attr import IntegratedGradients  # noqa: PLC0415 - keeps `import comodal` light
     except ImportError as error:
-        raise InputError(f"attributions need captum ({error}): pip install captum, or give --attributions 0") from error
+        raise InputError(
+            "attributions need captum: pip install 'comodal[explain]', or give --attributions 0"
+        ) from error
     found: tuple[Tensor, ...] = IntegratedGradients(forward).attribute(
         inputs, baselines=baseline, additional_forward_args=extra, n_steps=steps
     )

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import plotly.graph_objects as go
+if TYPE_CHECKING:  # plotly is an extra, and every command is loaded with every other
+    import plotly.graph_objects as go
 
 __all__ = ["Card"]
 
