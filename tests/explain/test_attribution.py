@@ -153,5 +153,5 @@ def test_word_pieces_are_attributed_through_their_embedding(tmp_path: Path) -> N
 
 def test_without_captum_the_message_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "captum.attr", None)
-    with pytest.raises(InputError, match="pip install captum"):
+    with pytest.raises(InputError, match=r"pip install 'comodal\[explain\]'"):
         integrated_gradients(Product(), _batch())
