@@ -7,7 +7,9 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-__all__ = ["write_whole"]
+from comodal.contracts import InputError
+
+__all__ = ["write_text", "write_whole"]
 
 
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:
@@ -38,3 +40,23 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
         with contextlib.suppress(OSError):
             partial.unlink()
         raise
+
+
+def write_text(path: Path, text: str) -> None:
+    """The same of a text, in UTF-8 and with its line ends as they are.
+
+    Raises:
+        InputError: the folder cannot be written or the disk is full.
+
+    Example:
+        >>> import tempfile
+        >>> target = Path(tempfile.mkdtemp()) / "file"
+        >>> write_text(target, "all of it")
+        >>> target.read_text()
+        'all of it'
+    """
+    try:
+        write_whole(path, lambda partial: partial.write_text(text, encoding="utf-8", newline=""))
+    except OSError as error:
+        reason = error.strerror or error
+        raise InputError(f"{path}: cannot be written ({reason}); free space or choose another folder") from error

@@ -10,7 +10,8 @@ from small_tokenizers import bert_like, byte_level, llama_like, xlnet_like
 
 from comodal.contracts import InputError
 from comodal.data.ragged import RaggedArray
-from comodal.data.tokenize import align_to_pieces, tokenize_words
+from comodal.data.tokenize import tokenize_words
+from comodal.data.tokenized_text import align_to_pieces
 
 WORDS = ["so", "good", "ungoodly", "a", "film's", "\u200b", "zebra", "été", "[SEP]"]
 

@@ -180,7 +180,7 @@ def test_of_several_explanations_the_first_has_its_attributions(copy: Path) -> N
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
-        ("robustness/rows.json", "[{]", r"rows\.json: missing or damaged"),
+        ("robustness/rows.json", "[{]", r"rows\.json: no list of robustness rows"),
         ("robustness/rows.json", '[{"kind": "subset"}]', r"rows\.json: entry 1 is no robustness row"),
         ("robustness/rows.json", "[3]", r"rows\.json: entry 1 is no robustness row"),
         ("explanation/attributions.jsonl", "{", r"attributions\.jsonl: damaged"),

@@ -14,9 +14,9 @@ import pytest
 from rich.console import Console
 
 from comodal.contracts import ComparisonRow, InputError
+from comodal.contracts.records import json_text
 from comodal.reports import (
     csv_text,
-    json_text,
     markdown_table,
     print_comparison,
     read_summary,
@@ -210,12 +210,12 @@ def test_a_folder_that_is_a_file_is_a_clear_error(tmp_path: Path) -> None:
         write_summary([row()], tmp_path / "taken")
 
 
-@pytest.mark.parametrize("content", [None, "{", '[{"fusion": "early"}]', "[1]"])
+@pytest.mark.parametrize("content", [None, "{", "{}", "7", '[{"fusion": "early"}]', "[1]"])
 def test_what_is_not_a_summary_is_refused(tmp_path: Path, content: str | None) -> None:
     path = tmp_path / "summary.json"
     if content is not None:
         path.write_text(content)
-    with pytest.raises(InputError, match="not a summary of a comparison"):
+    with pytest.raises(InputError, match="comparison row"):
         read_summary(path)
 
 

@@ -12,10 +12,10 @@ import pytest
 from rich.console import Console
 
 from comodal.contracts import ComparisonRow, InputError, RobustnessRow
+from comodal.contracts.records import json_text
 from comodal.reports.latex import booktabs, escaped
 from comodal.reports.robustness import (
     read_robustness,
-    robustness_json,
     robustness_latex,
     robustness_markdown,
     write_robustness,
@@ -96,11 +96,12 @@ def test_files_are_read_back_exactly(tmp_path: Path) -> None:
 
 def test_damaged_files_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "rows.json"
-    for text, message in (("{", "not a robustness table"), ('[{"kind": "subset"}]', "entry 1 is no robustness row")):
+    nothing, wrong = "no list of robustness rows", "entry 1 is no robustness row"
+    for text, message in (("{", nothing), ('[{"kind": "subset"}]', wrong)):
         path.write_text(text)
         with pytest.raises(InputError, match=message):
             read_robustness(path)
-    with pytest.raises(InputError, match="not a robustness table"):
+    with pytest.raises(InputError, match=nothing):
         read_robustness(tmp_path / "nowhere.json")
 
 
@@ -157,6 +158,6 @@ def test_screen_holds_the_table_of_subsets_unabridged() -> None:
 
 
 def test_json_is_one_object_a_row() -> None:
-    plain = json.loads(robustness_json(example()))
+    plain = json.loads(json_text(example()))
     assert plain[0]["row"]["metric"] == "mae"
     assert len(plain) == len(example())

@@ -10,7 +10,8 @@ import pytest
 import yaml
 
 from comodal.contracts import InputError
-from comodal.training.run_folder import METRICS, RunFolder, read_config, read_json, write_text
+from comodal.training.run_folder import METRICS, RunFolder, read_config, read_json
+from comodal.whole_file import write_text
 
 CONFIG = {"seed": 1, "training": {"lr": 0.1, "sizes": (1, 2)}}
 

@@ -10,7 +10,7 @@ from comodal.contracts import InputError
 from comodal.evaluation.findings import gather
 from comodal.reports.page import render_page, write_figures
 from comodal.reports.page.glance import missing_parts
-from comodal.whole_file import write_whole
+from comodal.whole_file import write_text
 
 __all__ = ["report_command"]
 
@@ -24,7 +24,7 @@ def report_command(options: Any) -> None:
         raise InputError(f"{out}: exists; give another name (-o), or --force to overwrite it")
     findings = gather(*options.folders, source=options.data)
     page = render_page(findings)
-    write_whole(out, lambda path: path.write_text(page, encoding="utf-8"))
+    write_text(out, page)
     print(f"{out}: {out.stat().st_size / 1e6:.1f} MB")
     for part, command in missing_parts(findings).items():
         print(f"  without {part}: {command}")

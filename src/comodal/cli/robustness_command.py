@@ -10,8 +10,9 @@ from rich.console import Console
 from comodal.cli.parser import words
 from comodal.cli.progress import Bars
 from comodal.contracts import InputError
+from comodal.contracts.records import json_text
 from comodal.evaluation.robustness import RobustnessConfig, robustness
-from comodal.reports.robustness import ROWS, robustness_json, write_robustness
+from comodal.reports.robustness import ROWS, write_robustness
 from comodal.reports.robustness_terminal import SHOWN_METRICS, print_robustness
 
 __all__ = ["robustness_command"]
@@ -44,7 +45,7 @@ def robustness_command(options: Any) -> None:
     title = f"comodal robustness {options.run}" + (": fresh seeds" if options.replication else "")
     written = write_robustness(rows, out, title=title)
     if options.json:
-        print(robustness_json(rows), end="")
+        print(json_text(rows), end="")
         return
     console = Console()
     console.width = max(console.width, _TABLE_WIDTH)

@@ -1,19 +1,42 @@
-"""Plain values, as JSON gives them, back to the nouns they were: the way there is :func:`dataclasses.asdict`."""
+"""Nouns as JSON, and the plain values that JSON gives back as the nouns they were."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, TypeVar
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from comodal.contracts.errors import InputError
 from comodal.contracts.explanation import Attribution, PairingScore
 from comodal.contracts.robustness import RobustnessRow
 from comodal.contracts.tables import ComparisonRow
 
-__all__ = ["attribution", "comparison_row", "pairing_score", "restored", "robustness_row"]
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+__all__ = ["attribution", "comparison_row", "json_text", "pairing_score", "read_records", "restored", "robustness_row"]
 
 Record = Mapping[str, Any]
 Noun = TypeVar("Noun")
+
+
+def json_text(nouns: Iterable[DataclassInstance]) -> str:
+    """A list of objects, one a noun, keys in the order of its fields; never NaN or infinity.
+
+    Raises:
+        InputError: one holds NaN or infinity.
+
+    Example:
+        >>> row = ComparisonRow("early", "none", 0.0, "mae", 0.8, None, None, None, None, None, 1, 0, 1.0)
+        >>> json.loads(json_text([row]))[0]["std"] is None
+        True
+    """
+    try:
+        return json.dumps([asdict(noun) for noun in nouns], indent=1, allow_nan=False, ensure_ascii=False) + "\n"
+    except ValueError as error:
+        raise InputError(f"a row holds NaN or infinity ({error}): a run has diverged") from error
 
 
 def restored(make: Callable[[Record], Noun], records: Iterable[Any], *, where: str) -> tuple[Noun, ...]:
@@ -37,11 +60,43 @@ def restored(make: Callable[[Record], Noun], records: Iterable[Any], *, where: s
         try:
             made.append(make(record))
         except (TypeError, KeyError, ValueError, AttributeError) as error:
-            kind = make.__name__.replace("_", " ")
             raise InputError(
-                f"{where}: entry {number} is no {kind} ({error}); run the command that wrote it again"
+                f"{where}: entry {number} is no {_kind(make)} ({error}); run the command that wrote it again"
             ) from error
     return tuple(made)
+
+
+def read_records(path: Path, make: Callable[[Record], Noun]) -> tuple[Noun, ...]:
+    """Every record of a JSON file that :func:`json_text` wrote.
+
+    Raises:
+        InputError: the file is missing or damaged, or a record is none of that kind.
+
+    Example:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp()) / "summary.json"
+        >>> row = ComparisonRow("early", "none", 0.0, "mae", 0.8, None, None, None, None, None, 1, 0, 1.0)
+        >>> _ = path.write_text(json_text([row]))
+        >>> read_records(path, comparison_row) == (row,)
+        True
+    """
+    try:
+        records = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise _damaged(path, make, str(error.strerror)) from error
+    except ValueError as error:
+        raise _damaged(path, make, str(error)) from error
+    if not isinstance(records, list):
+        raise _damaged(path, make, f"a {type(records).__name__}")
+    return restored(make, records, where=str(path))
+
+
+def _damaged(path: Path, make: Callable[[Record], Any], reason: str) -> InputError:
+    return InputError(f"{path}: no list of {_kind(make)}s ({reason}); run the command that wrote it again")
+
+
+def _kind(make: Callable[[Record], Any]) -> str:
+    return make.__name__.replace("_", " ")
 
 
 def comparison_row(record: Record) -> ComparisonRow:

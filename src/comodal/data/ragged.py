@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from comodal.contracts import InputError
 from comodal.data.mapped import MappedFile
 
-__all__ = ["RaggedArray", "frame_index"]
+__all__ = ["RaggedArray", "frame_index", "run_offsets"]
 
 _PART = 1 << 21
 """Values of a part: 8 MB."""
@@ -40,6 +40,22 @@ def frame_index(starts: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArra
     ends = np.cumsum(lengths)
     shift = np.repeat(starts - (ends - lengths), lengths)
     return shift + np.arange(len(shift), dtype=np.int64)
+
+
+def run_offsets(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Where runs of these lengths begin when they lie one behind the other, and where the last one ends.
+
+    Args:
+        lengths: ``(n,)``; 0 is legal.
+
+    Returns:
+        ``(n + 1,)``; run i is ``offsets[i]`` to ``offsets[i + 1]``.
+
+    Example:
+        >>> run_offsets(np.array([2, 0, 3])).tolist()
+        [0, 2, 2, 5]
+    """
+    return np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(lengths, dtype=np.int64)])
 
 
 def _float32(values: Any, where: str) -> NDArray[np.float32]:
@@ -127,14 +143,13 @@ class RaggedArray:
                     f"{where}, row {i}: shape {array.shape} where (frames, {arrays[0].shape[-1]}) is expected; "
                     "give every utterance the same number of features a frame"
                 )
-        lengths = np.array([0, *map(len, arrays)], dtype=np.int64)
-        return cls(np.concatenate(arrays), np.cumsum(lengths))
+        return cls(np.concatenate(arrays), run_offsets(np.array([len(array) for array in arrays], dtype=np.int64)))
 
     @classmethod
     def concatenate(cls, arrays: Sequence[RaggedArray]) -> RaggedArray:
         """The utterances of several arrays of the same features, one array after another."""
-        lengths = np.concatenate([np.zeros(1, dtype=np.int64), *(array.lengths for array in arrays)])
-        return cls(np.concatenate([array.values for array in arrays]), np.cumsum(lengths))
+        lengths = np.concatenate([array.lengths for array in arrays])
+        return cls(np.concatenate([array.values for array in arrays]), run_offsets(lengths))
 
     def __getstate__(self) -> dict[str, Any]:
         """Values travel to another process as values: a mapping is of this one."""
@@ -202,7 +217,7 @@ class RaggedArray:
     def take(self, index: NDArray[np.int64]) -> RaggedArray:
         """The utterances of ``index``, in its order, in memory."""
         starts, lengths = self.runs(index)
-        offsets = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(lengths)])
+        offsets = run_offsets(lengths)
         if self.mapping is None:
             return RaggedArray(self.values[frame_index(starts, lengths)], offsets)
         values = np.empty((offsets[-1], self.dim), dtype=self.dtype)

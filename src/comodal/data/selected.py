@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from comodal.data.ragged import RaggedArray
+from comodal.data.ragged import RaggedArray, run_offsets
 
 __all__ = ["SelectedArray", "select"]
 
@@ -39,7 +39,7 @@ class SelectedArray(RaggedArray):
 
     def __init__(self, whole: RaggedArray, rows: NDArray[np.int64]) -> None:
         _, lengths = whole.runs(rows)
-        offsets = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(lengths)])
+        offsets = run_offsets(lengths)
         # The base is frozen, and has the values as a field.
         self.__dict__.update(whole=whole, rows=rows, offsets=offsets, mapping=whole.mapping)
 

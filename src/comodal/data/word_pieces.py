@@ -11,7 +11,8 @@ import numpy as np
 from comodal.contracts import InputError, TokenSpec
 from comodal.data.dataset import Dataset, describe
 from comodal.data.ragged import RaggedArray
-from comodal.data.tokenize import FastTokenizer, TokenizedText, align_to_pieces, tokenize_words
+from comodal.data.tokenize import FastTokenizer, tokenize_words
+from comodal.data.tokenized_text import TokenizedText, align_to_pieces
 
 __all__ = ["with_tokens"]
 
@@ -22,8 +23,9 @@ def with_tokens(dataset: Dataset, tokenizer: FastTokenizer, *, max_length: int =
     """Take the text of a data set from its transcripts, as the word pieces of a language model.
 
     The text modality comes first and becomes ``(P_i, 2)`` integers an utterance, the id and the type id of each piece;
-    every other modality gets a frame a piece (:func:`~comodal.data.tokenize.align_to_pieces`). Transcripts that are all
-    in capitals say nothing by them and are lower-cased, since a tokenizer that tells case would cut them into letters.
+    every other modality gets a frame a piece (:func:`~comodal.data.tokenized_text.align_to_pieces`). Transcripts that
+    are all in capitals say nothing by them and are lower-cased, since a tokenizer that tells case would cut them into
+    letters.
 
     Args:
         dataset: utterances with transcripts; text features, where there are any, are left out.

@@ -9,16 +9,18 @@ from pathlib import Path
 from typing import Any
 
 from comodal.contracts import ComparisonRow, InputError, PredictionTable
+from comodal.contracts.records import json_text
 from comodal.data.dataset import Dataset
 from comodal.evaluation.data_config import DataConfig, note_of
 from comodal.evaluation.experiment import refuse_early
 from comodal.evaluation.grid import NONE, REPLICATION_SEED, SELECTION_SEED, Arm, CompareConfig, Task, best_by_validation
 from comodal.evaluation.rows import SeedRun, Setting, comparison_rows
 from comodal.evaluation.runner import TaskResult, run_tasks
-from comodal.evaluation.runs import SELECTION
+from comodal.evaluation.runs import SELECTION, SUMMARY
 from comodal.metrics import is_collapsed
 from comodal.training.data import inputs
-from comodal.training.run_folder import RunFolder, write_text
+from comodal.training.run_folder import RunFolder
+from comodal.whole_file import write_text
 
 __all__ = ["Comparison", "Selection", "compare"]
 
@@ -112,7 +114,10 @@ def compare(
     stages = _Stages(data, config, read, folder, jobs, keep_weights, progress or _no_progress)
     selection = stages.select()
     rows = stages.report(selection, "runs", 0)
+    write_text(folder / SUMMARY, json_text(rows))
     replication = stages.report(selection, "replication", REPLICATION_SEED) if replicate else []
+    if replicate:
+        write_text(folder / "replication" / SUMMARY, json_text(replication))
     return Comparison(rows, replication, selection)
 
 

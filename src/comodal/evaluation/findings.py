@@ -22,11 +22,11 @@ from comodal.contracts import (
     RobustnessRow,
     TrainingCurve,
 )
-from comodal.contracts.records import attribution, comparison_row, pairing_score, restored, robustness_row
+from comodal.contracts.records import attribution, comparison_row, pairing_score, read_records, restored, robustness_row
 from comodal.data.dataset import Dataset
 from comodal.evaluation.data_config import note_of
 from comodal.evaluation.fitted import read_history
-from comodal.evaluation.runs import RunSet, SavedRun, open_runs
+from comodal.evaluation.runs import SUMMARY, RunSet, SavedRun, open_runs
 from comodal.metrics import METRICS, is_collapsed
 from comodal.training.run_folder import ENVIRONMENT, read_config, read_json
 from comodal.training.run_folder import METRICS as SCORES
@@ -37,14 +37,12 @@ __all__ = [
     "PAIRING",
     "ROBUSTNESS",
     "ROBUSTNESS_REPLICATION",
-    "SUMMARY",
     "findings_of",
     "gather",
     "read_attributions",
     "read_pairing",
 ]
 
-SUMMARY = "summary.json"
 ROBUSTNESS = Path("robustness") / "rows.json"
 ROBUSTNESS_REPLICATION = Path("robustness") / "replication" / "rows.json"
 EXPLANATION = "explanation.parquet"
@@ -130,7 +128,7 @@ def _rows(path: Path, runs: RunSet) -> tuple[ComparisonRow, ...]:
 
 
 def _summary(path: Path) -> tuple[ComparisonRow, ...]:
-    return restored(comparison_row, read_json(path), where=str(path)) if path.exists() else ()
+    return read_records(path, comparison_row) if path.exists() else ()
 
 
 def _single_rows(run: SavedRun, scores: Mapping[str, Any], note: str) -> Iterator[ComparisonRow]:
@@ -175,7 +173,7 @@ def _by_name(epochs: Sequence[Mapping[str, float]]) -> dict[str, tuple[float, ..
 
 
 def _robustness(path: Path) -> tuple[RobustnessRow, ...]:
-    return restored(robustness_row, read_json(path), where=str(path)) if path.exists() else ()
+    return read_records(path, robustness_row) if path.exists() else ()
 
 
 def read_attributions(folder: Path) -> dict[str, tuple[Attribution, ...]]:
@@ -204,7 +202,7 @@ def read_pairing(folder: Path) -> tuple[PairingScore, ...]:
         InputError: the file is damaged.
     """
     path = folder / PAIRING
-    return restored(pairing_score, read_json(path), where=str(path)) if path.exists() else ()
+    return read_records(path, pairing_score) if path.exists() else ()
 
 
 def _together(found: Sequence[Findings]) -> Findings:

@@ -16,8 +16,9 @@ from comodal.evaluation.predict import predict
 from comodal.training.config import RunConfig
 from comodal.training.data import EVALUATION_BATCH, FoldData
 from comodal.training.fit import FitResult, build_model, build_penalty
-from comodal.training.run_folder import read_json, write_text
+from comodal.training.run_folder import read_json
 from comodal.training.weights import copy_weights, load_weights, restore_weights, save_weights
+from comodal.whole_file import write_text
 
 __all__ = ["STANDARDIZER", "WEIGHTS", "FittedFold", "keep_history", "keep_weights", "load_fitted", "read_history"]
 

@@ -22,7 +22,8 @@ from comodal.evaluation.runs import PREDICTIONS, RESULT
 from comodal.fusion import fusion_family
 from comodal.training.config import RunConfig
 from comodal.training.data import FoldData, prepare
-from comodal.training.run_folder import read_json, write_text
+from comodal.training.run_folder import read_json
+from comodal.whole_file import write_text
 
 __all__ = ["TaskResult", "run_tasks"]
 

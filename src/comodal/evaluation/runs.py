@@ -27,6 +27,7 @@ __all__ = [
     "PREDICTIONS",
     "RESULT",
     "SELECTION",
+    "SUMMARY",
     "RunSet",
     "SavedRun",
     "choose_run",
@@ -38,6 +39,7 @@ FINGERPRINT = "fingerprint"
 PREDICTIONS = "predictions.parquet"
 RESULT = "result.json"
 SELECTION = "selection.json"
+SUMMARY = "summary.json"
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from typing import Any
 from comodal.contracts import Attribution, ExplanationTable, InputError, PairingScore
 from comodal.evaluation.findings import ATTRIBUTIONS, EXPLANATION, PAIRING
 from comodal.explain.ranking import Ranking, rankings
-from comodal.whole_file import write_whole
+from comodal.whole_file import write_text, write_whole
 
 __all__ = [
     "claim",
@@ -50,14 +50,14 @@ def write_explanation(folder: Path, table: ExplanationTable, attributions: Seque
     for name in (EXPLANATION, ATTRIBUTIONS, _RANKS, PAIRING):
         (folder / name).unlink(missing_ok=True)
     lines = [json.dumps(dataclasses.asdict(each), ensure_ascii=False) for each in attributions]
-    _write(folder / ATTRIBUTIONS, "".join(f"{line}\n" for line in lines))
-    _write(folder / _RANKS, rank_text(table))
+    write_text(folder / ATTRIBUTIONS, "".join(f"{line}\n" for line in lines))
+    write_text(folder / _RANKS, rank_text(table))
     write_whole(folder / EXPLANATION, table.to_parquet)
 
 
 def write_pairing(folder: Path, scores: Sequence[PairingScore]) -> None:
     """Write ``pairing.json`` beside an explanation."""
-    _write(folder / PAIRING, json.dumps([dataclasses.asdict(score) for score in scores], indent=2))
+    write_text(folder / PAIRING, json.dumps([dataclasses.asdict(score) for score in scores], indent=2))
 
 
 def rank_text(table: ExplanationTable, length: int = _LISTED) -> str:
@@ -114,7 +114,3 @@ def _shown(text: str) -> str:
     for character, shown in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ("|", "\\|")):
         line = line.replace(character, shown)
     return line
-
-
-def _write(path: Path, text: str) -> None:
-    write_whole(path, lambda partial: partial.write_text(text, encoding="utf-8"))

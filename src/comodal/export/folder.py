@@ -15,7 +15,7 @@ from comodal.contracts import InputError
 from comodal.data.whole_folder import whole_folder
 from comodal.evaluation.fitted import STANDARDIZER
 from comodal.evaluation.predictor import Predictor
-from comodal.evaluation.runs import SavedRun
+from comodal.evaluation.runs import SUMMARY, SavedRun
 from comodal.evaluation.saved_model import (
     BACKBONE,
     EXPORTED_WEIGHTS,
@@ -29,13 +29,13 @@ from comodal.evaluation.saved_model import (
 from comodal.evaluation.score import score
 from comodal.export.card import CardFacts, model_card
 from comodal.export.onnx_file import write_onnx
-from comodal.training.run_folder import ENVIRONMENT, METRICS, read_json, write_text
+from comodal.training.run_folder import ENVIRONMENT, METRICS, read_json
+from comodal.whole_file import write_text
 
 __all__ = ["Exported", "export_model"]
 
 _ONNX = "model.onnx"
 _CARD = "README.md"
-_SUMMARY = "summary.json"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -157,7 +157,7 @@ def _note(source: Path) -> str:
     """What must be known of the data: a run says it once, a comparison in every row of its summary."""
     if (source / METRICS).exists():
         return str(read_json(source / METRICS).get("note", ""))
-    rows = read_json(source / _SUMMARY) if (source / _SUMMARY).exists() else []
+    rows = read_json(source / SUMMARY) if (source / SUMMARY).exists() else []
     notes = [row["note"].split("; ") for row in rows]
     return "; ".join(part for part in notes[0] if all(part in note for note in notes)) if notes else ""
 

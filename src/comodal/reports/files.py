@@ -4,33 +4,16 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
-from typing import Any
 
-from comodal.contracts import ComparisonRow, InputError
+from comodal.contracts import ComparisonRow
+from comodal.contracts.records import comparison_row, json_text, read_records
 from comodal.reports.markdown import markdown_table
-from comodal.whole_file import write_whole
+from comodal.whole_file import write_text
 
-__all__ = ["csv_text", "json_text", "read_summary", "write_summary"]
-
-
-def json_text(rows: Sequence[ComparisonRow]) -> str:
-    """A list of objects, one a row, keys in the order of the row's fields; never NaN or infinity.
-
-    Raises:
-        InputError: a row holds NaN or infinity.
-
-    >>> row = ComparisonRow("early", "none", 0.0, "mae", 0.8, None, None, None, None, None, 1, 0, 1.0)
-    >>> json.loads(json_text([row]))[0]["std"] is None
-    True
-    """
-    try:
-        return json.dumps([asdict(row) for row in rows], indent=2, allow_nan=False, ensure_ascii=False) + "\n"
-    except ValueError as error:
-        raise InputError(f"a row of the comparison holds NaN or infinity ({error}): a run has diverged") from error
+__all__ = ["csv_text", "read_summary", "write_summary"]
 
 
 def csv_text(rows: Sequence[ComparisonRow]) -> str:
@@ -65,7 +48,7 @@ def write_summary(rows: Sequence[ComparisonRow], folder: str | Path, *, title: s
     texts = {"json": json_text(rows), "csv": csv_text(rows), "md": markdown_table(rows, title=title)}
     paths = {ending: Path(folder) / f"summary.{ending}" for ending in texts}
     for ending, text in texts.items():
-        _write(paths[ending], text)
+        write_text(paths[ending], text)
     return paths
 
 
@@ -75,17 +58,4 @@ def read_summary(path: str | Path) -> list[ComparisonRow]:
     Raises:
         InputError: the file is missing or is not a summary.
     """
-    try:
-        objects: Any = json.loads(Path(path).read_text(encoding="utf-8"))
-        return [ComparisonRow(**row) for row in objects]
-    except (OSError, ValueError, TypeError) as error:
-        raise InputError(f"{path}: not a summary of a comparison ({error}); run `comodal compare` again") from error
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        write_whole(path, lambda partial: partial.write_text(text, encoding="utf-8", newline=""))
-    except OSError as error:
-        raise InputError(
-            f"{path}: cannot be written ({error.strerror}); free space or choose another folder"
-        ) from error
+    return list(read_records(Path(path), comparison_row))

@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
-from typing import Any
 
-from comodal.contracts import ComparisonRow, InputError, RobustnessRow
-from comodal.contracts.records import restored, robustness_row
+from comodal.contracts import ComparisonRow, RobustnessRow
+from comodal.contracts.records import json_text, read_records, robustness_row
 from comodal.reports.latex import booktabs, escaped
 from comodal.reports.robustness_grids import Grid, difference_text, grids, sentences, value_text
 from comodal.reports.wide import verdict
-from comodal.whole_file import write_whole
+from comodal.whole_file import write_text
 
 __all__ = [
     "read_robustness",
     "robustness_csv",
-    "robustness_json",
     "robustness_latex",
     "robustness_markdown",
     "write_robustness",
@@ -29,18 +26,6 @@ __all__ = [
 ROWS = "rows.json"
 AREA_METRICS = ("mae", "acc_2_pos")
 """Of the areas, Markdown and LaTeX show these; JSON and CSV hold all metrics."""
-
-
-def robustness_json(rows: Sequence[RobustnessRow]) -> str:
-    """A list of objects, exact; what belongs to the comparison lies below ``row``.
-
-    Raises:
-        InputError: a row holds NaN or infinity.
-    """
-    try:
-        return json.dumps([asdict(row) for row in rows], indent=1, allow_nan=False, ensure_ascii=False) + "\n"
-    except ValueError as error:
-        raise InputError(f"a row of the robustness table holds NaN or infinity ({error}): a run diverged") from error
 
 
 def robustness_csv(rows: Sequence[RobustnessRow]) -> str:
@@ -99,14 +84,14 @@ def write_robustness(rows: Sequence[RobustnessRow], folder: str | Path, *, title
         InputError: there is no row, or the folder cannot be written.
     """
     texts = {
-        ROWS: robustness_json(rows),
+        ROWS: json_text(rows),
         "rows.csv": robustness_csv(rows),
         "table.md": robustness_markdown(rows, title=title),
         "table.tex": robustness_latex(rows),
     }
     paths = {name: Path(folder) / name for name in texts}
     for name, text in texts.items():
-        _write(paths[name], text)
+        write_text(paths[name], text)
     return paths
 
 
@@ -116,11 +101,7 @@ def read_robustness(path: str | Path) -> list[RobustnessRow]:
     Raises:
         InputError: the file is missing or is no robustness table.
     """
-    try:
-        objects: Any = json.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: not a robustness table ({error}); run `comodal robustness` again") from error
-    return list(restored(robustness_row, objects, where=str(path)))
+    return list(read_records(Path(path), robustness_row))
 
 
 def _grids(rows: Sequence[RobustnessRow]) -> list[Grid]:
@@ -165,12 +146,3 @@ def _latex_difference(row: RobustnessRow | None) -> str:
 def _latex(text: str) -> str:
     """Numbers with a true minus sign."""
     return escaped(text).replace("-", "$-$")
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        write_whole(path, lambda partial: partial.write_text(text, encoding="utf-8", newline=""))
-    except OSError as error:
-        raise InputError(
-            f"{path}: cannot be written ({error.strerror}); free space or choose another folder"
-        ) from error

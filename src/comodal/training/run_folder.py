@@ -13,9 +13,9 @@ import torch
 import yaml
 
 from comodal.contracts import InputError
-from comodal.whole_file import write_whole
+from comodal.whole_file import write_text
 
-__all__ = ["ENVIRONMENT", "METRICS", "RunFolder", "read_config", "read_json", "write_text"]
+__all__ = ["ENVIRONMENT", "METRICS", "RunFolder", "read_config", "read_json"]
 
 ENVIRONMENT = "environment.json"
 METRICS = "metrics.json"
@@ -102,11 +102,6 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, json.JSONDecodeError) as error:
         raise InputError(f"{path}: missing or damaged; run the command that wrote it again") from error
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file so that it is there whole or not at all, even if the process is killed."""
-    write_whole(path, lambda partial: partial.write_text(text, encoding="utf-8"))
 
 
 def _is_leftover(path: Path) -> bool:

@@ -18,7 +18,7 @@ from comodal.data.formats.csd_files import Entry, SequenceFile, read_entry
 from comodal.data.formats.interface import Block
 from comodal.data.formats.labels import sentiment
 from comodal.data.formats.texts import as_text, column
-from comodal.data.ragged import RaggedArray
+from comodal.data.ragged import RaggedArray, run_offsets
 
 __all__ = ["OpenFile", "video_block"]
 
@@ -147,13 +147,9 @@ def _frames(
     if spoken is None:
         index, lengths = members_of(entry.intervals, segments, where=entry.where)
         with np.errstate(over="ignore", invalid="ignore"):
-            return RaggedArray(entry.features[index].astype(np.float32), _offsets(lengths)), 0
+            return RaggedArray(entry.features[index].astype(np.float32), run_offsets(lengths)), 0
     index, lengths = members_of(entry.intervals, spoken.intervals, where=entry.where)
     means = mean_over(entry.features, index, lengths)
     owner = np.repeat(np.arange(len(segments)), spoken.lengths)
     without = len(np.unique(owner[lengths[spoken.index] == 0]))
-    return RaggedArray(means[spoken.index], _offsets(spoken.lengths)), without
-
-
-def _offsets(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
-    return np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(lengths)])
+    return RaggedArray(means[spoken.index], run_offsets(spoken.lengths)), without

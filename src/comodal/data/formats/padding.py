@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from comodal.contracts import InputError
 from comodal.data.formats.numeric import numeric
-from comodal.data.ragged import RaggedArray, frame_index
+from comodal.data.ragged import RaggedArray, frame_index, run_offsets
 
 __all__ = ["Side", "dense", "padding_side", "real_frames", "unpad", "unpad_aligned", "within"]
 
@@ -75,7 +75,7 @@ def _spans(real: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64
 def _cut(values: NDArray[np.float32], first: NDArray[np.int64], end: NDArray[np.int64]) -> RaggedArray:
     n, steps, dim = values.shape
     lengths = end - first
-    offsets = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(lengths)])
+    offsets = run_offsets(lengths)
     rows = values.reshape(n * steps, dim)
     return RaggedArray(rows[frame_index(np.arange(n, dtype=np.int64) * steps + first, lengths)], offsets)
 
