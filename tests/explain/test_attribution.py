@@ -52,7 +52,7 @@ def test_a_product_is_shared_in_halves() -> None:
     np.testing.assert_allclose(found.change, sums["text"] * sums["audio"], rtol=1e-5)
 
 
-@pytest.mark.parametrize("fusion", ["early", "late", "lfn", "tfn", "ef_lstm", "mfn", "mult", "misa"])
+@pytest.mark.parametrize("fusion", ["early", "late", "lfn", "tfn", "ef_lstm", "mfn", "graph_mfn", "mult", "misa"])
 def test_contributions_sum_to_the_change_of_the_prediction(fusion: str) -> None:
     torch.manual_seed(1)
     model = FUSIONS[fusion].build(_spec(), FUSIONS[fusion].config()).eval()

@@ -27,7 +27,7 @@ from comodal.fusion import FUSIONS
 from comodal.training.config import PenaltyConfig, RunConfig, TrainingConfig
 from comodal.training.fit import build_model
 
-REFUSED = {"mfn"}
+REFUSED = {"mfn", "graph_mfn"}
 SLOW = {"mult": {"layers": 1, "self_layers": 1}}
 """The smallest of an architecture whose graph takes long to write."""
 

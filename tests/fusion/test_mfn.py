@@ -1,103 +1,39 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
+import memory_loop
 import numpy as np
 import pytest
 import torch
+from memory_loop import HIDDEN, SMALL, Array, Weights, by_loop, network
 
 from comodal.contracts import DatasetSpec, InputError, ModalitySequence, MultimodalBatch
 from comodal.fusion import MFN, MFNConfig
 
-DIMS = {"text": 4, "audio": 3, "vision": 2}
-HIDDEN = {"text": 3, "audio": 1, "vision": 2}
-SMALL = {"memory": 4, "attention": 5, "proposal": 6, "retain": 7, "update": 3, "output": 5}
-DROPPED = {"retain_dropout": 0.2, "update_dropout": 0.2}
 
-
-def sigmoid(x: np.ndarray) -> np.ndarray:
-    return 1.0 / (1.0 + np.exp(-x))
-
-
-def layer(weights: dict[str, np.ndarray], name: str, x: np.ndarray) -> np.ndarray:
-    return weights[f"{name}.weight"] @ x + weights[f"{name}.bias"]
-
-
-def cell_step(
-    weights: dict[str, np.ndarray], name: str, x: np.ndarray, h: np.ndarray, c: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """One step of one LSTM, gate by gate."""
-    prefix, width = f"encoders.encoders.{name}", len(h)
-    total = weights[f"{prefix}.weight_ih"] @ x + weights[f"{prefix}.bias_ih"]
-    total = total + weights[f"{prefix}.weight_hh"] @ h + weights[f"{prefix}.bias_hh"]
-    write, keep, content, read = (total[k * width : (k + 1) * width] for k in range(4))
-    c = sigmoid(keep) * c + sigmoid(write) * np.tanh(content)
-    return sigmoid(read) * np.tanh(c), c
-
-
-def remember(weights: dict[str, np.ndarray], window: np.ndarray, u: np.ndarray) -> np.ndarray:
-    """Attention over two steps' cells, proposal and gates: the memory after a step."""
-    scores = layer(weights, "attention.second", np.maximum(layer(weights, "attention.first", window), 0.0))
+def attended(weights: Weights, before: Mapping[str, Array], after: Mapping[str, Array], heard: set[str]) -> Array:
+    """Attention over two steps' cells."""
+    del heard  # the cells of those who are not are zero
+    window = np.concatenate([*before.values(), *after.values()])
+    scores = network(weights, "summary.attention", window)
     attention = np.exp(scores) / np.exp(scores).sum()
-    said = len(window) * attention * window
-    proposal = np.tanh(layer(weights, "proposal.second", np.maximum(layer(weights, "proposal.first", said), 0.0)))
-    gates = weights["memory.said"] @ said + weights["memory.remembered"] @ u + weights["memory.bias"]
-    hidden = np.maximum(gates, 0.0)
-    split = weights["memory.retain.weight"].shape[1]
-    retain = sigmoid(layer(weights, "memory.retain", hidden[:split]))
-    update = sigmoid(layer(weights, "memory.update", hidden[split:]))
-    return retain * u + update * proposal
-
-
-def by_loop(model: MFN, batch: MultimodalBatch, row: int) -> tuple[float, np.ndarray, dict[str, np.ndarray]]:
-    """The model's equations for one utterance, step by step and modality by modality."""
-    weights = {name: value.numpy() for name, value in model.state_dict().items()}
-    frames = {name: batch.modalities[name].values[row][batch.modalities[name].mask[row]].numpy() for name in model.dims}
-    h = {name: np.zeros(width) for name, width in model.dims.items()}
-    c = {name: np.zeros(width) for name, width in model.dims.items()}
-    u = np.zeros(weights["memory.retain.bias"].shape)
-    for step in range(max(1, *(len(each) for each in frames.values()))):
-        before = dict(c)
-        for name, values in frames.items():
-            if len(values):
-                x = values[min(step, len(values) - 1)]
-                h[name], c[name] = cell_step(weights, name, x, h[name], c[name])
-        u = remember(weights, np.concatenate([*before.values(), *c.values()]), u)
-    fused = np.concatenate([*h.values(), u])
-    out = layer(weights, "output.3", np.maximum(layer(weights, "output.0", fused), 0.0))
-    return float(out[0]), fused, h
+    return np.asarray(len(window) * attention * window)
 
 
 def make(
     modalities: int, lengths: list[int], *, silent: tuple[tuple[str, int], ...] = ()
 ) -> tuple[MFN, MultimodalBatch]:
-    """A model in float64 and a batch of ragged utterances; ``silent`` (modality, row) pairs are absent."""
-    torch.manual_seed(3)
-    dims = dict(list(DIMS.items())[:modalities])
-    longest = max(lengths)
-    mask = torch.arange(longest) < torch.tensor(lengths).unsqueeze(1)
-    sequences = {}
-    for name, dim in dims.items():
-        there = mask.clone()
-        for row in (r for each, r in silent if each == name):
-            there[row] = False
-        values = torch.randn(len(lengths), longest, dim, dtype=torch.float64)
-        sequences[name] = ModalitySequence(values.masked_fill(~there.unsqueeze(2), math.nan), there)
-    spec = DatasetSpec("toy", dims, dict.fromkeys(dims, longest))
-    config = MFNConfig(hidden={name: HIDDEN[name] for name in dims}, **SMALL, **DROPPED)
-    ids = tuple(map(str, range(len(lengths))))
-    return MFN(spec, config).double().eval(), MultimodalBatch(ids, sequences, torch.zeros(len(lengths)))
+    def build(spec: DatasetSpec, options: Mapping[str, Any]) -> MFN:
+        return MFN(spec, MFNConfig(**options, attention=5))
+
+    return memory_loop.make(build, modalities, lengths, silent=silent)
 
 
 def assert_equals_the_loop(model: MFN, batch: MultimodalBatch) -> None:
-    out = model(batch)
-    for row in range(len(batch)):
-        prediction, fused, representations = by_loop(model, batch, row)
-        np.testing.assert_allclose(out.prediction[row].item(), prediction, atol=1e-10)
-        np.testing.assert_allclose(out.fused[row].detach(), fused, atol=1e-10)
-        for name, wanted in representations.items():
-            np.testing.assert_allclose(out.representations[name][row].detach(), wanted, atol=1e-10)
+    memory_loop.assert_equals_the_loop(model, batch, attended)
 
 
 @pytest.mark.parametrize("modalities", [1, 2, 3])
@@ -131,15 +67,15 @@ def test_a_modality_of_one_frame_says_it_at_every_step() -> None:
         "memory.retain.weight",
         "memory.said",
         "memory.remembered",
-        "attention.first.weight",
+        "summary.attention.first.weight",
     ],
 )
 def test_another_weight_is_seen(name: str) -> None:
     """The comparison with the loop fails where it should."""
     model, batch = make(2, [3, 2])
-    wanted = by_loop(model, batch, 0)[0]
+    wanted = by_loop(model, batch, 0, attended)[0]
     with torch.no_grad():
-        model.get_parameter(name).copy_(model.get_parameter(name).flip(1))
+        model.fusion.get_parameter(name).copy_(model.fusion.get_parameter(name).flip(1))
     assert abs(model(batch).prediction[0].item() - wanted) > 1e-6
     assert_equals_the_loop(model, batch)
 
@@ -157,9 +93,9 @@ def test_by_hand() -> None:
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.zero_()
-        model.proposal.second.bias.fill_(0.5)
-        model.memory.retain.bias.fill_(math.log(3.0))  # keeps 3/4
-        model.memory.update.bias.fill_(-math.log(3.0))  # writes 1/4
+        model.fusion.proposal.second.bias.fill_(0.5)
+        model.fusion.memory.retain.bias.fill_(math.log(3.0))  # keeps 3/4
+        model.fusion.memory.update.bias.fill_(-math.log(3.0))  # writes 1/4
     memory = model(batch).fused[:, HIDDEN["text"] :]
     written = 0.25 * math.tanh(0.5)
     torch.testing.assert_close(memory[0], torch.full((4,), written * (1 + 0.75 + 0.75**2), dtype=torch.float64))
@@ -179,12 +115,12 @@ def test_every_frame_of_every_modality_counts() -> None:
 def test_dropout_of_the_gates_is_one_draw_an_utterance() -> None:
     model, _ = make(1, [1])
     model.train()
-    kept = model.memory._kept(torch.zeros(1), 5)
+    kept = model.fusion.memory._kept(torch.zeros(1), 5)
     assert kept is not None
     assert kept.shape == (5, SMALL["retain"] + SMALL["update"])
     assert set(kept.unique().tolist()) <= {0.0, 1.25}
     model.eval()
-    assert model.memory._kept(torch.zeros(1), 5) is None
+    assert model.fusion.memory._kept(torch.zeros(1), 5) is None
 
 
 def test_predictions_do_not_start_shrunk_nor_explode() -> None:

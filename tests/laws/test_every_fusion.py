@@ -133,10 +133,12 @@ def test_order_of_the_modalities_in_a_batch_does_not_matter(name: str) -> None:
     assert_same(model(turned), model(batch), atol=0.0, rtol=0.0)
 
 
-SILENT_IN_ONE_STEP: dict[str, tuple[str, ...]] = {
-    "ef_lstm": ("lstm.weight_hh",),
-    "mfn": ("memory.retain.", "memory.remembered", *(f"encoders.encoders.{each}.weight_hh" for each in NAMES)),
-}
+MEMORY = (
+    "fusion.memory.retain.",
+    "fusion.memory.remembered",
+    *(f"fusion.encoders.encoders.{each}.weight_hh" for each in NAMES),
+)
+SILENT_IN_ONE_STEP: dict[str, tuple[str, ...]] = {"ef_lstm": ("lstm.weight_hh",), "mfn": MEMORY, "graph_mfn": MEMORY}
 """How the names of parameters start that multiply the state before the first step, which is zero."""
 
 

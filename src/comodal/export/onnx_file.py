@@ -34,7 +34,9 @@ LONGEST = 1024
 """Most frames of a modality that a model with positions (mult) can take."""
 _OPSET = 18
 _PACKAGES = ("onnx", "onnxruntime")
-_REFUSED = {"mfn": "its memory is written frame by frame, in a loop whose length depends on the utterances"}
+_REFUSED = dict.fromkeys(
+    ("mfn", "graph_mfn"), "its memory is written frame by frame, in a loop whose length depends on the utterances"
+)
 
 
 class Folds(nn.Module):

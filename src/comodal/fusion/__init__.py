@@ -13,6 +13,7 @@ from torch import nn
 from comodal.contracts import DatasetSpec, FusionOutput, InputError, InputSpec, MultimodalBatch
 from comodal.fusion.early import EarlyFusion, EarlyFusionConfig
 from comodal.fusion.ef_lstm import EFLSTM, EFLSTMConfig
+from comodal.fusion.graph_mfn import GraphMFN, GraphMFNConfig
 from comodal.fusion.late import LateFusion, LateFusionConfig
 from comodal.fusion.lfn import LFN, LFNConfig
 from comodal.fusion.mag import MAG, MAGConfig, tokenizer_of
@@ -34,6 +35,8 @@ __all__ = [
     "EarlyFusionConfig",
     "Fusion",
     "FusionFamily",
+    "GraphMFN",
+    "GraphMFNConfig",
     "LFNConfig",
     "LateFusion",
     "LateFusionConfig",
@@ -99,6 +102,7 @@ FUSIONS: dict[str, FusionFamily] = {
     "late": FusionFamily(LateFusion, LateFusionConfig),
     "tfn": FusionFamily(TFN, TFNConfig),
     "mfn": FusionFamily(MFN, MFNConfig),
+    "graph_mfn": FusionFamily(GraphMFN, GraphMFNConfig),
     "misa": FusionFamily(MISA, MISAConfig),
     "mult": FusionFamily(MulT, MulTConfig),
     "mag": FusionFamily(MAG, MAGConfig, tokenizer_of),
