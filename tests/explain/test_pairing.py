@@ -16,6 +16,7 @@ from comodal.data.synthetic import SyntheticConfig, synthetic
 from comodal.dependency import variables
 from comodal.evaluation.experiment import train
 from comodal.evaluation.runs import RunSet, open_runs
+from comodal.explain import pairing
 from comodal.explain.broken_pairs import rearranged
 from comodal.explain.linear_cca import choose_cca, fit_cca
 from comodal.explain.pairing import BROKEN, PLANTED, HeldOutPart, detections, held_out_parts, summary, validate_pairing
@@ -185,6 +186,22 @@ def test_the_features_baseline_is_fitted_on_the_training_part_alone(tmp_path: Pa
     score = again.scorers[found.score](rows)
     assert torch.allclose(score, choose_cca(views["train"], views["valid"])(views["test"]), atol=1e-4)
     assert not torch.allclose(score, choose_cca(views["test"], views["valid"])(views["test"]), atol=1e-2)
+
+
+def test_a_large_test_part_is_drawn_from_by_whole_videos_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = trained(tmp_path / "run")
+    whole = validate_pairing(runs, runs.runs[0], repetitions=2)
+    monkeypatch.setattr(pairing, "LARGEST", 70)
+    [some] = held_out_parts(runs, runs.runs[0])
+    sizes = {video: int((runs.dataset.group == video).sum()) for video in set(some.groups.tolist())}
+    assert len(some.groups) == sum(sizes.values()) <= 70
+    drawn = validate_pairing(runs, runs.runs[0], repetitions=2)
+    said = f"on {len(some.groups)} of 120 test utterances, whole videos drawn at random"
+    assert {each.note.endswith(said) for each in drawn} == {True}
+    assert {each.n for each in drawn if each.target == PLANTED} == {len(some.groups)}
+    assert not any("drawn at random" in each.note for each in whole)
 
 
 def test_a_run_without_a_critic_says_how_to_fit_one(tmp_path: Path) -> None:

@@ -137,8 +137,11 @@ def held_out_parts(runs: RunSet, run: SavedRun, *, measure_to_fit: str | None = 
     planted = runs.dataset.columns.get("disagree", np.full(len(runs.dataset), ""))
     found = []
     for fitted in runs.fitted(run):
-        rows = _few_enough(fitted.fold.partition.test, fitted.fold.groups)
+        test = fitted.fold.partition.test
+        rows = _few_enough(test, fitted.fold.groups)
         scorers, notes = scorers_of(fitted, rows, measure_to_fit=measure_to_fit)
+        if len(rows) < len(test):
+            notes = {name: _joined(notes.get(name, ""), _drawn(len(rows), len(test))) for name in scorers}
         names = tuple(fitted.fold.view.spec.modalities)
         found.append(HeldOutPart(names, fitted.fold.groups[rows], planted[rows] != "", scorers, notes))
     return found
@@ -252,8 +255,16 @@ def _detection(
         groups=groups,
         n_broken=sum(int(each.found.sum()) for each in rankings) // rounds,
         n=sum(len(each.found) for each in rankings) // rounds,
-        note="; ".join(dict.fromkeys(note for part in parts if (note := part.notes.get(name, "")))),
+        note=_joined(*(part.notes.get(name, "") for part in parts)),
     )
+
+
+def _joined(*notes: str) -> str:
+    return "; ".join(dict.fromkeys(note for note in notes if note))
+
+
+def _drawn(some: int, n: int) -> str:
+    return f"on {some} of {n} test utterances, whole videos drawn at random"
 
 
 def _few_enough(rows: NDArray[np.int64], groups: NDArray[Any]) -> NDArray[np.int64]:
