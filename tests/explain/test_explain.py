@@ -120,6 +120,13 @@ def test_representations_pass_through_the_command(
     table = ExplanationTable.from_parquet(tmp_path / "views-explanation" / "explanation.parquet")
     assert len(table) == 800
     assert table.facts["measure"] == "kl"
+    assert not (tmp_path / "views-explanation" / "pairing.json").exists()
+    options = ["--donors", "2", "--validate", "--repetitions", "2", "--force"]
+    capsys.readouterr()
+    assert not main(["explain", "--representations", str(file), *options])
+    assert "critic fitted afterwards finds broken pairs (text): AUROC 0." in capsys.readouterr().out
+    scores = json.loads((tmp_path / "views-explanation" / "pairing.json").read_text())
+    assert [each["score"] for each in scores] == ["critic fitted afterwards"] * 3 + ["linear CCA"] * 3
     assert main(["explain"]) == 2
     assert "give either the folder of a run or --representations" in capsys.readouterr().err
 

@@ -10,7 +10,10 @@ import pytest
 
 from comodal.contracts import InputError
 from comodal.evaluation.fitted import FittedFold
-from comodal.explain.of_representations import _divisions, explain_representations
+from comodal.evaluation.runs import RunSet
+from comodal.explain.of_representations import _divisions, explain_representations, validate_representations
+from comodal.explain.pairing import validate_pairing
+from comodal.explain.pairing_scorers import CCA, FITTED_CRITIC
 from comodal.explain.representation_file import read_representations, save_representations
 from comodal.explain.representations import represent
 
@@ -97,3 +100,42 @@ def test_a_swapped_utterance_is_the_least_dependent(tmp_path: Path) -> None:
     assert np.isnan(table.without["text"]).all()
     # Exchanging a modality of dependent views lowers the dependency of nearly every utterance.
     assert (table.swapped["audio"] < table.dependency).mean() > 0.9
+
+
+def test_saved_representations_are_validated_as_their_run_is(tmp_path: Path, with_kl: RunSet) -> None:
+    run = with_kl.runs[0]
+    [fitted] = with_kl.fitted(run)
+    path = tmp_path / "views.npz"
+    save_representations(path, {split: represent(fitted, split) for split in ("train", "valid", "test")})
+    found = validate_representations(path, repetitions=2)
+    of_run = validate_pairing(with_kl, run, measure_to_fit="kl", repetitions=2)
+    assert found == [each for each in of_run if each.score in (FITTED_CRITIC, CCA)]
+    assert len(found) == 6
+
+
+@pytest.mark.parametrize("split", [None, np.where(np.arange(300) % 2 == 0, "train", "test")])
+def test_only_what_is_dependent_is_found_broken(tmp_path: Path, split: Any) -> None:
+    """Independent modalities are at chance: 0.5 lies in a 95 % interval, of one draw with a fixed seed."""
+    pure = np.random.default_rng(1).standard_normal((300, 2))
+    more = {} if split is None else {"split": split}
+    path = _file(tmp_path, **_arrays(group=np.arange(300) // 3, vision=pure, **more))
+    found = {(each.score, each.modality): each for each in validate_representations(path, repetitions=3)}
+    assert {score for score, _ in found} == {FITTED_CRITIC, CCA}
+    for score in (FITTED_CRITIC, CCA):
+        assert found[score, "text"].auroc_low > 0.75
+        assert found[score, "audio"].auroc_low > 0.75
+        assert found[score, "vision"].auroc_low < 0.5 < found[score, "vision"].auroc_high
+    assert {each.n for each in found.values()} == {300 if split is None else 150}
+
+
+@pytest.mark.parametrize(
+    ("group", "message"),
+    [
+        (np.zeros(300), "150 training utterances of 1 videos cannot be halved"),
+        (np.minimum(np.arange(300), 150), "video"),
+    ],
+)
+def test_the_utterances_of_one_video_cannot_be_paired_otherwise(tmp_path: Path, group: Any, message: str) -> None:
+    split = np.where(np.arange(300) < 150, "train", "test")
+    with pytest.raises(InputError, match=message):
+        validate_representations(_file(tmp_path, **_arrays(group=group, split=split)))

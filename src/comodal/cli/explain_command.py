@@ -30,19 +30,25 @@ def explain_command(options: Any) -> None:
 
 
 def _of_file(options: Any) -> None:
-    from comodal.explain.of_representations import explain_representations
-    from comodal.explain.output import claim, write_explanation
+    from comodal.explain.of_representations import explain_representations, validate_representations
+    from comodal.explain.output import claim, write_explanation, write_pairing
 
-    if options.validate or options.save_representations:
-        raise InputError("--validate and --save-representations need a run; give its folder instead")
+    if options.save_representations:
+        raise InputError("--save-representations needs a run; give its folder instead")
     file = Path(options.representations)
     out = Path(options.out) if options.out else file.with_name(f"{file.stem}-explanation")
     claim(out, force=options.force)
-    table = explain_representations(
-        file, measure=options.fit_critic or "kl", seed=options.seed or 0, donors=options.donors, kind=options.map
-    )
+    measure, seed = options.fit_critic or "kl", options.seed or 0
+    table = explain_representations(file, measure=measure, seed=seed, donors=options.donors, kind=options.map)
+    pairing: Sequence[PairingScore] = ()
+    if options.validate:
+        pairing = validate_representations(
+            file, measure=measure, seed=seed, share=options.share, repetitions=options.repetitions
+        )
     write_explanation(out, table)
-    _print(table, out, (), as_json=options.json)
+    if pairing:
+        write_pairing(out, pairing)
+    _print(table, out, pairing, as_json=options.json)
 
 
 def _of_run(options: Any) -> None:

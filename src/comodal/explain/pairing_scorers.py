@@ -28,12 +28,13 @@ from comodal.explain.critic import PointwiseCritic, fit_afterwards, from_penalty
 from comodal.explain.linear_cca import choose_cca
 from comodal.explain.representations import represent, represent_batches
 
-__all__ = ["CCA", "CRITIC", "FEATURE_CCA", "FITTED_CRITIC", "RowScorer", "scorers_of"]
+__all__ = ["CCA", "CRITIC", "FEATURE_CCA", "FITTED_CRITIC", "RowScorer", "cca_scorer", "critic_scorer", "scorers_of"]
 
 CRITIC, FITTED_CRITIC = "critic", "critic fitted afterwards"
 CCA, FEATURE_CCA = "linear CCA", "linear CCA of features"
 RowScorer = Callable[[Tensor], Tensor]
 """Tuples ``(M, k)``, row of each modality, to dependency ``(k,)``, low where modalities disagree."""
+Views = Mapping[str, Tensor]
 _CHUNK = 4096
 # Far fewer steps than the default: it starts from the closed form for Gaussians, and finds no fewer pairs.
 _QUICK = EstimationConfig(validation_tuples=4000, fit=FitConfig(steps=100, checks=10, batch_size=128))
@@ -65,12 +66,31 @@ def scorers_of(
         scorers[CRITIC] = _critic(critic, fitted, rows, views)
         notes[CRITIC] = f"{critic.measure}, {critic.origin}"
     if measure_to_fit:
-        later = fit_afterwards(train, measure=measure_to_fit, validation=valid, config=_QUICK)
-        scorers[FITTED_CRITIC] = partial(later.of_rows, later.prepare(views))
-        notes[FITTED_CRITIC] = later.measure
-    representation = choose_cca(train, valid)
-    scorers[CCA] = partial(representation.of_rows, representation.prepare(views))
+        scorers[FITTED_CRITIC], notes[FITTED_CRITIC] = critic_scorer(train, valid, views, measure=measure_to_fit)
+    scorers[CCA] = cca_scorer(train, valid, views)
     return scorers | _of_features(fitted, rows), notes
+
+
+def critic_scorer(
+    train: Views, valid: Views | None, views: Views, *, measure: str, seed: int = 0
+) -> tuple[RowScorer, str]:
+    """A critic that is fitted on representations, and what a reader must know of it.
+
+    Args:
+        train: name to ``(N, D)``, what it is fitted on.
+        valid: the same of utterances that choose among its weights; some of ``train`` when ``None``.
+        views: those of the n test utterances.
+        measure: a key of :data:`~comodal.dependency.catalog.MEASURES`.
+        seed: of its weights and batches.
+    """
+    critic = fit_afterwards(train, measure=measure, seed=seed, validation=valid, config=_QUICK)
+    return partial(critic.of_rows, critic.prepare(views)), critic.measure
+
+
+def cca_scorer(train: Views, valid: Views, views: Views) -> RowScorer:
+    """Linear CCA of representations, its ridge chosen on ``valid``; arguments as in :func:`critic_scorer`."""
+    cca = choose_cca(train, valid)
+    return partial(cca.of_rows, cca.prepare(views))
 
 
 def _critic(
