@@ -53,34 +53,16 @@ def _is_text(spec: DatasetSpec, modality: str) -> bool:
     return modality == TEXT
 
 
-def _drop(
-    batch: MultimodalBatch, name: str, severity: float, generator: torch.Generator, *_: object
-) -> MultimodalBatch:
-    return drop_modality(batch, name, probability=severity, generator=generator)
+def _by(corrupt: Callable[..., MultimodalBatch], option: str) -> Act:
+    """A corruption under the signature of all of them: what it calls its severity is an option of that name."""
 
+    def act(
+        batch: MultimodalBatch, name: str, severity: float, generator: torch.Generator, tokens: TokenSpec | None
+    ) -> MultimodalBatch:
+        del tokens  # a matter of words alone
+        return corrupt(batch, name, generator=generator, **{option: severity})
 
-def _frames(
-    batch: MultimodalBatch, name: str, severity: float, generator: torch.Generator, *_: object
-) -> MultimodalBatch:
-    return drop_frames(batch, name, probability=severity, generator=generator)
-
-
-def _noise(
-    batch: MultimodalBatch, name: str, severity: float, generator: torch.Generator, *_: object
-) -> MultimodalBatch:
-    return add_noise(batch, name, severity=severity, generator=generator)
-
-
-def _swap(
-    batch: MultimodalBatch, name: str, severity: float, generator: torch.Generator, *_: object
-) -> MultimodalBatch:
-    return swap_modality(batch, name, probability=severity, generator=generator)
-
-
-def _shift(
-    batch: MultimodalBatch, name: str, severity: float, generator: torch.Generator, *_: object
-) -> MultimodalBatch:
-    return shift_frames(batch, name, share=severity, generator=generator)
+    return act
 
 
 def _words(
@@ -91,11 +73,13 @@ def _words(
 
 
 KINDS: Mapping[str, Kind] = {
-    "drop": Kind(_drop, _always, "probability that an utterance loses the modality"),
-    "frames": Kind(_frames, _is_frames, "probability that a frame is missing"),
-    "noise": Kind(_noise, _is_features, "standard deviation of the noise, in those of the feature"),
-    "swap": Kind(_swap, _always, "probability that an utterance has the modality of another"),
-    "shift": Kind(_shift, _is_frames, "longest shift in time, as a share of the utterance"),
+    "drop": Kind(_by(drop_modality, "probability"), _always, "probability that an utterance loses the modality"),
+    "frames": Kind(_by(drop_frames, "probability"), _is_frames, "probability that a frame is missing"),
+    "noise": Kind(_by(add_noise, "severity"), _is_features, "standard deviation of the noise, in those of the feature"),
+    "swap": Kind(
+        _by(swap_modality, "probability"), _always, "probability that an utterance has the modality of another"
+    ),
+    "shift": Kind(_by(shift_frames, "share"), _is_frames, "longest shift in time, as a share of the utterance"),
     "words": Kind(_words, _is_text, "probability that a word is replaced by an unknown one"),
 }
 """Every kind of corruption, by name."""
