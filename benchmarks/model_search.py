@@ -1,9 +1,9 @@
 """Hyper-parameters of the fusion models on validation alone.
 
 Every architecture is trained without a penalty at three learning rates in a few settings (its default, other sizes and
-dropout rates), on seeds apart from all that `comodal compare` uses. The mean validation loss (MAE) of each is printed,
-the best of each architecture last. Nothing of the test parts is read. What this chose stands in
-examples/mosi_models.yaml.
+dropout rates, for some also other options of the optimisation), on seeds apart from all that `comodal compare` uses.
+The mean validation loss (MAE) of each is printed, the best of each architecture last. Nothing of the test parts is
+read. What this chose stands in examples/mosi_models.yaml.
 
     python benchmarks/model_search.py mosi:clean --seeds 4 --jobs 2 --out runs/model_search
 """
@@ -25,6 +25,9 @@ from comodal.training.config import RunConfig, TrainingConfig
 FIRST_SEED = SELECTION_SEED + 600_000
 RATES = (3e-4, 1e-3, 3e-3)
 ENCODER = {"hidden": 64, "representation": 16}
+TRAINING = "training"
+"""Key of a setting's options of the optimisation; all others are options of the architecture."""
+TEXT_HEAVY = {"text": 128, "audio": 8, "vision": 8}
 SETTINGS: dict[str, dict[str, dict[str, Any]]] = {
     "early": {"smaller": {"hidden": 32, "encoder": ENCODER}, "more dropout": {"dropout": 0.7}},
     "late": {"smaller": {"hidden": 16, "encoder": ENCODER}, "wider": {"hidden": 96}, "more dropout": {"dropout": 0.7}},
@@ -38,11 +41,31 @@ SETTINGS: dict[str, dict[str, dict[str, Any]]] = {
         "smaller": {"hidden": 48},
         "wider": {"hidden": 256, "input_dropout": 0.5},
         "more dropout": {"input_dropout": 0.6, "dropout": 0.6},
+        "most dropout": {"input_dropout": 0.8, "dropout": 0.6},
+        "wider, more dropout": {"hidden": 256, "input_dropout": 0.7, "dropout": 0.6},
+        "modality dropout": {"input_dropout": 0.6, "dropout": 0.6, "modality_dropout": 0.3},
+        "small batches": {"input_dropout": 0.6, "dropout": 0.6, TRAINING: {"batch_size": 32}},
+        "more decay": {"input_dropout": 0.6, "dropout": 0.6, TRAINING: {"weight_decay": 1.0}},
     },
     "mfn": {
         "smaller": {"hidden": 16, "memory": 32},
         "wider": {"hidden": 96, "memory": 128},
         "more dropout": {"proposal_dropout": 0.5, "update_dropout": 0.5, "retain_dropout": 0.5, "input_dropout": 0.6},
+        "text heavy": {"hidden": TEXT_HEAVY},
+        "text heavy, more dropout": {"hidden": TEXT_HEAVY, "input_dropout": 0.7},
+        "more input dropout": {"input_dropout": 0.7},
+        "most input dropout": {"input_dropout": 0.85},
+        "wider, input dropout": {"hidden": 96, "memory": 128, "input_dropout": 0.8},
+        "modality dropout": {"input_dropout": 0.7, "modality_dropout": 0.3},
+        "small batches": {"input_dropout": 0.7, TRAINING: {"batch_size": 32}},
+        "more decay": {"input_dropout": 0.7, TRAINING: {"weight_decay": 1.0}},
+    },
+    "graph_mfn": {
+        "smaller": {"hidden": 16, "memory": 32, "vertex": 16},
+        "wider": {"hidden": 96, "memory": 128, "vertex": 64},
+        "more input dropout": {"input_dropout": 0.7},
+        "more dropout": {"input_dropout": 0.7, "graph_dropout": 0.5},
+        "more decay": {"input_dropout": 0.7, TRAINING: {"weight_decay": 1.0}},
     },
     "mult": {
         "smaller": {"width": 16, "layers": 1, "self_layers": 1},
@@ -67,18 +90,20 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("runs/model_search"))
     options = parser.parse_args()
     parts = range(len(load(options.data).partitions))
-    print(f"{'fusion':<8} {'setting':<18} {'lr':>7} {'valid MAE':>10} {'se':>7} {'seconds a run':>14}")
+    print(f"{'fusion':<8} {'setting':<24} {'lr':>7} {'valid MAE':>10} {'se':>7} {'seconds a run':>14}")
     for fusion in options.fusion.split(","):
         found = {}
         for setting, config in {"default": {}, **SETTINGS[fusion]}.items():
+            options_of_model = {key: value for key, value in config.items() if key != TRAINING}
             for lr in RATES:
-                base = RunConfig(fusion=fusion, fusion_config=config, training=TrainingConfig(lr=lr))
+                training = TrainingConfig(lr=lr, **config.get(TRAINING, {}))
+                base = RunConfig(fusion=fusion, fusion_config=options_of_model, training=training)
                 tasks = [
                     Task(Arm(fusion, NONE), 0.0, FIRST_SEED + seed, part, reads_test=False)
                     for seed in range(options.seeds)
                     for part in parts
                 ]
-                root = options.out / f"{fusion}-{setting.replace(' ', '-')}-{lr:g}"
+                root = options.out / f"{fusion}-{setting.replace(',', '').replace(' ', '-')}-{lr:g}"
                 results = run_tasks(
                     tasks, data=DataConfig(source=options.data), bases={fusion: base}, root=root, jobs=options.jobs
                 )
@@ -87,7 +112,7 @@ def main() -> None:
                 found[losses.mean()] = f"{setting}, lr {lr:g}"
                 error = losses.std(ddof=1) / len(losses) ** 0.5
                 print(
-                    f"{fusion:<8} {setting:<18} {lr:>7g} {losses.mean():>10.4f} {error:>7.4f} {seconds:>14.2f}",
+                    f"{fusion:<8} {setting:<24} {lr:>7g} {losses.mean():>10.4f} {error:>7.4f} {seconds:>14.2f}",
                     flush=True,
                 )
         print(f"{fusion:<8} best: {found[min(found)]}", flush=True)
