@@ -1,8 +1,9 @@
-"""CPU seconds and memory of whole training runs on CMU-MOSI `clean`, a fresh process an architecture, one thread.
+"""Seconds and memory of whole training runs on CMU-MOSI `clean`, a fresh process an architecture, one thread.
 
 The first run of a process also pays PyTorch's own warm-up and is left out. For comparison, the peer MMSA 2.2.1 spends
 on the same data 3.4 CPU seconds on a run of LMF, 7.3 on MFN, 8.6 on EF-LSTM, 57 on MulT and 90 to 180 on TFN, and peaks
-at 480 to 510 MB, TFN above 1 GB (README of the data).
+at 480 to 510 MB, TFN above 1 GB (README of the data). Seconds are the process's own on a CPU and the clock's on a GPU
+(`--accelerator gpu`), whose memory is then what is told.
 
     python benchmarks/mosi_runs.py --runs 8
 """
@@ -13,16 +14,16 @@ import argparse
 import multiprocessing
 import resource
 import statistics
-import time
 from concurrent.futures import ProcessPoolExecutor
 
 import torch
+from support.interleaved import clock_of
 
 from comodal.evaluation.data_config import DataConfig
 from comodal.evaluation.experiment import fit_fold
 from comodal.evaluation.fitted import FittedFold
 from comodal.fusion import FUSIONS
-from comodal.training.config import PenaltyConfig, RunConfig
+from comodal.training.config import PenaltyConfig, RunConfig, TrainingConfig
 from comodal.training.data import prepare
 
 SETTINGS = (
@@ -33,21 +34,27 @@ SETTINGS = (
 )
 
 
-def measure(fusion: str, penalty: str, runs: int) -> tuple[list[float], list[int], list[float], float, int]:
-    """CPU seconds, epochs and validation loss of each run, the process's peak memory in MB, and training utterances."""
+def measure(
+    fusion: str, penalty: str, runs: int, training: TrainingConfig
+) -> tuple[list[float], list[int], list[float], float, int]:
+    """Seconds, epochs and validation loss of each run, the process's peak memory in MB, and training utterances."""
     torch.set_num_threads(1)
+    on_cpu = training.accelerator == "cpu"
+    clock = clock_of("cpu" if on_cpu else "cuda")
     dataset = DataConfig(source="mosi:clean").load()
     fold = prepare(dataset, dataset.partitions[0])
     seconds, epochs, losses = [], [], []
     for seed in range(runs + 1):
-        config = RunConfig(fusion=fusion, penalty=PenaltyConfig(measure=penalty), seed=seed)
-        started = time.process_time()
+        config = RunConfig(fusion=fusion, penalty=PenaltyConfig(measure=penalty), training=training, seed=seed)
+        started = clock()
         result = fit_fold(fold, config)
         FittedFold.of(fold, config, result).predict()
-        seconds.append(time.process_time() - started)
+        seconds.append(clock() - started)
         epochs.append(result.epochs)
         losses.append(result.valid_loss)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    peak = (
+        resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024 if on_cpu else torch.cuda.max_memory_allocated() / 1e6
+    )
     return seconds[1:], epochs[1:], losses[1:], peak, len(fold.partition.train)
 
 
@@ -55,17 +62,22 @@ def main() -> None:
     """Print one line an architecture and measure."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=8)
+    parser.add_argument("--accelerator", default="cpu")
+    parser.add_argument("--batch", type=int, default=TrainingConfig().batch_size)
     options = parser.parse_args()
+    training = TrainingConfig(accelerator=options.accelerator, batch_size=options.batch)
     print(
-        f"{'fusion':<8} {'measure':<12} {'CPU s a run':>12} {'epochs':>7} {'utterances a second':>20} "
+        f"{'fusion':<10} {'measure':<12} {'s a run':>8} {'epochs':>7} {'utterances a second':>20} "
         f"{'valid MAE':>10} {'peak MB':>8}"
     )
     for fusion, penalty in SETTINGS:
         with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
-            seconds, epochs, losses, peak, utterances = pool.submit(measure, fusion, penalty, options.runs).result()
+            seconds, epochs, losses, peak, utterances = pool.submit(
+                measure, fusion, penalty, options.runs, training
+            ).result()
         rate = utterances * sum(epochs) / sum(seconds)
         print(
-            f"{fusion:<8} {penalty:<12} {statistics.mean(seconds):12.2f} {statistics.mean(epochs):7.1f} "
+            f"{fusion:<10} {penalty:<12} {statistics.mean(seconds):8.2f} {statistics.mean(epochs):7.1f} "
             f"{rate:20.0f} {statistics.mean(losses):10.3f} {peak:8.0f}",
             flush=True,
         )

@@ -1,4 +1,8 @@
-"""CPU seconds of several ways to do a thing, taken in turn, so that a busy machine slows all of them alike."""
+"""Seconds of several ways to do a thing, taken in turn, so that a busy machine slows all of them alike.
+
+On the CPU they are the process's own; a GPU works on while the process waits, so there they are the clock's, read when
+all that was asked of it is done.
+"""
 
 from __future__ import annotations
 
@@ -6,17 +10,32 @@ import statistics
 import time
 from collections.abc import Callable, Mapping
 
-__all__ = ["median_ratio", "repeats_in", "taken_in_turn"]
+import torch
+
+__all__ = ["clock_of", "median_ratio", "repeats_in", "taken_in_turn"]
+
+
+def clock_of(device: str) -> Callable[[], float]:
+    """What tells the seconds of work on a device: ``cpu`` or a CUDA device."""
+    if device == "cpu":
+        return time.process_time
+
+    def clock() -> float:
+        torch.cuda.synchronize(device)
+        return time.perf_counter()
+
+    return clock
 
 
 def taken_in_turn(
-    variants: Mapping[str, Callable[[], None]], *, rounds: int, repeats: int = 1
+    variants: Mapping[str, Callable[[], None]], *, rounds: int, repeats: int = 1, device: str = "cpu"
 ) -> dict[str, list[float]]:
-    """CPU seconds of one call of every variant in every round; a round has ``repeats`` calls of each in a row."""
+    """Seconds of one call of every variant in every round; a round has ``repeats`` calls of each in a row."""
+    clock = clock_of(device)
     seconds: dict[str, list[float]] = {name: [] for name in variants}
     for round_number in range(rounds + 1):
         for name, run in variants.items():
-            each = _seconds(run, repeats)
+            each = _seconds(run, repeats, clock)
             if round_number:  # the first round warms caches up
                 seconds[name].append(each)
     return seconds
@@ -25,7 +44,7 @@ def taken_in_turn(
 def repeats_in(seconds: float, run: Callable[[], None]) -> int:
     """How many calls take about so many CPU seconds, at least 1; by one call, behind one that warms caches up."""
     run()
-    return max(1, int(seconds / _seconds(run, 1)))
+    return max(1, int(seconds / _seconds(run, 1, time.process_time)))
 
 
 def median_ratio(seconds: Mapping[str, list[float]], one: str, other: str) -> float:
@@ -33,8 +52,8 @@ def median_ratio(seconds: Mapping[str, list[float]], one: str, other: str) -> fl
     return statistics.median(a / b for a, b in zip(seconds[one], seconds[other], strict=True))
 
 
-def _seconds(run: Callable[[], None], repeats: int) -> float:
-    start = time.process_time()
+def _seconds(run: Callable[[], None], repeats: int, clock: Callable[[], float]) -> float:
+    start = clock()
     for _ in range(repeats):
         run()
-    return (time.process_time() - start) / repeats
+    return (clock() - start) / repeats

@@ -30,11 +30,11 @@ def predict(
 
     Args:
         model: a fusion model, in evaluation mode.
-        batches: batches on the model's device.
+        batches: batches, moved to the model's device.
         group: ``(N,)`` the video of each utterance, in the order of the batches.
         split: which part of the data set this is.
         scenario: which modalities are present or corrupted.
-        penalty: its critic scores every utterance; ``None`` leaves NaN.
+        penalty: its critic, on the same device, scores every utterance; ``None`` leaves NaN.
         between: which variables the critic compares.
 
     Example:
@@ -51,8 +51,9 @@ def predict(
     """
     ids: list[str] = []
     parts: list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]] = []
+    device = next(model.parameters()).device
     with torch.inference_mode():
-        for batch in batches:
+        for batch in (given.to(device) for given in batches):
             output: FusionOutput = model(batch)
             ids.extend(batch.id)
             parts.append((batch.target, output.prediction, _scores(penalty, output, between)))

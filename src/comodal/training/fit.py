@@ -38,8 +38,8 @@ class FitResult:
     """A fitted model, at the weights that validation selected.
 
     Attributes:
-        model: the fusion model, in evaluation mode.
-        penalty: the penalty with its critic, or ``None``.
+        model: the fusion model, in evaluation mode, on the device that it was trained on.
+        penalty: the penalty with its critic, or ``None``, on the same device.
         valid_loss: lowest validation task loss.
         best_epoch: epoch of that loss, from 0.
         epochs: epochs run.
@@ -166,6 +166,9 @@ def fit(
             f"(now {config.training.lr:g}) or penalty.weight (now {config.penalty.weight:g})"
         )
     restore_weights(model, penalty, best.weights)
+    for part in (model, penalty):  # Lightning has taken them to the CPU, where a large model would predict slowly
+        if part is not None:
+            part.to(trainer.strategy.root_device)
     _let_go(trainer, module, best)
     return FitResult(
         model.eval(),
