@@ -1,9 +1,9 @@
 """Hyper-parameters of the fusion models on validation alone.
 
-Every architecture is trained without a penalty at three learning rates in a few settings (its default, other sizes and
-dropout rates, for some also other options of the optimisation), on seeds apart from all that `comodal compare` uses.
-The mean validation loss (MAE) of each is printed, the best of each architecture last. Nothing of the test parts is
-read. What this chose stands in examples/mosi_models.yaml.
+Every architecture is trained without a penalty at three learning rates (`--rates`) in a few settings (`--settings`: its
+default, other sizes and dropout rates, for some also other options of the optimisation), on seeds apart from all that
+`comodal compare` uses. The mean validation loss (MAE) of each is printed, the best of each architecture last. Nothing
+of the test parts is read. What this chose stands in examples/mosi_models.yaml.
 
     python benchmarks/model_search.py mosi:clean --seeds 4 --jobs 2 --out runs/model_search
 """
@@ -28,6 +28,7 @@ ENCODER = {"hidden": 64, "representation": 16}
 TRAINING = "training"
 """Key of a setting's options of the optimisation; all others are options of the architecture."""
 TEXT_HEAVY = {"text": 128, "audio": 8, "vision": 8}
+WIDE = {"hidden": {"text": 256, "audio": 32, "vision": 32}, "memory": 128}
 SETTINGS: dict[str, dict[str, dict[str, Any]]] = {
     "early": {"smaller": {"hidden": 32, "encoder": ENCODER}, "more dropout": {"dropout": 0.7}},
     "late": {"smaller": {"hidden": 16, "encoder": ENCODER}, "wider": {"hidden": 96}, "more dropout": {"dropout": 0.7}},
@@ -46,6 +47,15 @@ SETTINGS: dict[str, dict[str, dict[str, Any]]] = {
         "modality dropout": {"input_dropout": 0.6, "dropout": 0.6, "modality_dropout": 0.3},
         "small batches": {"input_dropout": 0.6, "dropout": 0.6, TRAINING: {"batch_size": 32}},
         "more decay": {"input_dropout": 0.6, "dropout": 0.6, TRAINING: {"weight_decay": 1.0}},
+        "wide, small input": {"hidden": 256, "input_scale": 0.03},
+        "wide, tiny input": {"hidden": 256, "input_scale": 0.01},
+        "wide, tiny input, dropout": {"hidden": 256, "input_scale": 0.01, "input_dropout": 0.6},
+        "wide, tiny input, decay": {
+            "hidden": 256,
+            "input_scale": 0.01,
+            "input_dropout": 0.6,
+            TRAINING: {"weight_decay": 1.0},
+        },
     },
     "mfn": {
         "smaller": {"hidden": 16, "memory": 32},
@@ -59,6 +69,9 @@ SETTINGS: dict[str, dict[str, dict[str, Any]]] = {
         "modality dropout": {"input_dropout": 0.7, "modality_dropout": 0.3},
         "small batches": {"input_dropout": 0.7, TRAINING: {"batch_size": 32}},
         "more decay": {"input_dropout": 0.7, TRAINING: {"weight_decay": 1.0}},
+        "wide, small input": {**WIDE, "input_scale": 0.03, "input_dropout": 0.3},
+        "wide, tiny input": {**WIDE, "input_scale": 0.01, "input_dropout": 0.3},
+        "wide, small input, dropout": {**WIDE, "input_scale": 0.03, "input_dropout": 0.6},
     },
     "graph_mfn": {
         "smaller": {"hidden": 16, "memory": 32, "vertex": 16},
@@ -66,6 +79,9 @@ SETTINGS: dict[str, dict[str, dict[str, Any]]] = {
         "more input dropout": {"input_dropout": 0.7},
         "more dropout": {"input_dropout": 0.7, "graph_dropout": 0.5},
         "more decay": {"input_dropout": 0.7, TRAINING: {"weight_decay": 1.0}},
+        "wide, small input": {**WIDE, "vertex": 64, "input_scale": 0.03, "input_dropout": 0.3},
+        "wide, tiny input": {**WIDE, "vertex": 64, "input_scale": 0.01, "input_dropout": 0.3},
+        "wide, small input, dropout": {**WIDE, "vertex": 64, "input_scale": 0.03, "input_dropout": 0.6},
     },
     "mult": {
         "smaller": {"width": 16, "layers": 1, "self_layers": 1},
@@ -85,17 +101,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data")
     parser.add_argument("--fusion", default=",".join(SETTINGS))
+    parser.add_argument("--settings", help="semicolons between names; all if not given")
+    parser.add_argument("--rates", default=",".join(map(str, RATES)))
     parser.add_argument("--seeds", type=int, default=4)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--out", type=Path, default=Path("runs/model_search"))
     options = parser.parse_args()
     parts = range(len(load(options.data).partitions))
-    print(f"{'fusion':<8} {'setting':<24} {'lr':>7} {'valid MAE':>10} {'se':>7} {'seconds a run':>14}")
+    print(f"{'fusion':<9} {'setting':<26} {'lr':>7} {'valid MAE':>10} {'se':>7} {'seconds a run':>14}")
     for fusion in options.fusion.split(","):
         found = {}
-        for setting, config in {"default": {}, **SETTINGS[fusion]}.items():
+        settings = {"default": {}, **SETTINGS[fusion]}
+        for setting in options.settings.split(";") if options.settings else settings:
+            config = settings[setting]
             options_of_model = {key: value for key, value in config.items() if key != TRAINING}
-            for lr in RATES:
+            for lr in map(float, options.rates.split(",")):
                 training = TrainingConfig(lr=lr, **config.get(TRAINING, {}))
                 base = RunConfig(fusion=fusion, fusion_config=options_of_model, training=training)
                 tasks = [
@@ -112,10 +132,10 @@ def main() -> None:
                 found[losses.mean()] = f"{setting}, lr {lr:g}"
                 error = losses.std(ddof=1) / len(losses) ** 0.5
                 print(
-                    f"{fusion:<8} {setting:<24} {lr:>7g} {losses.mean():>10.4f} {error:>7.4f} {seconds:>14.2f}",
+                    f"{fusion:<9} {setting:<26} {lr:>7g} {losses.mean():>10.4f} {error:>7.4f} {seconds:>14.2f}",
                     flush=True,
                 )
-        print(f"{fusion:<8} best: {found[min(found)]}", flush=True)
+        print(f"{fusion:<9} best: {found[min(found)]}", flush=True)
 
 
 if __name__ == "__main__":

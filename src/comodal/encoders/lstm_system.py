@@ -118,7 +118,7 @@ class LSTMSystem(nn.Module):
     r"""Parallel LSTMs that never see each other, computed in step.
 
     .. math::
-        [i; f; g; o] &= W_m x^m_t + U_m h^m_{t-1} + b_m \\
+        [i; f; g; o] &= \epsilon W_m x^m_t + U_m h^m_{t-1} + b_m \\
         c^m_t &= \sigma(f) \odot c^m_{t-1} + \sigma(i) \odot \tanh(g), \qquad h^m_t = \sigma(o) \odot \tanh(c^m_t)
 
     ``nn.LSTM`` does not hand out :math:`c_t`. The inputs of all steps are projected in one product a modality; of a
@@ -128,6 +128,7 @@ class LSTMSystem(nn.Module):
         dims: features of a frame of each modality.
         hidden: width of the state of each.
         input_dropout: probability of dropping an input feature of an utterance.
+        input_scale: what the features are multiplied with, :math:`\epsilon`.
 
     Source: Hochreiter and Schmidhuber, *Long Short-Term Memory*, Neural Computation 1997; the System of LSTMs of Zadeh
     et al., *Memory Fusion Network for Multi-view Sequential Learning*, AAAI 2018.
@@ -142,9 +143,17 @@ class LSTMSystem(nn.Module):
         ([(2, 10), (2, 10), (2, 10)], (2, 10))
     """
 
-    def __init__(self, dims: Mapping[str, int], hidden: Mapping[str, int], *, input_dropout: float = 0.0) -> None:
+    def __init__(
+        self,
+        dims: Mapping[str, int],
+        hidden: Mapping[str, int],
+        *,
+        input_dropout: float = 0.0,
+        input_scale: float = 1.0,
+    ) -> None:
         super().__init__()
         self.widths = [hidden[name] for name in dims]
+        self.input_scale = input_scale
         self.input_dropout = UtteranceDropout(input_dropout)
         # The cells hold the weights under the names that PyTorch gives them; they are never called.
         self.encoders = nn.ModuleDict({name: nn.LSTMCell(dim, hidden[name]) for name, dim in dims.items()})
@@ -182,7 +191,7 @@ class LSTMSystem(nn.Module):
         """What the inputs alone add to the gates, step by step."""
         cell = self._cell(name)
         frames = self.input_dropout(packing.frames(sequence.values), packing)
-        driven = functional.linear(frames, cell.weight_ih, cell.bias_ih + cell.bias_hh)
+        driven = torch.addmm(cell.bias_ih + cell.bias_hh, frames, cell.weight_ih.t(), alpha=self.input_scale)
         return tuple(torch.split_with_sizes(driven, packing.sizes))
 
 

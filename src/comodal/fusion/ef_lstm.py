@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -23,6 +24,9 @@ class EFLSTMConfig:
         layers: recurrent layers, one on top of the other.
         hidden: width of each layer's state, of the representations and of the fused vector.
         input_dropout: probability of dropping an input feature, the same ones at every step of an utterance.
+        input_scale: what the standardised features are multiplied with. Below 1 the cells start nearly linear in them
+            and the weights that read them learn slowly: with wide states, few labels are then fitted less. For hundreds
+            of features a frame of about unit length (one over the root of their number) is a good start.
         dropout: probability of dropping a unit of the state, between layers and after the last.
         modality_dropout: probability of hiding a whole modality while training.
     """
@@ -30,6 +34,7 @@ class EFLSTMConfig:
     layers: int = 1
     hidden: int = 128
     input_dropout: float = 0.3
+    input_scale: float = 1.0
     dropout: float = 0.5
     modality_dropout: float = 0.0
 
@@ -37,24 +42,26 @@ class EFLSTMConfig:
         for name in ("layers", "hidden"):
             if getattr(self, name) < 1:
                 raise InputError(f"EF-LSTM {name} is {getattr(self, name)}: give a positive number")
+        if not 0.0 < self.input_scale < math.inf:
+            raise InputError(f"EF-LSTM input_scale is {self.input_scale}: give a positive number")
 
 
 class EFLSTM(nn.Module):
     r"""An LSTM over frames whose modalities are concatenated step by step.
 
     .. math::
-        x_t = [x^{(1)}_t; \dots; x^{(M)}_t], \qquad s_t = \mathrm{LSTM}(x_t, s_{t-1}), \qquad
+        x_t = \epsilon\, [x^{(1)}_t; \dots; x^{(M)}_t], \qquad s_t = \mathrm{LSTM}(x_t, s_{t-1}), \qquad
         h = \mathrm{ReLU}(W s_T + b), \qquad \hat y = v^\top h + c
 
-    Here :math:`T` is the last real step of the utterance and :math:`s_T` the last layer's state there. A modality with
-    a single frame says it at every step; one that is absent or hidden says zero.
+    Here :math:`\epsilon` is ``input_scale``, :math:`T` the last real step of the utterance and :math:`s_T` the last
+    layer's state there. A modality with a single frame says it at every step; one that is absent or hidden says zero.
 
     There are no unimodal encoders. The one place where a modality is still alone is what it writes into the cell of the
     first layer, the candidate :math:`\tanh(\sum_m W^{(m)}_g x^{(m)}_t + U_g s_{t-1} + b_g)` before the sum over the
     modalities. The text, audio and vision representations that a penalty sees are those terms, averaged over the real
     steps of the modality,
 
-    .. math:: z_m = W^{(m)}_g \, \tfrac{1}{T_m} \sum_{t \le T_m} x^{(m)}_t
+    .. math:: z_m = W^{(m)}_g \, \tfrac{\epsilon}{T_m} \sum_{t \le T_m} x^{(m)}_t
 
     with the very weights of the network, so that a penalty trains what the network reads; zero for a modality that is
     absent. Neither dropout touches them.
@@ -85,6 +92,7 @@ class EFLSTM(nn.Module):
         super().__init__()
         config = config or EFLSTMConfig()
         self._widths = list(spec.dims.values())
+        self.input_scale = config.input_scale
         self.modality_dropout = ModalityDropout(config.modality_dropout)
         self.input_dropout = nn.Dropout(config.input_dropout)
         self.lstm = nn.LSTM(
@@ -119,18 +127,18 @@ class EFLSTM(nn.Module):
         return FusionOutput(self.head(fused).squeeze(1), fused, dict(zip(self.dims, written, strict=True)))
 
     def _means(self, frames: Tensor, sequences: Mapping[str, ModalitySequence]) -> list[Tensor]:
-        """Mean frame ``(B, d_m)`` of each modality; one that says its only frame at every step has it as its mean."""
+        """Mean ``(B, d_m)`` of each modality's frames, scaled; of one that repeats its only frame it is that frame."""
         sums = torch.split(frames.sum(dim=0), self._widths, dim=1)
         counts = [sequence.mask.sum(dim=1, keepdim=True).clamp_min(1) for sequence in sequences.values()]
-        return [total / count for total, count in zip(sums, counts, strict=True)]
+        return [total / count * self.input_scale for total, count in zip(sums, counts, strict=True)]
 
     def _heard(self, kept: Tensor, frames: Tensor) -> Tensor:
-        """``(B, d)`` factor of every step's frame: zero for hidden modalities and dropped features.
+        """``(B, d)`` factor of every step's frame: the scale, or zero for hidden modalities and dropped features.
 
         One draw an utterance rather than a frame: a draw for every frame costs a fifth of the recurrence.
         """
         said = [kept[:, m : m + 1].expand(-1, width) for m, width in enumerate(self._widths)]
-        heard: Tensor = self.input_dropout(torch.cat(said, dim=1).to(frames.dtype))
+        heard: Tensor = self.input_dropout(torch.cat(said, dim=1).to(frames.dtype) * self.input_scale)
         return heard
 
     def _recur(self, frames: Tensor, means: list[Tensor]) -> tuple[Tensor, list[Tensor]]:

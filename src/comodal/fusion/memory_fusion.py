@@ -6,6 +6,7 @@ modalities, H width of all cells.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import ClassVar, Generic, NamedTuple, Protocol, TypeVar
@@ -45,6 +46,9 @@ class MemoryFusionConfig:
         output: hidden width of the network that predicts.
         dropout: probability of dropping a hidden unit of it.
         input_dropout: probability of dropping an input feature.
+        input_scale: what the standardised features are multiplied with. Below 1 the cells start nearly linear in them
+            and the weights that read them learn slowly: with wide states, few labels are then fitted less. For hundreds
+            of features a frame of about unit length (one over the root of their number) is a good start.
         modality_dropout: probability of hiding a whole modality while training.
     """
 
@@ -61,10 +65,13 @@ class MemoryFusionConfig:
     output: int = 64
     dropout: float = 0.5
     input_dropout: float = 0.5
+    input_scale: float = 1.0
     modality_dropout: float = 0.0
 
     def __post_init__(self) -> None:
-        for name in (field.name for field in fields(self) if field.name != "hidden"):
+        if not 0.0 < self.input_scale < math.inf:
+            raise InputError(f"{self.architecture} input_scale is {self.input_scale}: give a positive number")
+        for name in (field.name for field in fields(self) if field.name not in {"hidden", "input_scale"}):
             value = getattr(self, name)
             if name.endswith("dropout"):
                 if not 0.0 <= value < 1.0:
@@ -144,7 +151,9 @@ class MemoryFusion(nn.Module, Generic[Summary]):
         widths = torch.tensor(list(self.dims.values()))
         self.register_buffer("modality_of_unit", torch.arange(len(widths)).repeat_interleave(widths), persistent=False)
         self.fused_dim = cells + config.memory
-        self.encoders = LSTMSystem(spec.dims, self.dims, input_dropout=config.input_dropout)
+        self.encoders = LSTMSystem(
+            spec.dims, self.dims, input_dropout=config.input_dropout, input_scale=config.input_scale
+        )
         self.modality_dropout = ModalityDropout(config.modality_dropout)
         self.summary = summary(self.dims)
         said = self.summary.width
