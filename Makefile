@@ -48,7 +48,7 @@ browser:  ## the Chromium that tests of the page drive; installed where it is mi
 		|| echo "no Chromium for the tests of the page: install one, or name it in BROWSER_PATH" >&2
 
 pytest: $(DEV_STAMP) browser  ## tests, doctests and documentation; PYTEST_ARGS='tests/dependency -n 0' chooses
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) $(PYTEST_ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(PYTEST_ARGS)
 
 benchmark: $(BASE_STAMP)  ## print the tables of benchmarks/; BENCHMARKS=benchmarks/import_time.py chooses
 	@set -e; for script in $(BENCHMARKS); do echo "== $$script"; OMP_NUM_THREADS=1 $(BIN)/python $$script; done

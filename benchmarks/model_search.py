@@ -49,6 +49,7 @@ SETTINGS: dict[str, dict[str, dict[str, Any]]] = {
         "more decay": {"input_dropout": 0.6, "dropout": 0.6, TRAINING: {"weight_decay": 1.0}},
         "wide, small input": {"hidden": 256, "input_scale": 0.03},
         "wide, tiny input": {"hidden": 256, "input_scale": 0.01},
+        "wide, tiniest input": {"hidden": 256, "input_scale": 0.003},
         "wide, tiny input, dropout": {"hidden": 256, "input_scale": 0.01, "input_dropout": 0.6},
         "wide, tiny input, decay": {
             "hidden": 256,
@@ -71,6 +72,7 @@ SETTINGS: dict[str, dict[str, dict[str, Any]]] = {
         "more decay": {"input_dropout": 0.7, TRAINING: {"weight_decay": 1.0}},
         "wide, small input": {**WIDE, "input_scale": 0.03, "input_dropout": 0.3},
         "wide, tiny input": {**WIDE, "input_scale": 0.01, "input_dropout": 0.3},
+        "wide, tiniest input": {**WIDE, "input_scale": 0.003, "input_dropout": 0.3},
         "wide, small input, dropout": {**WIDE, "input_scale": 0.03, "input_dropout": 0.6},
     },
     "graph_mfn": {
@@ -81,6 +83,7 @@ SETTINGS: dict[str, dict[str, dict[str, Any]]] = {
         "more decay": {"input_dropout": 0.7, TRAINING: {"weight_decay": 1.0}},
         "wide, small input": {**WIDE, "vertex": 64, "input_scale": 0.03, "input_dropout": 0.3},
         "wide, tiny input": {**WIDE, "vertex": 64, "input_scale": 0.01, "input_dropout": 0.3},
+        "wide, tiniest input": {**WIDE, "vertex": 64, "input_scale": 0.003, "input_dropout": 0.3},
         "wide, small input, dropout": {**WIDE, "vertex": 64, "input_scale": 0.03, "input_dropout": 0.6},
     },
     "mult": {
