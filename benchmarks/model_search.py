@@ -29,6 +29,7 @@ TRAINING = "training"
 """Key of a setting's options of the optimisation; all others are options of the architecture."""
 TEXT_HEAVY = {"text": 128, "audio": 8, "vision": 8}
 WIDE = {"hidden": {"text": 256, "audio": 32, "vision": 32}, "memory": 128}
+TINY_INPUT = {"hidden": {"text": 96, "audio": 16, "vision": 16}, "input_scale": 0.01, "input_dropout": 0.3}
 SETTINGS: dict[str, dict[str, dict[str, Any]]] = {
     "early": {"smaller": {"hidden": 32, "encoder": ENCODER}, "more dropout": {"dropout": 0.7}},
     "late": {"smaller": {"hidden": 16, "encoder": ENCODER}, "wider": {"hidden": 96}, "more dropout": {"dropout": 0.7}},
@@ -50,6 +51,7 @@ SETTINGS: dict[str, dict[str, dict[str, Any]]] = {
         "wide, small input": {"hidden": 256, "input_scale": 0.03},
         "wide, tiny input": {"hidden": 256, "input_scale": 0.01},
         "wide, tiniest input": {"hidden": 256, "input_scale": 0.003},
+        "tiniest input": {"input_scale": 0.003},
         "wide, tiny input, dropout": {"hidden": 256, "input_scale": 0.01, "input_dropout": 0.6},
         "wide, tiny input, decay": {
             "hidden": 256,
@@ -70,6 +72,7 @@ SETTINGS: dict[str, dict[str, dict[str, Any]]] = {
         "modality dropout": {"input_dropout": 0.7, "modality_dropout": 0.3},
         "small batches": {"input_dropout": 0.7, TRAINING: {"batch_size": 32}},
         "more decay": {"input_dropout": 0.7, TRAINING: {"weight_decay": 1.0}},
+        "tiny input": TINY_INPUT,
         "wide, small input": {**WIDE, "input_scale": 0.03, "input_dropout": 0.3},
         "wide, tiny input": {**WIDE, "input_scale": 0.01, "input_dropout": 0.3},
         "wide, tiniest input": {**WIDE, "input_scale": 0.003, "input_dropout": 0.3},
@@ -81,6 +84,7 @@ SETTINGS: dict[str, dict[str, dict[str, Any]]] = {
         "more input dropout": {"input_dropout": 0.7},
         "more dropout": {"input_dropout": 0.7, "graph_dropout": 0.5},
         "more decay": {"input_dropout": 0.7, TRAINING: {"weight_decay": 1.0}},
+        "tiny input": TINY_INPUT,
         "wide, small input": {**WIDE, "vertex": 64, "input_scale": 0.03, "input_dropout": 0.3},
         "wide, tiny input": {**WIDE, "vertex": 64, "input_scale": 0.01, "input_dropout": 0.3},
         "wide, tiniest input": {**WIDE, "vertex": 64, "input_scale": 0.003, "input_dropout": 0.3},
