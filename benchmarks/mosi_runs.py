@@ -3,25 +3,31 @@
 The first run of a process also pays PyTorch's own warm-up and is left out. For comparison, the peer MMSA 2.2.1 spends
 on the same data 3.4 CPU seconds on a run of LMF, 7.3 on MFN, 8.6 on EF-LSTM, 57 on MulT and 90 to 180 on TFN, and peaks
 at 480 to 510 MB, TFN above 1 GB (README of the data). Seconds are the process's own on a CPU and the clock's on a GPU
-(`--accelerator gpu`), whose memory is then what is told.
+(`--accelerator gpu`), whose memory is then what is told. Models have their defaults, or what a configuration for
+`comodal compare` gives them.
 
     python benchmarks/mosi_runs.py --runs 8
+    python benchmarks/mosi_runs.py --runs 8 --config examples/mosi_models.yaml
 """
 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import multiprocessing
 import resource
 import statistics
 from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
 
 import torch
+import yaml
 from support.interleaved import clock_of
 
 from comodal.evaluation.data_config import DataConfig
 from comodal.evaluation.experiment import fit_fold
 from comodal.evaluation.fitted import FittedFold
+from comodal.evaluation.grid import CompareConfig
 from comodal.fusion import FUSIONS
 from comodal.training.config import PenaltyConfig, RunConfig, TrainingConfig
 from comodal.training.data import prepare
@@ -34,21 +40,19 @@ SETTINGS = (
 )
 
 
-def measure(
-    fusion: str, penalty: str, runs: int, training: TrainingConfig
-) -> tuple[list[float], list[int], list[float], float, int]:
+def measure(config: RunConfig, runs: int) -> tuple[list[float], list[int], list[float], float, int]:
     """Seconds, epochs and validation loss of each run, the process's peak memory in MB, and training utterances."""
     torch.set_num_threads(1)
-    on_cpu = training.accelerator == "cpu"
+    on_cpu = config.training.accelerator == "cpu"
     clock = clock_of("cpu" if on_cpu else "cuda")
     dataset = DataConfig(source="mosi:clean").load()
     fold = prepare(dataset, dataset.partitions[0])
     seconds, epochs, losses = [], [], []
     for seed in range(runs + 1):
-        config = RunConfig(fusion=fusion, penalty=PenaltyConfig(measure=penalty), training=training, seed=seed)
+        run = dataclasses.replace(config, seed=seed)
         started = clock()
-        result = fit_fold(fold, config)
-        FittedFold.of(fold, config, result).predict()
+        result = fit_fold(fold, run)
+        FittedFold.of(fold, run, result).predict()
         seconds.append(clock() - started)
         epochs.append(result.epochs)
         losses.append(result.valid_loss)
@@ -64,17 +68,21 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=8)
     parser.add_argument("--accelerator", default="cpu")
     parser.add_argument("--batch", type=int, default=TrainingConfig().batch_size)
+    parser.add_argument("--fusion", help="commas between names; all if not given")
+    parser.add_argument("--config", type=Path)
     options = parser.parse_args()
+    given = yaml.safe_load(options.config.read_text(encoding="utf-8")) if options.config else {}
     training = TrainingConfig(accelerator=options.accelerator, batch_size=options.batch)
+    compared = CompareConfig(base=RunConfig(training=training), **given)
+    chosen = options.fusion.split(",") if options.fusion else FUSIONS
     print(
         f"{'fusion':<10} {'measure':<12} {'s a run':>8} {'epochs':>7} {'utterances a second':>20} "
         f"{'valid MAE':>10} {'peak MB':>8}"
     )
-    for fusion, penalty in SETTINGS:
+    for fusion, penalty in (setting for setting in SETTINGS if setting[0] in chosen):
+        config = dataclasses.replace(compared.base_for(fusion), penalty=PenaltyConfig(measure=penalty))
         with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
-            seconds, epochs, losses, peak, utterances = pool.submit(
-                measure, fusion, penalty, options.runs, training
-            ).result()
+            seconds, epochs, losses, peak, utterances = pool.submit(measure, config, options.runs).result()
         rate = utterances * sum(epochs) / sum(seconds)
         print(
             f"{fusion:<10} {penalty:<12} {statistics.mean(seconds):8.2f} {statistics.mean(epochs):7.1f} "
