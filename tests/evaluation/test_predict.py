@@ -79,3 +79,22 @@ def test_records_no_gradient_and_draws_nothing() -> None:
     predict(Linear(), batches(4), group=np.zeros(4), split="test")
     assert torch.equal(torch.get_rng_state(), before)
     assert model.weight.grad is None
+
+
+@pytest.mark.parametrize("device", ["cpu", "meta"])
+def test_batches_go_to_the_device_of_the_model(device: str) -> None:
+    class ReadError(Exception):
+        pass
+
+    class Elsewhere(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.weight = nn.Parameter(torch.zeros(1, device=device))
+
+        def forward(self, batch: MultimodalBatch) -> FusionOutput:
+            where = {batch.target.device.type, *(each.values.device.type for each in batch.modalities.values())}
+            raise ReadError(where)
+
+    with pytest.raises(ReadError) as raised:
+        predict(Elsewhere(), batches(4), group=np.zeros(4), split="test")
+    assert raised.value.args[0] == {device}

@@ -51,7 +51,7 @@ def predict(
     """
     ids: list[str] = []
     parts: list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]] = []
-    device = next(model.parameters()).device
+    device = next((weight.device for weight in model.parameters()), torch.device("cpu"))
     with torch.inference_mode():
         for batch in (given.to(device) for given in batches):
             output: FusionOutput = model(batch)
