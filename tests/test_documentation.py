@@ -8,18 +8,22 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import chdir
+from contextlib import chdir, redirect_stderr, redirect_stdout
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
+from unittest.mock import patch
 
 import pytest
+
+from comodal.cli import main
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
@@ -83,10 +87,14 @@ def commands(document: str) -> Iterator[tuple[int, list[str]]]:
 @cache
 def help_of(subcommand: str) -> str:
     """What ``comodal SUBCOMMAND --help`` prints; empty where there is no such subcommand."""
-    command = [str(Path(sys.executable).with_name("comodal")), *subcommand.split(), "--help"]
-    environment = {**os.environ, "COLUMNS": "200"}
-    result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    return result.stdout if result.returncode == 0 else ""
+    printed = io.StringIO()
+    wide = patch.dict(os.environ, COLUMNS="200")
+    with wide, redirect_stdout(printed), redirect_stderr(io.StringIO()):
+        try:
+            status: Any = main([*subcommand.split(), "--help"])
+        except SystemExit as leaving:
+            status = leaving.code
+    return printed.getvalue() if status == 0 else ""
 
 
 def command_faults(words: list[str]) -> list[str]:
