@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from comodal.contracts import DatasetSpec, InputError, ModalitySequence, MultimodalBatch
 from comodal.encoders import ModalityDropout, presence
 from comodal.fusion import EFLSTM, EFLSTMConfig
+from comodal.fusion.ef_lstm import _single_step
 from comodal.training.config import TrainingConfig
 from comodal.training.optim import build_optimizer
 
@@ -82,6 +83,20 @@ def test_equals_the_recurrence_written_out(case: str, layers: int) -> None:
         np.testing.assert_allclose(out.representations[name].detach(), written(model, batch, name), atol=1e-10)
         assert not np.allclose(written(model, batch, name, gate=0), written(model, batch, name))
     assert not np.allclose(by_loop(model, batch, order="igfo")[0], prediction), "gates in another order must be seen"
+
+
+@pytest.mark.parametrize("layers", [1, 2])
+def test_a_single_step_is_pytorchs_lstm_with_its_gradients(layers: int) -> None:
+    batch = ragged_batch(DIMS, {"text": [1, 1], "audio": [1, 1], "vision": [1, 1]})
+    model = EFLSTM(spec_of(batch), still(layers=layers)).double()
+    frames = torch.randn(1, 5, sum(DIMS.values()), dtype=torch.float64)
+    found = []
+    for states in (_single_step(model.lstm, frames), model.lstm(frames)[0]):
+        model.zero_grad()
+        states.square().sum().backward()
+        found.append([states.detach(), *(weight.grad for weight in model.lstm.parameters())])
+    torch.testing.assert_close(found[0], found[1])
+    assert not torch.allclose(_single_step(model.lstm, frames + 1.0), found[1][0])
 
 
 def test_by_hand() -> None:

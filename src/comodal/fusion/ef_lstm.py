@@ -146,7 +146,7 @@ class EFLSTM(nn.Module):
 
         All that touches the LSTM is here, so that TorchDynamo, which does not trace it, stops once and goes on behind.
         """
-        states, _ = self.lstm(frames)
+        states = _single_step(self.lstm, frames) if len(frames) == 1 else self.lstm(frames)[0]
         _, _, candidate, _ = self.lstm.get_parameter("weight_ih_l0").chunk(4)  # after the input and the forget gate
         weights = torch.split(candidate, self._widths, dim=1)
         return states, [functional.linear(mean, weight) for mean, weight in zip(means, weights, strict=True)]
@@ -165,6 +165,24 @@ def _steps(batch: MultimodalBatch, names: Iterable[str], kept: Tensor) -> Tensor
     lengths = torch.stack([batch.modalities[name].mask.sum(dim=1) for name in names], dim=1)
     longest = max(batch.modalities[name].mask.shape[1] for name in names)
     return torch.arange(longest, device=kept.device) < (lengths * kept).amax(dim=1, keepdim=True)
+
+
+def _single_step(lstm: nn.LSTM, frames: Tensor) -> Tensor:
+    """States ``(1, B, hidden)`` of the last layer after the only step of ``(1, B, d)`` frames.
+
+    Before it the state is zero, and of the recurrence nothing but the product with the input is left.
+    """
+    state = frames
+    for layer in range(lstm.num_layers):
+        names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+        of_input, of_state, bias, other = (lstm.get_parameter(f"{name}_l{layer}") for name in names)
+        # A product with a state of no rows: its weights get a gradient of zero rather than none, as at other lengths.
+        idle = functional.linear(state.new_zeros(0, lstm.hidden_size), of_state).sum()
+        write, _, content, read = functional.linear(state, of_input, bias + other + idle).chunk(4, dim=-1)
+        state = read.sigmoid() * (write.sigmoid() * content.tanh()).tanh()
+        if layer + 1 < lstm.num_layers:
+            state = functional.dropout(state, lstm.dropout, lstm.training)
+    return state
 
 
 def _open_forget_gates(lstm: nn.LSTM) -> None:
