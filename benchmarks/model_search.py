@@ -6,6 +6,8 @@ default, other sizes and dropout rates, for some also other options of the optim
 of the test parts is read. What this chose stands in examples/mosi_models.yaml.
 
     python benchmarks/model_search.py mosi:clean --seeds 4 --jobs 2 --out runs/model_search
+
+On texts of words, a converted data set with `--protocol` and `--features`, it chose those of examples/mosi_words.yaml.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from comodal.data.load import load
+from comodal.cli.parser import pairs
 from comodal.evaluation.data_config import DataConfig
 from comodal.evaluation.grid import NONE, SELECTION_SEED, Arm, Task
 from comodal.evaluation.runner import run_tasks
@@ -30,9 +32,15 @@ TRAINING = "training"
 TEXT_HEAVY = {"text": 128, "audio": 8, "vision": 8}
 WIDE = {"hidden": {"text": 256, "audio": 32, "vision": 32}, "memory": 128}
 TINY_INPUT = {"hidden": {"text": 96, "audio": 16, "vision": 16}, "input_scale": 0.01, "input_dropout": 0.3}
+LSTM_TEXT = {"encoder": {"kind": {"text": "lstm", "audio": "mean", "vision": "mean"}}}
 SETTINGS: dict[str, dict[str, dict[str, Any]]] = {
     "early": {"smaller": {"hidden": 32, "encoder": ENCODER}, "more dropout": {"dropout": 0.7}},
-    "late": {"smaller": {"hidden": 16, "encoder": ENCODER}, "wider": {"hidden": 96}, "more dropout": {"dropout": 0.7}},
+    "late": {
+        "smaller": {"hidden": 16, "encoder": ENCODER},
+        "wider": {"hidden": 96},
+        "more dropout": {"dropout": 0.7},
+        "lstm": LSTM_TEXT,
+    },
     "lfn": {"smaller": {"rank": 2, "hidden": 16, "encoder": ENCODER}, "more dropout": {"dropout": 0.7}},
     "tfn": {
         "smaller": {"hidden": 32, "encoder": {"hidden": 64, "representation": 6}},
@@ -108,13 +116,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data")
     parser.add_argument("--fusion", default=",".join(SETTINGS))
+    parser.add_argument("--protocol")
+    parser.add_argument("--features", type=pairs, help="modality=feature pairs, commas between")
+    parser.add_argument("--length-pool", type=int, default=0, help="as in the training's options")
     parser.add_argument("--settings", help="semicolons between names; all if not given")
     parser.add_argument("--rates", default=",".join(map(str, RATES)))
     parser.add_argument("--seeds", type=int, default=4)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--out", type=Path, default=Path("runs/model_search"))
     options = parser.parse_args()
-    parts = range(len(load(options.data).partitions))
+    data = DataConfig(source=options.data, features=options.features, protocol=options.protocol)
+    parts = range(len(data.load().partitions))
     print(f"{'fusion':<9} {'setting':<26} {'lr':>7} {'valid MAE':>10} {'se':>7} {'seconds a run':>14}")
     for fusion in options.fusion.split(","):
         found = {}
@@ -123,7 +135,7 @@ def main() -> None:
             config = settings[setting]
             options_of_model = {key: value for key, value in config.items() if key != TRAINING}
             for lr in map(float, options.rates.split(",")):
-                training = TrainingConfig(lr=lr, **config.get(TRAINING, {}))
+                training = TrainingConfig(lr=lr, length_pool=options.length_pool, **config.get(TRAINING, {}))
                 base = RunConfig(fusion=fusion, fusion_config=options_of_model, training=training)
                 tasks = [
                     Task(Arm(fusion, NONE), 0.0, FIRST_SEED + seed, part, reads_test=False)
@@ -131,9 +143,7 @@ def main() -> None:
                     for part in parts
                 ]
                 root = options.out / f"{fusion}-{setting.replace(',', '').replace(' ', '-')}-{lr:g}"
-                results = run_tasks(
-                    tasks, data=DataConfig(source=options.data), bases={fusion: base}, root=root, jobs=options.jobs
-                )
+                results = run_tasks(tasks, data=data, bases={fusion: base}, root=root, jobs=options.jobs)
                 losses = np.array([result.valid_loss for result in results.values()])
                 seconds = np.mean([result.seconds for result in results.values()])
                 found[losses.mean()] = f"{setting}, lr {lr:g}"

@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from small_tokenizers import bert_like
+from tiny_language_models import WIDTH, save_tiny
 
 from comodal.contracts import PredictionTable
 
@@ -95,6 +97,26 @@ def test_nothing_is_overwritten_and_nothing_half_written(comodal: Comodal, tmp_p
     assert found.status == 2
     assert "audio.npz" in found.err
     assert not [path for path in tmp_path.iterdir() if "new" in path.name]
+
+
+def test_transcripts_become_frames_of_words(comodal: Comodal, table: Path) -> None:
+    backbone = save_tiny(table.parent / "tiny", tokenizer=bert_like())
+    file = table / "utterances.csv"
+    head, *rows = file.read_text().splitlines()
+    said = ["so good", "a film", "ungoodly"]
+    file.write_text("\n".join([f"{head},transcript", *(f"{row},{said[k % 3]}" for k, row in enumerate(rows))]) + "\n")
+    assert comodal(f"data convert mine new --encode-text {backbone}").status == 0
+    found = json.loads(comodal("data inspect new --json").out)
+    assert found["features"]["text_words"]["dim"] == WIDTH
+    assert found["features"]["text_words"]["lengths"] == [1, 2, 2]
+    assert found["facts"]["text_words"].endswith("pieces, tiny")
+    done = comodal(f"train new --features text=text_words --fusion ef_lstm --json --out runs/a {TRAIN}")
+    assert done.status == 0, done.err
+    assert len(PredictionTable.from_parquet("runs/a/predictions.parquet")) > 0
+    lost = comodal("data convert mine other --encode-text ./nowhere")
+    assert lost.status == 2
+    assert "./nowhere: no such folder" in lost.err
+    assert not (table.parent / "other").exists()
 
 
 def test_a_file_of_no_format(comodal: Comodal, tmp_path: Path) -> None:

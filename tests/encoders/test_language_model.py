@@ -71,6 +71,14 @@ def test_pools_what_the_encoder_says(tiny: TinyBackbones, kind: str, pooling: st
     np.testing.assert_allclose(model(pieces, same).pooled.detach(), wanted, atol=1e-6)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_last_states_are_those_of_the_plain_encoder(tiny: TinyBackbones, kind: str) -> None:
+    pieces = pieces_of()
+    wanted = plain(tiny(kind))(**inputs_of(pieces, kind)).last_hidden_state
+    found = LanguageModel(tiny(kind)).eval().last_states(pieces)
+    torch.testing.assert_close(found[pieces.mask], wanted[pieces.mask], atol=1e-6, rtol=0)
+
+
 @pytest.mark.parametrize("pooling", ["mean", "cls"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_padding_changes_nothing(tiny: TinyBackbones, kind: str, pooling: str) -> None:

@@ -21,7 +21,9 @@ from comodal.data.formats import Source
 from comodal.data.inspection import Inspection, inspect
 from comodal.data.load import open_source
 from comodal.data.store import FORMAT, read_manifest, write_store
+from comodal.data.text_states import with_word_states
 from comodal.data.validation import ERROR, Finding, validate
+from comodal.encoders.text_encoder import TextEncoder
 
 __all__ = ["DATA_COMMANDS"]
 
@@ -142,6 +144,8 @@ def _convert(options: Any) -> None:
         raise InputError(f"{options.folder}: exists already; choose another folder, or remove it first")
     if not options.json and "memory" in source.facts:
         Console(stderr=True).print(f"{source.path}: {source.facts['memory']}", markup=False, soft_wrap=True)
+    if options.encode_text is not None:
+        source = with_word_states(source, TextEncoder(options.encode_text))
     digests = source_digests(source.files or (source.path,))
     with Bars() as bars:
         seen = bars.stage("converting", source.n_utterances)

@@ -58,6 +58,13 @@ def _convert() -> Parser:
     )
     parser.add_argument("source", help=_SOURCE)
     parser.add_argument("folder", help="what to make; must not exist")
+    parser.add_argument(
+        "--encode-text",
+        help=(
+            "folder or name of a pretrained encoder: its hidden states become features `text_words`, a frame for every "
+            "word of the transcripts"
+        ),
+    )
     _add_folds(parser)
     _add_json(parser)
     return parser

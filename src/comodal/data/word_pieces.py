@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
 from comodal.contracts import InputError, TokenSpec
+from comodal.data.casing import all_capitals, lowered
 from comodal.data.dataset import Dataset, describe
 from comodal.data.ragged import RaggedArray
 from comodal.data.tokenize import FastTokenizer, tokenize_words
@@ -41,7 +40,9 @@ def with_tokens(dataset: Dataset, tokenizer: FastTokenizer, *, max_length: int =
             f"{dataset.spec.name}: has no transcripts, which a language model reads; "
             "give a source with transcripts, or a fusion that takes text features"
         )
-    tokens = tokenize_words(_cased(dataset.transcript.tolist()), tokenizer, ids=dataset.id, max_length=max_length)
+    transcripts = dataset.transcript.tolist()
+    read = lowered(transcripts) if all_capitals(transcripts) else transcripts
+    tokens = tokenize_words(read, tokenizer, ids=dataset.id, max_length=max_length)
     pieces = np.stack([tokens.input_ids, tokens.type_ids], axis=1).astype(np.int32)
     modalities = {TEXT: RaggedArray(pieces, tokens.offsets)}
     for name, array in dataset.modalities.items():
@@ -55,13 +56,6 @@ def with_tokens(dataset: Dataset, tokenizer: FastTokenizer, *, max_length: int =
         tokens=_token_spec(tokenizer, tokens),
     )
     return replace(dataset, spec=spec, modalities=modalities)
-
-
-def _cased(transcripts: Sequence[Any]) -> list[Any]:
-    words = [each for each in transcripts if isinstance(each, str)]
-    if any(each != each.upper() for each in words):
-        return list(transcripts)
-    return [each.lower() if isinstance(each, str) else each for each in transcripts]
 
 
 def _token_spec(tokenizer: FastTokenizer, tokens: TokenizedText) -> TokenSpec:

@@ -172,10 +172,19 @@ class LanguageModel(nn.Module):
             self._run(pieces)
         return entered[0]
 
+    def last_states(self, pieces: ModalitySequence) -> Tensor:
+        """Hidden states ``(B, P, H)`` behind the last layer, with nothing at the gate."""
+        with self.gated.opened(_pass):
+            return cast("Tensor", self._run(pieces).last_hidden_state)
+
     def _run(self, pieces: ModalitySequence) -> Any:
         types = {"token_type_ids": pieces.values[..., 1]} if self._takes_types else {}
         mask = pieces.mask.to(torch.int64)  # XLNet subtracts it from one
         return self.model(input_ids=pieces.values[..., 0], attention_mask=mask, **types, **self.layout.options)
+
+
+def _pass(hidden: Tensor) -> Tensor:
+    return hidden
 
 
 def _stop(hidden: Tensor) -> Tensor:
