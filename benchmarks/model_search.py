@@ -101,6 +101,8 @@ SETTINGS: dict[str, dict[str, dict[str, Any]]] = {
     "mult": {
         "smaller": {"width": 16, "layers": 1, "self_layers": 1},
         "wider": {"width": 64, "layers": 1, "self_layers": 1},
+        "widest": {"width": 128, "layers": 1, "self_layers": 1},
+        "wider, less dropout": {"width": 64, "layers": 1, "self_layers": 1, "input_dropout": 0.3},
         "more dropout": {"input_dropout": 0.6, "dropout": 0.4, "output_dropout": 0.6},
     },
     "misa": {

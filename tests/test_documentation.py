@@ -101,6 +101,9 @@ def command_faults(words: list[str]) -> list[str]:
     """What the command line would not understand."""
     subcommand = words[0] if words and not words[0].startswith("-") else ""
     text = help_of(subcommand)
+    if "Available subcommands" in text:
+        subcommand = " ".join(words[:2])
+        text = help_of(subcommand)
     if not text:
         return [f"no subcommand {subcommand!r}"]
     options = [word.partition("=")[0] for word in words if re.match(r"-{1,2}[a-zA-Z]", word)]
@@ -190,6 +193,9 @@ def test_commands_are_taken_apart() -> None:
 def test_an_unknown_subcommand_or_option_is_a_fault() -> None:
     assert command_faults(["train", "synthetic", "--help"]) == []
     assert command_faults(["polish", "synthetic"]) == ["no subcommand 'polish'"]
+    assert command_faults(["data", "polish", "mosi"]) == ["no subcommand 'data polish'"]
+    assert command_faults(["data", "convert", "mosi", "new", "--folds=f"]) == []
+    assert command_faults(["data", "convert", "mosi", "--split", "test"]) == ["comodal data convert: no option --split"]
     assert command_faults(["train", "synthetic", "--sede=3"]) == ["comodal train: no option --sede"]
     assert command_faults(["train", "synthetic", "--fusion_config.hidden", "4"]) == []
     assert command_faults(["train", "synthetic", "--fusion.hidden", "4"]) == [
