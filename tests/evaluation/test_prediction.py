@@ -144,6 +144,15 @@ def test_what_does_not_fit_is_refused_in_one_line(model: Predictor, given: dict[
     assert "\n" not in str(caught.value)
 
 
+def test_the_features_of_training_are_named_where_others_are_given(tmp_path: Path) -> None:
+    data = DataConfig(source="synthetic:redundant", features={"sound": "audio", "face": "vision"})
+    train(data, RunConfig(training=SHORT), out=tmp_path / "chosen")
+    with pytest.raises(
+        InputError, match=r"choose the features it was trained on \(--features sound=audio,face=vision\)"
+    ):
+        load_model(tmp_path / "chosen").predict({"sound": np.zeros((2, 5))})
+
+
 def test_cleaning_takes_the_mean_of_the_training_part(model: Predictor) -> None:
     mean = model.parts[0].standardizer.mean["text"]
     broken = np.full((1, 8), np.inf)

@@ -199,7 +199,7 @@ class Predictor:
             if array.dim != dim:
                 raise InputError(
                     f"{where}: {name} has shape (utterances, frames, {array.dim}) where the model was trained on "
-                    f"(utterances, frames, {dim}); choose the features it was trained on (--features)"
+                    f"(utterances, frames, {dim}); choose the features it was trained on ({self._choice()})"
                 )
             modalities[name], count = _finite(array, self.parts[0].standardizer.mean[name])
             if count and not clean:
@@ -210,6 +210,11 @@ class Predictor:
             if count:
                 notes.append(f"{count} values of {name} were not finite: mean of the training part")
         return replace(dataset, partitions=()).with_features(modalities), notes
+
+    def _choice(self) -> str:
+        """The option that chooses features, with those of training where they were chosen."""
+        chosen = self.saved.data.get("features") or {}
+        return f"--features {','.join(f'{name}={each}' for name, each in chosen.items())}".rstrip()
 
     def _there(self, dataset: Dataset) -> NDArray[np.bool_]:
         """``(N, M)`` which modalities each utterance has."""
