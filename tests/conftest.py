@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,13 @@ import torch
 
 from comodal.contracts import InputError
 from comodal.data.formats.mosi_utterances import locate
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _interruptible() -> None:
+    """Also in the background of a shell, which starts what it runs there deaf to the interrupts that tests send."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
