@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
+import os
 import signal
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import connection
 from typing import TypeVar
 
 import torch
@@ -28,7 +31,7 @@ def in_processes(
     Args:
         work: a function of a module; it keeps what it made itself, so that an interruption loses little.
         items: what it is given; plain enough to be sent to another process.
-        processes: how many at most.
+        processes: how many at most. They end with the process that started them, however that ends.
 
     Raises:
         InputError: whatever the work raises, or a process that ended in the middle.
@@ -64,3 +67,12 @@ def _start_worker() -> None:
     torch.set_num_threads(1)
     # A terminal's Ctrl-C reaches every process; the parent alone speaks of it.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """A parent that is killed cannot say so, and its workers would wait for work for ever."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        connection.wait([parent.sentinel])
+        os._exit(1)
