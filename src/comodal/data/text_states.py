@@ -13,11 +13,13 @@ from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
-from comodal.contracts import InputError
+from comodal.contracts import InputError, ModalitySequence
 from comodal.data.casing import all_capitals, lowered
+from comodal.data.collate import pad
 from comodal.data.formats.interface import Block, Source
-from comodal.data.ragged import RaggedArray, frame_index, run_offsets
+from comodal.data.ragged import RaggedArray, run_offsets
 from comodal.data.tokenize import FastTokenizer, tokenize_words
 from comodal.data.tokenized_text import TokenizedText
 
@@ -50,8 +52,8 @@ class ReadingEncoder(Protocol):
     def longest(self) -> int | None:
         """Most pieces that it takes, ``None`` for no end."""
 
-    def states(self, pieces: NDArray[np.int64], mask: NDArray[np.bool_]) -> NDArray[np.float32]:
-        """From ``(B, P, 2)`` ids and type ids, and the mask ``(B, P)``, to ``(B, P, H)``."""
+    def states(self, pieces: ModalitySequence) -> Tensor:
+        """From ``(B, P, 2)`` ids and type ids, padded with zeros, to ``(B, P, H)``."""
 
 
 def with_word_states(source: Source, encoder: ReadingEncoder) -> Source:
@@ -140,14 +142,8 @@ def word_states(
 
 
 def _states(tokens: TokenizedText, encoder: ReadingEncoder) -> NDArray[np.float32]:
-    """``(P, H)`` the hidden states of all pieces, padded for the encoder as its tokenizer pads."""
-    longest = int(tokens.lengths.max(initial=0))
-    padded = np.empty((len(tokens), longest, 2), dtype=np.int64)
-    padded[...] = tokens.pad_id, tokens.pad_type_id
-    first = longest - tokens.lengths if tokens.padding_side == "left" else np.zeros_like(tokens.lengths)
-    place = frame_index(np.arange(len(tokens)) * longest + first, tokens.lengths)
-    mask = np.zeros(len(tokens) * longest, dtype=bool)
-    mask[place] = True
-    padded.reshape(-1, 2)[place] = np.stack([tokens.input_ids, tokens.type_ids], axis=1)
-    states = encoder.states(padded, mask.reshape(len(tokens), longest))
-    return states.reshape(-1, encoder.width)[place]
+    """``(P, H)`` the hidden states of all pieces."""
+    pieces = RaggedArray(np.stack([tokens.input_ids, tokens.type_ids], axis=1), tokens.offsets)
+    padded = pad(pieces, np.arange(len(tokens)))
+    found: NDArray[np.float32] = encoder.states(padded)[padded.mask].numpy()
+    return found

@@ -8,9 +8,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
+from torch import Tensor
 
 from comodal.contracts import ModalitySequence
 from comodal.encoders.backbone import load_tokenizer, longest_input
@@ -42,8 +41,9 @@ class TextEncoder:
         ...     _ = transformers.BertTokenizerFast(vocab=words).save_pretrained(folder)
         ...     transformers.BertModel(transformers.BertConfig(**sizes)).save_pretrained(folder)
         ...     encoder = TextEncoder(folder)
-        >>> encoder.states(np.array([[[2, 0], [5, 0], [3, 0]]]), np.ones((1, 3), dtype=bool)).shape
-        (1, 3, 8)
+        >>> pieces = torch.tensor([[[2, 0], [5, 0], [3, 0]]])
+        >>> encoder.states(ModalitySequence(pieces, torch.ones(1, 3, dtype=torch.bool))).shape
+        torch.Size([1, 3, 8])
     """
 
     def __init__(self, backbone: str) -> None:
@@ -53,17 +53,15 @@ class TextEncoder:
         self.width = self._model.width
         self.longest = longest_input(self._model)
 
-    def states(self, pieces: NDArray[np.int64], mask: NDArray[np.bool_]) -> NDArray[np.float32]:
+    def states(self, pieces: ModalitySequence) -> Tensor:
         """Hidden states behind the last layer, without dropout.
 
         Args:
-            pieces: ``(B, P, 2)`` ids and type ids, legal ones in the padding too.
-            mask: ``(B, P)`` true on the pieces that are read.
+            pieces: ``(B, P, 2)`` ids and type ids, legal ones in the padding too; and the mask ``(B, P)`` of those that
+                are read.
 
         Returns:
             ``(B, P, H)``; what stands where the mask is false means nothing.
         """
-        with torch.inference_mode():
-            text = ModalitySequence(torch.from_numpy(pieces), torch.from_numpy(mask))
-            found: NDArray[np.float32] = self._model.last_states(text).numpy()
-        return found
+        with torch.no_grad():
+            return self._model.last_states(pieces)
