@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from format_samples import FORMAT_SAMPLES
 from small_tokenizers import bert_like, xlnet_like
 from tiny_language_models import POSITIONS, WIDTH, save_tiny
 
 from comodal.contracts import InputError
-from comodal.data.assemble import assemble
+from comodal.data.assemble import assemble, concatenate
 from comodal.data.formats.interface import Block, Division, Source, default_features
-from comodal.data.load import load
+from comodal.data.load import load, open_source
 from comodal.data.ragged import RaggedArray
 from comodal.data.store import open_store, write_store
 from comodal.data.text_states import WORD_STATES, with_word_states, word_states
@@ -175,3 +176,26 @@ def test_another_name_is_no_such_feature(bert: TextEncoder) -> None:
     source = with_word_states(source_of(TRANSCRIPTS), bert)
     with pytest.raises(InputError, match="unknown features 'text_word': did you mean 'text_words'"):
         assemble(source, features={"text": "text_word"})
+
+
+SAMPLES = [
+    pytest.param(make, id=f"{name}-{k}") for name, makers in FORMAT_SAMPLES.items() for k, make in enumerate(makers)
+]
+
+
+@pytest.mark.parametrize("sample", SAMPLES)
+def test_every_reader_with_transcripts_gets_its_words(
+    bert: TextEncoder, sample: Callable[[Path], Path], tmp_path: Path
+) -> None:
+    path = sample(tmp_path)
+    source, _ = open_source(path)
+    plain = concatenate(list(source.blocks([])), where=str(path))
+    words = with_word_states(source, bert)
+    if plain.transcript is None:
+        with pytest.raises(InputError, match="has no transcripts"):
+            list(words.blocks([WORD_STATES]))
+        return
+    found = concatenate(list(words.blocks([WORD_STATES])), where=str(path))
+    assert found.id.tolist() == plain.id.tolist()
+    assert found.modalities[WORD_STATES].lengths.tolist() == [len(each.split()) for each in plain.transcript]
+    assert found.modalities[WORD_STATES].values.any()
