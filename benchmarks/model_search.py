@@ -20,7 +20,7 @@ import numpy as np
 
 from comodal.cli.parser import pairs
 from comodal.evaluation.data_config import DataConfig
-from comodal.evaluation.grid import NONE, SELECTION_SEED, Arm, Task
+from comodal.evaluation.grid import NONE, SELECTION_SEED, Arm, Trial
 from comodal.evaluation.runner import run_tasks
 from comodal.training.config import RunConfig, TrainingConfig
 
@@ -140,7 +140,7 @@ def main() -> None:
                 training = TrainingConfig(lr=lr, length_pool=options.length_pool, **config.get(TRAINING, {}))
                 base = RunConfig(fusion=fusion, fusion_config=options_of_model, training=training)
                 tasks = [
-                    Task(Arm(fusion, NONE), 0.0, FIRST_SEED + seed, part, reads_test=False)
+                    Trial(Arm(fusion, NONE), 0.0, FIRST_SEED + seed, part, reads_test=False)
                     for seed in range(options.seeds)
                     for part in parts
                 ]

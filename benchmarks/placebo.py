@@ -20,7 +20,7 @@ from comodal.data.load import load
 from comodal.data.synthetic_config import SyntheticConfig
 from comodal.evaluation.experiment import fit_fold
 from comodal.evaluation.fitted import FittedFold
-from comodal.evaluation.grid import NONE, PLACEBO, Arm, Task
+from comodal.evaluation.grid import NONE, PLACEBO, Arm, Trial
 from comodal.evaluation.multiplicity import uniformity
 from comodal.evaluation.rows import SeedRun, comparison_rows
 from comodal.training.config import RunConfig, TrainingConfig
@@ -42,7 +42,7 @@ def compare_with_placebo(number: int, seeds: int) -> dict[str, float]:
     for measure in (NONE, PLACEBO):
         runs["early", measure, 0.0] = []
         for seed in range(number * seeds, (number + 1) * seeds):
-            config = Task(Arm("early", measure), 0.0, seed, 0, reads_test=True).config(BASE)
+            config = Trial(Arm("early", measure), 0.0, seed, 0, reads_test=True).config(BASE)
             result = fit_fold(fold, config)
             table = FittedFold.of(fold, config, result).predict()
             runs["early", measure, 0.0].append(SeedRun(seed, table, result.seconds))

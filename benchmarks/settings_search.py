@@ -19,7 +19,7 @@ import numpy as np
 
 from comodal.data.load import load
 from comodal.evaluation.data_config import DataConfig
-from comodal.evaluation.grid import NONE, SELECTION_SEED, Arm, Task
+from comodal.evaluation.grid import NONE, SELECTION_SEED, Arm, Trial
 from comodal.evaluation.runner import run_tasks
 from comodal.training.config import PenaltyConfig, RunConfig, TrainingConfig, build_config
 
@@ -87,7 +87,7 @@ def main() -> None:
         losses = {}
         arms = {NONE: 0.0, **weights}
         tasks = [
-            Task(Arm("early", measure), weight, FIRST_SEED + seed, part, reads_test=False)
+            Trial(Arm("early", measure), weight, FIRST_SEED + seed, part, reads_test=False)
             for seed in range(options.seeds)
             for measure, weight in arms.items()
             for part in parts

@@ -37,8 +37,8 @@ if TYPE_CHECKING:  # the same names as in _HOMES: editors and type checkers read
     from comodal.evaluation.comparison import Comparison, compare
     from comodal.evaluation.data_config import DataConfig
     from comodal.evaluation.experiment import RunReport, evaluate, train
-    from comodal.evaluation.forecasts import Forecasts
     from comodal.evaluation.grid import CompareConfig
+    from comodal.evaluation.predictions import Predictions
     from comodal.evaluation.predictor import Predictor, load_model
     from comodal.training.config import PenaltyConfig, RunConfig, TrainingConfig
 
@@ -56,7 +56,6 @@ __all__ = [
     "DependencyMeasure",
     "DependencyPenalty",
     "EstimationConfig",
-    "Forecasts",
     "FusionOutput",
     "InputError",
     "InputSpec",
@@ -66,6 +65,7 @@ __all__ = [
     "ObjectiveTerms",
     "PenaltyConfig",
     "PredictionTable",
+    "Predictions",
     "Predictor",
     "RunConfig",
     "RunReport",
@@ -93,7 +93,6 @@ _HOMES = {  # public name to the module that defines it, with ":name" where it h
     "DependencyMeasure": "comodal.dependency.measures",
     "DependencyPenalty": "comodal.dependency.penalty",
     "EstimationConfig": "comodal.dependency.estimation",
-    "Forecasts": "comodal.evaluation.forecasts",
     "FusionOutput": "comodal.contracts",
     "InputError": "comodal.contracts",
     "InputSpec": "comodal.contracts",
@@ -103,6 +102,7 @@ _HOMES = {  # public name to the module that defines it, with ":name" where it h
     "ObjectiveTerms": "comodal.contracts",
     "PenaltyConfig": "comodal.training.config",
     "PredictionTable": "comodal.contracts",
+    "Predictions": "comodal.evaluation.predictions",
     "Predictor": "comodal.evaluation.predictor",
     "RunConfig": "comodal.training.config",
     "RunReport": "comodal.evaluation.experiment",

@@ -18,7 +18,7 @@ from comodal.data.splits import grouped_k_fold
 from comodal.evaluation import experiment, runner
 from comodal.evaluation.comparison import Comparison, compare
 from comodal.evaluation.data_config import DataConfig
-from comodal.evaluation.grid import PLACEBO, REPLICATION_SEED, SELECTION_SEED, Arm, CompareConfig, Task
+from comodal.evaluation.grid import PLACEBO, REPLICATION_SEED, SELECTION_SEED, Arm, CompareConfig, Trial
 from comodal.metrics import DEFAULT_METRICS
 from comodal.training.config import RunConfig
 
@@ -63,7 +63,7 @@ def by_name(found: Comparison) -> Rows:
 
 
 def selection_loss(root: Path, arm: Arm, weight: float, part: int = 0) -> float:
-    folder = Task(arm, weight, SELECTION_SEED, part, False).folder(root / "selection")
+    folder = Trial(arm, weight, SELECTION_SEED, part, False).folder(root / "selection")
     return float(json.loads((folder / "result.json").read_text())["valid_loss"])
 
 
@@ -131,7 +131,7 @@ def test_every_fold_chooses_its_own_weight_and_all_are_one_row(
     row = by_name(found)["early", "kl", "mae"]
     assert row.weight == pytest.approx(sum(chosen) / 3)
     assert row.n_groups == 20, "all folds together"
-    tasks = [Task(Arm("early", "kl"), weight, 0, part, True) for part, weight in enumerate(chosen)]
+    tasks = [Trial(Arm("early", "kl"), weight, 0, part, True) for part, weight in enumerate(chosen)]
     tables = [PredictionTable.from_parquet(t.folder(tmp_path / "runs") / "predictions.parquet") for t in tasks]
     assert sorted(np.concatenate([table.id for table in tables])) == sorted(dataset.id)
 

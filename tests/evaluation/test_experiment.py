@@ -17,7 +17,7 @@ from comodal.data.ragged import RaggedArray
 from comodal.data.splits import grouped_k_fold
 from comodal.evaluation import experiment
 from comodal.evaluation.data_config import DataConfig
-from comodal.evaluation.experiment import evaluate, fit_fold, refuse_early, train
+from comodal.evaluation.experiment import evaluate, fit_fold, preflight, train
 from comodal.evaluation.fitted import FittedFold
 from comodal.metrics import DEFAULT_METRICS, mae
 from comodal.training.config import RunConfig
@@ -208,8 +208,8 @@ def test_a_logger_that_is_not_there_is_refused_before_a_folder_is_made(
 def test_a_penalty_on_one_modality_is_refused(short: Short, dataset: Dataset) -> None:
     alone = dataset.select_modalities(["text"])
     with pytest.raises(InputError):
-        refuse_early(alone, short(penalty={"measure": "kl"}))
-    refuse_early(alone, short())
+        preflight(alone, short(penalty={"measure": "kl"}))
+    preflight(alone, short())
 
 
 def test_a_data_set_with_holes_is_refused(short: Short) -> None:

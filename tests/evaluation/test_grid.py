@@ -17,7 +17,7 @@ from comodal.evaluation.grid import (
     SELECTION_SEED,
     Arm,
     CompareConfig,
-    Task,
+    Trial,
     best_by_validation,
     parse_weight,
 )
@@ -35,32 +35,32 @@ arms = st.builds(
 
 
 @st.composite
-def tasks(draw: Any) -> Task:
+def tasks(draw: Any) -> Trial:
     arm = draw(arms)
     weight = draw(st.floats(0, 10)) if arm.has_penalty else 0.0
-    return Task(arm, weight, draw(st.integers(0, 3_000_000)), draw(st.integers(0, 4)), draw(st.booleans()))
+    return Trial(arm, weight, draw(st.integers(0, 3_000_000)), draw(st.integers(0, 4)), draw(st.booleans()))
 
 
-def what_is_trained(task: Task) -> tuple[Any, ...]:
+def what_is_trained(task: Trial) -> tuple[Any, ...]:
     """Everything of a task but what is done with it afterwards; -0.0 is 0.0."""
     return (task.arm, task.weight, task.seed, task.partition)
 
 
 @given(tasks(), tasks())
-def test_folders_are_as_distinct_as_what_is_trained(one: Task, two: Task) -> None:
+def test_folders_are_as_distinct_as_what_is_trained(one: Trial, two: Trial) -> None:
     assert (one.folder(ROOT) == two.folder(ROOT)) == (what_is_trained(one) == what_is_trained(two))
 
 
 @given(st.floats(0, 10), st.floats(0, 10))
 def test_weights_that_differ_in_the_last_digit_do_not_share_a_folder(one: float, two: float) -> None:
-    folders = {Task(Arm("early", "kl"), weight, 0, 0, True).folder(ROOT) for weight in (one, two)}
+    folders = {Trial(Arm("early", "kl"), weight, 0, 0, True).folder(ROOT) for weight in (one, two)}
     assert len(folders) == len({one, two})
 
 
 def test_close_weights_have_different_folders() -> None:
     near = [0.1, 0.1000001, 0.10000000000000002]
-    assert len({Task(Arm("early", "kl"), weight, 0, 0, True).folder(ROOT) for weight in near}) == 3
-    assert Task(Arm("early", "kl"), 0.3, 5, 1, True).folder(ROOT) == ROOT / "early" / "kl-0.3" / "seed-5" / "part-1"
+    assert len({Trial(Arm("early", "kl"), weight, 0, 0, True).folder(ROOT) for weight in near}) == 3
+    assert Trial(Arm("early", "kl"), 0.3, 5, 1, True).folder(ROOT) == ROOT / "early" / "kl-0.3" / "seed-5" / "part-1"
 
 
 def test_seeds_that_choose_and_seeds_that_report_never_meet() -> None:
@@ -70,7 +70,7 @@ def test_seeds_that_choose_and_seeds_that_report_never_meet() -> None:
     spans = []
     for measure in (NONE, PLACEBO):
         for start in starts.values():
-            first, last = (Task(Arm("early", measure), 0.0, start + k, 0, True).config(base).seed for k in (0, 99_999))
+            first, last = (Trial(Arm("early", measure), 0.0, start + k, 0, True).config(base).seed for k in (0, 99_999))
             assert last - first == 99_999
             spans.append((first, last))
     spans.sort()
@@ -79,7 +79,7 @@ def test_seeds_that_choose_and_seeds_that_report_never_meet() -> None:
 
 
 def test_arms_of_one_seed_train_with_one_seed_but_for_the_placebo() -> None:
-    seeds = {m: Task(Arm("early", m), 0.3, 7, 0, True).config(RunConfig()).seed for m in (NONE, PLACEBO, *MEASURES)}
+    seeds = {m: Trial(Arm("early", m), 0.3, 7, 0, True).config(RunConfig()).seed for m in (NONE, PLACEBO, *MEASURES)}
     placebo = seeds.pop(PLACEBO)
     assert set(seeds.values()) == {7}
     assert placebo != 7
@@ -87,12 +87,12 @@ def test_arms_of_one_seed_train_with_one_seed_but_for_the_placebo() -> None:
 
 def test_a_tasks_config_is_the_base_with_its_arm() -> None:
     base = RunConfig(penalty=PenaltyConfig(critic_steps=3, weight=9.0))
-    config = Task(Arm("lfn", "f"), 0.25, 4, 0, True).config(base)
+    config = Trial(Arm("lfn", "f"), 0.25, 4, 0, True).config(base)
     assert (config.fusion, config.seed) == ("lfn", 4)
     assert (config.penalty.measure, config.penalty.weight, config.penalty.critic_steps) == ("f", 0.25, 3)
     assert config.training == base.training
     for measure in (NONE, PLACEBO):
-        assert Task(Arm("lfn", measure), 0.0, 4, 0, True).config(base).penalty.measure == "none"
+        assert Trial(Arm("lfn", measure), 0.0, 4, 0, True).config(base).penalty.measure == "none"
 
 
 def test_labels_name_the_single_modality() -> None:

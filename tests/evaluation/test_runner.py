@@ -13,16 +13,16 @@ from comodal.contracts import InputError
 from comodal.evaluation import pool, runner
 from comodal.evaluation.data_config import DataConfig
 from comodal.evaluation.experiment import train
-from comodal.evaluation.grid import Arm, Task
-from comodal.evaluation.runner import TaskResult, run_tasks
+from comodal.evaluation.grid import Arm, Trial
+from comodal.evaluation.runner import TrialResult, run_tasks
 from comodal.training.config import RunConfig
 
 Short = Callable[..., RunConfig]
 
 
-def four_tasks() -> list[Task]:
+def four_tasks() -> list[Trial]:
     return [
-        Task(Arm("early", measure), weight, seed, 0, True)
+        Trial(Arm("early", measure), weight, seed, 0, True)
         for seed in (0, 1)
         for measure, weight in (("none", 0.0), ("kl", 0.3))
     ]
@@ -42,7 +42,7 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
     return done
 
 
-def run(tasks: list[Task], data: DataConfig, short: Short, root: Path, **options: Any) -> dict[Task, TaskResult]:
+def run(tasks: list[Trial], data: DataConfig, short: Short, root: Path, **options: Any) -> dict[Trial, TrialResult]:
     return run_tasks(tasks, data=data, bases={"early": short()}, root=root, **options)
 
 
@@ -63,7 +63,7 @@ def test_trains_every_task_once_and_only_what_has_no_result(
 
 
 def test_a_task_is_the_run_that_training_alone_would_be(data: DataConfig, short: Short, tmp_path: Path) -> None:
-    task = Task(Arm("early", "kl"), 0.3, 5, 0, True)
+    task = Trial(Arm("early", "kl"), 0.3, 5, 0, True)
     result = run([task], data, short, tmp_path)[task]
     alone = train(data, short(seed=5, penalty={"measure": "kl", "weight": 0.3}))
     assert result.valid_loss == alone.metrics["valid_loss"]
@@ -111,7 +111,7 @@ def test_killed_while_it_wrote_a_result_it_has_none(
 
 
 def test_a_selection_task_leaves_no_prediction(data: DataConfig, short: Short, tmp_path: Path) -> None:
-    task = Task(Arm("early", "kl"), 0.3, 0, 0, False)
+    task = Trial(Arm("early", "kl"), 0.3, 0, 0, False)
     result = run([task], data, short, tmp_path)[task]
     assert [path.name for path in result.folder.iterdir()] == ["result.json"]
     with pytest.raises(InputError, match="not a readable prediction table"):
@@ -120,14 +120,14 @@ def test_a_selection_task_leaves_no_prediction(data: DataConfig, short: Short, t
 
 @pytest.mark.parametrize("keep", [False, True])
 def test_weights_are_kept_on_demand(keep: bool, data: DataConfig, short: Short, tmp_path: Path) -> None:
-    task = Task(Arm("early", "none"), 0.0, 0, 0, True)
+    task = Trial(Arm("early", "none"), 0.0, 0, 0, True)
     folder = run([task], data, short, tmp_path, keep=keep)[task].folder
     kept = {"weights.safetensors", "standardizer.safetensors"} if keep else set()
     assert {path.name for path in folder.iterdir()} == {"result.json", "history.json", "predictions.parquet", *kept}
 
 
 def test_a_single_modality_arm_sees_no_other(data: DataConfig, short: Short, tmp_path: Path) -> None:
-    task = Task(Arm("early", "none", "audio"), 0.0, 0, 0, True)
+    task = Trial(Arm("early", "none", "audio"), 0.0, 0, 0, True)
     result = run([task], data, short, tmp_path)[task]
     alone = train(DataConfig(source=data.source, features={"audio": "audio"}), short())
     np.testing.assert_array_equal(result.predictions().prediction, alone.predictions.prediction)

@@ -71,13 +71,13 @@ def test_a_trained_critic_is_the_score_less_the_log_of_its_mean_over_broken_tupl
     penalty = fitted.penalty
     assert penalty is not None
     with torch.no_grad():
-        raw = penalty.measure.scores(views.variables())
+        raw = penalty.measure.scores(views.compared())
         train = [view.clone() for view in represent(fitted, "train").views.values()]
         scores = [
             penalty.measure.scores([train[0], train[1].roll(step, 0), train[2].roll(2 * step, 0)])
             for step in range(1, 60)
         ]
-    shift = (raw - critic(views.variables())).numpy()
+    shift = (raw - critic(views.compared())).numpy()
     np.testing.assert_allclose(shift, shift[0], atol=1e-5)
     # Other broken tuples than the critic's own, so the constant agrees but for chance.
     np.testing.assert_allclose(shift[0], float(torch.cat(scores).double().exp().mean().log()), atol=0.05)
@@ -91,7 +91,7 @@ def test_a_run_without_a_penalty_says_how_to_fit_a_critic(without_critic: RunSet
 
 def test_views_that_do_not_fit_are_refused(fitted: FittedFold) -> None:
     critic = from_penalty(fitted)
-    views = represent(fitted).variables()
+    views = represent(fitted).compared()
     with pytest.raises(InputError, match="unknown view 'vision'"):
         critic({name: views[name] for name in ("text", "audio")})
     with pytest.raises(InputError, match="'audio' has shape"):

@@ -13,7 +13,7 @@ from torch import Tensor
 from comodal.contracts import InputError, PairingScore
 from comodal.data.load import load
 from comodal.data.synthetic import SyntheticConfig, synthetic
-from comodal.dependency import variables
+from comodal.dependency import views_of
 from comodal.evaluation.experiment import train
 from comodal.evaluation.runs import RunSet, open_runs
 from comodal.explain import pairing
@@ -150,7 +150,7 @@ def test_tuples_score_as_batches_that_hold_the_other_modality(tmp_path: Path, be
     batch = fitted.fold.view[fitted.fold.partition.test]
     with torch.no_grad():
         output = fitted.model(rearranged(batch, dict(zip(batch.modalities, rows, strict=True))))
-        expected = fitted.penalty.measure.scores(variables(output, between))
+        expected = fitted.penalty.measure.scores(views_of(output, between=between))
     difference = found.scorers["critic"](rows) - expected
     # Up to the constant that makes nats of the scores.
     assert torch.allclose(difference, difference.mean().expand(50), atol=1e-4)

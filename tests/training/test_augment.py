@@ -15,7 +15,7 @@ from comodal.contracts import InputError, MultimodalBatch
 from comodal.data.corruptions import Corruption, corrupt
 from comodal.evaluation.comparison import compare
 from comodal.evaluation.data_config import DataConfig
-from comodal.evaluation.grid import Arm, CompareConfig, Task
+from comodal.evaluation.grid import Arm, CompareConfig, Trial
 from comodal.evaluation.runs import open_runs
 from comodal.training import fit as fit_module
 from comodal.training.augment import Augmentation, of_one_modality
@@ -189,9 +189,9 @@ def test_a_folder_is_not_made_for_it(tmp_path: Path) -> None:
 def test_an_arm_of_one_modality_is_spared_what_is_done_to_the_others(config: Config) -> None:
     base = config(augment=HARM)
     assert of_one_modality(base.training, "audio").augment == ("noise:audio=0.5",)
-    alone = Task(Arm("early", "none", "text"), 0.0, 0, 0, reads_test=True).config(base)
+    alone = Trial(Arm("early", "none", "text"), 0.0, 0, 0, reads_test=True).config(base)
     assert alone.training == dataclasses.replace(base.training, augment=("swap:text=0.2",))
-    assert Task(Arm("early"), 0.0, 0, 0, reads_test=True).config(base).training == base.training
+    assert Trial(Arm("early"), 0.0, 0, 0, reads_test=True).config(base).training == base.training
 
 
 def test_a_comparison_is_trained_with_it_and_opened_again(tmp_path: Path, config: Config) -> None:

@@ -11,7 +11,7 @@ import yaml
 
 from comodal.cli import main
 from comodal.contracts import DatasetSpec, InputError
-from comodal.evaluation.experiment import refuse_early
+from comodal.evaluation.experiment import preflight
 from comodal.fusion import fusion_family
 from comodal.training.config import RunConfig, TrainingConfig, build_config
 from comodal.training.fit import build_model
@@ -69,9 +69,9 @@ def test_videos_tell_the_data(videos: int, fits: bool) -> None:
 
 
 def test_other_data_are_refused_before_anything_is_trained(dataset: Any) -> None:
-    refuse_early(dataset, RunConfig(preset="ef_lstm_mosi"))
+    preflight(dataset, RunConfig(preset="ef_lstm_mosi"))
     with pytest.raises(InputError, match="preset 'ef_lstm_mosei' is for CMU-MOSEI"):
-        refuse_early(dataset, RunConfig(preset="ef_lstm_mosei"))
+        preflight(dataset, RunConfig(preset="ef_lstm_mosei"))
 
 
 def test_an_unknown_one_names_the_nearest() -> None:

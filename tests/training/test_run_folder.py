@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import yaml
 
+from comodal.atomic_write import write_text
 from comodal.contracts import InputError
 from comodal.training.run_folder import METRICS, RunFolder, read_config, read_json
-from comodal.whole_file import write_text
 
 CONFIG = {"seed": 1, "training": {"lr": 0.1, "sizes": (1, 2)}}
 

@@ -13,6 +13,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
+from comodal.atomic_write import write_atomic
 from comodal.cli.data_commands import DATA_COMMANDS
 from comodal.cli.explain_command import explain_command
 from comodal.cli.parser import pairs, words
@@ -30,7 +31,6 @@ from comodal.evaluation.experiment import RunReport, evaluate, train
 from comodal.evaluation.grid import CompareConfig, parse_weight
 from comodal.reports import print_comparison, write_summary
 from comodal.training.config import PenaltyConfig, RunConfig
-from comodal.whole_file import write_whole
 
 __all__ = ["COMMANDS"]
 
@@ -54,7 +54,7 @@ def _evaluate(options: Any) -> None:
     torch.set_num_threads(1)
     report = evaluate(options.run, split=options.split, source=options.data)
     if options.predictions:
-        write_whole(Path(options.predictions), report.predictions.to_parquet)
+        write_atomic(Path(options.predictions), report.predictions.to_parquet)
     _print_report(report, as_json=options.json)
 
 

@@ -15,7 +15,7 @@ __all__ = ["export_command", "predict_command"]
 def predict_command(options: Any) -> None:
     """Predict new utterances and write them as a table."""
     from comodal.cli.parser import pairs
-    from comodal.evaluation.forecasts import require_new_table
+    from comodal.evaluation.predictions import require_new_table
     from comodal.evaluation.predictor import load_model
 
     torch.set_num_threads(1)  # small models are slower on more

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from comodal.atomic_write import write_text
 from comodal.cli.parser import words
 from comodal.contracts import InputError
 from comodal.evaluation.findings import gather
 from comodal.reports.page import render_page, write_figures
 from comodal.reports.page.glance import missing_parts
-from comodal.whole_file import write_text
 
 __all__ = ["report_command"]
 

@@ -10,8 +10,8 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
+from comodal.atomic_write import write_atomic
 from comodal.contracts import InputError
-from comodal.whole_file import write_whole
 
 __all__ = ["digest", "source_digests"]
 
@@ -70,7 +70,7 @@ def source_digests(files: Iterable[Path], *, memory: Path | None = None) -> dict
     if memory is not None and not fresh.items() <= known.items():
         text = json.dumps({**known, **fresh}, indent=0)
         with contextlib.suppress(OSError):  # a memory that cannot be kept costs time and nothing else
-            write_whole(memory, lambda partial: partial.write_text(text, encoding="utf-8"))
+            write_atomic(memory, lambda partial: partial.write_text(text, encoding="utf-8"))
     return found
 
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from comodal.atomic_write import write_atomic
 from comodal.contracts import DatasetSpec, InputError
 from comodal.data.dataset import Dataset
 from comodal.data.ragged import RaggedArray
-from comodal.whole_file import write_whole
 
 __all__ = ["Scale", "Standardizer"]
 
@@ -143,7 +143,7 @@ class Standardizer:
         tensors = {f"{name}.{kind}": value for kind in ("mean", "std") for name, value in getattr(self, kind).items()}
         # The order of the modalities is part of what was learnt; safetensors sorts its keys.
         data = save(tensors, metadata={"modalities": "\n".join(self.mean), "clip": repr(self.clip)})
-        write_whole(Path(path), lambda partial: partial.write_bytes(data))
+        write_atomic(Path(path), lambda partial: partial.write_bytes(data))
 
     @classmethod
     def load(cls, path: str | Path) -> Standardizer:

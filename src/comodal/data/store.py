@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from comodal.atomic_write import write_atomic
 from comodal.contracts import InputError
 from comodal.data.arrow import read_columns, read_ragged, write_columns, write_ragged
 from comodal.data.assemble import partitions_of
@@ -26,7 +27,6 @@ from comodal.data.inspection import Inspector, watched
 from comodal.data.manifest import MANIFEST, Manifest, manifest_file, read_manifest, recognises
 from comodal.data.spool import Spool
 from comodal.data.whole_folder import whole_folder
-from comodal.whole_file import write_whole
 
 __all__ = ["FORMAT", "Manifest", "open_store", "read_manifest", "recognises", "write_store"]
 
@@ -96,7 +96,7 @@ def _write(source: Source, folder: Path, digests: Mapping[str, str], seen: Calla
     manifest = _features(manifest, spools, partitions, folder)
     files = {_UTTERANCES: _table(folder / _UTTERANCES, columns, source), **manifest.files}
     text = replace(manifest, files=files).as_json()
-    write_whole(folder / MANIFEST, lambda path: path.write_text(text, encoding="utf-8"))
+    write_atomic(folder / MANIFEST, lambda path: path.write_text(text, encoding="utf-8"))
     return Manifest.from_json(text)
 
 

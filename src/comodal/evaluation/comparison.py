@@ -8,19 +8,27 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from comodal.atomic_write import write_text
 from comodal.contracts import ComparisonRow, InputError, PredictionTable
 from comodal.contracts.records import json_text
 from comodal.data.dataset import Dataset
 from comodal.evaluation.data_config import DataConfig, note_of
-from comodal.evaluation.experiment import refuse_early
-from comodal.evaluation.grid import NONE, REPLICATION_SEED, SELECTION_SEED, Arm, CompareConfig, Task, best_by_validation
+from comodal.evaluation.experiment import preflight
+from comodal.evaluation.grid import (
+    NONE,
+    REPLICATION_SEED,
+    SELECTION_SEED,
+    Arm,
+    CompareConfig,
+    Trial,
+    best_by_validation,
+)
 from comodal.evaluation.rows import SeedRun, Setting, comparison_rows
-from comodal.evaluation.runner import TaskResult, run_tasks
+from comodal.evaluation.runner import TrialResult, run_tasks
 from comodal.evaluation.runs import SELECTION, SUMMARY
 from comodal.metrics import is_collapsed
 from comodal.training.data import inputs
 from comodal.training.run_folder import RunFolder
-from comodal.whole_file import write_text
 
 __all__ = ["Comparison", "Selection", "compare"]
 
@@ -109,7 +117,7 @@ def compare(
     read = {fusion: inputs(dataset, config.base_for(fusion)) for fusion in config.fusions}
     for fusion in config.fusions:
         _check_modalities(read[fusion], config)
-        refuse_early(dataset, config.base_for(fusion))
+        preflight(dataset, config.base_for(fusion))
     folder = RunFolder(out, {"data": asdict(data), **config.to_dict()}).path
     stages = _Stages(data, config, read, folder, jobs, keep_weights, progress or _no_progress)
     selection = stages.select()
@@ -146,7 +154,7 @@ class _Stages:
     def partitions(self) -> range:
         return range(len(next(iter(self.inputs.values())).partitions))
 
-    def run(self, stage: str, tasks: list[Task]) -> dict[Task, TaskResult]:
+    def run(self, stage: str, tasks: list[Trial]) -> dict[Trial, TrialResult]:
         return run_tasks(
             tasks,
             data=self.data,
@@ -172,11 +180,11 @@ class _Stages:
         choices = [(arm, 0.0) for arm in single]
         choices += [(arm, weight) for arm in open_arms for weight in self.config.weight_grid]
         seeds = range(SELECTION_SEED, SELECTION_SEED + self.config.selection_seeds)
-        tasks = [Task(arm, w, seed, part, False) for seed in seeds for arm, w in choices for part in self.partitions]
+        tasks = [Trial(arm, w, seed, part, False) for seed in seeds for arm, w in choices for part in self.partitions]
         results = self.run("selection", tasks)
 
         def losses(arm: Arm, weight: float, parts: Sequence[int]) -> list[float]:
-            return [results[Task(arm, weight, seed, part, False)].valid_loss for seed in seeds for part in parts]
+            return [results[Trial(arm, weight, seed, part, False)].valid_loss for seed in seeds for part in parts]
 
         weights = {arm: [fixed.get(arm.measure, 0.0)] * len(self.partitions) for arm in self.config.arms()}
         for arm in open_arms:
@@ -202,7 +210,7 @@ class _Stages:
         seeds = range(first_seed, first_seed + self.config.seeds)
         arms = selection.reported_arms()
         tasks = [
-            Task(arm, selection.weight(arm, part), seed, part, True)
+            Trial(arm, selection.weight(arm, part), seed, part, True)
             for seed in seeds
             for arm in arms
             for part in self.partitions
@@ -222,8 +230,8 @@ class _Stages:
             row, note="; ".join(part for part in (row.note, note_of(self.inputs[row.fusion.partition(":")[0]])) if part)
         )
 
-    def _seed_run(self, arm: Arm, weights: list[float], seed: int, results: dict[Task, TaskResult]) -> SeedRun:
-        runs = [results[Task(arm, weights[part], seed, part, True)] for part in self.partitions]
+    def _seed_run(self, arm: Arm, weights: list[float], seed: int, results: dict[Trial, TrialResult]) -> SeedRun:
+        runs = [results[Trial(arm, weights[part], seed, part, True)] for part in self.partitions]
         tables = [run.predictions() for run in runs]
         collapsed = any(is_collapsed(table.target, table.prediction) for table in tables)
         return SeedRun(seed, PredictionTable.concatenate(tables), sum(run.seconds for run in runs), collapsed)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from comodal.atomic_write import write_atomic
 from comodal.contracts import InputError, PredictionTable
 from comodal.data.dataset import SPLITS, Dataset
 from comodal.data.load import load
@@ -28,9 +29,8 @@ from comodal.training.loggers import require_logger
 from comodal.training.optim import build_optimizer
 from comodal.training.presets import load_preset
 from comodal.training.run_folder import RunFolder
-from comodal.whole_file import write_whole
 
-__all__ = ["RunReport", "evaluate", "fit_fold", "refuse_early", "train"]
+__all__ = ["RunReport", "evaluate", "fit_fold", "preflight", "train"]
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ def train(
     """
     config = config or RunConfig()
     dataset = data.load() if isinstance(data, DataConfig) else load(data)
-    refuse_early(dataset, config)
+    preflight(dataset, config)
     if out is None:
         return _train_partitions(dataset, config, None, logger=logger, progress=progress)
     require_logger(logger)
@@ -102,12 +102,12 @@ def train(
     if run.finished:
         return RunReport(run.path, run.metrics(), PredictionTable.from_parquet(run.path / PREDICTIONS))
     report = _train_partitions(dataset, config, run.path, logger=logger, progress=progress)
-    write_whole(run.path / PREDICTIONS, report.predictions.to_parquet)
+    write_atomic(run.path / PREDICTIONS, report.predictions.to_parquet)
     run.finish(report.metrics)
     return report
 
 
-def refuse_early(dataset: Dataset, config: RunConfig) -> None:
+def preflight(dataset: Dataset, config: RunConfig) -> None:
     """Find what would stop a run on this data set, before a folder is made or an hour is spent.
 
     Raises:

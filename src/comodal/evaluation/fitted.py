@@ -9,6 +9,7 @@ from typing import Any
 
 from torch import nn
 
+from comodal.atomic_write import write_text
 from comodal.contracts import InputError, MultimodalBatch, PredictionTable
 from comodal.data.loader import OrderedSampler, loader
 from comodal.dependency import DependencyPenalty
@@ -18,7 +19,6 @@ from comodal.training.data import EVALUATION_BATCH, FoldData
 from comodal.training.fit import FitResult, build_model, build_penalty
 from comodal.training.run_folder import read_json
 from comodal.training.weights import copy_weights, load_weights, restore_weights, save_weights
-from comodal.whole_file import write_text
 
 __all__ = ["STANDARDIZER", "WEIGHTS", "FittedFold", "keep_history", "keep_weights", "load_fitted", "read_history"]
 

@@ -23,7 +23,7 @@ __all__ = [
     "WEIGHT_GRID",
     "Arm",
     "CompareConfig",
-    "Task",
+    "Trial",
     "best_by_validation",
     "parse_weight",
 ]
@@ -70,7 +70,7 @@ class Arm:
 
 
 @dataclass(frozen=True)
-class Task:
+class Trial:
     """One training run of a comparison.
 
     Attributes:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from comodal.contracts import FusionOutput, MultimodalBatch, PredictionTable
-from comodal.dependency import DependencyPenalty, variables
+from comodal.dependency import DependencyPenalty, views_of
 
 __all__ = ["predict"]
 
@@ -72,4 +72,4 @@ def predict(
 def _scores(penalty: DependencyPenalty | None, output: FusionOutput, between: str) -> torch.Tensor:
     if penalty is None:
         return torch.full_like(output.prediction, float("nan"))
-    return penalty.measure.scores(variables(output, between))
+    return penalty.measure.scores(views_of(output, between=between))

@@ -21,7 +21,7 @@ from comodal.data.ragged import RaggedArray
 from comodal.data.standardize import Standardizer
 from comodal.dependency import DependencyPenalty
 from comodal.evaluation.fitted import FittedFold
-from comodal.evaluation.forecasts import Forecasts
+from comodal.evaluation.predictions import Predictions
 from comodal.evaluation.saved_model import SavedModel, SavedPart, find_model
 from comodal.fusion import fusion_family
 from comodal.training.config import RunConfig
@@ -142,7 +142,7 @@ class Predictor:
         id: ArrayLike | None = None,  # noqa: A002 - the name the column has everywhere
         transcript: Sequence[str] | None = None,
         clean: bool = False,
-    ) -> Forecasts:
+    ) -> Predictions:
         """Predict utterances, with features as they are in their file: standardising them is done here.
 
         Args:
@@ -168,7 +168,7 @@ class Predictor:
             count = int((~there.any(axis=1)).sum())
             notes.append(f"{count} utterances have none of the modalities: their prediction says nothing")
         names = np.array(self.spec.modalities)
-        return Forecasts(
+        return Predictions(
             id=fitting.id,
             prediction=folds.mean(axis=1),
             prediction_std=folds.std(axis=1, ddof=1) if len(tables) > 1 else np.full(len(folds), np.nan, np.float32),

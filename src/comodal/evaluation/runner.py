@@ -11,25 +11,25 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from comodal.atomic_write import write_text
 from comodal.contracts import PredictionTable
 from comodal.data.dataset import Dataset
 from comodal.evaluation.data_config import DataConfig
 from comodal.evaluation.experiment import fit_fold
 from comodal.evaluation.fitted import FittedFold, keep_history, keep_weights
-from comodal.evaluation.grid import Task
+from comodal.evaluation.grid import Trial
 from comodal.evaluation.pool import in_processes, one_thread
 from comodal.evaluation.runs import PREDICTIONS, RESULT
 from comodal.fusion import fusion_family
 from comodal.training.config import RunConfig
 from comodal.training.data import FoldData, prepare
 from comodal.training.run_folder import read_json
-from comodal.whole_file import write_text
 
-__all__ = ["TaskResult", "run_tasks"]
+__all__ = ["TrialResult", "run_tasks"]
 
 
 @dataclass(frozen=True)
-class TaskResult:
+class TrialResult:
     """What a task left.
 
     Attributes:
@@ -50,7 +50,7 @@ class TaskResult:
 
 
 def run_tasks(
-    tasks: Sequence[Task],
+    tasks: Sequence[Trial],
     *,
     data: DataConfig,
     bases: Mapping[str, RunConfig],
@@ -58,7 +58,7 @@ def run_tasks(
     jobs: int = 1,
     keep: bool = True,
     advance: Callable[[int], None] | None = None,
-) -> dict[Task, TaskResult]:
+) -> dict[Trial, TrialResult]:
     """Train every task that has no result yet.
 
     Args:
@@ -88,14 +88,14 @@ def run_tasks(
 
 @dataclass(frozen=True)
 class _Job:
-    task: Task
+    task: Trial
     data: DataConfig
     base: RunConfig
     root: Path
     keep: bool
 
 
-def _run_jobs(jobs: Sequence[_Job], processes: int) -> Iterator[tuple[Task, TaskResult]]:
+def _run_jobs(jobs: Sequence[_Job], processes: int) -> Iterator[tuple[Trial, TrialResult]]:
     if processes == 1 or len(jobs) < 2:
         with one_thread():
             try:
@@ -109,7 +109,7 @@ def _run_jobs(jobs: Sequence[_Job], processes: int) -> Iterator[tuple[Task, Task
         yield finished.task, result
 
 
-def _run(job: _Job) -> TaskResult:
+def _run(job: _Job) -> TrialResult:
     task = job.task
     config = task.config(job.base)
     words = json.dumps([config.fusion, config.fusion_config]) if fusion_family(config.fusion).tokenizer else ""
@@ -124,7 +124,7 @@ def _run(job: _Job) -> TaskResult:
         keep_history(result, partial)
         if job.keep:
             keep_weights(fold, result, partial)
-    outcome = TaskResult(result.valid_loss, result.seconds, result.epochs, folder)
+    outcome = TrialResult(result.valid_loss, result.seconds, result.epochs, folder)
     kept = {"valid_loss": outcome.valid_loss, "seconds": outcome.seconds, "epochs": outcome.epochs}
     write_text(partial / RESULT, json.dumps(kept))
     shutil.rmtree(folder, ignore_errors=True)
@@ -132,12 +132,12 @@ def _run(job: _Job) -> TaskResult:
     return outcome
 
 
-def _finished(task: Task, root: Path) -> TaskResult | None:
+def _finished(task: Trial, root: Path) -> TrialResult | None:
     folder = task.folder(root)
     if not (folder / RESULT).exists():
         return None
     kept = read_json(folder / RESULT)
-    return TaskResult(kept["valid_loss"], kept["seconds"], kept["epochs"], folder)
+    return TrialResult(kept["valid_loss"], kept["seconds"], kept["epochs"], folder)
 
 
 @lru_cache(maxsize=1)

@@ -16,7 +16,7 @@ from comodal.data.load import load
 from comodal.data.standardize import Standardizer
 from comodal.evaluation.data_config import DataConfig
 from comodal.evaluation.fitted import STANDARDIZER, WEIGHTS, FittedFold, load_fitted
-from comodal.evaluation.grid import NONE, Arm, Task
+from comodal.evaluation.grid import NONE, Arm, Trial
 from comodal.fusion import fusion_family
 from comodal.training.config import RunConfig
 from comodal.training.data import FoldData, prepare_with
@@ -258,7 +258,7 @@ class _Comparison:
     def _run(self, arm: Arm, seed: int) -> SavedRun | None:
         """The run of one seed, unless a partition of it is not finished."""
         weights = self.selection["weights"].get(f"{arm.label}/{arm.measure}", [0.0] * self.partitions)
-        tasks = [Task(arm, weight, seed, part, reads_test=True) for part, weight in enumerate(weights)]
+        tasks = [Trial(arm, weight, seed, part, reads_test=True) for part, weight in enumerate(weights)]
         folders = tuple(task.folder(self.root) for task in tasks)
         if not all((folder / RESULT).exists() for folder in folders):
             return None

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from comodal.atomic_write import write_atomic
 from comodal.contracts import InputError, MultimodalBatch
 from comodal.encoders import encode_once
 from comodal.evaluation.fitted import STANDARDIZER, WEIGHTS, FittedFold
@@ -26,7 +27,6 @@ from comodal.evaluation.scenario_predictions import ScenarioPredictions
 from comodal.evaluation.scenarios import Scenario, Variants
 from comodal.fusion import fusion_family
 from comodal.training.data import EVALUATION_BATCH
-from comodal.whole_file import write_whole
 
 __all__ = ["ScenarioRun", "predict_scenarios", "run_scenarios"]
 
@@ -182,7 +182,7 @@ def _opened(folder: Path, source: str | None, replication: bool) -> RunSet:
 def _keep(found: RunSet, chunk: Sequence[ScenarioRun]) -> None:
     made = predict_scenarios(found, [each.run for each in chunk], chunk[0].scenarios)
     for each, predictions in zip(chunk, made, strict=True):
-        write_whole(each.path, predictions.to_parquet)
+        write_atomic(each.path, predictions.to_parquet)
 
 
 def _chunks(todo: Sequence[ScenarioRun]) -> list[tuple[ScenarioRun, ...]]:

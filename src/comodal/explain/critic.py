@@ -43,7 +43,7 @@ class PointwiseCritic:
         measure: whose critic it is.
         unit: ``"nats"``, or ``"rank"`` where only the order means anything.
         origin: :data:`TRAINED` or :data:`FITTED`.
-        between: what the views are, ``"modalities"`` or ``"fusion"``; see :func:`comodal.dependency.variables`.
+        between: what the views are, ``"modalities"`` or ``"fusion"``; see :func:`comodal.dependency.between`.
         scale: views by name to those the critic sees, in order, each row by itself.
         critic: scores them.
         log_ratio: scores ``(k,)`` to pointwise dependency ``(k,)``, a shift or another increasing function.
@@ -104,7 +104,7 @@ def from_penalty(fitted: FittedFold) -> PointwiseCritic:
         )
     measure, between = fitted.penalty.measure, fitted.config.penalty.between
     with torch.no_grad():
-        train = measure.normalized(represent(fitted, "train").variables(between))
+        train = measure.normalized(represent(fitted, "train").compared(between))
     rows = broken_rows(train, FIT.validation_tuples, torch.Generator().manual_seed(0))
     marginal = score_tuples(measure.critic, train, rows).double()
     form = measure.spec.bound.log_ratio

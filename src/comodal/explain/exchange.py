@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from comodal.contracts import FusionOutput, ModalitySequence, MultimodalBatch
-from comodal.dependency import variables
+from comodal.dependency import views_of
 from comodal.dependency.fitted_critic import aligned_rows
 from comodal.evaluation.fitted import FittedFold
 from comodal.explain.critic import PointwiseCritic
@@ -74,7 +74,7 @@ def exchanged(
     Returns:
         Modality to ``(N,)``, and the number of donors.
     """
-    scaled = critic.prepare(views.variables(critic.between))
+    scaled = critic.prepare(views.compared(critic.between))
     count = min(donors, max(FEWEST, TUPLES // (len(views) * len(critic.names))))
 
     def mean(place: int) -> tuple[Tensor, int]:
@@ -100,7 +100,7 @@ def exchanged_inputs(
     def mean(name: str) -> tuple[Tensor, int]:
         def score(donor: Tensor) -> Tensor:
             output: FusionOutput = fitted.model(_mixed(fitted, rows, name, donor))
-            return critic(variables(output, critic.between))
+            return critic(views_of(output, between=critic.between))
 
         generator = torch.Generator().manual_seed(seed)
         return mean_over_donors(score, len(rows), donors=donors, generator=generator)

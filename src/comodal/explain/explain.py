@@ -92,7 +92,7 @@ def critic_of(fitted: FittedFold, config: ExplanationConfig) -> PointwiseCritic:
     if not config.fit_critic:
         return from_penalty(fitted)
     between = fitted.config.penalty.between
-    train, valid = (represent(fitted, split).variables(between) for split in ("train", "valid"))
+    train, valid = (represent(fitted, split).compared(between) for split in ("train", "valid"))
     return fit_afterwards(train, measure=config.fit_critic, seed=config.seed, validation=valid, between=between)
 
 
@@ -156,7 +156,7 @@ def _part(dataset: Dataset, fitted: FittedFold, critic: PointwiseCritic, config:
     plane, words = on_plane(views.fused, views.prediction, config.map)
     return ExplainedPart(
         views=views,
-        dependency=critic(views.variables(critic.between)).numpy(),
+        dependency=critic(views.compared(critic.between)).numpy(),
         swapped={name: values.numpy() for name, values in swapped.items()},
         without={name: values.numpy() for name, values in without_each(fitted).items()},
         transcript=_transcripts(dataset, fitted.fold.partition.test),

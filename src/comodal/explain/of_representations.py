@@ -136,7 +136,7 @@ def _part(division: _Division, *, measure: str, seed: int, donors: int, kind: st
     unknown = np.full(len(views), np.nan, dtype=np.float32)
     return ExplainedPart(
         views=views,
-        dependency=critic(views.variables()).numpy(),
+        dependency=critic(views.compared()).numpy(),
         swapped={name: values.numpy() for name, values in swapped.items()},
         without=dict.fromkeys(views.views, unknown),
         transcript=np.full(len(views), ""),

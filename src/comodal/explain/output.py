@@ -8,10 +8,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from comodal.atomic_write import write_atomic, write_text
 from comodal.contracts import Attribution, ExplanationTable, InputError, PairingScore
 from comodal.evaluation.findings import ATTRIBUTIONS, EXPLANATION, PAIRING
 from comodal.explain.ranking import Ranking, rankings
-from comodal.whole_file import write_text, write_whole
 
 __all__ = [
     "claim",
@@ -52,7 +52,7 @@ def write_explanation(folder: Path, table: ExplanationTable, attributions: Seque
     lines = [json.dumps(dataclasses.asdict(each), ensure_ascii=False) for each in attributions]
     write_text(folder / ATTRIBUTIONS, "".join(f"{line}\n" for line in lines))
     write_text(folder / _RANKS, rank_text(table))
-    write_whole(folder / EXPLANATION, table.to_parquet)
+    write_atomic(folder / EXPLANATION, table.to_parquet)
 
 
 def write_pairing(folder: Path, scores: Sequence[PairingScore]) -> None:

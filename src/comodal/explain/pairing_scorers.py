@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from comodal.contracts import InputError, MultimodalBatch
-from comodal.dependency import variables
+from comodal.dependency import views_of
 from comodal.dependency.estimation import EstimationConfig
 from comodal.dependency.fitting import FitConfig
 from comodal.evaluation.fitted import FittedFold
@@ -107,7 +107,7 @@ def _through_the_model(critic: PointwiseCritic, fitted: FittedFold, batch: Multi
     found = []
     for piece in torch.split(tuples, _CHUNK, dim=1):
         chosen = dict(zip(batch.modalities, piece, strict=True))
-        found.append(critic(variables(fitted.model(rearranged(batch, chosen)), critic.between)))
+        found.append(critic(views_of(fitted.model(rearranged(batch, chosen)), between=critic.between)))
     return torch.cat(found)
 
 

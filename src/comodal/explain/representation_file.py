@@ -14,10 +14,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from comodal.atomic_write import write_atomic
 from comodal.contracts import InputError
 from comodal.data.dataset import SPLITS
 from comodal.explain.representations import Representations
-from comodal.whole_file import write_whole
 
 __all__ = ["FEWEST", "read_representations", "require_enough", "save_representations"]
 
@@ -55,7 +55,7 @@ def save_representations(path: str | Path, parts: Mapping[str, Representations],
         with partial.open("wb") as file:  # NumPy would add a suffix to a name
             np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
 
-    write_whole(target, write)
+    write_atomic(target, write)
 
 
 def read_representations(path: str | Path) -> tuple[Representations, NDArray[Any] | None]:

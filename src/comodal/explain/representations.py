@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from comodal.contracts import FusionOutput, MultimodalBatch
-from comodal.dependency import variables
+from comodal.dependency import views_of
 from comodal.evaluation.fitted import FittedFold
 
 __all__ = ["Representations", "represent", "represent_batches"]
@@ -44,10 +44,10 @@ class Representations:
     def __len__(self) -> int:
         return len(self.id)
 
-    def variables(self, between: str = "modalities") -> dict[str, Tensor]:
-        """What a critic compares, name to ``(N, D)``; see :func:`comodal.dependency.variables`."""
+    def compared(self, between: str = "modalities") -> dict[str, Tensor]:
+        """What a critic compares, name to ``(N, D)``; see :func:`comodal.dependency.views_of`."""
         output = FusionOutput(torch.from_numpy(self.prediction), self.fused, self.views)
-        return variables(output, between)
+        return views_of(output, between=between)
 
     def take(self, rows: NDArray[Any]) -> Representations:
         """Some utterances, by number or by a boolean mask."""

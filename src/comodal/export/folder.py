@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from comodal.atomic_write import write_text
 from comodal.contracts import InputError
 from comodal.data.whole_folder import whole_folder
 from comodal.evaluation.fitted import STANDARDIZER
@@ -30,7 +31,6 @@ from comodal.evaluation.score import score
 from comodal.export.card import CardFacts, model_card
 from comodal.export.onnx_file import write_onnx
 from comodal.training.run_folder import ENVIRONMENT, METRICS, read_json
-from comodal.whole_file import write_text
 
 __all__ = ["Exported", "export_model"]
 

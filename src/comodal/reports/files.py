@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
 
+from comodal.atomic_write import write_text
 from comodal.contracts import ComparisonRow
 from comodal.contracts.records import comparison_row, json_text, read_records
 from comodal.reports.markdown import markdown_table
-from comodal.whole_file import write_text
 
 __all__ = ["csv_text", "read_summary", "write_summary"]
 

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
 
+from comodal.atomic_write import write_text
 from comodal.contracts import ComparisonRow, RobustnessRow
 from comodal.contracts.records import json_text, read_records, robustness_row
 from comodal.reports.latex import booktabs, escaped
 from comodal.reports.robustness_grids import Grid, difference_text, grids, sentences, value_text
 from comodal.reports.wide import verdict
-from comodal.whole_file import write_text
 
 __all__ = [
     "read_robustness",

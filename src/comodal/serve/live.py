@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from comodal.contracts import FusionOutput, InputError, ModalitySequence, MultimodalBatch
 from comodal.data.corruptions import Corruption
-from comodal.dependency import variables
+from comodal.dependency import views_of
 from comodal.evaluation.fitted import FittedFold
 from comodal.evaluation.runs import RunSet, SavedRun
 from comodal.explain.critic import PointwiseCritic
@@ -156,7 +156,7 @@ def _live(fitted: FittedFold, fit_critic: str) -> _LiveFold:
     if fitted.penalty is None and not fit_critic:
         return _LiveFold(fitted, None, np.empty(0))
     critic = critic_of(fitted, ExplanationConfig(fit_critic=fit_critic))
-    dependency = critic(represent(fitted).variables(critic.between))
+    dependency = critic(represent(fitted).compared(critic.between))
     return _LiveFold(fitted, critic, np.sort(dependency.numpy()))
 
 
@@ -207,5 +207,5 @@ def _judged(fold: _LiveFold, batch: MultimodalBatch) -> dict[str, float | None]:
     prediction = float(output.prediction[0])
     if fold.critic is None:
         return {"prediction": prediction, "dependency": None, "percentile": None}
-    dependency = float(fold.critic(variables(output, fold.critic.between))[0])
+    dependency = float(fold.critic(views_of(output, between=fold.critic.between))[0])
     return {"prediction": prediction, "dependency": dependency, "percentile": fold.percentile(dependency)}

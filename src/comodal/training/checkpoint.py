@@ -9,9 +9,9 @@ from typing import Any
 import torch
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
+from comodal.atomic_write import write_atomic
 from comodal.contracts import InputError
 from comodal.training.config import RunConfig
-from comodal.whole_file import write_whole
 
 __all__ = ["CHECKPOINT", "WholeCheckpoints", "resumable"]
 
@@ -35,7 +35,7 @@ class WholeCheckpoints(TorchCheckpointIO):
         buffer = io.BytesIO()
         torch.save(checkpoint, buffer)
         try:
-            write_whole(Path(path), lambda partial: partial.write_bytes(buffer.getbuffer()))
+            write_atomic(Path(path), lambda partial: partial.write_bytes(buffer.getbuffer()))
         except OSError as error:
             raise InputError(
                 f"{path}: cannot be written ({error.strerror}); free space, then start the same command again"

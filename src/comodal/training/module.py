@@ -13,7 +13,7 @@ from lightning.pytorch.core.optimizer import LightningOptimizer
 from torch import Tensor, nn
 
 from comodal.contracts import FusionOutput, MultimodalBatch
-from comodal.dependency import DependencyPenalty, variables
+from comodal.dependency import DependencyPenalty, views_of
 from comodal.objective import TASK_LOSSES, objective_terms
 from comodal.training.augment import Augmentation
 from comodal.training.config import RunConfig
@@ -129,7 +129,7 @@ class FusionTraining(pl.LightningModule):
         )
 
     def _penalize(self, penalty: DependencyPenalty, output: FusionOutput) -> Tensor:
-        views = variables(output, self._between)
+        views = views_of(output, between=self._between)
         if self.config.penalty.fresh_batches:
             penalty.update_critic(self._fresh_views())
         else:
@@ -146,7 +146,7 @@ class FusionTraining(pl.LightningModule):
             batch = self._augment(batch, purpose="critic augment", position=position)
             with torch.no_grad():
                 output = self.model(batch)
-            yield variables(output, self._between)
+            yield views_of(output, between=self._between)
 
     def _record(self, name: str, value: Tensor, count: int) -> None:
         total, seen = self._sums.get(name, (0.0, 0))

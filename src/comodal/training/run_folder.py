@@ -12,8 +12,8 @@ from typing import Any
 import torch
 import yaml
 
+from comodal.atomic_write import write_text
 from comodal.contracts import InputError
-from comodal.whole_file import write_text
 
 __all__ = ["ENVIRONMENT", "METRICS", "RunFolder", "read_config", "read_json"]
 

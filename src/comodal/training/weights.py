@@ -9,8 +9,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from comodal.atomic_write import write_atomic
 from comodal.contracts import InputError
-from comodal.whole_file import write_whole
 
 __all__ = ["copy_weights", "load_weights", "restore_weights", "save_weights"]
 
@@ -63,7 +63,7 @@ def save_weights(path: Path, weights: Mapping[str, Tensor]) -> None:
     """
     tensors = {name: value.contiguous() for name, value in weights.items()}
     try:
-        write_whole(path, lambda partial: save_file(tensors, partial))
+        write_atomic(path, lambda partial: save_file(tensors, partial))
     except (OSError, SafetensorError) as error:
         reason = " ".join(str(error).split())
         raise InputError(f"{path}: cannot be written ({reason}); free space or give another folder") from error

@@ -86,11 +86,11 @@ def test_recognised_by_content(folder, tmp_path_factory):
 
 
 def test_a_page_or_a_stump_under_the_name_of_a_file(folder):
-    whole_file = (folder / "facet.csd").read_bytes()
+    atomic_write = (folder / "facet.csd").read_bytes()
     for content, match in (
         (b"<html>403 Forbidden</html>", r"facet.csd: not an HDF5 file \(empty, or a web page\?\); download it again"),
         (b"", r"facet.csd: not an HDF5 file"),
-        (whole_file[: len(whole_file) // 2], r"facet.csd: damaged HDF5 file"),
+        (atomic_write[: len(atomic_write) // 2], r"facet.csd: damaged HDF5 file"),
     ):
         (folder / "facet.csd").write_bytes(content)
         assert recognises(folder)

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from comodal.contracts import FusionOutput, InputError
-from comodal.dependency.variables import variables
+from comodal.dependency.between import views_of
 
 OUTPUT = FusionOutput(
     prediction=torch.zeros(4),
@@ -14,11 +14,11 @@ OUTPUT = FusionOutput(
 
 
 def test_between_modalities_is_the_representations() -> None:
-    assert variables(OUTPUT) == dict(OUTPUT.representations)
+    assert views_of(OUTPUT) == dict(OUTPUT.representations)
 
 
 def test_between_fusion_is_the_fused_against_all_of_them() -> None:
-    views = variables(OUTPUT, "fusion")
+    views = views_of(OUTPUT, between="fusion")
     assert views["fused"] is OUTPUT.fused
     assert torch.equal(views["modalities"][:, :5], OUTPUT.representations["text"])
     assert torch.equal(views["modalities"][:, 5:], OUTPUT.representations["audio"])
@@ -26,4 +26,4 @@ def test_between_fusion_is_the_fused_against_all_of_them() -> None:
 
 def test_anything_else_is_refused() -> None:
     with pytest.raises(InputError, match="unknown between 'modality': did you mean 'modalities'"):
-        variables(OUTPUT, "modality")
+        views_of(OUTPUT, between="modality")

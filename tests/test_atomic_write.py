@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from comodal.whole_file import write_whole
+from comodal.atomic_write import write_atomic
 
 
 def names(folder: Path) -> list[str]:
@@ -16,17 +16,17 @@ def names(folder: Path) -> list[str]:
 @pytest.mark.parametrize("failure", [OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), KeyboardInterrupt()])
 def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path: Path, failure: BaseException) -> None:
     path = tmp_path / "deep" / "file"
-    write_whole(path, lambda partial: partial.write_text("old"))
+    write_atomic(path, lambda partial: partial.write_text("old"))
 
     def half(partial: Path) -> None:
         partial.write_text("ne")
         raise failure
 
     with pytest.raises(type(failure)):
-        write_whole(path, half)
+        write_atomic(path, half)
     assert path.read_text() == "old"
     assert names(path.parent) == ["file"]
-    write_whole(path, lambda partial: partial.write_text("new"))
+    write_atomic(path, lambda partial: partial.write_text("new"))
     assert path.read_text() == "new"
 
 
@@ -38,7 +38,7 @@ def test_nobody_sees_half_a_file(tmp_path: Path) -> None:
         partial.write_text("half")
         seen.append([name for name in names(tmp_path) if not name.startswith(".")])
 
-    write_whole(path, slow)
+    write_atomic(path, slow)
     assert seen == [[]]
     assert names(tmp_path) == ["file"]
 
@@ -47,4 +47,4 @@ def test_a_file_in_place_of_the_folder(tmp_path: Path) -> None:
     (tmp_path / "folder").write_text("a file")
     for path in (tmp_path / "folder" / "file", tmp_path / "folder" / "deep" / "file"):
         with pytest.raises(OSError, match="folder"):
-            write_whole(path, lambda partial: partial.write_text("x"))
+            write_atomic(path, lambda partial: partial.write_text("x"))

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from comodal.contracts import InputError
 
-__all__ = ["write_text", "write_whole"]
+__all__ = ["write_atomic", "write_text"]
 
 
-def write_whole(path: Path, write: Callable[[Path], object]) -> None:
+def write_atomic(path: Path, write: Callable[[Path], object]) -> None:
     """Write beside the target, then rename: even a kill or a power cut leaves the old file or the new one.
 
     Args:
@@ -25,7 +25,7 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
     Example:
         >>> import tempfile
         >>> target = Path(tempfile.mkdtemp()) / "file"
-        >>> write_whole(target, lambda path: path.write_text("all of it"))
+        >>> write_atomic(target, lambda path: path.write_text("all of it"))
         >>> target.read_text()
         'all of it'
     """
@@ -56,7 +56,7 @@ def write_text(path: Path, text: str) -> None:
         'all of it'
     """
     try:
-        write_whole(path, lambda partial: partial.write_text(text, encoding="utf-8", newline=""))
+        write_atomic(path, lambda partial: partial.write_text(text, encoding="utf-8", newline=""))
     except OSError as error:
         reason = error.strerror or error
         raise InputError(f"{path}: cannot be written ({reason}); free space or choose another folder") from error

@@ -7,13 +7,13 @@ from torch import Tensor
 
 from comodal.contracts import FusionOutput, InputError
 
-__all__ = ["BETWEEN", "variables"]
+__all__ = ["BETWEEN", "views_of"]
 
 BETWEEN = ("modalities", "fusion")
 """The unimodal representations jointly, as in the paper; or the fused representation against all of them."""
 
 
-def variables(output: FusionOutput, between: str = "modalities") -> dict[str, Tensor]:
+def views_of(output: FusionOutput, *, between: str = "modalities") -> dict[str, Tensor]:
     """The variables of a fusion output to measure the dependency between.
 
     Args:
@@ -33,7 +33,7 @@ def variables(output: FusionOutput, between: str = "modalities") -> dict[str, Te
         >>> import torch
         >>> views = {"text": torch.zeros(5, 4), "audio": torch.zeros(5, 2)}
         >>> output = FusionOutput(prediction=torch.zeros(5), fused=torch.zeros(5, 3), representations=views)
-        >>> {name: tuple(view.shape) for name, view in variables(output, "fusion").items()}
+        >>> {name: tuple(view.shape) for name, view in views_of(output, between="fusion").items()}
         {'fused': (5, 3), 'modalities': (5, 6)}
     """
     if between == "modalities":

@@ -15,14 +15,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from comodal.atomic_write import write_atomic
 from comodal.contracts import InputError
-from comodal.whole_file import write_whole
 
-__all__ = ["Forecasts", "require_new_table"]
+__all__ = ["Predictions", "require_new_table"]
 
 
 @dataclass(frozen=True, eq=False)
-class Forecasts:
+class Predictions:
     """What a model says of utterances whose labels it need not know.
 
     Attributes:
@@ -55,7 +55,7 @@ class Forecasts:
         Example:
             >>> one = np.array([0.5], dtype=np.float32)
             >>> unknown = np.full(1, np.nan, dtype=np.float32)
-            >>> table = Forecasts(np.array(["a"]), one, unknown, unknown, one, np.array(["text"]), one[:, None])
+            >>> table = Predictions(np.array(["a"]), one, unknown, unknown, one, np.array(["text"]), one[:, None])
             >>> table.columns()["prediction_std"], table.columns()["target"]
             ([None], [0.5])
         """
@@ -69,7 +69,7 @@ class Forecasts:
             InputError: another ending, or the file exists and ``force`` is not given.
         """
         file = require_new_table(path, force=force)
-        write_whole(file, lambda partial: _WRITERS[file.suffix.lower()](self.columns(), partial))
+        write_atomic(file, lambda partial: _WRITERS[file.suffix.lower()](self.columns(), partial))
 
 
 def require_new_table(path: str | Path, *, force: bool = False) -> Path:
