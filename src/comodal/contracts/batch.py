@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from torch import Tensor
+if TYPE_CHECKING:  # `comodal --help` imports this room, and must not wait for torch
+    from torch import Tensor
 
 __all__ = [
     "ModalitySequence",
