@@ -13,7 +13,7 @@ BASE_STAMP := $(VENV)/.installed-base
 DEV_STAMP := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint format types imports browser pytest benchmark clean distclean
+.PHONY: help demo test fast check lint format types imports browser pytest benchmark clean distclean
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -23,6 +23,9 @@ demo: $(BASE_STAMP)  ## install into .venv and run the main job on the embedded 
 		--weight 0.3 --seeds $(DEMO_SEEDS) --jobs $(JOBS) --out $(DEMO_OUT)
 
 test: check pytest  ## install what tests need, then format check, lint, types, import contracts, tests
+
+fast: $(DEV_STAMP)  ## the quick tests alone, in about 90 seconds on two cores
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m "not slow" $(PYTEST_ARGS)
 
 check: lint types imports  ## every check but the tests
 

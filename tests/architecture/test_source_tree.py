@@ -1,4 +1,4 @@
-"""Laws of the source tree: no drawer for leftovers, no overlong file, nothing that names somebody's machine."""
+"""Laws of the source tree: no module for leftovers, no overlong file, no path of one machine, a complete sdist."""
 
 from __future__ import annotations
 
@@ -75,6 +75,16 @@ def overlong_files(files: list[Path]) -> list[str]:
     return [f"{path}: {length} lines" for path, length in lengths.items() if length > LONGEST_FILE]
 
 
+def left_out_of_sdist(files: list[Path], root: Path, manifest: str) -> list[str]:
+    """Files that neither the package nor a line of MANIFEST.in puts into the source distribution."""
+    lines = [line.split() for line in manifest.splitlines() if line and not line.startswith("#")]
+    folders = ("src/", *(f"{name}/" for verb, *names in lines if verb == "graft" for name in names))
+    by_setuptools = {"LICENSE", "MANIFEST.in", "PKG-INFO", "README.md", "pyproject.toml", "setup.cfg"}
+    named = by_setuptools | {name for verb, *names in lines if verb == "include" for name in names}
+    relative = [path.relative_to(root).as_posix() for path in files]
+    return [name for name in relative if name not in named and not name.startswith(folders)]
+
+
 @pytest.fixture(scope="module")
 def files() -> list[Path]:
     found = repository_files(ROOT)
@@ -108,6 +118,12 @@ def test_files_are_short(files: list[Path], tmp_path: Path) -> None:
     assert overlong_files(files) == []
     (tmp_path / "long.py").write_text("\n" * (LONGEST_FILE + 1))
     assert overlong_files([tmp_path / "long.py"])
+
+
+def test_source_distribution_holds_every_file(files: list[Path]) -> None:
+    assert left_out_of_sdist(files, ROOT, (ROOT / "MANIFEST.in").read_text(encoding="utf-8")) == []
+    given = [Path("tests/a.py"), Path("docs/b.md"), Path("Makefile")]
+    assert left_out_of_sdist(given, Path(), "graft docs\ninclude Makefile\n") == ["tests/a.py"]
 
 
 def test_listing_without_git_agrees(files: list[Path]) -> None:
