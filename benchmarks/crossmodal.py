@@ -127,7 +127,7 @@ def variants(batch: MultimodalBatch, spec: DatasetSpec, config: MulTConfig) -> d
     reference, ours = OneAfterAnother(config), MulT(spec, config)
     return {
         "one after another": step_of(reference, batch, lambda: reference(batch)),
-        "mult": step_of(ours, batch, lambda: ours(batch).prediction),
+        "mult": step_of(ours, batch, lambda: ours(batch).logits),
     }
 
 

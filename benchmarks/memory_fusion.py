@@ -105,7 +105,7 @@ def variants(size: Size, steps: int, *, ragged: bool, dropout: float) -> dict[st
     ours, loop = MFN(DatasetSpec("benchmark", DIMS, dict.fromkeys(DIMS, steps)), config), LoopOverCells(size, dropout)
     return {
         "loop": training_step(loop, optimizer_of(loop), fitting(lambda: loop(batch), batch.target)),
-        "ours": training_step(ours, optimizer_of(ours), fitting(lambda: ours(batch).prediction, batch.target)),
+        "ours": training_step(ours, optimizer_of(ours), fitting(lambda: ours(batch).logits.squeeze(1), batch.target)),
     }
 
 

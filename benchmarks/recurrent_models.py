@@ -52,7 +52,7 @@ def ours(batch: MultimodalBatch, *, penalty: bool = False, **options: float) -> 
 
     def run() -> None:
         output = model(batch)
-        objective: Tensor = output.prediction.square().sum()
+        objective: Tensor = output.logits.square().sum()
         if penalty:
             objective = objective + sum(view.square().sum() for view in output.representations.values())
         objective.backward()

@@ -38,7 +38,7 @@ def penalized(model: nn.Module, batch: MultimodalBatch, penalty: DependencyPenal
 
     def objective() -> Tensor:
         output = model(batch)
-        loss = functional.l1_loss(output.prediction, batch.target)
+        loss = functional.l1_loss(output.logits.squeeze(1), batch.target)
         if penalty is None:
             return loss
         penalty.update_critic(output.representations)

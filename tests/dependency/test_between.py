@@ -7,7 +7,7 @@ from comodal.contracts import FusionOutput, InputError
 from comodal.dependency.between import views_of
 
 OUTPUT = FusionOutput(
-    prediction=torch.zeros(4),
+    logits=torch.zeros(4, 1),
     fused=torch.randn(4, 3),
     representations={"text": torch.randn(4, 5), "audio": torch.randn(4, 2)},
 )

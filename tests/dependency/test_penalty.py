@@ -30,9 +30,7 @@ class Encoders(nn.Module):
     def forward(self, inputs: Tensor) -> SimpleNamespace:
         hidden = functional.dropout(inputs, 0.3, training=self.training)
         views = {name: encoder(hidden) for name, encoder in self.encoders.items()}
-        return SimpleNamespace(
-            prediction=self.head(torch.cat(tuple(views.values()), 1)).squeeze(1), representations=views
-        )
+        return SimpleNamespace(logits=self.head(torch.cat(tuple(views.values()), 1)), representations=views)
 
 
 def representations(n: int = 12, *, requires_grad: bool = False) -> dict[str, Tensor]:
@@ -48,7 +46,7 @@ def test_the_five_lines_of_the_design() -> None:
     for batch in loader:
         out = model(batch.inputs)
         penalty.update_critic(out.representations)
-        loss = task_loss(out.prediction, batch.target) + penalty(out.representations)
+        loss = task_loss(out.logits.squeeze(1), batch.target) + penalty(out.representations)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -225,7 +223,7 @@ def weights_after_training(*, penalised: bool, extra_draw: bool = False) -> list
         if extra_draw:
             torch.rand(1)
         out = model(torch.randn(8, 5))
-        loss = out.prediction.square().mean()
+        loss = out.logits.square().mean()
         if penalty is not None:
             penalty.update_critic(out.representations)
             loss = loss + penalty(out.representations)

@@ -94,7 +94,7 @@ def test_every_fusion_model_predicts_the_same(name: str) -> None:
     family = FUSIONS[name]
     model, given = family.build(SPEC, family.config()).eval(), batch()
     with torch.inference_mode():
-        expected = model(given).prediction
+        expected = model(given).logits
         with encode_once(model, given.modalities.values()):
             for _ in range(2):
-                assert torch.equal(model(given).prediction, expected)
+                assert torch.equal(model(given).logits, expected)

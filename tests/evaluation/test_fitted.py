@@ -49,7 +49,7 @@ def test_batches_are_the_split_in_order_and_standardised(trained_folder: Path, f
         expected = (raw[partition.test] - mean) / std
         np.testing.assert_allclose(batch.modalities["text"].values[:, 0], expected, atol=1e-4)
         with torch.inference_mode():
-            np.testing.assert_array_equal(fitted.model(batch).prediction, fitted.predict().prediction)
+            np.testing.assert_array_equal(fitted.model(batch).logits.squeeze(1), fitted.predict().prediction)
 
 
 def test_a_run_without_a_penalty_has_no_critic(tmp_path: Path, folds: Dataset) -> None:

@@ -15,7 +15,7 @@ class Sum(nn.Module):
 
     def forward(self, batch: MultimodalBatch) -> FusionOutput:
         views = {name: sequence.values[:, 0] for name, sequence in batch.modalities.items()}
-        return FusionOutput(sum(v[:, 0] for v in views.values()), torch.zeros(len(batch), 3), views)
+        return FusionOutput(sum(v[:, :1] for v in views.values()), torch.zeros(len(batch), 3), views)
 
 
 def batches(*sizes: int) -> list[MultimodalBatch]:
@@ -73,7 +73,7 @@ def test_records_no_gradient_and_draws_nothing() -> None:
         def forward(self, batch: MultimodalBatch) -> FusionOutput:
             assert torch.is_inference_mode_enabled()
             out = model(batch.modalities["text"].values[:, 0])
-            return FusionOutput(out.squeeze(1), out, {})
+            return FusionOutput(out, out, {})
 
     before = torch.get_rng_state()
     predict(Linear(), batches(4), group=np.zeros(4), split="test")

@@ -111,7 +111,9 @@ def test_a_modality_that_is_missing_is_hidden(model: Predictor, dataset: Dataset
     hidden = whole.modalities["vision"]
     masked = hidden._replace(values=torch.zeros_like(hidden.values), mask=torch.zeros_like(hidden.mask))
     with torch.inference_mode():
-        wanted = part.model(dataclasses.replace(whole, modalities={**whole.modalities, "vision": masked})).prediction
+        wanted = part.model(
+            dataclasses.replace(whole, modalities={**whole.modalities, "vision": masked})
+        ).logits.squeeze(1)
     np.testing.assert_allclose(found.prediction, wanted.numpy(), atol=1e-6)
     assert not np.allclose(found.prediction, kept.prediction)
 

@@ -39,7 +39,7 @@ class Product(nn.Module):
 
     def forward(self, batch: MultimodalBatch) -> FusionOutput:
         text, audio = (batch.modalities[name].values.sum(dim=(1, 2)) for name in ("text", "audio"))
-        return FusionOutput(text * audio, text.unsqueeze(1), {})
+        return FusionOutput((text * audio).unsqueeze(1), text.unsqueeze(1), {})
 
 
 def test_a_product_is_shared_in_halves() -> None:
@@ -60,7 +60,7 @@ def test_contributions_sum_to_the_change_of_the_prediction(fusion: str) -> None:
     found = integrated_gradients(model, batch)
     nothing = {name: ModalitySequence(torch.zeros_like(s.values), s.mask) for name, s in batch.modalities.items()}
     with torch.no_grad():
-        change = model(batch).prediction - model(MultimodalBatch(batch.id, nothing, batch.target)).prediction
+        change = (model(batch).logits - model(MultimodalBatch(batch.id, nothing, batch.target)).logits).squeeze(1)
     total = torch.stack([values.sum(dim=(1, 2)) for values in found.values.values()]).sum(dim=0)
     np.testing.assert_allclose(total, change, atol=0.011 * max(1.0, float(change.abs().max())))
     assert float(change.abs().max()) > 0.02
@@ -77,7 +77,7 @@ def test_agrees_with_a_plain_sum_along_the_path() -> None:
         share = (step + 0.5) / steps
         leaves = {n: (share * s.values).requires_grad_() for n, s in batch.modalities.items()}
         sequences = {n: ModalitySequence(leaves[n], s.mask) for n, s in batch.modalities.items()}
-        prediction = model(MultimodalBatch(batch.id, sequences, batch.target)).prediction.sum()
+        prediction = model(MultimodalBatch(batch.id, sequences, batch.target)).logits.sum()
         for name, slope in zip(leaves, torch.autograd.grad(prediction, list(leaves.values())), strict=True):
             total[name] += slope * batch.modalities[name].values / steps
     found = integrated_gradients(model, batch, steps=(128,))
@@ -139,7 +139,7 @@ def test_word_pieces_are_attributed_through_their_embedding(tmp_path: Path) -> N
     silent = ModalitySequence(torch.zeros_like(batch.modalities["audio"].values), batch.modalities["audio"].mask)
     nothing = replaced(batch, text=ModalitySequence(ids, text.mask), audio=silent)
     with torch.no_grad():
-        change: Tensor = model(batch).prediction - model(nothing).prediction
+        change: Tensor = (model(batch).logits - model(nothing).logits).squeeze(1)
     total = sum(values.sum(dim=(1, 2)) for values in found.values.values())
     np.testing.assert_allclose(total, change, atol=0.011 * max(1.0, float(change.abs().max())))
     assert found.values["text"].shape[:2] == text.mask.shape
@@ -148,7 +148,7 @@ def test_word_pieces_are_attributed_through_their_embedding(tmp_path: Path) -> N
     assert all(each.features == () for each in entries if each.modality == "text")
     # The model itself is as before: no hook is left on it.
     with torch.no_grad():
-        assert not torch.equal(model(batch).prediction, model(nothing).prediction)
+        assert not torch.equal(model(batch).logits, model(nothing).logits)
 
 
 def test_without_captum_the_message_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,7 +25,7 @@ def test_equals_the_formula_in_numpy() -> None:
     fused = np.maximum(joined @ weights["fuse.0.weight"].T + weights["fuse.0.bias"], 0)
     np.testing.assert_allclose(out.fused.detach(), fused, atol=1e-5)
     prediction = fused @ weights["head.weight"][0] + weights["head.bias"]
-    np.testing.assert_allclose(out.prediction.detach(), prediction, atol=1e-5)
+    np.testing.assert_allclose(out.logits.squeeze(1).detach(), prediction, atol=1e-5)
 
 
 def test_an_absent_modality_enters_as_zeros() -> None:

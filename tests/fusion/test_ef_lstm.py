@@ -77,7 +77,7 @@ def test_equals_the_recurrence_written_out(case: str, layers: int) -> None:
     model = EFLSTM(spec_of(batch), still(layers=layers)).double().eval()
     out = model(batch)
     prediction, fused = by_loop(model, batch)
-    np.testing.assert_allclose(out.prediction.detach(), prediction, atol=1e-10)
+    np.testing.assert_allclose(out.logits.squeeze(1).detach(), prediction, atol=1e-10)
     np.testing.assert_allclose(out.fused.detach(), fused, atol=1e-10)
     for name in lengths:
         np.testing.assert_allclose(out.representations[name].detach(), written(model, batch, name), atol=1e-10)
@@ -112,7 +112,7 @@ def test_by_hand() -> None:
     values = torch.tensor([[[1.0], [0.0], [9.0]], [[2.0], [4.0], [9.0]]])
     text = ModalitySequence(values, torch.tensor([[True, True, False]] * 2))
     out = model(MultimodalBatch(("a", "b"), {"text": text}, torch.zeros(2)))
-    assert out.prediction[0].item() == pytest.approx(1.0 + math.tanh(math.tanh(1.0) / 4))
+    assert out.logits[0].item() == pytest.approx(1.0 + math.tanh(math.tanh(1.0) / 4))
     assert out.representations["text"].tolist() == [[0.5], [3.0]]
 
 
@@ -143,9 +143,9 @@ def test_a_hidden_modality_is_as_if_absent() -> None:
         for m, (name, (values, mask)) in enumerate(batch.modalities.items())
     }
     wanted = model.eval()(MultimodalBatch(batch.id, left, batch.target))
-    torch.testing.assert_close(out.prediction, wanted.prediction)
+    torch.testing.assert_close(out.logits, wanted.logits)
     torch.testing.assert_close(out.fused, wanted.fused)
-    assert not torch.allclose(out.prediction, model(batch).prediction)
+    assert not torch.allclose(out.logits, model(batch).logits)
 
 
 def test_input_dropout_takes_the_same_features_at_every_step_and_spares_the_representations() -> None:
@@ -221,10 +221,10 @@ def test_does_not_end_at_a_constant_under_the_published_preset(shuffled: bool) -
         batch = told(32, generator)
         target = batch.target.roll(1) if shuffled else batch.target
         optimizer.zero_grad()
-        nn.functional.l1_loss(model(batch).prediction, target).backward()
+        nn.functional.l1_loss(model(batch).logits.squeeze(1), target).backward()
         optimizer.step()
     fresh = told(256, generator)
     with torch.no_grad():
-        prediction = model.eval()(fresh).prediction
+        prediction = model.eval()(fresh).logits.squeeze(1)
     follows = torch.corrcoef(torch.stack([prediction, fresh.target]))[0, 1] > 0.6 and prediction.std() > 0.4
     assert follows != shuffled

@@ -91,7 +91,7 @@ def test_another_weight_is_seen(name: str) -> None:
     weight = model.fusion.summary.get_parameter(name)
     with torch.no_grad():
         weight.copy_(weight.flip(1))
-    assert abs(model(batch).prediction[0].item() - wanted) > 1e-8
+    assert abs(model(batch).logits[0].item() - wanted) > 1e-8
     memory_loop.assert_equals_the_loop(model, batch, graph)
 
 
@@ -110,7 +110,7 @@ def test_every_network_of_the_graph_learns() -> None:
     before = {name: value.clone() for name, value in model.fusion.summary.state_dict().items()}
     groups = model.parameter_groups()
     optimizer = torch.optim.SGD([each for group in groups.values() for each in group], lr=0.1)
-    model(batch).prediction.square().sum().backward()
+    model(batch).logits.square().sum().backward()
     optimizer.step()
     moved = {name for name, value in model.fusion.summary.state_dict().items() if not torch.equal(value, before[name])}
     assert moved == set(before)
@@ -147,7 +147,7 @@ def test_predictions_do_not_start_shrunk_nor_explode() -> None:
         torch.manual_seed(0)
         model = GraphMFN(DatasetSpec("toy", dims, dict.fromkeys(dims, steps))).eval()
         batch = MultimodalBatch(tuple("x" * 256), sequences, torch.zeros(256))
-        assert 0.25 < model(batch).prediction.std().item() < 2.5
+        assert 0.25 < model(batch).logits.std().item() < 2.5
         assert 0.25 < model.fusion.summary(model.fusion.windows(batch)).std().item() < 2.5
 
 

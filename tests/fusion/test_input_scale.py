@@ -34,7 +34,7 @@ def batch_of(name: str, steps: int, scale: float = 1.0) -> MultimodalBatch:
 
 
 def close(one: FusionOutput, other: FusionOutput) -> bool:
-    pairs = [(one.prediction, other.prediction), (one.fused, other.fused)]
+    pairs = [(one.logits, other.logits), (one.fused, other.fused)]
     pairs += [(z, other.representations[name]) for name, z in one.representations.items()]
     return all(torch.allclose(a, b, atol=1e-12, rtol=1e-10) for a, b in pairs)
 
@@ -64,7 +64,7 @@ def test_weights_that_read_small_features_learn_slowly(name: str) -> None:
         for parameter in model.parameters():
             parameter.requires_grad_(id(parameter) in encoders and parameter.ndim == 2)
         optimizer = build_optimizer(model, TrainingConfig(lr=1e-3, weight_decay=0.0))
-        model(batch).prediction.sum().backward()
+        model(batch).logits.sum().backward()
         optimizer.step()
         after = model(batch).representations["text"].detach() / scale
         return float((after - before).norm() * scale)

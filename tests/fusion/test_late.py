@@ -90,7 +90,7 @@ def test_equals_a_weighted_mean_of_unimodal_predictions(case: str, kind: str) ->
     out = model(batch)
     logits = model.logits.tolist()
     prediction, fused = by_loop(model, batch, kind, logits)
-    np.testing.assert_allclose(out.prediction.detach(), prediction, atol=1e-10)
+    np.testing.assert_allclose(out.logits.squeeze(1).detach(), prediction, atol=1e-10)
     np.testing.assert_allclose(out.fused.detach(), fused, atol=1e-10)
     for name, vectors in encoded(model, batch, kind).items():
         np.testing.assert_allclose(out.representations[name].detach(), vectors, atol=1e-10)
@@ -102,7 +102,7 @@ def test_the_prediction_is_linear_in_the_fused_vector() -> None:
     batch = ragged_batch(DIMS, CASES["three modalities"])
     model = trained(LateFusion(spec_of(batch, aligned=False), small()))
     out = model(batch)
-    torch.testing.assert_close(out.prediction, model.head(out.fused).squeeze(1))
+    torch.testing.assert_close(out.logits, model.head(out.fused))
 
 
 def test_by_hand() -> None:
@@ -120,7 +120,7 @@ def test_by_hand() -> None:
     masks = torch.tensor([[True, True], [True, False], [False, True], [False, False]])
     sequences = {n: ModalitySequence(torch.ones(4, 1, 1), masks[:, m : m + 1]) for m, n in enumerate(spec.modalities)}
     out = model(MultimodalBatch(tuple("abcd"), sequences, torch.zeros(4)))
-    torch.testing.assert_close(out.prediction, torch.tensor([8.0, 9.0, 5.0, 1.0]))
+    torch.testing.assert_close(out.logits.squeeze(1), torch.tensor([8.0, 9.0, 5.0, 1.0]))
     torch.testing.assert_close(out.fused, torch.tensor([[1.5, 0.125], [2.0, 0.0], [0.0, 0.5], [0.0, 0.0]]))
 
 
@@ -152,7 +152,7 @@ def test_a_modality_alone_starts_at_the_scale_of_its_own_network(modalities: int
     present = {name: torch.full((512, 1), name == "m0") for name in names}
     sequences = {name: ModalitySequence(torch.randn(512, 1, 8), present[name]) for name in names}
     model = LateFusion(spec).eval()
-    assert 0.5 < model(MultimodalBatch(("u",) * 512, sequences, torch.zeros(512))).prediction.std() < 2.0
+    assert 0.5 < model(MultimodalBatch(("u",) * 512, sequences, torch.zeros(512))).logits.std() < 2.0
 
 
 def test_rates_are_those_of_the_config_and_dropout_falls_on_the_hidden_layers() -> None:

@@ -132,7 +132,7 @@ def test_the_model_is_the_product_of_its_representations_and_a_head() -> None:
     )
     np.testing.assert_allclose(out.fused.detach(), fused, atol=1e-4)
     prediction = fused @ model.head.weight.detach().numpy()[0] + model.head.bias.item()
-    np.testing.assert_allclose(out.prediction.detach(), prediction, atol=1e-4)
+    np.testing.assert_allclose(out.logits.squeeze(1).detach(), prediction, atol=1e-4)
 
 
 def test_an_absent_modality_contributes_the_constant_of_its_factors() -> None:

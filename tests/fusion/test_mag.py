@@ -37,7 +37,7 @@ def test_equals_the_encoder_with_the_gate_written_out(
     )
     out = model(batch)
     np.testing.assert_allclose(out.fused.detach(), pooled, atol=1e-5)
-    np.testing.assert_allclose(out.prediction.detach(), head_of(model, pooled), atol=1e-5)
+    np.testing.assert_allclose(out.logits.squeeze(1).detach(), head_of(model, pooled), atol=1e-5)
     assert tuple(out.representations) == names
     for name, got in out.representations.items():
         for row, length in enumerate(LENGTHS):
@@ -60,7 +60,7 @@ def test_with_beta_zero_it_is_the_plain_encoder(tiny: TinyBackbones, kind: str) 
     pooled, _ = run_plainly(tiny(kind), kind, text.values[..., 0], text.mask)
     off = model_of(spec_of("text", "audio"), backbone=tiny(kind), beta=0.0)
     np.testing.assert_allclose(off(batch).fused.detach(), pooled, atol=1e-6)
-    np.testing.assert_allclose(off(batch).prediction.detach(), head_of(off, pooled), atol=1e-6)
+    np.testing.assert_allclose(off(batch).logits.squeeze(1).detach(), head_of(off, pooled), atol=1e-6)
     on = model_of(spec_of("text", "audio"), backbone=tiny(kind), beta=0.5)
     assert not np.allclose(on(batch).fused.detach(), pooled, atol=1e-2)
 
@@ -83,7 +83,7 @@ def test_the_text_alone_is_plain_fine_tuning(tiny: TinyBackbones, kind: str) -> 
 def test_xlnet_is_gated_in_front_of_layer_one_by_default(tiny: TinyBackbones) -> None:
     batch = batch_of("text", "audio")
     published, first, second = (
-        model_of(spec_of("text", "audio"), backbone=tiny("xlnet"), gate_layer=place)(batch).prediction
+        model_of(spec_of("text", "audio"), backbone=tiny("xlnet"), gate_layer=place)(batch).logits
         for place in (None, 0, 1)
     )
     assert torch.equal(published, second)
@@ -95,7 +95,7 @@ def test_pieces_may_be_of_any_integer_type(tiny: TinyBackbones) -> None:
     batch = batch_of("text", "audio")
     text = batch.modalities["text"]
     short = ModalitySequence(text.values.to(torch.int32), text.mask)
-    assert torch.equal(model(replaced(batch, text=short)).prediction, model(batch).prediction)
+    assert torch.equal(model(replaced(batch, text=short)).logits, model(batch).logits)
 
 
 def test_type_ids_are_read(tiny: TinyBackbones) -> None:
@@ -103,7 +103,7 @@ def test_type_ids_are_read(tiny: TinyBackbones) -> None:
     batch = batch_of("text")
     text = batch.modalities["text"]
     second = ModalitySequence(text.values + torch.tensor([0, 1]), text.mask)
-    assert not torch.allclose(model(replaced(batch, text=second)).prediction, model(batch).prediction)
+    assert not torch.allclose(model(replaced(batch, text=second)).logits, model(batch).logits)
 
 
 def test_a_penalty_reaches_embeddings_and_projections_only(tiny: TinyBackbones) -> None:
@@ -131,7 +131,7 @@ def test_options_of_what_is_trained_reach_the_encoder(tiny: TinyBackbones) -> No
 
     def trained(**options: Any) -> set[str]:
         model = model_of(spec, backbone=tiny("bert"), **options)
-        model(batch_of("text", "audio")).prediction.square().sum().backward()
+        model(batch_of("text", "audio")).logits.square().sum().backward()
         for name, parameter in model.named_parameters():
             assert parameter.requires_grad == (parameter.grad is not None), name
         return {name for name, parameter in model.encoder.named_parameters() if parameter.requires_grad}
@@ -151,7 +151,7 @@ def test_gradients_are_the_same_with_checkpoints(tiny: TinyBackbones) -> None:
     def gradients(**options: Any) -> dict[str, Tensor]:
         model = model_of(spec, backbone=tiny("bert"), **options).train()
         torch.manual_seed(4)
-        model(batch).prediction.square().sum().backward()
+        model(batch).logits.square().sum().backward()
         return {name: p.grad for name, p in model.named_parameters() if p.grad is not None}
 
     plain, checkpointed = gradients(), gradients(gradient_checkpointing=True)
@@ -167,8 +167,8 @@ def test_half_precision_is_near_single(tiny: TinyBackbones, kind: str) -> None:
     with torch.autocast("cpu", dtype=torch.bfloat16):
         out = model(batch)
     exact = model(batch)
-    assert 0 < (out.prediction.float() - exact.prediction).abs().max() < 0.1
-    out.prediction.float().sum().backward()
+    assert 0 < (out.logits.float() - exact.logits).abs().max() < 0.1
+    out.logits.float().sum().backward()
     assert all(p.grad.isfinite().all() for p in model.parameters() if p.grad is not None)
 
 
@@ -231,10 +231,10 @@ def test_it_leaves_nothing_of_a_batch_behind(tiny: TinyBackbones) -> None:
     """A failed forward pass included: the next one does not see its frames."""
     model = model_of(spec_of("text", "audio"), backbone=tiny("bert"))
     batch = batch_of("text", "audio")
-    wanted = model(batch).prediction
+    wanted = model(batch).logits
     wrong = batch.modalities["audio"]
     with pytest.raises(RuntimeError):
         model(replaced(batch, audio=ModalitySequence(wrong.values[..., :2], wrong.mask)))
-    assert torch.equal(model(batch).prediction, wanted)
+    assert torch.equal(model(batch).logits, wanted)
     with pytest.raises(RuntimeError, match="without its gate"):
         model.encoder.model(input_ids=batch.modalities["text"].values[..., 0])

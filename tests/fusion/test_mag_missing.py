@@ -66,7 +66,7 @@ def test_what_stands_in_masked_pieces_has_no_say(tiny: TinyBackbones, kind: str)
     batch = absent(batch_of("text", "audio"), "text", rows=(1,))
     text = batch.modalities["text"]
     filled = ModalitySequence(torch.where(text.mask.unsqueeze(-1), text.values, 10**9), text.mask)
-    assert torch.equal(model(replaced(batch, text=filled)).prediction, model(batch).prediction)
+    assert torch.equal(model(replaced(batch, text=filled)).logits, model(batch).logits)
 
 
 def test_modality_dropout_hides_the_text_as_if_it_were_absent(tmp_path: Any) -> None:
@@ -75,12 +75,12 @@ def test_modality_dropout_hides_the_text_as_if_it_were_absent(tmp_path: Any) -> 
     model = model_of(spec_of(*names), backbone=still, modality_dropout=0.9, dropout=0.0, head_dropout=0.0)
     batch = batch_of(*names, lengths=(7,) * 24)
     whole = model(batch)
-    no_text = model(absent(batch, "text", rows=tuple(range(24)))).prediction
-    no_audio = model(absent(batch, "audio", rows=tuple(range(24)))).prediction
+    no_text = model(absent(batch, "text", rows=tuple(range(24)))).logits
+    no_audio = model(absent(batch, "audio", rows=tuple(range(24)))).logits
     dropped = model.train()(batch)
     seen = {
-        name: torch.isclose(dropped.prediction, other, atol=1e-5)
-        for name, other in {"all": whole.prediction, "no text": no_text, "no audio": no_audio}.items()
+        name: torch.isclose(dropped.logits, other, atol=1e-5)
+        for name, other in {"all": whole.logits, "no text": no_text, "no audio": no_audio}.items()
     }
     assert torch.stack(list(seen.values())).any(dim=0).all()
     assert seen["no text"].sum() > 3

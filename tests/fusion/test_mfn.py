@@ -76,7 +76,7 @@ def test_another_weight_is_seen(name: str) -> None:
     wanted = by_loop(model, batch, 0, attended)[0]
     with torch.no_grad():
         model.fusion.get_parameter(name).copy_(model.fusion.get_parameter(name).flip(1))
-    assert abs(model(batch).prediction[0].item() - wanted) > 1e-6
+    assert abs(model(batch).logits[0].item() - wanted) > 1e-6
     assert_equals_the_loop(model, batch)
 
 
@@ -84,7 +84,7 @@ def test_the_order_of_the_steps_matters() -> None:
     model, batch = make(1, [3])
     text = batch.modalities["text"]
     turned = MultimodalBatch(batch.id, {"text": ModalitySequence(text.values.flip(1), text.mask)}, batch.target)
-    assert not torch.allclose(model(turned).prediction, model(batch).prediction)
+    assert not torch.allclose(model(turned).logits, model(batch).logits)
 
 
 def test_by_hand() -> None:
@@ -108,7 +108,7 @@ def test_every_frame_of_every_modality_counts() -> None:
     audio = batch.modalities["audio"]
     swapped = ModalitySequence(audio.values[:, [1, 0, 2, 3]], audio.mask)
     out = model(MultimodalBatch(batch.id, {**batch.modalities, "audio": swapped}, batch.target))
-    assert not torch.allclose(out.prediction, model(batch).prediction)
+    assert not torch.allclose(out.logits, model(batch).logits)
     assert not torch.allclose(out.representations["audio"], model(batch).representations["audio"])
 
 
@@ -130,7 +130,7 @@ def test_predictions_do_not_start_shrunk_nor_explode() -> None:
         sequences = {name: ModalitySequence(torch.randn(256, steps, dim), mask) for name, dim in dims.items()}
         torch.manual_seed(0)
         model = MFN(DatasetSpec("toy", dims, dict.fromkeys(dims, steps))).eval()
-        spread = model(MultimodalBatch(tuple("x" * 256), sequences, torch.zeros(256))).prediction.std().item()
+        spread = model(MultimodalBatch(tuple("x" * 256), sequences, torch.zeros(256))).logits.std().item()
         assert 0.25 < spread < 2.5
 
 

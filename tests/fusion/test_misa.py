@@ -120,7 +120,7 @@ def assert_equals_the_loops(model: MISA, by_loop: ByLoop, batch: MultimodalBatch
         wanted = np.array([row["vectors"][name] for row in rows])
         np.testing.assert_allclose(out.representations[name].detach(), wanted, atol=1e-9)
     np.testing.assert_allclose(out.fused.detach(), np.array([row["fused"] for row in rows]), atol=1e-9)
-    np.testing.assert_allclose(out.prediction.detach(), [row["prediction"] for row in rows], atol=1e-9)
+    np.testing.assert_allclose(out.logits.squeeze(1).detach(), [row["prediction"] for row in rows], atol=1e-9)
     assert {name: term.item() for name, term in out.terms.items()} == pytest.approx(terms, abs=1e-9)
 
 
@@ -160,7 +160,7 @@ def test_without_gradients_it_predicts_the_same() -> None:
     batch = batch_of(spec, missing=True).to(torch.float32)
     with torch.no_grad():
         quiet = model(batch)
-    torch.testing.assert_close(quiet.prediction, model(batch).prediction, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(quiet.logits, model(batch).logits, atol=1e-5, rtol=1e-5)
     torch.testing.assert_close(dict(quiet.terms), dict(model(batch).terms), atol=1e-6, rtol=1e-6)
 
 
@@ -171,12 +171,12 @@ def test_every_modality_is_read_to_the_end_of_its_own_mask(kind: str) -> None:
     model = build(spec, dataclasses.replace(SMALL, encoder=EncoderConfig(kind, hidden=5, representation=6)))
     batch = batch_of(spec)
     vision = ModalitySequence(batch.modalities["vision"].values, torch.arange(6) < torch.full((9, 1), 5))
-    before = model(dataclasses.replace(batch, modalities={**batch.modalities, "vision": vision})).prediction
+    before = model(dataclasses.replace(batch, modalities={**batch.modalities, "vision": vision})).logits
     for frame, heard in ((4, True), (5, False)):
         values = vision.values.clone()
         values[:, frame] += 1.0
         changed = {**batch.modalities, "vision": ModalitySequence(values, vision.mask)}
-        after = model(dataclasses.replace(batch, modalities=changed)).prediction
+        after = model(dataclasses.replace(batch, modalities=changed)).logits
         assert torch.equal(after, before) != heard, frame
 
 

@@ -69,7 +69,7 @@ def test_every_term_trains_its_parts(term: str, trained: set[str]) -> None:
 def test_the_prediction_trains_everything_but_the_decoders() -> None:
     model = build(spec_of(3))
     wanted = {*SPLIT, "subspaces.private", "attention", "fuse", "head"}
-    assert gradients(model, model(batch_of(spec_of(3))).prediction.square().sum()) == wanted
+    assert gradients(model, model(batch_of(spec_of(3))).logits.square().sum()) == wanted
 
 
 @pytest.mark.parametrize("term", ["similarity", "difference", "reconstruction"])
@@ -137,7 +137,7 @@ def test_modality_dropout_hides_from_the_fusion_and_not_from_the_terms() -> None
     in_training, in_evaluation = model.train()(batch), model.eval()(batch)
     for name, term in in_training.terms.items():
         assert torch.equal(term, in_evaluation.terms[name])
-    assert not torch.allclose(in_training.prediction, in_evaluation.prediction)
+    assert not torch.allclose(in_training.logits, in_evaluation.logits)
 
 
 def test_terms_are_of_single_precision_under_autocast() -> None:
@@ -148,7 +148,7 @@ def test_terms_are_of_single_precision_under_autocast() -> None:
     with torch.autocast("cpu", dtype=torch.bfloat16):
         out: FusionOutput = model(batch)
     exact = model(batch)
-    assert out.prediction.dtype == torch.bfloat16
+    assert out.logits.dtype == torch.bfloat16
     for name, term in out.terms.items():
         assert term.dtype == torch.float32
         assert term.item() == pytest.approx(exact.terms[name].item(), rel=0.05)
@@ -160,7 +160,7 @@ def test_starts_at_a_scale_that_neither_shrinks_nor_explodes(modalities: int) ->
     batch = batch_of(spec, rows=256).to(torch.float32)
     torch.manual_seed(0)
     model = MISA(spec).eval()
-    assert 0.1 < model(batch).prediction.std().item() < 2.0
+    assert 0.1 < model(batch).logits.std().item() < 2.0
     parts = model.subspaces(model.encoders(batch))
     assert parts.shared.std(dim=1).mean() > 0.1, "PyTorch's own weights leave less of a sigmoid"
 

@@ -162,7 +162,7 @@ LENGTHS: list[dict[str, list[int]]] = [
 def apart(out: FusionOutput, row: int, wanted: tuple[float, Array, dict[str, Array]]) -> set[str]:
     """Names of the results of one utterance that are not what the loops say."""
     prediction, fused, means = wanted
-    pairs = {"prediction": (out.prediction, prediction), "fused": (out.fused, fused)}
+    pairs = {"prediction": (out.logits.squeeze(1), prediction), "fused": (out.fused, fused)}
     pairs |= {name: (out.representations[name], mean) for name, mean in means.items()}
     return {name for name, (got, want) in pairs.items() if not np.allclose(numbers(got[row]), want, atol=1e-5)}
 
@@ -199,12 +199,12 @@ def test_the_comparison_sees_a_frame_too_many(lengths: dict[str, list[int]]) -> 
 def test_the_comparison_tells_one_transformer_from_another(part: str, transformers: str) -> None:
     spec, batch = batch_of({"text": [3, 2], "audio": [3, 4], "vision": [2, 2]})
     model = shaken(spec)
-    before = model(batch).prediction
+    before = model(batch).logits
     layer: Any = getattr(model, transformers).layers[0]
     weight = getattr(layer, part).weight
     with torch.no_grad():
         weight.copy_(weight[[1, 0, *range(2, len(weight))]])
-    assert not torch.isclose(model(batch).prediction, before).any()
+    assert not torch.isclose(model(batch).logits, before).any()
 
 
 def test_kernel_sizes_differ_by_modality() -> None:
@@ -253,7 +253,7 @@ def test_one_modality_by_hand() -> None:
         model.block[3].bias.copy_(torch.tensor([4.0, 1.0]))  # a residual block: (1, -1) + (4, 1)
     out = model(batch)
     assert out.fused.flatten().tolist() == pytest.approx([5.0, 0.0], abs=1e-4)
-    assert out.prediction.tolist() == pytest.approx([5.0], abs=1e-4)
+    assert out.logits.squeeze(1).tolist() == pytest.approx([5.0], abs=1e-4)
     assert out.representations["text"].tolist() == [[3.0, 1.0]]
 
 
@@ -264,7 +264,7 @@ def test_two_modalities_by_hand() -> None:
     tell(model.crossmodal.layers[0])  # type: ignore[union-attr]
     out = model(batch)
     assert out.fused.flatten().tolist() == pytest.approx([-1.0, 1.0, -1.0, 1.0], abs=1e-4)
-    assert out.prediction.tolist() == pytest.approx([2.0], abs=1e-3)
+    assert out.logits.squeeze(1).tolist() == pytest.approx([2.0], abs=1e-3)
     assert out.representations["audio"].tolist() == [[-7.5, 2.0]]
     gone = ModalitySequence(batch.modalities["audio"].values, torch.zeros(1, 2, dtype=torch.bool))
     alone = model(dataclasses.replace(batch, modalities={**batch.modalities, "audio": gone}))
@@ -285,9 +285,9 @@ def test_the_order_of_frames_is_known_by_their_positions_alone() -> None:
     spec, batch = batch_of({"text": [3, 3], "audio": [5, 5]})
     model = shaken(spec, dataclasses.replace(SMALL, kernel_size=1))
     moved = reordered(batch, "audio", [2, 0, 3, 1, 4])
-    assert not torch.isclose(model(moved).prediction, model(batch).prediction).any()
+    assert not torch.isclose(model(moved).logits, model(batch).logits).any()
     model.positions.zero_()
-    torch.testing.assert_close(model(moved).prediction, model(batch).prediction)
+    torch.testing.assert_close(model(moved).logits, model(batch).logits)
 
 
 def test_a_batch_longer_than_the_data_set_said() -> None:
@@ -295,7 +295,7 @@ def test_a_batch_longer_than_the_data_set_said() -> None:
     model = shaken(spec)
     shorter = MulT(dataclasses.replace(spec, max_lengths={"text": 2, "audio": 3}), SMALL).double().eval()
     shorter.load_state_dict(model.state_dict())
-    torch.testing.assert_close(shorter(batch).prediction, model(batch).prediction, atol=1e-6, rtol=1e-5)
+    torch.testing.assert_close(shorter(batch).logits, model(batch).logits, atol=1e-6, rtol=1e-5)
 
 
 def test_a_hidden_modality_is_an_absent_one_to_the_fusion_and_seen_by_the_penalty() -> None:
@@ -311,7 +311,7 @@ def test_a_hidden_modality_is_an_absent_one_to_the_fusion_and_seen_by_the_penalt
     seen = model(batch).representations["audio"]
     model.modality_dropout = HideAudio()  # type: ignore[assignment]
     out = model(batch)
-    torch.testing.assert_close(out.prediction, wanted.prediction)
+    torch.testing.assert_close(out.logits, wanted.logits)
     assert torch.equal(out.representations["audio"], seen)
     assert not wanted.representations["audio"].any()
 
@@ -323,9 +323,9 @@ def test_every_dropout_does_something_and_only_in_training(option: str) -> None:
     still = shaken(spec, dataclasses.replace(SMALL, **rates))
     model = MulT(spec, dataclasses.replace(SMALL, **(rates | {option: 0.5}))).double()
     model.load_state_dict(still.state_dict())
-    torch.testing.assert_close(still.train()(batch).prediction, still.eval()(batch).prediction)
-    torch.testing.assert_close(model.eval()(batch).prediction, still(batch).prediction)
-    assert not torch.isclose(model.train()(batch).prediction, still(batch).prediction).all()
+    torch.testing.assert_close(still.train()(batch).logits, still.eval()(batch).logits)
+    torch.testing.assert_close(model.eval()(batch).logits, still(batch).logits)
+    assert not torch.isclose(model.train()(batch).logits, still(batch).logits).all()
 
 
 @pytest.mark.parametrize("modalities", [1, 2, 3, 5])
@@ -345,7 +345,7 @@ def test_predictions_start_at_the_scale_of_labels(modalities: int, steps: int) -
     spec = DatasetSpec("toy", dict.fromkeys(names, 40), dict.fromkeys(names, steps))
     mask = torch.ones(256, steps, dtype=torch.bool)
     sequences = {name: ModalitySequence(torch.randn(256, steps, 40), mask) for name in names}
-    spread = MulT(spec).eval()(MultimodalBatch(tuple("x" * 256), sequences, torch.zeros(256))).prediction.std()
+    spread = MulT(spec).eval()(MultimodalBatch(tuple("x" * 256), sequences, torch.zeros(256))).logits.std()
     assert 0.3 < spread < 3.0
 
 

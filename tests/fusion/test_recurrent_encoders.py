@@ -42,23 +42,23 @@ def test_extra_padding_changes_nothing(name: str, filler: float) -> None:
             torch.cat([real, torch.full_like(values, filler)], dim=1), torch.cat([mask, torch.zeros_like(mask)], dim=1)
         )
     got, wanted = model(replaced(batch, **padded)), model(batch)
-    assert wanted.prediction.isfinite().all()
-    torch.testing.assert_close(got.prediction, wanted.prediction)
+    assert wanted.logits.isfinite().all()
+    torch.testing.assert_close(got.logits, wanted.logits)
     torch.testing.assert_close(got.fused, wanted.fused)
     torch.testing.assert_close(dict(got.representations), dict(wanted.representations))
     shorter = {m: ModalitySequence(s.values, s.mask & (s.mask.cumsum(1) < 3)) for m, s in batch.modalities.items()}
-    assert not torch.allclose(model(replaced(batch, **shorter)).prediction, wanted.prediction)
+    assert not torch.allclose(model(replaced(batch, **shorter)).logits, wanted.logits)
 
 
 def test_a_masked_modality_has_no_say_and_trains_nothing(name: str) -> None:
     model, batch = built(name)
     values, mask = batch.modalities["audio"]
     absent = replaced(batch, audio=ModalitySequence(values, torch.zeros_like(mask)))
-    prediction = model(absent).prediction
+    prediction = model(absent).logits
     assert torch.equal(
-        model(replaced(batch, audio=ModalitySequence(values + 1.0, torch.zeros_like(mask)))).prediction, prediction
+        model(replaced(batch, audio=ModalitySequence(values + 1.0, torch.zeros_like(mask)))).logits, prediction
     )
-    assert not torch.allclose(model(batch).prediction, prediction)
+    assert not torch.allclose(model(batch).logits, prediction)
     prediction.square().sum().backward()
     for parameter_name, parameter in model.named_parameters():
         if parameter.grad is not None:

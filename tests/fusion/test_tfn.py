@@ -66,7 +66,7 @@ def test_equals_the_equations_written_out(case: str) -> None:
     model, batch = built(case)
     out = model(batch)
     prediction, fused, representations = by_loop(model, batch)
-    np.testing.assert_allclose(out.prediction.detach(), prediction, atol=1e-10)
+    np.testing.assert_allclose(out.logits.squeeze(1).detach(), prediction, atol=1e-10)
     np.testing.assert_allclose(out.fused.detach(), fused, atol=1e-10)
     for name, z in representations.items():
         np.testing.assert_allclose(out.representations[name].detach(), z, atol=1e-10)
@@ -93,12 +93,12 @@ def test_of_an_absent_modality_only_the_constant_remains() -> None:
     audio = batch.modalities["audio"]
     absent = ModalitySequence(audio.values, torch.zeros_like(audio.mask))
     without = MultimodalBatch(batch.id, {**batch.modalities, "audio": absent}, batch.target)
-    alone, together = model(without).prediction, model(batch).prediction
+    alone, together = model(without).logits, model(batch).logits
     with torch.no_grad():
         weight = model.fuse[0].weight.unflatten(1, [dim + 1 for dim in REPRESENTATIONS.values()])
         weight[:, :, 1:] = 100.0
-    torch.testing.assert_close(model(without).prediction, alone)
-    assert not torch.allclose(model(batch).prediction, together)
+    torch.testing.assert_close(model(without).logits, alone)
+    assert not torch.allclose(model(batch).logits, together)
 
 
 def full_rank_factors(weight: Tensor, dims: list[int]) -> list[Tensor]:
@@ -168,5 +168,5 @@ def test_starts_at_a_scale_that_does_not_explode_or_vanish_with_the_number_of_mo
     names = [f"m{number}" for number in range(modalities)]
     spec = DatasetSpec("toy", dict.fromkeys(names, 8), dict.fromkeys(names, 1))
     sequences = {name: ModalitySequence(torch.randn(256, 1, 8), torch.ones(256, 1).bool()) for name in names}
-    prediction = TFN(spec).eval()(MultimodalBatch(("u",) * 256, sequences, torch.zeros(256))).prediction
+    prediction = TFN(spec).eval()(MultimodalBatch(("u",) * 256, sequences, torch.zeros(256))).logits
     assert 0.3 < prediction.std() < 3.0

@@ -47,7 +47,7 @@ def quiet(model: Any) -> Any:
 
 def objective(out: FusionOutput) -> Tensor:
     """A scalar that everything a model trains has a part in."""
-    total: Tensor = out.prediction.float().square().sum()
+    total: Tensor = out.logits.float().square().sum()
     for term in out.terms.values():
         total = total + term.float()
     return total
@@ -65,7 +65,7 @@ def gradient(model: nn.Module, sequence: ModalitySequence) -> Tensor:
 
 
 def assert_same(got: FusionOutput, wanted: FusionOutput, **tolerance: float) -> None:
-    torch.testing.assert_close(got.prediction, wanted.prediction, **tolerance)
+    torch.testing.assert_close(got.logits, wanted.logits, **tolerance)
     torch.testing.assert_close(got.fused, wanted.fused, **tolerance)
     torch.testing.assert_close(dict(got.representations), dict(wanted.representations), **tolerance)
 
@@ -76,7 +76,7 @@ def test_output_has_the_shapes_it_declares(name: str, modalities: int, steps: in
     spec = spec_of(name, modalities, steps)
     model = build(name, spec)
     out = model(make_batch(spec, 7))
-    assert out.prediction.shape == (7,)
+    assert out.logits.shape == (7, 1)
     assert out.fused.shape == (7, model.fused_dim)
     assert {m: tuple(z.shape) for m, z in out.representations.items()} == {m: (7, d) for m, d in model.dims.items()}
     assert tuple(model.dims) == spec.modalities
@@ -90,7 +90,7 @@ def test_a_batch_of_one_utterance(name: str) -> None:
     first = dataclasses.replace(
         with_sequences(batch, lambda _, s: ModalitySequence(s.values[:1], s.mask[:1])), id=batch.id[:1]
     )
-    torch.testing.assert_close(model(first).prediction, model(batch).prediction[:1])
+    torch.testing.assert_close(model(first).logits, model(batch).logits[:1])
 
 
 @pytest.mark.parametrize("filler", [0.0, 7.0, float("nan"), float("inf")])
@@ -108,7 +108,7 @@ def test_extra_padding_changes_nothing(name: str, filler: float) -> None:
     unmasked = with_sequences(
         batch, lambda n, s: ModalitySequence(legal(pad(n, s).values), torch.ones_like(pad(n, s).mask))
     )
-    assert not torch.allclose(model(unmasked).prediction, model(batch).prediction), "a mask that is ignored goes unseen"
+    assert not torch.allclose(model(unmasked).logits, model(batch).logits), "a mask that is ignored goes unseen"
 
 
 def test_order_of_the_batch_is_the_order_of_the_output(name: str) -> None:
@@ -118,11 +118,9 @@ def test_order_of_the_batch_is_the_order_of_the_output(name: str) -> None:
     order = torch.tensor([3, 0, 7, 1, 6, 2, 5, 4])
     moved = model(with_sequences(batch, lambda _, s: ModalitySequence(s.values[order], s.mask[order])))
     out = model(batch)
-    wanted = FusionOutput(
-        out.prediction[order], out.fused[order], {n: z[order] for n, z in out.representations.items()}
-    )
+    wanted = FusionOutput(out.logits[order], out.fused[order], {n: z[order] for n, z in out.representations.items()})
     assert_same(moved, wanted, atol=1e-6, rtol=1e-5)
-    assert not torch.allclose(moved.prediction, out.prediction)
+    assert not torch.allclose(moved.logits, out.logits)
 
 
 def test_order_of_the_modalities_in_a_batch_does_not_matter(name: str) -> None:
@@ -173,7 +171,7 @@ def test_every_representation_is_told_by_its_own_modality_alone(name: str) -> No
         )
         differ = {n for n in spec.modalities if not torch.equal(other.representations[n], out.representations[n])}
         assert differ == {chosen}
-        assert not torch.allclose(other.prediction, out.prediction)
+        assert not torch.allclose(other.logits, out.logits)
 
 
 def group_counts(model: nn.Module) -> dict[str, int]:
@@ -210,7 +208,7 @@ def test_saved_and_loaded_it_predicts_the_same(name: str, tmp_path: Any) -> None
         for parameter in other.parameters():
             parameter.add_(0.5)
     batch = make_batch(spec)
-    assert not torch.equal(other(batch).prediction, model(batch).prediction)
+    assert not torch.equal(other(batch).logits, model(batch).logits)
     other.load_state_dict(torch.load(tmp_path / "weights.pt", weights_only=True))
     assert_same(other(batch), model(batch), atol=0.0, rtol=0.0)
 
@@ -222,9 +220,9 @@ def test_a_masked_modality_has_no_say(name: str, steps: int, filler: float) -> N
     model = build(name, spec).eval()
     batch = make_batch(spec)
     hidden = model(without(batch, "audio"))
-    assert hidden.prediction.isfinite().all()
+    assert hidden.logits.isfinite().all()
     assert_same(model(without(batch, "audio", values=filler)), hidden, atol=0.0, rtol=0.0)
-    assert not torch.allclose(hidden.prediction, model(batch).prediction), "audio has no say to begin with"
+    assert not torch.allclose(hidden.logits, model(batch).logits), "audio has no say to begin with"
 
 
 def test_a_masked_modality_gives_no_gradient_to_its_encoder(name: str) -> None:
@@ -246,7 +244,7 @@ def test_without_any_modality_the_prediction_is_a_finite_constant(name: str) -> 
     spec = spec_of(name, 2)
     model = build(name, spec).eval()
     batch = make_batch(spec)
-    prediction = model(without(without(batch, "text"), "audio", values=3.0)).prediction
+    prediction = model(without(without(batch, "text"), "audio", values=3.0)).logits
     assert prediction.isfinite().all()
     assert prediction.unique().numel() == 1
 
@@ -261,7 +259,7 @@ def test_one_modality_alone_learns(name: str) -> None:
     losses = []
     for _ in range(100):
         optimizer.zero_grad()
-        loss = nn.functional.mse_loss(model(batch).prediction, target)
+        loss = nn.functional.mse_loss(model(batch).logits.squeeze(1), target)
         loss.backward()
         optimizer.step()
         losses.append(loss.item())
@@ -276,8 +274,8 @@ def test_bf16_autocast_stays_near_float32(name: str) -> None:
     with torch.autocast("cpu", dtype=torch.bfloat16):
         out = model(batch)
         objective(out).backward()
-    exact = model(batch).prediction
-    error = (out.prediction.float() - exact).abs().max()
+    exact = model(batch).logits
+    error = (out.logits.float() - exact).abs().max()
     assert 0.0 < error < 0.05 * exact.abs().max().clamp_min(1.0), "zero would mean that nothing ran in bf16"
     assert all(p.grad is not None and p.grad.isfinite().all() for p in model.parameters())
 
@@ -316,7 +314,7 @@ def test_dropout_is_determined_by_the_seed(name: str) -> None:
 
     def predict(seed: int) -> Tensor:
         torch.manual_seed(seed)
-        return model(batch).prediction
+        return model(batch).logits
 
     assert torch.equal(predict(5), predict(5))
     assert not torch.equal(predict(5), predict(6))
@@ -327,7 +325,7 @@ def test_evaluation_draws_no_random_number(name: str) -> None:
     model = build(name, spec).eval()
     batch = make_batch(spec)
     before = torch.get_rng_state()
-    assert torch.equal(model(batch).prediction, model(batch).prediction)
+    assert torch.equal(model(batch).logits, model(batch).logits)
     assert torch.equal(torch.get_rng_state(), before)
     model.train()(batch)
     assert not torch.equal(torch.get_rng_state(), before), "training must draw, or the check above shows nothing"
@@ -341,7 +339,7 @@ def test_modality_dropout_hides_from_fusion_and_not_from_the_penalty(name: str) 
     in_training, in_evaluation = model.train()(batch), model.eval()(batch)
     for modality in spec.modalities:
         assert torch.equal(in_training.representations[modality], in_evaluation.representations[modality])
-    assert not torch.allclose(in_training.prediction, in_evaluation.prediction)
+    assert not torch.allclose(in_training.logits, in_evaluation.logits)
 
 
 def test_two_models_of_one_seed_are_equal_and_of_two_are_not(name: str) -> None:

@@ -30,7 +30,7 @@ def row_of(run_set: RunSet, name: str) -> int:
 
 def predicted(fitted: FittedFold, batch: MultimodalBatch) -> float:
     with torch.no_grad():
-        return float(fitted.model(batch).prediction[0])
+        return float(fitted.model(batch).logits[0])
 
 
 def test_clean_answers_are_the_predictions_that_the_run_kept(live: LiveModel, run_set: RunSet) -> None:

@@ -105,7 +105,7 @@ def assert_equals_the_loop(model: Any, batch: MultimodalBatch, summary: Summary)
     out = model(batch)
     for row in range(len(batch)):
         prediction, fused, representations = by_loop(model, batch, row, summary)
-        np.testing.assert_allclose(out.prediction[row].item(), prediction, atol=1e-10)
+        np.testing.assert_allclose(out.logits[row].item(), prediction, atol=1e-10)
         np.testing.assert_allclose(out.fused[row].detach(), fused, atol=1e-10)
         for name, wanted in representations.items():
             np.testing.assert_allclose(out.representations[name][row].detach(), wanted, atol=1e-10)

@@ -127,7 +127,7 @@ def test_the_best_epoch_is_kept_and_not_the_last(run: Run, config: Config, fold:
     assert losses[-1] > min(losses), "the last epoch must be worse, or the check below shows nothing"
     (batch,) = fold.valid_loader()
     assert not result.model.training
-    loss = TASK_LOSSES["l1"](result.model(batch).prediction, batch.target).item()
+    loss = TASK_LOSSES["l1"](result.model(batch).logits.squeeze(1), batch.target).item()
     assert loss == pytest.approx(result.valid_loss, rel=1e-6)
 
 

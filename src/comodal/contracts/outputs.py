@@ -1,6 +1,6 @@
-"""What models and measures hand on.
+"""The outputs of fusion models, dependency measures and objectives.
 
-Axis legend: B utterances of a batch, D width of a representation.
+Axis legend: B samples of a batch, K outputs, D width of a representation.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ __all__ = [
 
 
 class FusionOutput(NamedTuple):
-    """Where fusion and dependency meet, and the only place.
+    """The output of a fusion model: all that an objective and a dependency measure see of it.
 
     Attributes:
-        prediction: ``(B,)``.
+        logits: ``(B, K)``, what the model predicts; K is 1 for one regression target.
         fused: ``(B, F)`` the fused representation.
         representations: name to ``(B, D_m)``, one unimodal representation each.
         terms: name to scalar, the model's own terms of the objective beside the task loss, weighted and to be
             minimised; empty for most.
     """
 
-    prediction: Tensor
+    logits: Tensor
     fused: Tensor
     representations: Mapping[str, Tensor]
     terms: Mapping[str, Tensor] = MappingProxyType({})

@@ -32,7 +32,7 @@ def views_of(output: FusionOutput, *, between: str = "modalities") -> dict[str, 
     Example:
         >>> import torch
         >>> views = {"text": torch.zeros(5, 4), "audio": torch.zeros(5, 2)}
-        >>> output = FusionOutput(prediction=torch.zeros(5), fused=torch.zeros(5, 3), representations=views)
+        >>> output = FusionOutput(logits=torch.zeros(5, 1), fused=torch.zeros(5, 3), representations=views)
         >>> {name: tuple(view.shape) for name, view in views_of(output, between="fusion").items()}
         {'fused': (5, 3), 'modalities': (5, 6)}
     """

@@ -56,7 +56,7 @@ def predict(
         for batch in (given.to(device) for given in batches):
             output: FusionOutput = model(batch)
             ids.extend(batch.id)
-            parts.append((batch.target, output.prediction, _scores(penalty, output, between)))
+            parts.append((batch.target, output.logits.squeeze(1), _scores(penalty, output, between)))
     target, prediction, critic = (torch.cat(column).float().cpu().numpy() for column in zip(*parts, strict=True))
     return PredictionTable(
         id=np.asarray(ids),
@@ -71,5 +71,5 @@ def predict(
 
 def _scores(penalty: DependencyPenalty | None, output: FusionOutput, between: str) -> torch.Tensor:
     if penalty is None:
-        return torch.full_like(output.prediction, float("nan"))
+        return output.logits.new_full((len(output.logits),), float("nan"))
     return penalty.measure.scores(views_of(output, between=between))

@@ -114,7 +114,7 @@ class _Partition:
 
 
 def _predicted(fitted: FittedFold, batch: MultimodalBatch) -> NDArray[np.float32]:
-    prediction: NDArray[np.float32] = fitted.model(batch).prediction.float().cpu().numpy()
+    prediction: NDArray[np.float32] = fitted.model(batch).logits.squeeze(1).float().cpu().numpy()
     return prediction
 
 

@@ -181,7 +181,7 @@ def _forward(model: nn.Module, names: tuple[str, ...], *, reads_pieces: bool) ->
 def _prediction(model: nn.Module, values: Mapping[str, Tensor], masks: Sequence[Tensor]) -> Tensor:
     sequences = {n: ModalitySequence(v, mask) for (n, v), mask in zip(values.items(), masks, strict=True)}
     size = len(masks[0])
-    prediction: Tensor = model(MultimodalBatch(("",) * size, sequences, torch.zeros(size))).prediction
+    prediction: Tensor = model(MultimodalBatch(("",) * size, sequences, torch.zeros(size))).logits.squeeze(1)
     return prediction
 
 

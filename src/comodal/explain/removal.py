@@ -27,7 +27,7 @@ def without_each(fitted: FittedFold, *, split: str = "test") -> dict[str, torch.
     batches = fitted.batches(split)
     with torch.inference_mode():
         return {
-            name: torch.cat([fitted.model(_hidden(batch, name)).prediction for batch in batches]).float()
+            name: torch.cat([fitted.model(_hidden(batch, name)).logits.squeeze(1) for batch in batches]).float()
             for name in batches[0].modalities
         }
 

@@ -46,7 +46,7 @@ class Representations:
 
     def compared(self, between: str = "modalities") -> dict[str, Tensor]:
         """What a critic compares, name to ``(N, D)``; see :func:`comodal.dependency.views_of`."""
-        output = FusionOutput(torch.from_numpy(self.prediction), self.fused, self.views)
+        output = FusionOutput(torch.from_numpy(self.prediction).unsqueeze(1), self.fused, self.views)
         return views_of(output, between=between)
 
     def take(self, rows: NDArray[Any]) -> Representations:
@@ -100,7 +100,7 @@ def represent_batches(model: nn.Module, batches: Iterable[MultimodalBatch], *, g
         id=np.asarray(ids),
         group=np.asarray(group),
         target=torch.cat(targets).float().numpy(),
-        prediction=torch.cat([output.prediction for output in outputs]).float().numpy(),
+        prediction=torch.cat([output.logits.squeeze(1) for output in outputs]).float().numpy(),
         fused=torch.cat([output.fused for output in outputs]).float(),
         views={
             name: torch.cat([output.representations[name] for output in outputs]).float()

@@ -72,7 +72,7 @@ class Folds(nn.Module):
         found = []
         for model, scales in zip(self.models, self.scales, strict=True):
             sequences = {name: scales[name](each) if name in scales else each for name, each in given.items()}
-            found.append(model(MultimodalBatch((), sequences, tensors[0].new_zeros(0))).prediction)
+            found.append(model(MultimodalBatch((), sequences, tensors[0].new_zeros(0))).logits.squeeze(1))
         return torch.stack(found).mean(dim=0)
 
 

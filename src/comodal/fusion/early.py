@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from comodal.contracts import DatasetSpec, FusionOutput, InputSpec, MultimodalBatch
 from comodal.encoders import EncoderBank, EncoderConfig, ModalityDropout, mask_absent, presence
+from comodal.fusion.head import Head, init_behind_relu
 
 __all__ = ["EarlyFusion", "EarlyFusionConfig"]
 
@@ -48,8 +49,8 @@ class EarlyFusion(nn.Module):
         >>> model = EarlyFusion(DatasetSpec("toy", {"text": 4, "audio": 2}, {"text": 1, "audio": 1}))
         >>> sequences = {n: ModalitySequence(torch.randn(3, 1, d), torch.ones(3, 1).bool()) for n, d in
         ...              {"text": 4, "audio": 2}.items()}
-        >>> model(MultimodalBatch(("a", "b", "c"), sequences, torch.zeros(3))).prediction.shape
-        torch.Size([3])
+        >>> model(MultimodalBatch(("a", "b", "c"), sequences, torch.zeros(3))).logits.shape
+        torch.Size([3, 1])
     """
 
     input_spec = InputSpec()
@@ -61,11 +62,8 @@ class EarlyFusion(nn.Module):
         self.modality_dropout = ModalityDropout(config.modality_dropout)
         concatenated = nn.Linear(sum(self.encoders.dims.values()), config.hidden)
         self.fuse = nn.Sequential(concatenated, nn.ReLU(), nn.Dropout(config.dropout))
-        self.head = nn.Linear(config.hidden, 1)
-        for layer in (concatenated, self.head):
-            # PyTorch's own scale is that of a linear unit, too small behind a ReLU: predictions then start shrunk and
-            # early stopping ends before they are not (He et al. 2015).
-            nn.init.kaiming_uniform_(layer.weight, nonlinearity="relu")
+        self.head = Head(config.hidden)
+        init_behind_relu(concatenated, self.head)
         self.dims = {**self.encoders.dims}
         self.fused_dim = config.hidden
 
@@ -74,7 +72,7 @@ class EarlyFusion(nn.Module):
         representations: dict[str, Tensor] = self.encoders(batch)
         present = self.modality_dropout(presence(batch, representations))
         fused = self.fuse(torch.cat(mask_absent(representations, present), dim=1))
-        return FusionOutput(self.head(fused).squeeze(1), fused, representations)
+        return FusionOutput(self.head(fused), fused, representations)
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
         """Every trainable parameter in exactly one named group."""

@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from comodal.contracts import DatasetSpec, FusionOutput, InputError, InputSpec, ModalitySequence, MultimodalBatch
 from comodal.encoders import ModalityDropout, align, last_frame, presence, require_modalities
+from comodal.fusion.head import Head, init_behind_relu
 
 __all__ = ["EFLSTM", "EFLSTMConfig"]
 
@@ -82,8 +83,8 @@ class EFLSTM(nn.Module):
         >>> frames = torch.ones(5, 3, dtype=torch.bool)
         >>> sequences = {name: ModalitySequence(torch.randn(5, 3, dim), frames) for name, dim in spec.dims.items()}
         >>> out = EFLSTM(spec, EFLSTMConfig(hidden=8))(MultimodalBatch(tuple("abcde"), sequences, torch.zeros(5)))
-        >>> out.prediction.shape, out.representations["audio"].shape
-        (torch.Size([5]), torch.Size([5, 8]))
+        >>> out.logits.shape, out.representations["audio"].shape
+        (torch.Size([5, 1]), torch.Size([5, 8]))
     """
 
     input_spec = InputSpec(aligned=True)
@@ -103,9 +104,8 @@ class EFLSTM(nn.Module):
         )
         layer = nn.Linear(config.hidden, config.hidden)
         self.fuse = nn.Sequential(nn.Dropout(config.dropout), layer, nn.ReLU())
-        self.head = nn.Linear(config.hidden, 1)
-        for linear in (layer, self.head):
-            nn.init.kaiming_uniform_(linear.weight, nonlinearity="relu")
+        self.head = Head(config.hidden)
+        init_behind_relu(layer, self.head)
         _open_forget_gates(self.lstm)
         self.dims = dict.fromkeys(spec.modalities, config.hidden)
         self.fused_dim = config.hidden
@@ -124,7 +124,7 @@ class EFLSTM(nn.Module):
         kept = self.modality_dropout(presence(batch, self.dims))
         states, written = self._recur(frames.mul_(self._heard(kept, frames)), means)  # in place: one copy less
         fused = self.fuse(last_frame(ModalitySequence(states.transpose(0, 1), _steps(batch, self.dims, kept))))
-        return FusionOutput(self.head(fused).squeeze(1), fused, dict(zip(self.dims, written, strict=True)))
+        return FusionOutput(self.head(fused), fused, dict(zip(self.dims, written, strict=True)))
 
     def _means(self, frames: Tensor, sequences: Mapping[str, ModalitySequence]) -> list[Tensor]:
         """Mean ``(B, d_m)`` of each modality's frames, scaled; of one that repeats its only frame it is that frame."""

@@ -66,8 +66,8 @@ class GraphMFN(nn.Module):
         >>> model = GraphMFN(DatasetSpec("toy", dims, {"text": 6, "audio": 6}), GraphMFNConfig(hidden=8))
         >>> sequences = {n: ModalitySequence(torch.randn(3, 6, d), torch.ones(3, 6).bool()) for n, d in dims.items()}
         >>> batch = MultimodalBatch(("a", "b", "c"), sequences, torch.zeros(3))
-        >>> model(batch).prediction.shape
-        torch.Size([3])
+        >>> model(batch).logits.shape
+        torch.Size([3, 1])
         >>> {"+".join(edge.source): tuple(value.shape) for edge, value in model.efficacies(batch).items()}
         {'text': (3,), 'audio': (3,), 'text+audio': (3,)}
     """

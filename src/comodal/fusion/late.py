@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from comodal.contracts import DatasetSpec, FusionOutput, InputError, InputSpec, MultimodalBatch
 from comodal.encoders import EncoderBank, EncoderConfig, ModalityDropout, presence
+from comodal.fusion.head import Head, init_behind_relu
 
 __all__ = ["LateFusion", "LateFusionConfig"]
 
@@ -80,7 +81,7 @@ class LateFusion(nn.Module):
         )
         self.logits = nn.Parameter(torch.zeros(len(self.hidden)))
         self.fused_dim = config.hidden * len(self.hidden)
-        self.head = nn.Linear(self.fused_dim, 1)
+        self.head = Head(self.fused_dim)
         # The scale of a modality's own prediction behind its ReLU layer, whatever the number of modalities.
         nn.init.normal_(self.head.weight, std=(2.0 / config.hidden) ** 0.5)
         self.dims = {**self.encoders.dims}
@@ -91,7 +92,7 @@ class LateFusion(nn.Module):
         present = self.modality_dropout(presence(batch, representations))
         hidden = torch.stack([layer(representations[name]) for name, layer in self.hidden.items()], dim=1)
         fused = (present_softmax(self.logits, present).unsqueeze(2) * hidden).flatten(1)
-        return FusionOutput(self.head(fused).squeeze(1), fused, representations)
+        return FusionOutput(self.head(fused), fused, representations)
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
         """Every trainable parameter in exactly one named group."""
@@ -124,5 +125,5 @@ def present_softmax(logits: Tensor, present: Tensor) -> Tensor:
 
 def _hidden_layer(dim: int, hidden: int, dropout: float) -> nn.Sequential:
     linear = nn.Linear(dim, hidden)
-    nn.init.kaiming_uniform_(linear.weight, nonlinearity="relu")
+    init_behind_relu(linear)
     return nn.Sequential(linear, nn.ReLU(), nn.Dropout(dropout))

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from comodal.contracts import DatasetSpec, FusionOutput, InputError, InputSpec, MultimodalBatch
 from comodal.encoders import EncoderBank, EncoderConfig, ModalityDropout, mask_absent, presence
+from comodal.fusion.head import Head
 
 __all__ = ["LFN", "LFNConfig", "low_rank_product"]
 
@@ -114,7 +115,7 @@ class LFN(nn.Module):
         self.rank_weights = nn.Parameter(torch.full((config.rank,), config.rank**-0.5))
         self.bias = nn.Parameter(torch.zeros(config.hidden))
         self.dropout = nn.Dropout(config.dropout)
-        self.head = nn.Linear(config.hidden, 1)
+        self.head = Head(config.hidden)
         self.dims = {**self.encoders.dims}
         self.fused_dim = config.hidden
 
@@ -124,7 +125,7 @@ class LFN(nn.Module):
         present = self.modality_dropout(presence(batch, representations))
         views = mask_absent(representations, present)
         fused = self.dropout(low_rank_product(views, list(self.factors), self.rank_weights, self.bias))
-        return FusionOutput(self.head(fused).squeeze(1), fused, representations)
+        return FusionOutput(self.head(fused), fused, representations)
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
         """Every trainable parameter in exactly one named group."""

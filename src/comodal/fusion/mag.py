@@ -16,6 +16,7 @@ from comodal.encoders.backbone import load_tokenizer
 from comodal.encoders.language_model import POOLINGS, LanguageModel
 from comodal.encoders.required import require_modalities
 from comodal.fusion.adaptation_gate import AdaptationGate
+from comodal.fusion.head import Head
 
 __all__ = ["MAG", "MAGConfig", "tokenizer_of"]
 
@@ -140,7 +141,7 @@ class MAG(nn.Module):
             else None
         )
         self.dropout = nn.Dropout(config.head_dropout)
-        self.head = nn.Linear(width, 1)
+        self.head = Head(width)
         self.dims = dict.fromkeys(spec.modalities, width)
         self.fused_dim = width
 
@@ -161,7 +162,7 @@ class MAG(nn.Module):
             # A penalty sees the text of those utterances too whose text is hidden from the fusion.
             entered = self.encoder.states_at_gate(self._pieces(sequences["text"], steps))
         fused = self.dropout(pooled)
-        return FusionOutput(self.head(fused).squeeze(1), fused, self._representations(sequences, entered))
+        return FusionOutput(self.head(fused), fused, self._representations(sequences, entered))
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
         """Every trainable parameter in exactly one named group."""

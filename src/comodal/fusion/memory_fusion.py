@@ -20,6 +20,7 @@ from comodal.encoders.lstm_system import LSTMSystem, Packing, pack
 from comodal.encoders.required import require_modalities
 from comodal.encoders.widths import sizes_per_modality
 from comodal.fusion.gated_memory import GatedMemory, TwoLayers
+from comodal.fusion.head import Head, init_behind_relu
 
 __all__ = ["STATE_GAIN", "CellSummary", "CellWindows", "MemoryFusion", "MemoryFusionConfig"]
 
@@ -164,13 +165,11 @@ class MemoryFusion(nn.Module, Generic[Summary]):
             retain=(config.retain, config.retain_dropout),
             update=(config.update, config.update_dropout),
         )
-        first, last = nn.Linear(self.fused_dim, config.output), nn.Linear(config.output, 1)
+        first, last = nn.Linear(self.fused_dim, config.output), Head(config.output)
         self.output = nn.Sequential(first, nn.ReLU(), nn.Dropout(config.dropout), last)
-        for layer, gain in ((first, STATE_GAIN), (last, 1.0)):
-            # PyTorch's own scale is that of a linear unit, too small behind a ReLU (He et al. 2015).
-            nn.init.kaiming_uniform_(layer.weight, nonlinearity="relu")
-            with torch.no_grad():
-                layer.weight.mul_(gain)
+        init_behind_relu(first, last)
+        with torch.no_grad():
+            first.weight.mul_(STATE_GAIN)
 
     def forward(self, batch: MultimodalBatch) -> FusionOutput:
         """Predict a batch.
@@ -183,7 +182,7 @@ class MemoryFusion(nn.Module, Generic[Summary]):
         memory = self.memory(said, self.proposal(said, windows.packing).tanh(), windows.packing)
         fused = torch.cat([shown, memory], dim=1)
         representations = torch.split_with_sizes(own, list(self.dims.values()), dim=1)
-        return FusionOutput(self.output(fused).squeeze(1), fused, dict(zip(self.dims, representations, strict=True)))
+        return FusionOutput(self.output(fused), fused, dict(zip(self.dims, representations, strict=True)))
 
     def windows(self, batch: MultimodalBatch) -> CellWindows:
         """What the summary sees of a batch.

@@ -92,8 +92,8 @@ class MFN(nn.Module):
         >>> sequences = {n: ModalitySequence(torch.randn(3, 6, d), torch.ones(3, 6).bool()) for n, d in
         ...              {"text": 4, "audio": 2}.items()}
         >>> out = model(MultimodalBatch(("a", "b", "c"), sequences, torch.zeros(3)))
-        >>> out.prediction.shape, out.representations["audio"].shape
-        (torch.Size([3]), torch.Size([3, 8]))
+        >>> out.logits.shape, out.representations["audio"].shape
+        (torch.Size([3, 1]), torch.Size([3, 8]))
     """
 
     input_spec = InputSpec(aligned=True)

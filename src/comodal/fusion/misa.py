@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from comodal.contracts import DatasetSpec, FusionOutput, InputError, InputSpec, MultimodalBatch
 from comodal.encoders import EncoderBank, EncoderConfig, ModalityDropout, presence
+from comodal.fusion.head import Head, init_behind_relu
 from comodal.fusion.subspaces import cmd, masked_mse, soft_orthogonality
 
 __all__ = ["MISA", "MISAConfig"]
@@ -171,10 +172,8 @@ class MISA(nn.Module):
         )
         concatenated = nn.Linear(2 * len(self.dims) * config.width, config.hidden)
         self.fuse = nn.Sequential(concatenated, nn.ReLU(), nn.Dropout(config.dropout))
-        self.head = nn.Linear(config.hidden, 1)
-        for layer in (concatenated, self.head):
-            # As in early fusion: PyTorch's own scale is too small behind a ReLU, and predictions would start shrunk.
-            nn.init.kaiming_uniform_(layer.weight, nonlinearity="relu")
+        self.head = Head(config.hidden)
+        init_behind_relu(concatenated, self.head)
         self.fused_dim = config.hidden
         pairs = torch.tensor([*itertools.combinations(range(len(self.dims)), 2)], dtype=torch.long).view(-1, 2)
         self.register_buffer("_first", pairs[:, 0], persistent=False)
@@ -186,7 +185,7 @@ class MISA(nn.Module):
         there = presence(batch, representations)
         parts: _Parts = self.subspaces(representations)
         fused = self.fuse(self._attend(parts, self.modality_dropout(there)))
-        return FusionOutput(self.head(fused).squeeze(1), fused, representations, self._terms(parts, there.T))
+        return FusionOutput(self.head(fused), fused, representations, self._terms(parts, there.T))
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
         """Every trainable parameter in exactly one named group."""

@@ -11,6 +11,7 @@ from comodal.contracts import DatasetSpec, FusionOutput, InputError, InputSpec, 
 from comodal.encoders import ModalityDropout, masked_mean, presence
 from comodal.encoders.temporal import TemporalEncoders, sinusoidal_positions
 from comodal.fusion.crossmodal import CrossmodalTransformers, SelfAttentionTransformers
+from comodal.fusion.head import Head, init_behind_relu
 
 __all__ = ["MulT", "MulTConfig"]
 
@@ -139,9 +140,8 @@ class MulT(nn.Module):
             nn.Dropout(config.output_dropout),
             nn.Linear(self.fused_dim, self.fused_dim),
         )
-        self.head = nn.Linear(self.fused_dim, 1)
-        # PyTorch's own scale would start predictions shrunk to a fraction of the labels.
-        nn.init.kaiming_uniform_(self.head.weight, nonlinearity="relu")
+        self.head = Head(self.fused_dim)
+        init_behind_relu(self.head)
 
     def forward(self, batch: MultimodalBatch) -> FusionOutput:
         """Predict a batch."""
@@ -153,7 +153,7 @@ class MulT(nn.Module):
         last = self.memory(sequences)
         fused = last + self.block(last)
         representations = {name: masked_mean(sequence) for name, sequence in convolved.items()}
-        return FusionOutput(self.head(fused).squeeze(1), fused, representations)
+        return FusionOutput(self.head(fused), fused, representations)
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
         """Every trainable parameter in exactly one named group."""

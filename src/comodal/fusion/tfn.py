@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from comodal.contracts import DatasetSpec, FusionOutput, InputError, InputSpec, MultimodalBatch
 from comodal.encoders import EncoderBank, EncoderConfig, ModalityDropout, mask_absent, presence
+from comodal.fusion.head import Head, init_behind_relu
 
 __all__ = ["MOST_ENTRIES", "TFN", "TFNConfig", "tensor_product"]
 
@@ -106,9 +107,8 @@ class TFN(nn.Module):
         second = nn.Linear(config.hidden, config.hidden)
         dropouts = [nn.Dropout(config.dropout) for _ in range(2)]
         self.fuse = nn.Sequential(first, nn.ReLU(), dropouts[0], second, nn.ReLU(), dropouts[1])
-        self.head = nn.Linear(config.hidden, 1)
-        for layer in (first, second, self.head):
-            nn.init.kaiming_uniform_(layer.weight, nonlinearity="relu")
+        self.head = Head(config.hidden)
+        init_behind_relu(first, second, self.head)
         self.dims = {**self.encoders.dims}
         self.fused_dim = config.hidden
 
@@ -117,7 +117,7 @@ class TFN(nn.Module):
         representations: dict[str, Tensor] = self.encoders(batch)
         present = self.modality_dropout(presence(batch, representations))
         fused = self.fuse(tensor_product(mask_absent(representations, present)))
-        return FusionOutput(self.head(fused).squeeze(1), fused, representations)
+        return FusionOutput(self.head(fused), fused, representations)
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
         """Every trainable parameter in exactly one named group."""

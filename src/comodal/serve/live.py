@@ -204,7 +204,7 @@ def _act(act: Act, name: str) -> Corruption:
 
 def _judged(fold: _LiveFold, batch: MultimodalBatch) -> dict[str, float | None]:
     output: FusionOutput = fold.fitted.model(batch)
-    prediction = float(output.prediction[0])
+    prediction = float(output.logits[0])
     if fold.critic is None:
         return {"prediction": prediction, "dependency": None, "percentile": None}
     dependency = float(fold.critic(views_of(output, between=fold.critic.between))[0])

@@ -109,7 +109,7 @@ class FusionTraining(pl.LightningModule):
     def validation_step(self, batch: MultimodalBatch, batch_idx: int) -> None:
         """Accumulate the task loss of the validation part, a mean over utterances rather than over batches."""
         del batch_idx
-        loss = TASK_LOSSES[self.config.training.task_loss](self.model(batch).prediction, batch.target)
+        loss = TASK_LOSSES[self.config.training.task_loss](self.model(batch).logits.squeeze(1), batch.target)
         self._record("valid_loss", loss, len(batch))
 
     def on_train_epoch_start(self) -> None:
