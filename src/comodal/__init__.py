@@ -1,11 +1,14 @@
 """Multimodal fusion trained with dependency penalties.
 
-Every public name is here, and is loaded from its room when it is first used, so that ``import comodal`` stays as light
-as ``import torch``.
+Every name is loaded when it is first used, so ``import comodal`` imports neither torch nor numpy. Models, critics,
+bounds and metrics are in ``comodal.fusion``, ``encoders``, ``dependency``, ``functional``, ``metrics`` and
+``distributions``.
 
 >>> import comodal
 >>> comodal.FusionOutput.__module__
 'comodal.contracts.outputs'
+>>> comodal.fusion.LFN.__name__, comodal.metrics.mae([1.0], [0.5])
+('LFN', 0.5)
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # the same names as in _HOMES: editors and type checkers read these lines and not __getattr__
+    from comodal import dependency, distributions, encoders, functional, fusion, metrics
     from comodal.contracts import (
         ComparisonRow,
         DatasetSpec,
@@ -72,16 +76,23 @@ __all__ = [
     "SyntheticConfig",
     "TrainingConfig",
     "compare",
+    "dependency",
+    "distributions",
+    "encoders",
     "estimate_dependency",
     "evaluate",
     "from_arrays",
     "from_frame",
+    "functional",
+    "fusion",
     "load_dataset",
     "load_model",
+    "metrics",
     "train",
 ]
 
-_HOMES = {  # public name to the module that defines it, with ":name" where it has another name there
+# Public name to the module that defines it, with ":name" where it has another name there; "comodal" for a module.
+_HOMES = {
     "CompareConfig": "comodal.evaluation.grid",
     "Comparison": "comodal.evaluation.comparison",
     "ComparisonRow": "comodal.contracts",
@@ -109,12 +120,18 @@ _HOMES = {  # public name to the module that defines it, with ":name" where it h
     "SyntheticConfig": "comodal.data.synthetic_config",
     "TrainingConfig": "comodal.training.config",
     "compare": "comodal.evaluation.comparison",
+    "dependency": "comodal",
+    "distributions": "comodal",
+    "encoders": "comodal",
     "estimate_dependency": "comodal.dependency.estimation",
     "evaluate": "comodal.evaluation.experiment",
     "from_arrays": "comodal.data.arrays",
     "from_frame": "comodal.data.arrays",
+    "functional": "comodal",
+    "fusion": "comodal",
     "load_dataset": "comodal.data.load:load",
     "load_model": "comodal.evaluation.predictor",
+    "metrics": "comodal",
     "train": "comodal.evaluation.experiment",
 }
 
@@ -125,6 +142,8 @@ if not TYPE_CHECKING:  # seen by a type checker it would make every misspelt nam
         if name not in _HOMES:
             raise AttributeError(f"module 'comodal' has no attribute {name!r}")
         home, _, original = _HOMES[name].partition(":")
+        if home == __name__:
+            return importlib.import_module(f"{__name__}.{name}")
         value = getattr(importlib.import_module(home), original or name)
         globals()[name] = value  # the next use is a plain attribute
         return value

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import ast
 import importlib
+import inspect
+import pkgutil
 import types
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -57,6 +60,46 @@ def test_front_door_gives_the_object_of_its_home() -> None:
     for name, entry in comodal._HOMES.items():
         home, _, original = entry.partition(":")
         assert getattr(comodal, name) is getattr(importlib.import_module(home), original or name)
+
+
+ROOMS = [name for name, home in comodal._HOMES.items() if home == "comodal"]
+NAMES = {
+    "FUSION_NAMES": "comodal.fusion.FUSIONS",
+    "ENCODER_NAMES": "comodal.encoders.ENCODERS",
+    "MEASURE_NAMES": "comodal.dependency.MEASURES",
+    "CRITIC_NAMES": "comodal.dependency.CRITICS",
+    "TASK_LOSS_NAMES": "comodal.objective.TASK_LOSSES",
+}
+
+
+def public_classes(room: str) -> Iterator[tuple[str, type]]:
+    """Every class in the ``__all__`` of a module of the room."""
+    package = importlib.import_module(f"comodal.{room}")
+    for found in pkgutil.iter_modules(getattr(package, "__path__", ())):
+        module = importlib.import_module(f"comodal.{room}.{found.name}")
+        names = (name for name in getattr(module, "__all__", []) if inspect.isclass(getattr(module, name)))
+        yield from ((name, getattr(module, name)) for name in names)
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_every_public_class_is_documented_and_behind_the_front_door(room: str) -> None:
+    package = getattr(comodal, room)
+    offered = [getattr(package, name) for name in package.__all__]
+    for name, each in public_classes(room):
+        assert name in package.__all__, f"comodal.{room}.{name} is not in __all__"
+        assert getattr(package, name) is each
+    for each in (each for each in offered if inspect.isclass(each) or inspect.isfunction(each)):
+        assert each.__doc__, f"{each} has no docstring"
+        assert not each.__doc__.startswith(f"{each.__name__}("), (
+            f"the docstring of {each} is the one that dataclasses make"
+        )
+
+
+@pytest.mark.parametrize(("names", "registry"), NAMES.items())
+def test_names_known_without_torch_are_the_keys_of_their_registry(names: str, registry: str) -> None:
+    home, _, attribute = registry.rpartition(".")
+    known = getattr(importlib.import_module("comodal.contracts.names"), names)
+    assert list(known) == list(getattr(importlib.import_module(home), attribute))
 
 
 def test_front_door_names_are_offered_by_completion() -> None:

@@ -1,12 +1,32 @@
 """Dependency between representations: bounds, critics, measures and the penalty made of them."""
 
-from comodal.dependency.between import BETWEEN, views_of
-from comodal.dependency.bounds import BOUNDS, Bound
+from comodal.contracts.names import BETWEEN
+from comodal.dependency.between import views_of
+from comodal.dependency.bounds import (
+    BOUNDS,
+    Bound,
+    donsker_varadhan,
+    jensen_shannon,
+    kantorovich_rubinstein,
+    nwj,
+    pearson,
+    reverse_kl,
+    squared_hellinger,
+)
+from comodal.dependency.calibration import Calibration
 from comodal.dependency.catalog import MEASURES, MeasureSpec, measure_spec
 from comodal.dependency.critics import CRITICS, Critic, JointCritic, QuadraticCritic, SeparableCritic, SumCritic
+from comodal.dependency.estimation import EstimationConfig, estimate_dependency
+from comodal.dependency.fitting import FitConfig
+from comodal.dependency.gaussian import CorrectedGaussianCritic
+from comodal.dependency.lipschitz import SpectralLinear, gradient_penalty, spectral_norm
+from comodal.dependency.log_ratio import LogRatioForm
 from comodal.dependency.measures import NORMALIZATIONS, DependencyMeasure
+from comodal.dependency.orthogonal import OrthogonalCritic, PairwiseSort
 from comodal.dependency.penalty import DependencyPenalty
+from comodal.dependency.samples import SplitViews, held_out_rows
 from comodal.dependency.schedules import ConstantWeight, CosineWarmup, LinearWarmup
+from comodal.dependency.views import ViewLayout, Views
 
 __all__ = [
     "BETWEEN",
@@ -15,17 +35,39 @@ __all__ = [
     "MEASURES",
     "NORMALIZATIONS",
     "Bound",
+    "Calibration",
     "ConstantWeight",
+    "CorrectedGaussianCritic",
     "CosineWarmup",
     "Critic",
     "DependencyMeasure",
     "DependencyPenalty",
+    "EstimationConfig",
+    "FitConfig",
     "JointCritic",
     "LinearWarmup",
+    "LogRatioForm",
     "MeasureSpec",
+    "OrthogonalCritic",
+    "PairwiseSort",
     "QuadraticCritic",
     "SeparableCritic",
+    "SpectralLinear",
+    "SplitViews",
     "SumCritic",
+    "ViewLayout",
+    "Views",
+    "donsker_varadhan",
+    "estimate_dependency",
+    "gradient_penalty",
+    "held_out_rows",
+    "jensen_shannon",
+    "kantorovich_rubinstein",
     "measure_spec",
+    "nwj",
+    "pearson",
+    "reverse_kl",
+    "spectral_norm",
+    "squared_hellinger",
     "views_of",
 ]

@@ -6,11 +6,9 @@ import torch
 from torch import Tensor
 
 from comodal.contracts import FusionOutput, InputError
+from comodal.contracts.names import BETWEEN
 
-__all__ = ["BETWEEN", "views_of"]
-
-BETWEEN = ("modalities", "fusion")
-"""The unimodal representations jointly, as in the paper; or the fused representation against all of them."""
+__all__ = ["views_of"]
 
 
 def views_of(output: FusionOutput, *, between: str = "modalities") -> dict[str, Tensor]:

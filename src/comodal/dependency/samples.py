@@ -16,7 +16,7 @@ from torch import Tensor
 from comodal.contracts import InputError
 from comodal.dependency.scaling import SCALINGS
 
-__all__ = ["Parts", "ViewArrays", "checked_views", "divide", "held_out_rows"]
+__all__ = ["SplitViews", "ViewArrays", "checked_views", "divide", "held_out_rows"]
 
 ViewArrays = Mapping[str, Any] | Sequence[Any]
 """Name to samples ``(n, d_m)`` or ``(n,)``, or the samples alone; arrays or tensors."""
@@ -25,7 +25,7 @@ SMALLEST_SAMPLE = 40
 
 
 @dataclass(frozen=True)
-class Parts:
+class SplitViews:
     """Scaled views of the three parts of the samples, each one ``(n_part, d_m)`` float32 tensor per view.
 
     Attributes:
@@ -120,7 +120,7 @@ def _numbers(name: str, view: object) -> Tensor:
 
 def divide(
     samples: Mapping[str, Tensor], *, seed: int, eval_share: float, validation_share: float, scaling: str
-) -> Parts:
+) -> SplitViews:
     """Divide samples at random and scale them, with the scale of the train and validation parts together.
 
     Args:
@@ -156,4 +156,4 @@ def divide(
     def part(chosen: Tensor) -> list[Tensor]:
         return [transform(view[chosen]) for transform, view in zip(transforms, samples.values(), strict=True)]
 
-    return Parts(part(rows[cut:]), part(rows[:cut]), part(held_out))
+    return SplitViews(part(rows[cut:]), part(rows[:cut]), part(held_out))

@@ -11,13 +11,24 @@ from typing import Any, NamedTuple, Protocol
 from torch import nn
 
 from comodal.contracts import DatasetSpec, FusionOutput, InputError, InputSpec, MultimodalBatch
+from comodal.fusion.adaptation_gate import AdaptationGate
+from comodal.fusion.crossmodal import (
+    CrossmodalTransformers,
+    ParallelLinear,
+    SelfAttentionTransformers,
+    TransformerLayer,
+)
+from comodal.fusion.dynamic_fusion_graph import DynamicFusionGraph, Edge
 from comodal.fusion.early import EarlyFusion, EarlyFusionConfig
 from comodal.fusion.ef_lstm import EFLSTM, EFLSTMConfig
+from comodal.fusion.gated_memory import GatedMemory, TwoLayers
 from comodal.fusion.graph_mfn import GraphMFN, GraphMFNConfig
+from comodal.fusion.head import Head
 from comodal.fusion.late import LateFusion, LateFusionConfig
 from comodal.fusion.lfn import LFN, LFNConfig
 from comodal.fusion.mag import MAG, MAGConfig, tokenizer_of
-from comodal.fusion.mfn import MFN, MFNConfig
+from comodal.fusion.memory_fusion import CellSummary, CellWindows, MemoryFusion, MemoryFusionConfig
+from comodal.fusion.mfn import MFN, DeltaMemoryAttention, MFNConfig
 from comodal.fusion.misa import MISA, MISAConfig
 from comodal.fusion.mult import MulT, MulTConfig
 from comodal.fusion.tfn import TFN, TFNConfig
@@ -30,22 +41,37 @@ __all__ = [
     "MFN",
     "MISA",
     "TFN",
+    "AdaptationGate",
+    "CellSummary",
+    "CellWindows",
+    "CrossmodalTransformers",
+    "DeltaMemoryAttention",
+    "DynamicFusionGraph",
     "EFLSTMConfig",
     "EarlyFusion",
     "EarlyFusionConfig",
+    "Edge",
     "Fusion",
     "FusionFamily",
+    "GatedMemory",
     "GraphMFN",
     "GraphMFNConfig",
+    "Head",
     "LFNConfig",
     "LateFusion",
     "LateFusionConfig",
     "MAGConfig",
     "MFNConfig",
     "MISAConfig",
+    "MemoryFusion",
+    "MemoryFusionConfig",
     "MulT",
     "MulTConfig",
+    "ParallelLinear",
+    "SelfAttentionTransformers",
     "TFNConfig",
+    "TransformerLayer",
+    "TwoLayers",
     "fusion_family",
 ]
 

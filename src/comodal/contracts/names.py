@@ -1,0 +1,26 @@
+"""Names that options take, known without importing torch: the keys of the registries of models and measures.
+
+``comodal --help`` lists them. The registry of each family stays in its own room; a test compares the two.
+"""
+
+from __future__ import annotations
+
+__all__ = ["BETWEEN", "CRITIC_NAMES", "ENCODER_NAMES", "FUSION_NAMES", "MEASURE_NAMES", "TASK_LOSS_NAMES"]
+
+FUSION_NAMES = ("early", "lfn", "ef_lstm", "late", "tfn", "mfn", "graph_mfn", "misa", "mult", "mag")
+"""Keys of :data:`comodal.fusion.FUSIONS`."""
+
+ENCODER_NAMES = ("mean", "lstm")
+"""Keys of :data:`comodal.encoders.ENCODERS`."""
+
+MEASURE_NAMES = ("kl", "mine", "f", "reverse_kl", "pearson", "squared_hellinger", "jensen_shannon", "wasserstein")
+"""Keys of :data:`comodal.dependency.MEASURES`."""
+
+CRITIC_NAMES = ("joint", "separable")
+"""Keys of :data:`comodal.dependency.CRITICS`."""
+
+BETWEEN = ("modalities", "fusion")
+"""What a dependency is measured between: the unimodal representations, or the fused one and all of them."""
+
+TASK_LOSS_NAMES = ("l1", "mse", "smooth_l1")
+"""Keys of :data:`comodal.objective.TASK_LOSSES`."""
