@@ -24,7 +24,7 @@ from comodal.explain.explain import ExplanationConfig, explain, explained_run
 from comodal.explain.output import write_explanation
 from comodal.reports import write_summary
 from comodal.reports.page import render_page
-from comodal.reports.robustness import write_robustness
+from comodal.reports.robustness_report import write_robustness
 from comodal.serve.app import build_app
 from comodal.serve.live import LiveModel
 from comodal.serve.panel import live_page

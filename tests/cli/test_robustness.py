@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from comodal.reports.robustness import read_robustness
+from comodal.reports.robustness_report import read_robustness
 
 Comodal = Callable[..., Any]
 QUICK = "--metrics mae,acc_2_pos"

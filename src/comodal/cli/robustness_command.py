@@ -12,8 +12,7 @@ from comodal.cli.progress import Bars
 from comodal.contracts import InputError
 from comodal.contracts.records import json_text
 from comodal.evaluation.robustness import RobustnessConfig, robustness
-from comodal.reports.robustness import ROWS, write_robustness
-from comodal.reports.robustness_terminal import SHOWN_METRICS, print_robustness
+from comodal.reports.robustness_report import ROWS, SHOWN_METRICS, print_robustness, write_robustness
 
 __all__ = ["robustness_command"]
 

@@ -1,16 +1,16 @@
-"""Results as tables: on the screen, and as Markdown, CSV and JSON files."""
+"""Results as tables on the screen and as Markdown, LaTeX, CSV and JSON files."""
 
-from comodal.reports.files import csv_text, read_summary, write_summary
-from comodal.reports.markdown import markdown_table
-from comodal.reports.terminal import print_comparison, terminal_table
-from comodal.reports.wide import PRIMARY_METRICS
+from comodal.reports.comparison_report import PRIMARY_METRICS, print_comparison, read_summary, write_summary
+from comodal.reports.long_csv import csv_text
+from comodal.reports.robustness_report import print_robustness, read_robustness, write_robustness
 
 __all__ = [
     "PRIMARY_METRICS",
     "csv_text",
-    "markdown_table",
     "print_comparison",
+    "print_robustness",
+    "read_robustness",
     "read_summary",
-    "terminal_table",
+    "write_robustness",
     "write_summary",
 ]

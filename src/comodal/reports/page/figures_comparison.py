@@ -8,9 +8,9 @@ from typing import Any
 import plotly.graph_objects as go
 
 from comodal.contracts import ComparisonRow
+from comodal.reports.number_text import direction, interval_text, metrics_of, p_text, verdict
 from comodal.reports.page.card import Card
 from comodal.reports.page.theme import BETTER, NEUTRAL, WORSE, drawn, plain_text, rounded
-from comodal.reports.wide import direction, interval_text, metrics_of, p_text, verdict
 
 __all__ = ["comparison_card", "forest"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from comodal.contracts import ComparisonRow, Findings, PairingScore, RobustnessRow
-from comodal.reports.wide import verdict
+from comodal.reports.number_text import verdict
 
 __all__ = ["glance", "missing_parts"]
 

@@ -79,17 +79,17 @@ def content_policy(scripts: list[str], *, live: bool) -> str:
 def _texts(findings: Findings) -> Mapping[str, Any]:
     import yaml  # noqa: PLC0415
 
-    from comodal.reports.page.tables import comparison_tables, metric_heads, pairing_lines  # noqa: PLC0415
-    from comodal.reports.wide import explanation  # noqa: PLC0415
+    from comodal.reports.number_text import explanation  # noqa: PLC0415
+    from comodal.reports.page.tables import comparison_tables, pairing_table, splits_table  # noqa: PLC0415
 
     config = yaml.safe_dump(dict(findings.config), sort_keys=False, allow_unicode=True) if findings.config else ""
     return {
         "glance": glance(findings),
         "missing": missing_parts(findings),
         "comparison": comparison_tables(findings.rows, findings.replication),
-        "heads": metric_heads(findings.rows),
         "notes": explanation(findings.rows) if findings.rows else [],
-        "pairing": pairing_lines(findings.pairing),
+        "pairing": pairing_table(findings.pairing),
+        "splits": splits_table(findings.data.splits),
         "config": config,
         "versions": yaml.safe_dump(dict(findings.versions), sort_keys=False, allow_unicode=True),
     }

@@ -1,101 +1,79 @@
-"""Results as rows of text, for the tables that the page holds without any script."""
+"""Tables that the page holds without any script."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 
 from comodal.contracts import ComparisonRow, PairingScore
+from comodal.reports.number_text import (
+    difference_text,
+    direction,
+    interval_text,
+    mean_text,
+    metrics_of,
+    p_text,
+    verdict,
+)
 from comodal.reports.page.figures_pairing import pairing_label
-from comodal.reports.wide import direction, interval_text, mean_text, metrics_of, p_text, verdict
+from comodal.reports.text_table import Cell, TextTable
 
-__all__ = ["ComparisonLine", "comparison_tables", "metric_heads", "pairing_lines"]
+__all__ = ["comparison_tables", "pairing_table", "splits_table"]
 
-
-@dataclass(frozen=True)
-class ComparisonLine:
-    """One arm with one metric, every cell as text.
-
-    Attributes:
-        fusion: fusion model.
-        measure: of the penalty.
-        weight: of the penalty.
-        mean: with its spread.
-        delta: difference to no penalty.
-        interval: of the difference.
-        p: corrected p-value.
-        verdict: ``"gain"``, ``"harm"`` or empty.
-        fresh: difference, interval and p-value on fresh seeds, empty without them.
-        fresh_verdict: as ``verdict``.
-        seeds: how many.
-        collapsed: runs that predict a constant.
-    """
-
-    fusion: str
-    measure: str
-    weight: str
-    mean: str
-    delta: str
-    interval: str
-    p: str
-    verdict: str
-    fresh: str
-    fresh_verdict: str
-    seeds: int
-    collapsed: int
+_HEADS = ("Model", "Penalty", "Weight", "Mean ± std", "Difference", "95 % interval", "p (Holm)", "Verdict")
 
 
-def comparison_tables(
-    rows: Sequence[ComparisonRow], replication: Sequence[ComparisonRow] = ()
-) -> dict[str, list[ComparisonLine]]:
-    """Metric to its lines, one an arm.
+def comparison_tables(rows: Sequence[ComparisonRow], replication: Sequence[ComparisonRow] = ()) -> dict[str, TextTable]:
+    """Return one table per metric with one row per arm, and a column for fresh seeds where there is a replication.
 
     >>> row = ComparisonRow("early", "kl", 0.3, "mae", 0.8, 0.1, -0.01, -0.03, 0.01, 0.3, 4, 0, 1.0)
-    >>> comparison_tables([row])["mae"][0].interval
+    >>> comparison_tables([row])["mae"].rows[0][5].text
     '[-0.030, +0.010]'
     """
-    again = {(row.fusion, row.measure, row.metric): row for row in replication}
-    found: dict[str, list[ComparisonLine]] = {name: [] for name in (metrics_of(rows) if rows else [])}
-    for row in rows:
-        found[row.metric].append(_line(row, again.get((row.fusion, row.measure, row.metric))))
+    fresh = {(row.fusion, row.measure, row.metric): row for row in replication}
+    found = {}
+    for metric in metrics_of(rows) if rows else ():
+        own = [row for row in rows if row.metric == metric]
+        heads = (*_HEADS, *(("On fresh seeds",) if fresh else ()), "Seeds", "Collapsed")
+        lines = [_line(row, fresh.get((row.fusion, row.measure, metric)), replicated=bool(fresh)) for row in own]
+        found[metric] = TextTable(heads, lines, f"{metric}, {direction(own[0])}")
     return found
 
 
-def metric_heads(rows: Sequence[ComparisonRow]) -> dict[str, str]:
-    """Metric to its unit and direction."""
-    return {row.metric: direction(row) for row in rows}
-
-
-def pairing_lines(scores: Sequence[PairingScore]) -> list[tuple[str, ...]]:
-    """What is found, by what, AUROC and average precision with their intervals, chance, counts and note."""
-    return [
+def pairing_table(scores: Sequence[PairingScore]) -> TextTable:
+    """Return one row per validated score: AUROC and average precision with their intervals, chance, counts and note."""
+    heads = ("To be found", "Score", "Note", "AUROC [95 %]", "Average precision [95 %]", "Its chance", "Broken")
+    lines = [
         (
             pairing_label(score),
             score.score,
+            score.note,
             f"{score.auroc:.3f} [{score.auroc_low:.3f}, {score.auroc_high:.3f}]",
             f"{score.average_precision:.3f} [{score.precision_low:.3f}, {score.precision_high:.3f}]",
             f"{score.n_broken / max(score.n, 1):.3f}",
             f"{score.n_broken} of {score.n}",
-            score.note,
         )
         for score in scores
     ]
+    title = "How well each score finds samples whose modalities do not belong together; chance is an AUROC of 0.5"
+    return TextTable(heads, [list(map(Cell, line)) for line in lines], title)
 
 
-def _line(row: ComparisonRow, fresh: ComparisonRow | None) -> ComparisonLine:
-    delta, interval = interval_text(row)
-    again = " ".join(filter(None, (*interval_text(fresh), p_text(fresh)))) if fresh else ""
-    return ComparisonLine(
-        fusion=row.fusion,
-        measure=row.measure,
-        weight=f"{row.weight:g}",
-        mean=mean_text(row),
-        delta=delta,
-        interval=interval,
-        p=p_text(row).removeprefix("p "),
-        verdict=verdict(row),
-        fresh=again,
-        fresh_verdict=verdict(fresh) if fresh else "",
-        seeds=row.n_seeds,
-        collapsed=row.collapsed,
-    )
+def splits_table(splits: Mapping[str, Mapping[str, int]]) -> TextTable:
+    """Return one row per partition: the samples in each of its parts."""
+    names = dict.fromkeys(name for parts in splits.values() for name in parts)
+    lines = [
+        [Cell(partition), *(Cell(f"{parts.get(name, 0):,}") for name in names)] for partition, parts in splits.items()
+    ]
+    return TextTable(("Partition", *names), lines, "Samples in each part")
+
+
+def _line(row: ComparisonRow, fresh: ComparisonRow | None, *, replicated: bool) -> list[Cell]:
+    texts = (row.fusion, row.measure, f"{row.weight:g}", mean_text(row), *interval_text(row), p_text(row)[2:])
+    again = Cell(difference_text(fresh), mark=verdict(fresh)) if fresh else Cell()
+    return [
+        *(Cell(text) for text in texts),
+        Cell(mark=verdict(row)),
+        *([again] if replicated else []),
+        Cell(str(row.n_seeds)),
+        Cell(str(row.collapsed)),
+    ]

@@ -4,24 +4,16 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
+from refusals import refused
 from rich.console import Console
 
 from comodal.contracts import ComparisonRow, InputError, RobustnessRow
-from comodal.contracts.records import json_text
-from comodal.reports.latex import booktabs, escaped
-from comodal.reports.robustness import (
-    read_robustness,
-    robustness_latex,
-    robustness_markdown,
-    write_robustness,
-)
-from comodal.reports.robustness_grids import difference_text, grids, value_text
-from comodal.reports.robustness_terminal import print_robustness
+from comodal.reports import print_robustness, read_robustness, write_robustness
+from comodal.reports.robustness_report import value_text
 
 SUBSETS = ("clean", "text+audio", "text+vision", "audio+vision", "text", "audio", "vision")
 
@@ -55,31 +47,31 @@ def printed(rows: list[RobustnessRow], **options: object) -> str:
     return console.file.getvalue()  # type: ignore[attr-defined]
 
 
-def test_grids_have_a_line_an_arm_and_a_column_a_scenario() -> None:
-    found = grids(example(), ["mae"])
-    assert [(grid.kind, grid.corruption, grid.heads) for grid in found] == [
-        ("subset", "", SUBSETS),
-        ("relative", "noise", ("noise:text", "noise:audio")),
-        ("relative", "drop", ("drop:audio",)),
-        ("effective", "noise", ("noise:text", "noise:audio")),
-        ("effective", "drop", ("drop:audio",)),
+def test_one_table_per_metric_and_corruption_with_a_row_per_arm(tmp_path: Path) -> None:
+    rows = [each for each in example() if each.row.metric == "mae"]
+    text = write_robustness(rows, tmp_path)["table.md"].read_text()
+    tables = [part.splitlines() for part in text.split("## ")[1:]]
+    assert [lines[2] for lines in tables] == [
+        f"| fusion | measure | {' | '.join(heads)} |"
+        for heads in (SUBSETS, *(("noise:text", "noise:audio"), ("drop:audio",)) * 2)
     ]
-    assert [line[:2] for line in found[0].lines] == [("lfn", "none"), ("lfn", "wasserstein"), ("lfn:text", "none")]
-    there = [None if each is None else each.scenario for each in found[0].lines[2][2]]
-    assert there == [None, None, None, None, "text", None, None]
+    assert [line.split(" | ")[:2] for line in tables[0][4:7]] == [
+        ["| lfn", "none"],
+        ["| lfn", "wasserstein"],
+        ["| lfn:text", "none"],
+    ]
+    assert tables[0][6] == "| lfn:text | none |  |  |  |  | 0.832 ± 0.012 |  |  |"
 
 
 def test_a_metric_that_is_not_there_is_refused() -> None:
-    with pytest.raises(InputError, match="wanted are"):
-        grids(example(), ["corr"])
+    with refused("empty", "corr", "mae"):
+        printed(example(), metrics=["corr"])
 
 
-def test_cells() -> None:
+def test_a_single_run_shows_its_interval() -> None:
     row = example()[0]
     assert value_text(row) == "0.832 ± 0.012"
     assert value_text(replace(row, row=replace(row.row, std=None))) == "0.832 [0.810, 0.850]"
-    assert difference_text(row) == ""
-    assert difference_text(replace(row, row=cell("kl", "mae"))) == "-0.012 [-0.020, -0.005] p 0.012"
 
 
 def test_files_are_read_back_exactly(tmp_path: Path) -> None:
@@ -94,15 +86,13 @@ def test_files_are_read_back_exactly(tmp_path: Path) -> None:
     assert set(lines[0]) == (set(asdict(rows[0])) - {"row"}) | set(asdict(rows[0].row))
 
 
-def test_damaged_files_are_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("text", [None, "{", '[{"kind": "subset"}]'])
+def test_damaged_files_are_refused(tmp_path: Path, text: str | None) -> None:
     path = tmp_path / "rows.json"
-    nothing, wrong = "no list of robustness rows", "entry 1 is no robustness row"
-    for text, message in (("{", nothing), ('[{"kind": "subset"}]', wrong)):
+    if text is not None:
         path.write_text(text)
-        with pytest.raises(InputError, match=message):
-            read_robustness(path)
-    with pytest.raises(InputError, match=nothing):
-        read_robustness(tmp_path / "nowhere.json")
+    with pytest.raises(InputError, match=path.name):
+        read_robustness(path)
 
 
 def test_what_is_not_finite_is_never_written(tmp_path: Path) -> None:
@@ -112,37 +102,25 @@ def test_what_is_not_finite_is_never_written(tmp_path: Path) -> None:
     assert not (tmp_path / "new").exists()
 
 
-def test_markdown_marks_what_is_significant_and_escapes() -> None:
-    text = robustness_markdown(example(), title="title")
-    lines = text.splitlines()
-    assert lines[0] == "# title"
-    assert "| fusion | measure | " + " | ".join(SUBSETS) + " |" in lines
+def test_markdown_marks_what_is_significant(tmp_path: Path) -> None:
+    text = write_robustness(example(), tmp_path, title="title")["table.md"].read_text()
+    assert text.startswith("# title\n")
     assert text.count("**-0.012 [-0.020, -0.005] p 0.012**") == 7 + 3 + 3  # of mae
     plain = [replace(row, row=replace(row.row, p_value=0.5 if row.row.p_value else None)) for row in example()]
-    assert "**" not in robustness_markdown(plain)
-    widths = {line.count(" | ") for line in lines if line.startswith("| lfn")}
-    assert widths == {8, 3, 2}
+    assert "**" not in write_robustness(plain, tmp_path)["table.md"].read_text()
 
 
-def test_latex_is_whole_and_escaped() -> None:
-    text = robustness_latex(example())
+def test_latex_is_whole_and_escaped(tmp_path: Path) -> None:
+    text = write_robustness(example(), tmp_path)["table.tex"].read_text()
     body = [line for line in text.splitlines() if not line.startswith("%")]
     for environment in ("table", "tabular"):
         assert text.count(rf"\begin{{{environment}}}") == text.count(rf"\end{{{environment}}}") == 10
-    assert r"\caption{acc\_2\_pos (\%, lower is better): modalities that are there}" in text
+    assert r"\caption{acc\_2\_pos (\%, lower is better): " in text
     assert r"{\footnotesize \bfseries $-$0.012 [$-$0.020, $-$0.005] p 0.012}" in text
     assert not any("_" in line.replace(r"\_", "").replace("tab:robustness-acc_2_pos", "") for line in body)
     for line in body:
         if line.endswith(r"\\") and line.startswith("lfn"):
             assert line.count("&") in {7, 2, 1}
-
-
-def test_latex_text_is_set_as_it_stands() -> None:
-    special = "a_b % & # $ {x} ~ ^ \\ < ±"
-    assert escaped(special).count("\\") == 11
-    assert escaped("plain text, 0.5 [1]") == "plain text, 0.5 [1]"
-    table = booktabs(["", "x"], [["a", "1"], [], ["b", "2"]], caption="c", label="l")
-    assert r"\addlinespace" in table.splitlines()
 
 
 def test_screen_holds_the_table_of_subsets_unabridged() -> None:
@@ -155,9 +133,3 @@ def test_screen_holds_the_table_of_subsets_unabridged() -> None:
     curves = [row for row in example() if row.kind != "subset" or row.scenario == "clean"]
     assert "noise:audio" in printed(curves)
     assert max(map(len, text.splitlines())) <= 124
-
-
-def test_json_is_one_object_a_row() -> None:
-    plain = json.loads(json_text(example()))
-    assert plain[0]["row"]["metric"] == "mae"
-    assert len(plain) == len(example())

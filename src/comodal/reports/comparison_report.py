@@ -1,0 +1,169 @@
+"""A comparison as ``summary.json``, ``summary.csv`` and ``summary.md``, and on the screen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.text import Text
+
+from comodal.atomic_write import write_text
+from comodal.contracts import ComparisonRow
+from comodal.contracts.records import comparison_row, json_text, read_records
+from comodal.reports.long_csv import csv_text
+from comodal.reports.number_text import (
+    difference_text,
+    direction,
+    explanation,
+    interval_text,
+    mean_text,
+    metrics_of,
+    p_text,
+    verdict,
+)
+from comodal.reports.text_table import Cell, TextTable, markdown_table, rich_table
+
+__all__ = ["PRIMARY_METRICS", "file_table", "print_comparison", "read_summary", "screen_table", "write_summary"]
+
+PRIMARY_METRICS: tuple[str, ...] = ("mae", "corr", "acc_2_pos", "acc_7")
+"""Metrics on the screen; files hold all."""
+
+
+def file_table(rows: Sequence[ComparisonRow]) -> TextTable:
+    """Return one row per fusion model and measure with every metric as a column.
+
+    Raises:
+        InputError: there is no row.
+
+    >>> row = ComparisonRow("early", "none", 0.0, "mae", 0.8, 0.1, None, None, None, None, 4, 0, 1.0, better="lower")
+    >>> [cell.text for cell in file_table([row]).rows[0]]
+    ['early', 'none', '0', '0.800 ± 0.100', '4', '0', '1.0']
+    """
+    names = metrics_of(rows)
+    heads = ("fusion", "measure", "weight", *_heads(rows, names, "{} ({})"), "seeds", "collapsed", "seconds per run")
+
+    def line(first: ComparisonRow, cells: list[Cell]) -> list[Cell]:
+        texts = (first.fusion, first.measure, f"{first.weight:g}")
+        runs = (str(first.n_seeds), str(first.collapsed), f"{first.seconds:.1f}")
+        return [*map(Cell, texts), *cells, *map(Cell, runs)]
+
+    return TextTable(heads, _lines(rows, names, _file_cell, line))
+
+
+def screen_table(rows: Sequence[ComparisonRow], *, metrics: Sequence[str] | None = None) -> TextTable:
+    r"""Return one row per fusion model and measure with a few metrics as columns.
+
+    Args:
+        rows: of a comparison.
+        metrics: four fit 120 characters. Default: the primary metrics that the rows hold, or else their first four.
+
+    Raises:
+        InputError: the rows hold none of the metrics.
+
+    >>> row = ComparisonRow("early", "none", 0.0, "mae", 0.8, 0.1, None, None, None, None, 4, 0, 1.0, better="lower")
+    >>> screen_table([row]).heads
+    ('model', 'mae\nlower is better', 'runs')
+    """
+    held = metrics_of(rows)
+    primary = [name for name in PRIMARY_METRICS if name in held]
+    names = metrics_of(rows, metrics if metrics is not None else primary or held[:4])
+
+    def line(first: ComparisonRow, cells: list[Cell]) -> list[Cell]:
+        weight = f"\nweight {first.weight:g}" if first.weight else ""
+        runs = f"{first.n_seeds} seed{'s' if first.n_seeds != 1 else ''}\n{first.seconds:.1f} s each"
+        collapsed = Cell(runs, f"{first.collapsed} collapsed", "harm" if first.collapsed else "")
+        return [Cell(f"{first.fusion}\n{first.measure}{weight}"), *cells, collapsed]
+
+    heads = ("model", *_heads(rows, names, "{}\n{}"), "runs")
+    return TextTable(heads, _lines(rows, names, _screen_cell, line))
+
+
+def print_comparison(
+    rows: Sequence[ComparisonRow],
+    *,
+    metrics: Sequence[str] | None = None,
+    title: str = "",
+    console: Console | None = None,
+) -> None:
+    """Print the table and how to read it.
+
+    Args:
+        rows: of a comparison.
+        metrics: columns, as in :func:`screen_table`.
+        title: a line above, for example the data set.
+        console: where to print; default: standard output.
+
+    Raises:
+        InputError: there is nothing to show.
+    """
+    out = console if console is not None else Console()
+    table = screen_table(rows, metrics=metrics)
+    if title:
+        out.print(Text(title, style="bold"))
+    out.print(rich_table(table))
+    for sentence in explanation(rows):
+        out.print(Text(sentence, style="dim"))
+
+
+def write_summary(rows: Sequence[ComparisonRow], folder: str | Path, *, title: str = "") -> dict[str, Path]:
+    """Write the three files, each of them atomically.
+
+    Args:
+        rows: of a comparison.
+        folder: created when missing; earlier summaries in it are replaced.
+        title: heading of the Markdown file.
+
+    Returns:
+        Suffix (``"json"``, ``"csv"``, ``"md"``) to path.
+
+    Raises:
+        InputError: there is no row, or the folder cannot be written.
+    """
+    # Everything is rendered before the first file is written: a row that cannot be written leaves the old files alone.
+    heading = [f"## {title}", ""] if title else []
+    lines = [*heading, *markdown_table(file_table(rows)), "", *(f"- {each}" for each in explanation(rows)), ""]
+    texts = {"json": json_text(rows), "csv": csv_text(rows), "md": "\n".join(lines)}
+    paths = {suffix: Path(folder) / f"summary.{suffix}" for suffix in texts}
+    for suffix, text in texts.items():
+        write_text(paths[suffix], text)
+    return paths
+
+
+def read_summary(path: str | Path) -> list[ComparisonRow]:
+    """Return the rows of a ``summary.json``.
+
+    Raises:
+        InputError: the file is missing or is not a summary.
+    """
+    return list(read_records(Path(path), comparison_row))
+
+
+def _heads(rows: Sequence[ComparisonRow], names: Sequence[str], form: str) -> list[str]:
+    first = {row.metric: row for row in reversed(rows)}
+    return [form.format(name, direction(first[name])) for name in names]
+
+
+def _lines(
+    rows: Sequence[ComparisonRow],
+    names: Sequence[str],
+    cell: Callable[[ComparisonRow], Cell],
+    line: Callable[[ComparisonRow, list[Cell]], list[Cell]],
+) -> list[list[Cell]]:
+    """Return one row of cells per arm; an arm without a metric has an empty cell."""
+    arms: dict[tuple[str, str, float], dict[str, ComparisonRow]] = {}
+    for row in rows:
+        arms.setdefault((row.fusion, row.measure, row.weight), {})[row.metric] = row
+    return [
+        line(next(iter(own.values())), [cell(own[name]) if name in own else Cell() for name in names])
+        for own in arms.values()
+    ]
+
+
+def _file_cell(row: ComparisonRow) -> Cell:
+    return Cell(mean_text(row), difference_text(row), verdict(row))
+
+
+def _screen_cell(row: ComparisonRow) -> Cell:
+    delta, interval = interval_text(row)
+    return Cell(mean_text(row), "\n".join(filter(None, (f"{delta} {p_text(row)}".strip(), interval))), verdict(row))
