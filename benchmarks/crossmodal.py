@@ -1,8 +1,8 @@
-"""What crossmodal transformers cost: a training step of MulT against one transformer after another, on one core.
+"""Cost of crossmodal transformers: a training step of MulT compared with a sequential implementation, on one core.
 
 Run ``python benchmarks/crossmodal.py``; it prints a table and never fails. The reference is the same network at the
-same sizes as it is usually written: a module a pair of modalities around ``torch.nn.MultiheadAttention`` with padding
-masks, and ``torch.nn.Conv1d``. Utterances of random lengths, three modalities: one frame each, and up to 50, 375 and
+same sizes in its usual form: one module per pair of modalities around ``torch.nn.MultiheadAttention`` with padding
+masks, and ``torch.nn.Conv1d``. Samples have random lengths and three modalities: one frame each, and up to 50, 375 and
 500 unaligned frames, as in CMU-MOSI. Short rounds of both are interleaved, so that a busy machine slows both alike;
 ``speed`` is the median over rounds of the reference's seconds over ours.
 """
@@ -29,7 +29,7 @@ SETTINGS = {"one frame": (64, (1, 1, 1)), "aligned": (32, (50, 50, 50)), "unalig
 
 
 def batch_of(rows: int, lengths: tuple[int, ...]) -> MultimodalBatch:
-    """Utterances of random lengths, the first of full length."""
+    """Return samples of random lengths, the first of full length."""
     sequences = {}
     for (name, dim), longest in zip(DIMS.items(), lengths, strict=True):
         real = torch.randint(1, longest + 1, (rows, 1))
@@ -50,10 +50,10 @@ class Layer(nn.Module):
         self.dropout = nn.Dropout(config.dropout)
 
     def forward(self, target: Tensor, source: Tensor, padding: Tensor) -> Tensor:
-        """``(B, T, D)`` to the same."""
+        """Map ``(B, T, D)`` to the same shape."""
         keys = self.norms[0](source)
-        told, _ = self.attention(self.norms[0](target), keys, keys, key_padding_mask=padding, need_weights=False)
-        target = target + self.dropout(told)
+        attended, _ = self.attention(self.norms[0](target), keys, keys, key_padding_mask=padding, need_weights=False)
+        target = target + self.dropout(attended)
         hidden = functional.relu(self.expand(self.norms[1](target)))
         return target + self.dropout(self.contract(hidden))
 
@@ -67,14 +67,14 @@ class Transformer(nn.Module):
         self.norm = nn.LayerNorm(width)
 
     def forward(self, target: Tensor, source: Tensor | None, padding: Tensor) -> Tensor:
-        """``(B, T, D)`` to the same."""
+        """Map ``(B, T, D)`` to the same shape."""
         for layer in self.layers:
             target = layer(target, target if source is None else source, padding)
         return self.norm(target)
 
 
 class OneAfterAnother(nn.Module):
-    """MulT with a module a pair of modalities."""
+    """MulT with one module per pair of modalities, run one after another."""
 
     def __init__(self, config: MulTConfig) -> None:
         super().__init__()
@@ -94,21 +94,21 @@ class OneAfterAnother(nn.Module):
         self.head = nn.Linear(wide * count, 1)
 
     def forward(self, batch: MultimodalBatch) -> Tensor:
-        """``(B,)`` predictions."""
+        """Return predictions ``(B,)``."""
         sequences = list(batch.modalities.values())
         frames = []
         for sequence, convolution in zip(sequences, self.convolutions, strict=True):
             convolved = convolution(self.dropout(sequence.values).transpose(1, 2)).transpose(1, 2)
             frames.append(convolved + sinusoidal_positions(convolved.shape[1], convolved.shape[2]))
         padding = [~sequence.mask for sequence in sequences]
-        told = [
+        attended = [
             transformer(frames[m], frames[n], padding[n])
             for (m, n), transformer in zip(self.pairs, self.crossmodal, strict=True)
         ]
         last = []
         for m, transformer in enumerate(self.memory):
             side_by_side = torch.cat(
-                [each for each, (target, _) in zip(told, self.pairs, strict=True) if target == m], 2
+                [each for each, (target, _) in zip(attended, self.pairs, strict=True) if target == m], 2
             )
             states = transformer(side_by_side, None, padding[m])
             last.append(states[torch.arange(len(states)), sequences[m].mask.sum(dim=1) - 1])

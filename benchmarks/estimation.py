@@ -1,4 +1,4 @@
-"""Held-out estimates against known truths: a table of measure x distribution that never fails.
+"""Held-out estimates compared with known values: a table of measure x distribution that never fails.
 
 OMP_NUM_THREADS=1 python benchmarks/estimation.py                  # the Gaussian target: 3 seeds, 10 000 samples
 OMP_NUM_THREADS=1 python benchmarks/estimation.py --all            # every measure x nine distributions, seed 0
@@ -30,28 +30,28 @@ TARGETS = {0.5: 0.08, 2.0: 0.15, 5.0: 0.4}
 
 @dataclass(frozen=True)
 class Cubed:
-    """The views of another distribution, each coordinate put through x -> x^3: same truth, wilder marginals."""
+    """The views of another distribution with each coordinate cubed: the same truth, heavier tails."""
 
     inner: KnownDistribution
 
     def sample(self, n: int, generator: torch.Generator) -> dict[str, torch.Tensor]:
-        """Samples of the inner distribution, cubed."""
+        """Return cubed samples of the inner distribution."""
         return {name: view**3 for name, view in self.inner.sample(n, generator).items()}
 
     def truth(self, measure: str) -> float | None:
-        """That of the inner distribution."""
+        """Return the truth of the inner distribution."""
         return None if measure == "wasserstein" else self.inner.truth(measure)
 
 
 def gaussians() -> dict[str, KnownDistribution]:
-    """The six distributions of the target."""
+    """Return the six Gaussian distributions of the accuracy target."""
     make = GaussianViews.with_total_correlation
     plain = {f"Gaussian {tc} nats": make(tc, views=3, dim=10) for tc in TARGETS}
     return plain | {f"Gaussian {tc} nats, rotated": make(tc, views=3, dim=10, rotation_seed=1) for tc in TARGETS}
 
 
 def others() -> dict[str, object]:
-    """Distributions that are not Gaussian, and the independent one."""
+    """Return the distributions that are not Gaussian, and the independent one."""
     rotated = GaussianViews.with_total_correlation(2.0, views=3, dim=10, rotation_seed=1)
     return {
         "Gaussian 2.0 nats, rotated, cubed": Cubed(rotated),
@@ -66,7 +66,7 @@ def others() -> dict[str, object]:
 
 
 def row(name: str, distribution: object, measure: str, seeds: Iterable[int], n: int) -> str:
-    """One line of the table."""
+    """Return one line of the table."""
     # Bits and the Wasserstein truth are in the units of the data; all else is scaled as by default.
     truth = distribution.truth(measure)
     as_given = measure == "wasserstein" and truth is not None

@@ -1,7 +1,7 @@
-"""Fine-tuning settings of a language model with the gate, on validation alone.
+"""Search for fine-tuning settings of a language model with the gate, on validation parts only.
 
-Each setting is trained on seeds apart from all that `comodal compare` uses, and the lowest validation loss (MAE) of
-each run is printed. Nothing of the test part is read.
+Each setting is trained on seeds that `comodal compare` never uses, and the lowest validation loss (MAE) of each run is
+printed. The test part is not read.
 
     python benchmarks/language_model_search.py mosi:clean --backbone path/to/all-MiniLM-L6-v2
     python benchmarks/language_model_search.py mosi:clean --backbone PATH --accelerator gpu --batches 32,64 --jobs 14
@@ -33,20 +33,20 @@ HEAD_RATE = 1e-3
 
 @functools.lru_cache(maxsize=1)
 def fold_of(data: str, backbone: str) -> FoldData:
-    """The data in a language model's pieces, made once a process."""
+    """Return the data as a language model's pieces, made once per process."""
     dataset = DataConfig(source=data).load()
     return prepare(dataset, dataset.partitions[0], RunConfig(fusion="mag", fusion_config={"backbone": backbone}))
 
 
 def validation_loss(data: str, config: RunConfig) -> tuple[float, float, int]:
-    """Lowest validation loss of one run, its seconds, and the epoch of that loss."""
+    """Return the lowest validation loss of one run, its seconds, and the epoch of that loss."""
     torch.set_num_threads(1)
     result = fit_fold(fold_of(data, config.fusion_config["backbone"]), config)
     return result.valid_loss, result.seconds, result.best_epoch + 1
 
 
 def settings(options: argparse.Namespace) -> dict[tuple[int, float, float], RunConfig]:
-    """Batch size, encoder's learning rate and gate's dropout to the run."""
+    """Return the run of each batch size, learning rate of the encoder and dropout of the gate."""
     found = {}
     for batch, rate, dropout in itertools.product(map(int, options.batches.split(",")), RATES, DROPOUTS):
         training = TrainingConfig(
@@ -67,7 +67,7 @@ def settings(options: argparse.Namespace) -> dict[tuple[int, float, float], RunC
 
 
 def main() -> None:
-    """Print one line a setting."""
+    """Print one line per setting."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data")
     parser.add_argument("--backbone", required=True)

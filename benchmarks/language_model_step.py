@@ -1,4 +1,4 @@
-"""What the gate and the penalty cost a language model: a training step with them over plain fine-tuning.
+"""Cost of the gate and the penalty in a language model: a training step with them over plain fine-tuning.
 
 Run ``python benchmarks/language_model_step.py``; it prints a table and never fails. ``mag`` on an encoder of the sizes
 of MiniLM-L6 with random weights (22 million; ``--backbone`` takes a folder instead), 48 utterances (``--batch``) of 50
@@ -34,7 +34,7 @@ WORDS = 1000
 
 
 def save_random(folder: str) -> None:
-    """An encoder of the sizes of MiniLM-L6 with random weights."""
+    """Save an encoder of the sizes of MiniLM-L6 with random weights."""
     from transformers import BertConfig, BertModel
     from transformers.utils import logging
 
@@ -45,7 +45,7 @@ def save_random(folder: str) -> None:
 
 @dataclass(frozen=True)
 class Setting:
-    """Where and how the steps are taken."""
+    """Device, precision and batch of the measured steps."""
 
     backbone: str
     device: str
@@ -54,7 +54,7 @@ class Setting:
 
 
 def step_of(setting: Setting, names: tuple[str, ...], measure: str | None = None) -> Callable[[], None]:
-    """One training step on the modalities of ``names``, with a penalty or without, all state bound."""
+    """Return a function that makes one training step on the modalities of ``names``, with a penalty or without."""
     torch.manual_seed(0)
     backbone, rows = setting.backbone, setting.batch
     dims = {name: DIMS[name] for name in names}

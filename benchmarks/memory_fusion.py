@@ -1,10 +1,10 @@
-"""What the Memory Fusion Network costs: a training step of a loop over cells over one of the library's, on one core.
+"""Cost of the Memory Fusion Network: a training step of a loop over cells over one of the library's, on one core.
 
-Run ``python benchmarks/memory_fusion.py``; it prints a table and never fails. The loop is the model as it is usually
-written: at every step an ``nn.LSTMCell`` a modality, then attention, proposal and gates, padding included. Both train
-on the same batch of 64 utterances with the same widths and dropout; ``ragged`` utterances have 1 to T frames, evenly
-spread, ``full`` ones all T. Rounds of both are interleaved, so that a busy machine slows both alike; a ratio is the
-median over rounds of each round's ratio.
+Run ``python benchmarks/memory_fusion.py``; it prints a table and never fails. The loop is the model in its usual form:
+at every step one ``nn.LSTMCell`` per modality, then attention, proposal and gates, padding included. Both train on the
+same batch of 64 samples with the same widths and dropout; ``ragged`` samples have 1 to T frames, evenly spread,
+``full`` ones all T. Rounds of both are interleaved, so that a busy machine slows both alike; a ratio is the median over
+rounds of each round's ratio.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ SIZES = (
 
 
 class LoopOverCells(nn.Module):
-    """Memory fusion, one step after the other."""
+    """Memory fusion as a loop over time steps."""
 
     def __init__(self, size: Size, dropout: float) -> None:
         super().__init__()
@@ -63,7 +63,7 @@ class LoopOverCells(nn.Module):
         self.output = network(cells + size.memory, 1)
 
     def forward(self, batch: MultimodalBatch) -> Tensor:
-        """``(B,)``, whatever the masks say."""
+        """Return predictions ``(B,)``; masks are ignored."""
         frames = [sequence.values for sequence in batch.modalities.values()]
         rows, steps, _ = frames[0].shape
         hidden = [values.new_zeros(rows, cell.hidden_size) for values, cell in zip(frames, self.cells, strict=True)]
@@ -73,14 +73,14 @@ class LoopOverCells(nn.Module):
             parts = zip(self.cells, frames, hidden, state, strict=True)
             hidden, state = map(list, zip(*[cell(x[:, step], (h, c)) for cell, x, h, c in parts], strict=True))
             window = torch.cat([*before, *state], dim=1)
-            said = self.attention(window).softmax(dim=1) * window
-            both = torch.cat([said, memory], dim=1)
-            memory = self.retain(both).sigmoid() * memory + self.update(both).sigmoid() * self.proposal(said).tanh()
+            attended = self.attention(window).softmax(dim=1) * window
+            both = torch.cat([attended, memory], dim=1)
+            memory = self.retain(both).sigmoid() * memory + self.update(both).sigmoid() * self.proposal(attended).tanh()
         return self.output(torch.cat([*hidden, memory], dim=1)).squeeze(1)
 
 
 def batch_of(steps: int, *, ragged: bool) -> MultimodalBatch:
-    """Random utterances."""
+    """Return random samples."""
     torch.manual_seed(0)
     lengths = torch.linspace(1, steps, BATCH).round() if ragged else torch.full((BATCH,), steps)
     mask = torch.arange(steps) < lengths[torch.randperm(BATCH)].unsqueeze(1)
@@ -91,7 +91,7 @@ def batch_of(steps: int, *, ragged: bool) -> MultimodalBatch:
 
 
 def optimizer_of(model: nn.Module) -> torch.optim.Optimizer:
-    """What both are trained with."""
+    """Return the optimiser used for both."""
     return torch.optim.AdamW(model.parameters(), lr=TrainingConfig().lr, fused=True)
 
 

@@ -1,13 +1,13 @@
-"""Hyper-parameters of the fusion models on validation alone.
+"""Search for hyper-parameters of the fusion models, on validation parts only.
 
 Every architecture is trained without a penalty at three learning rates (`--rates`) in a few settings (`--settings`: its
-default, other sizes and dropout rates, for some also other options of the optimisation), on seeds apart from all that
-`comodal compare` uses. The mean validation loss (MAE) of each is printed, the best of each architecture last. Nothing
-of the test parts is read. What this chose stands in examples/mosi_models.yaml.
+default, other sizes and dropout rates, for some also other options of the optimisation), on seeds that `comodal
+compare` never uses. The mean validation loss (MAE) of each is printed, the best of each architecture last. The test
+parts are not read. The chosen settings are in examples/mosi_models.yaml.
 
     python benchmarks/model_search.py mosi:clean --seeds 4 --jobs 2 --out runs/model_search
 
-On texts of words, a converted data set with `--protocol` and `--features`, it chose those of examples/mosi_words.yaml.
+Those of examples/mosi_words.yaml were chosen on words: a converted data set with `--protocol` and `--features`.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""Seconds and memory of whole training runs on CMU-MOSI `clean`, a fresh process an architecture, one thread.
+"""Seconds and memory of whole training runs on CMU-MOSI `clean`, one fresh process per architecture, one thread.
 
-The first run of a process also pays PyTorch's own warm-up and is left out. For comparison, the peer MMSA 2.2.1 spends
+The first run of a process includes PyTorch's own warm-up and is left out. For comparison, the peer MMSA 2.2.1 spends
 on the same data 3.4 CPU seconds on a run of LMF, 7.3 on MFN, 8.6 on EF-LSTM, 57 on MulT and 90 to 180 on TFN, and peaks
-at 480 to 510 MB, TFN above 1 GB (README of the data). Seconds are the process's own on a CPU and the clock's on a GPU
-(`--accelerator gpu`), whose memory is then what is told. Models have their defaults, or what a configuration for
-`comodal compare` gives them.
+at 480 to 510 MB, TFN above 1 GB (README of the data). On a CPU, seconds are processor time; with `--accelerator gpu`
+they are wall-clock time, and the memory is that of the GPU. Models have their defaults, or the options of a
+configuration for `comodal compare`.
 
     python benchmarks/mosi_runs.py --runs 8
     python benchmarks/mosi_runs.py --runs 8 --config examples/mosi_models.yaml
@@ -41,7 +41,7 @@ SETTINGS = (
 
 
 def measure(config: RunConfig, runs: int) -> tuple[list[float], list[int], list[float], float, int]:
-    """Seconds, epochs and validation loss of each run, the process's peak memory in MB, and training utterances."""
+    """Return seconds, epochs and validation loss of each run, peak memory in MB, and the number of training samples."""
     torch.set_num_threads(1)
     on_cpu = config.training.accelerator == "cpu"
     clock = clock_of("cpu" if on_cpu else "cuda")
@@ -63,7 +63,7 @@ def measure(config: RunConfig, runs: int) -> tuple[list[float], list[int], list[
 
 
 def main() -> None:
-    """Print one line an architecture and measure."""
+    """Print one line per architecture and measure."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=8)
     parser.add_argument("--accelerator", default="cpu")

@@ -1,9 +1,9 @@
-"""Do critics find broken pairs? Every run of a comparison, over seeds and videos, against chance and linear CCA.
+"""How well critics find broken pairs, for every run of a comparison, against chance and linear CCA.
 
-One modality of half the test utterances is taken from another video; the area below the ROC curve is the chance that
-of a whole and a broken utterance the broken one has the lower score, 0.5 for a score that knows nothing. The 95 %
-interval and the p-value against 0.5 are over seeds and videos (comodal.evaluation.crossed), the p-values corrected by
-Holm over all rows of the table; * marks those below 0.05.
+One modality of half the test samples is taken from another group. The area below the ROC curve is the probability that
+a broken sample has a lower score than an intact one, 0.5 for a random score. The 95 % interval and the p-value against
+0.5 are over seeds and groups (comodal.evaluation.crossed), the p-values corrected by Holm over all rows of the table;
+* marks those below 0.05.
 
     comodal compare mosi:nested --fusion early,lfn --measures none,kl,f,wasserstein --seeds 32 --out runs/nested
     python benchmarks/pairing.py runs/nested --jobs 2
@@ -30,7 +30,7 @@ _open: dict[tuple[str, bool], RunSet] = {}
 
 
 def found_by(folder: str, position: int, options: argparse.Namespace) -> tuple[str, list[Detection], float]:
-    """Label of a run's arm, what its scores find, and the processor seconds that took."""
+    """Return the label of a run's arm, the detection of broken pairs by each score, and the processor seconds."""
     torch.set_num_threads(1)
     key = (folder, options.replication)
     if key not in _open:
@@ -43,7 +43,7 @@ def found_by(folder: str, position: int, options: argparse.Namespace) -> tuple[s
 
 
 def chosen(runs: RunSet, seeds: int) -> Iterator[int]:
-    """Positions of the runs that have two modalities or more, the first seeds of each arm."""
+    """Return positions of the runs with two modalities or more, the first seeds of each arm."""
     kept = sorted({run.seed for run in runs.runs})[: seeds or None]
 
     def usable(run: SavedRun) -> bool:
@@ -53,7 +53,7 @@ def chosen(runs: RunSet, seeds: int) -> Iterator[int]:
 
 
 def means(found: Mapping[Row, list[Detection]]) -> dict[Row, CrossedMean]:
-    """AUROC above chance over seeds and videos; each seed drew pairs of its own."""
+    """Return AUROC above chance over seeds and groups; each seed drew its own pairs."""
     return {
         row: crossed_mean(
             np.array([each.auroc.value for each in seeds]) - 0.5,
@@ -65,7 +65,7 @@ def means(found: Mapping[Row, list[Detection]]) -> dict[Row, CrossedMean]:
 
 
 def table(found: Mapping[Row, list[Detection]]) -> Iterator[str]:
-    """Lines of Markdown: an arm and a score a row, a modality a column."""
+    """Return lines of Markdown: one row per arm and score, one column per modality."""
     results = means(found)
     corrected = dict(zip(results, holm([each.p_value for each in results.values()]), strict=True))
     columns = list(dict.fromkeys((target, modality) for _, _, target, modality in results))
@@ -82,7 +82,7 @@ def table(found: Mapping[Row, list[Detection]]) -> Iterator[str]:
 
 
 def main() -> None:
-    """Judge the runs and print the table."""
+    """Evaluate the runs and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", help="what `comodal compare` or `comodal train` wrote, with weights")
     parser.add_argument("--jobs", type=int, default=2)

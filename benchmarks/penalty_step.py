@@ -1,6 +1,6 @@
-"""What a penalty costs: a training step with it over one without, in one run on one core.
+"""Cost of a penalty: a training step with it over one without, in one run on one core.
 
-Run ``python benchmarks/penalty_step.py``; it prints a table and never fails. The library's early fusion at the sizes of
+Run ``python benchmarks/penalty_step.py``; it prints a table and never fails. The model is early fusion at the sizes of
 CMU-MOSI's utterance file, batch 64, in a plain loop. Short rounds of all variants are interleaved, so that a busy
 machine slows all alike; a ratio is the median over rounds of each round's ratio.
 """
@@ -27,7 +27,7 @@ BATCH = 64
 
 
 def step_of(penalty: DependencyPenalty | None) -> Callable[[], None]:
-    """One training step of the library's early fusion with its default optimiser, all state bound."""
+    """Return a function that makes one training step of early fusion with its default optimiser."""
     torch.manual_seed(0)
     model = EarlyFusion(DatasetSpec("benchmark", DIMS, dict.fromkeys(DIMS, 1)))
     optimizer = build_optimizer(model, TrainingConfig())

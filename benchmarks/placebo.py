@@ -1,8 +1,8 @@
-"""Does the instrument find nothing where there is nothing? Many small A/A comparisons, whose p-values must be uniform.
+"""Calibration of the comparison: many small A/A comparisons, whose p-values must be uniform.
 
-Each comparison draws a data set of its own and trains early fusion twice a seed: once as it is and once as a
-placebo, which is no penalty either, but other random streams. Whatever differs is chance, so a p-value below 0.05
-should come up in 5 % of the comparisons and the p-values should be uniform (Kolmogorov-Smirnov).
+Each comparison draws its own data set and trains early fusion twice per seed: without a penalty, and as a placebo,
+which has no penalty either but other random streams. All differences are chance, so 5 % of the p-values should be below
+0.05 and their distribution uniform (Kolmogorov-Smirnov).
 
     python benchmarks/placebo.py --comparisons 200 --seeds 6 --jobs 2
 """
@@ -34,7 +34,7 @@ BASE = RunConfig(
 
 
 def compare_with_placebo(number: int, seeds: int) -> dict[str, float]:
-    """Uncorrected p-values of one A/A comparison on data set ``number``."""
+    """Return the uncorrected p-values of one A/A comparison on data set ``number``."""
     torch.set_num_threads(1)
     dataset = load(SyntheticConfig(n_train=96, n_valid=48, n_test=160, seed=number))
     fold = prepare(dataset, dataset.partitions[0])
@@ -51,7 +51,7 @@ def compare_with_placebo(number: int, seeds: int) -> dict[str, float]:
 
 
 def main() -> None:
-    """Run the comparisons and print how uniform their p-values are."""
+    """Run the comparisons and print the uniformity of their p-values."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--comparisons", type=int, default=200)
     parser.add_argument("--seeds", type=int, default=6)

@@ -1,4 +1,4 @@
-"""What the EF-LSTM costs: its forward and backward pass against a bare recurrence on the same frames, on one core.
+"""Cost of the EF-LSTM: its forward and backward pass compared with a bare LSTM on the same frames, on one core.
 
 Run ``python benchmarks/recurrent_models.py``; it prints a table and never fails. The bare model is ``torch.nn.LSTM``
 and a linear layer on frames that were concatenated beforehand, without masks, alignment, dropout or representations.
@@ -24,7 +24,7 @@ HIDDEN = 128
 
 
 def batch_of(rows: int, steps: int) -> MultimodalBatch:
-    """Word-aligned utterances of random lengths."""
+    """Return word-aligned samples of random lengths."""
     lengths = torch.randint(1, steps + 1, (rows, 1))
     lengths[0] = steps
     mask = torch.arange(steps) < lengths
@@ -33,7 +33,7 @@ def batch_of(rows: int, steps: int) -> MultimodalBatch:
 
 
 def bare(batch: MultimodalBatch) -> Callable[[], None]:
-    """The pass of the recurrence alone, all state bound."""
+    """Return a function that runs the bare LSTM forward and backward."""
     frames = torch.cat([sequence.values for sequence in batch.modalities.values()], dim=2)
     lstm, head = nn.LSTM(frames.shape[2], HIDDEN, batch_first=True), nn.Linear(HIDDEN, 1)
 
@@ -45,7 +45,7 @@ def bare(batch: MultimodalBatch) -> Callable[[], None]:
 
 
 def ours(batch: MultimodalBatch, *, penalty: bool = False, **options: float) -> Callable[[], None]:
-    """The pass of the EF-LSTM in training; with a penalty, something of each representation is in the objective."""
+    """Return the same for the EF-LSTM; with a penalty, the objective contains each representation."""
     steps = next(iter(batch.modalities.values())).mask.shape[1]
     spec = DatasetSpec("benchmark", DIMS, dict.fromkeys(DIMS, steps))
     model = EFLSTM(spec, EFLSTMConfig(hidden=HIDDEN, **options))

@@ -1,10 +1,10 @@
-"""What the table of modality subsets costs: one run in all of them against as many plain evaluations.
+"""Cost of the table of modality subsets: one run in all of them compared with as many plain evaluations.
 
 Run ``python benchmarks/robustness.py [--data mosi:nested] [--fusion early,lfn,tfn,mult]``; it prints a table and never
-fails. A plain evaluation reads the weights, makes the batches, hides modalities and predicts. Shared are the weights,
-the batches and the encodings: of each modality as it is and hidden. ``possible`` is what that leaves, measured in
-parts: reading once, batches once, twice the encoders, and as many times the rest of the network. Rounds are
-interleaved, so that a busy machine slows all alike; times are medians of processor time on one thread.
+fails. A plain evaluation reads the weights, makes the batches, hides modalities and predicts. The table shares the
+weights, the batches and the encodings of each modality, present and hidden. ``possible`` is the remaining work,
+measured in parts: reading once, batches once, the encoders twice, and the rest of the network once per subset. Rounds
+are interleaved, so that a busy machine slows all alike; times are medians of processor time on one thread.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from comodal.training.config import RunConfig, TrainingConfig
 
 
 def plain(found: RunSet, scenario: Scenario) -> None:
-    """One evaluation as `comodal evaluate` does it, with some modalities hidden."""
+    """Evaluate once like `comodal evaluate`, with some modalities hidden."""
     names = scenario.kept or found.dataset.spec.modalities
     for fitted in found.fitted(found.runs[0]):
         batches = [keep_only(batch, names) for batch in fitted.batches()]
@@ -38,7 +38,7 @@ def plain(found: RunSet, scenario: Scenario) -> None:
 
 
 def encode(folds: list[FittedFold]) -> None:
-    """The encoders alone on every test part."""
+    """Run only the encoders on every test part."""
     with torch.inference_mode():
         for fitted in folds:
             for batch in fitted.batches():
@@ -46,7 +46,7 @@ def encode(folds: list[FittedFold]) -> None:
 
 
 def forward(folds: list[FittedFold]) -> None:
-    """The whole network on every test part."""
+    """Run the whole network on every test part."""
     with torch.inference_mode():
         for fitted in folds:
             for batch in fitted.batches():
@@ -54,7 +54,7 @@ def forward(folds: list[FittedFold]) -> None:
 
 
 def medians(acts: dict[str, Callable[[], object]], rounds: int) -> dict[str, float]:
-    """Milliseconds of each act."""
+    """Return the median milliseconds of each function."""
     seconds: dict[str, list[float]] = {name: [] for name in acts}
     for number in range(rounds + 1):
         for name, act in acts.items():
@@ -66,7 +66,7 @@ def medians(acts: dict[str, Callable[[], object]], rounds: int) -> dict[str, flo
 
 
 def measured(found: RunSet, rounds: int) -> dict[str, float]:
-    """Milliseconds of the plain way, of this one, and of what is possible."""
+    """Return milliseconds of the plain evaluations, of the shared one, and of the possible minimum."""
     run, every = found.runs[0], subsets(found.dataset.spec.modalities)
     folds = list(found.fitted(run))
     took = medians(

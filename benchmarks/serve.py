@@ -1,9 +1,9 @@
-"""How long the live page takes to answer: a real server on loopback, one click at a time, and fifty at once.
+"""Response time of the live page: a real server on loopback, one click at a time, and fifty at once.
 
     python benchmarks/serve.py [FOLDER]
 
-FOLDER is of `comodal train` or `comodal compare`, with weights; without one a small model is trained on the embedded
-data. The times hold the whole way of a click: connection, question, prediction, dependency, answer.
+FOLDER is made by `comodal train` or `comodal compare`, with weights; without one a small model is trained on the
+embedded data. A time covers connection, question, prediction, dependency and answer.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ CLICKS = 300
 
 
 def small_run(folder: Path) -> Path:
-    """Early fusion with a penalty, a few epochs."""
+    """Train early fusion with a penalty for a few epochs."""
     penalty = PenaltyConfig(measure="kl", weight=0.3)
     config = RunConfig(penalty=penalty, training=TrainingConfig(max_epochs=3))
     train(DataConfig(source="synthetic"), config, out=folder)
@@ -42,7 +42,7 @@ def small_run(folder: Path) -> Path:
 
 
 def click(port: int, model: LiveModel, number: int) -> float:
-    """Milliseconds of one question."""
+    """Return the milliseconds of one question."""
     first, second = list(model.modalities)[:2]
     name = model.ids[number % len(model.ids)]
     act = f'{{"{first}": {{"act": "noise", "severity": 0.5}}, "{second}": {{"act": "off"}}}}'

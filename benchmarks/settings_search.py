@@ -1,9 +1,8 @@
-"""Where does a penalty help? A search that reads validation parts only.
+"""Search for settings in which a penalty helps, on validation parts only.
 
 For every setting below, early fusion is trained with and without a penalty on the same seeds and partitions, and
-the paired difference of the validation loss (MAE) is printed: negative is better. The seeds lie apart from those
-that `comodal compare` selects with and reports. Nothing of the test parts is read, so what looks best here can be
-put to the test once.
+the paired difference of the validation loss (MAE) is printed: negative is better. `comodal compare` never uses these
+seeds, neither for selection nor for reporting. The test parts are not read, so the best setting can be tested once.
 
     python benchmarks/settings_search.py mosi:nested --seeds 4 --jobs 2 --out runs/search
 """
@@ -58,7 +57,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
 
 
 def base_config(setting: dict[str, Any]) -> RunConfig:
-    """The run configuration of a setting."""
+    """Return the run configuration of a setting."""
     return RunConfig(
         fusion_config=setting.get("fusion_config", {}),
         penalty=build_config(PenaltyConfig, setting.get("penalty", {}), where="penalty"),

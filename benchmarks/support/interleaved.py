@@ -1,7 +1,6 @@
-"""Seconds of several ways to do a thing, taken in turn, so that a busy machine slows all of them alike.
+"""Time several variants in turn, so that a busy machine slows all of them alike.
 
-On the CPU they are the process's own; a GPU works on while the process waits, so there they are the clock's, read when
-all that was asked of it is done.
+On a CPU the time is the process's own; on a GPU it is wall-clock time, read after all launched work is done.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ __all__ = ["clock_of", "median_ratio", "repeats_in", "taken_in_turn"]
 
 
 def clock_of(device: str) -> Callable[[], float]:
-    """What tells the seconds of work on a device: ``cpu`` or a CUDA device."""
+    """Return the clock for work on a device: ``cpu`` or a CUDA device."""
     if device == "cpu":
         return time.process_time
 
@@ -30,7 +29,7 @@ def clock_of(device: str) -> Callable[[], float]:
 def taken_in_turn(
     variants: Mapping[str, Callable[[], None]], *, rounds: int, repeats: int = 1, device: str = "cpu"
 ) -> dict[str, list[float]]:
-    """Seconds of one call of every variant in every round; a round has ``repeats`` calls of each in a row."""
+    """Return the seconds per call of every variant in every round; a round has ``repeats`` calls of each in a row."""
     clock = clock_of(device)
     seconds: dict[str, list[float]] = {name: [] for name in variants}
     for round_number in range(rounds + 1):
@@ -42,13 +41,13 @@ def taken_in_turn(
 
 
 def repeats_in(seconds: float, run: Callable[[], None]) -> int:
-    """How many calls take about so many CPU seconds, at least 1; by one call, behind one that warms caches up."""
+    """Return the number of calls, at least 1, that take about these CPU seconds, from one call after a warm-up."""
     run()
     return max(1, int(seconds / _seconds(run, 1, time.process_time)))
 
 
 def median_ratio(seconds: Mapping[str, list[float]], one: str, other: str) -> float:
-    """Median over rounds of each round's ratio of one variant to another."""
+    """Return the median over rounds of each round's ratio of one variant to another."""
     return statistics.median(a / b for a, b in zip(seconds[one], seconds[other], strict=True))
 
 

@@ -1,4 +1,4 @@
-"""Training steps in a plain loop, all state bound."""
+"""Training steps as functions without arguments, for timing."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["fitting", "penalized", "training_step"]
 
 
 def training_step(model: nn.Module, optimizer: Optimizer, objective: Callable[[], Tensor]) -> Callable[[], None]:
-    """Objective, gradient, clipping, update."""
+    """Return a function that makes one step: objective, gradient, clipping, update."""
     parameters = list(model.parameters())
 
     def step() -> None:
@@ -29,12 +29,12 @@ def training_step(model: nn.Module, optimizer: Optimizer, objective: Callable[[]
 
 
 def fitting(predict: Callable[[], Tensor], target: Tensor) -> Callable[[], Tensor]:
-    """The absolute error of what is predicted."""
+    """Return an objective: the mean absolute error of the predictions."""
     return lambda: functional.l1_loss(predict(), target)
 
 
 def penalized(model: nn.Module, batch: MultimodalBatch, penalty: DependencyPenalty | None) -> Callable[[], Tensor]:
-    """The absolute error of a model's predictions and, if there is one, the penalty with its critic's own steps."""
+    """Return an objective: the mean absolute error plus the penalty, if given, after the critic's own steps."""
 
     def objective() -> Tensor:
         output = model(batch)
