@@ -1,17 +1,22 @@
-"""Pure acts on a batch: hide, disturb or exchange a modality. The batch given is never changed.
+"""Corruptions of a batch: values that configurations name, and the acts they stand for.
 
-Every act takes its chance from a generator of the caller, keeps the shapes of all tensors, and leaves values of 0 where
-a mask is false. Robustness and training use these same acts.
+Robustness and training use the same acts. They are loaded on first use, so that reading a configuration needs no torch.
 """
 
-from comodal.data.corruptions.corruption import Corruption, corrupt, parse_corruption
-from comodal.data.corruptions.dropping import drop_modality, keep_only
-from comodal.data.corruptions.kinds import KINDS, Kind, kinds_for
-from comodal.data.corruptions.missing import drop_frames
-from comodal.data.corruptions.noise import add_noise
-from comodal.data.corruptions.shifting import shift_frames
-from comodal.data.corruptions.swapping import swap_modality
-from comodal.data.corruptions.words import replace_words
+from typing import TYPE_CHECKING, Any
+
+from comodal.data.corruptions.corruption import KINDS, Corruption, Kind, corrupt, kinds_for, parse_corruption
+
+if TYPE_CHECKING:
+    from comodal.data.corruptions.acts import (
+        add_noise,
+        drop_frames,
+        drop_modality,
+        keep_only,
+        replace_words,
+        shift_frames,
+        swap_modality,
+    )
 
 __all__ = [
     "KINDS",
@@ -28,3 +33,12 @@ __all__ = [
     "shift_frames",
     "swap_modality",
 ]
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any:
+        if name not in __all__:
+            raise AttributeError(f"module 'comodal.data.corruptions' has no attribute {name!r}")
+        from comodal.data.corruptions import acts  # noqa: PLC0415 - see the module's docstring
+
+        return getattr(acts, name)

@@ -3,19 +3,87 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-
-import torch
+from typing import TYPE_CHECKING, Any
 
 from comodal.contracts import DatasetSpec, InputError, MultimodalBatch, TokenSpec
-from comodal.data.corruptions.chance import require_share
-from comodal.data.corruptions.kinds import KINDS, kinds_for
-from comodal.data.corruptions.words import TEXT
 
-__all__ = ["Corruption", "corrupt", "parse_corruption"]
+if TYPE_CHECKING:
+    import torch
 
-_WRITTEN = re.compile(r"\s*([^:=]+?)\s*:\s*([^=]+?)\s*=\s*(\S+)\s*")
+__all__ = ["KINDS", "Corruption", "Kind", "corrupt", "kinds_for", "parse_corruption"]
+
+_PATTERN = re.compile(r"\s*([^:=]+?)\s*:\s*([^=]+?)\s*=\s*(\S+)\s*")
+
+
+def _always(spec: DatasetSpec, modality: str) -> bool:
+    del spec, modality
+    return True
+
+
+def _has_features(spec: DatasetSpec, modality: str) -> bool:
+    return modality in spec.feature_dims
+
+
+def _has_frames(spec: DatasetSpec, modality: str) -> bool:
+    return _has_features(spec, modality) and spec.max_lengths[modality] > 1
+
+
+def _is_text(spec: DatasetSpec, modality: str) -> bool:
+    del spec
+    return modality == "text"
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of corruption.
+
+    Attributes:
+        act: name of its function in :mod:`comodal.data.corruptions`.
+        option: the argument of that function that takes the severity.
+        fits: whether it applies to a modality of a data set.
+        severity: what the severity is, for the legend of a figure.
+    """
+
+    act: str
+    option: str
+    fits: Callable[[DatasetSpec, str], bool]
+    severity: str
+
+
+KINDS: Mapping[str, Kind] = {
+    "drop": Kind("drop_modality", "probability", _always, "probability that a sample loses the modality"),
+    "frames": Kind("drop_frames", "probability", _has_frames, "probability that a frame is missing"),
+    "noise": Kind("add_noise", "severity", _has_features, "standard deviation of the noise, in those of the feature"),
+    "swap": Kind("swap_modality", "probability", _always, "probability that a sample has the modality of another"),
+    "shift": Kind("shift_frames", "share", _has_frames, "longest shift in time, as a share of the sample"),
+    "words": Kind("replace_words", "probability", _is_text, "probability that a word is replaced by an unknown one"),
+}
+"""Every kind of corruption, by name."""
+
+
+def kinds_for(spec: DatasetSpec, modality: str) -> tuple[str, ...]:
+    """Return the kinds that apply to a modality, in the order of :data:`KINDS`.
+
+    Losing frames and shifting need sequences; they and noise need features, not ids of word pieces; ``words`` needs the
+    text.
+
+    Args:
+        spec: of the data set as the model reads it.
+        modality: one of its modalities.
+
+    Raises:
+        InputError: the data set has no such modality.
+
+    Example:
+        >>> spec = DatasetSpec("toy", {"text": 4, "audio": 2}, {"text": 1, "audio": 50})
+        >>> kinds_for(spec, "text"), kinds_for(spec, "audio")
+        (('drop', 'noise', 'swap', 'words'), ('drop', 'frames', 'noise', 'swap', 'shift'))
+    """
+    if modality not in spec.dims:
+        raise InputError.unknown("modality", modality, spec.dims, where=spec.name)
+    return tuple(name for name, kind in KINDS.items() if kind.fits(spec, modality))
 
 
 @dataclass(frozen=True)
@@ -25,10 +93,10 @@ class Corruption:
     Attributes:
         kind: a key of ``KINDS``.
         modality: which modality.
-        severity: from 0, which changes nothing, to 1; what it means is said by the kind.
+        severity: from 0, which changes nothing, to 1; its meaning depends on the kind.
 
     Raises:
-        InputError: unknown kind, a severity outside [0, 1], or words of a modality that has none.
+        InputError: unknown kind, a severity outside [0, 1], or ``words`` of a modality other than text.
 
     Example:
         >>> Corruption("noise", "audio", 0.5).name
@@ -42,45 +110,55 @@ class Corruption:
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
             raise InputError.unknown("corruption", self.kind, KINDS)
-        require_share(self.severity, of=f"severity of {self.kind}:{self.modality}")
-        if self.kind == "words" and self.modality != TEXT:
-            raise InputError(f"words of {self.modality!r}: only {TEXT!r} has words; write words:{TEXT}")
+        if not 0 <= self.severity <= 1:
+            where = f"severity of {self.kind}:{self.modality} {self.severity}"
+            raise InputError(f"{where}: give a number between 0 and 1", code="out_of_range")
+        if self.kind == "words" and self.modality != "text":
+            raise InputError(f"words:{self.modality}: only the text has words; write words:text", code="unsupported")
 
     @property
     def name(self) -> str:
-        """How it is written; :func:`parse_corruption` reads it back exactly."""
+        """The text that :func:`parse_corruption` reads back exactly."""
         return f"{self.kind}:{self.modality}={repr(float(self.severity)).removesuffix('.0')}"
 
     def require(self, spec: DatasetSpec) -> None:
-        """Refuse a data set it makes no sense for.
+        """Check that the corruption applies to a data set.
 
         Raises:
-            InputError: the data set has no such modality, or one that this kind is not for.
+            InputError: the data set has no such modality, or one of another kind.
 
         Example:
             >>> Corruption("shift", "audio", 0.5).require(DatasetSpec("toy", {"audio": 2}, {"audio": 1}))
             Traceback (most recent call last):
-            comodal.contracts.InputError: toy: shift:audio=0.5 makes no sense for its audio; use drop, noise, swap
+            comodal.contracts.InputError: toy: shift:audio=0.5 does not apply to its audio; use drop, noise, swap
         """
         if self.kind not in (known := kinds_for(spec, self.modality)):
-            raise InputError(f"{spec.name}: {self.name} makes no sense for its {self.modality}; use {', '.join(known)}")
+            remedy = f"does not apply to its {self.modality}; use {', '.join(known)}"
+            raise InputError(f"{spec.name}: {self.name} {remedy}", code="unsupported")
 
     def apply(
         self, batch: MultimodalBatch, generator: torch.Generator, *, tokens: TokenSpec | None = None
     ) -> MultimodalBatch:
-        """The corrupted batch; the one given stays as it is.
+        """Return the corrupted batch.
 
-        As much is drawn from the generator whatever the severity, so what is drawn after it does not depend on it.
+        It draws as much from the generator whatever the severity, so later draws do not depend on it.
 
         Args:
-            batch: B utterances with standardised features.
-            generator: where chance comes from.
+            batch: B samples with standardised features; stays as it is.
+            generator: source of random numbers.
             tokens: how to read word pieces, from the spec of the data set; for ``words`` on such a text alone.
 
         Raises:
-            InputError: unknown modality, or one that this kind is not for.
+            InputError: unknown modality, or one that this kind does not apply to.
         """
-        corrupted = KINDS[self.kind].act(batch, self.modality, self.severity, generator, tokens)
+        from comodal.data.corruptions import acts  # noqa: PLC0415 - configurations are checked without torch
+
+        kind = KINDS[self.kind]
+        options: dict[str, Any] = {kind.option: self.severity, "generator": generator}
+        if self.kind == "words":
+            corrupted: MultimodalBatch = acts.replace_words(batch, tokens=tokens, **options)
+        else:
+            corrupted = getattr(acts, kind.act)(batch, self.modality, **options)
         return corrupted if self.severity > 0 else batch
 
 
@@ -88,22 +166,23 @@ def parse_corruption(text: str) -> Corruption:
     """Read ``KIND:MODALITY=SEVERITY``.
 
     Raises:
-        InputError: written otherwise, unknown kind, or a severity outside [0, 1].
+        InputError: another form, unknown kind, or a severity outside [0, 1].
 
     Example:
         >>> parse_corruption("noise:audio=0.5")
         Corruption(kind='noise', modality='audio', severity=0.5)
     """
     remedy = "write KIND:MODALITY=SEVERITY, for example noise:audio=0.5"
-    if (found := _WRITTEN.fullmatch(text)) is None:
-        raise InputError(f"corruption {text!r}: {remedy}")
+    if (found := _PATTERN.fullmatch(text)) is None:
+        raise InputError(f"corruption {text!r}: {remedy}", code="invalid")
     kind, modality, severity = found.groups()
     try:
-        return Corruption(kind, modality, float(severity))
-    except InputError:
-        raise
+        number = float(severity)
     except ValueError as error:
-        raise InputError(f"corruption {text!r}: severity {severity!r} is no number; {remedy}") from error
+        raise InputError(
+            f"corruption {text!r}: severity {severity!r} is not a number; {remedy}", code="wrong_type"
+        ) from error
+    return Corruption(kind, modality, number)
 
 
 def corrupt(
@@ -113,21 +192,22 @@ def corrupt(
     *,
     tokens: TokenSpec | None = None,
 ) -> MultimodalBatch:
-    """Several corruptions, one after another.
+    """Apply several corruptions, one after another.
 
     Args:
-        batch: B utterances with standardised features; stays as it is.
+        batch: B samples with standardised features; stays as it is.
         corruptions: applied in this order; of one modality there may be several.
-        generator: where chance comes from.
+        generator: source of random numbers.
         tokens: how to read word pieces, from the spec of the data set.
 
     Returns:
         A batch of the same shapes.
 
     Raises:
-        InputError: unknown modality, or one that a kind is not for.
+        InputError: unknown modality, or one that a kind does not apply to.
 
     Example:
+        >>> import torch
         >>> from comodal.data.collate import batch
         >>> from comodal.data.synthetic import SyntheticConfig, synthetic
         >>> few = batch(synthetic(SyntheticConfig(n_train=40, n_valid=16, n_test=16)), range(4))
