@@ -142,7 +142,5 @@ def test_text_of_characters_that_there_are_not_is_damage(tmp_path, character, or
     assert opened(tmp_path / "a.npz")["text"].tolist() == text.tolist()
     text.view(f"{order}u4")[1] = character
     np.savez(tmp_path / "a.npz", text=text)
-    with pytest.raises(
-        InputError, match=r"a.npz: a damaged file of arrays \(a text with characters that there are not"
-    ):
+    with pytest.raises(InputError, match=r"a.npz: a damaged file of arrays \(text with characters that do not exist"):
         opened(tmp_path / "a.npz")

@@ -7,8 +7,8 @@ import pickle
 
 import numpy as np
 import pytest
+from refusals import refused
 
-from comodal.contracts import InputError
 from comodal.data.formats import pickled
 from comodal.data.formats.pickled import memory_needed, peek, refusal, take
 
@@ -68,7 +68,7 @@ def test_a_hostile_pickle_has_no_effect_and_its_error_comes_out(tmp_path):
     assert peek(file) is None
     assert "x.pkl" in str(refusal(file))
     for _ in range(2):
-        with pytest.raises(InputError, match=r"x.pkl.*mkdir"):
+        with refused("unsafe", "x.pkl", "mkdir"):
             take(file)
     assert not target.exists()
     pickle.loads(file.read_bytes())
@@ -82,7 +82,7 @@ def test_no_pickle(tmp_path, content):
     for path in (file, tmp_path, tmp_path / "nowhere"):
         assert peek(path) is None
         assert refusal(path) is None
-        with pytest.raises(InputError, match=r"not a pickle file; check the path"):
+        with refused("damaged", path):
             take(path)
 
 
@@ -98,12 +98,3 @@ def test_memory_needed(tmp_path):
     assert memory_needed(file) == "needs about 6.0 GB while it is read"
     os.truncate(file, 1_500_000)
     assert memory_needed(file) == "needs about 3 MB while it is read"
-
-
-@pytest.mark.parametrize(("protocol", "times"), [(0, 3), (1, 3), (2, 3), (3, 2), (4, 2), (5, 2)])
-def test_memory_needed_of_a_protocol_without_bytes(tmp_path, protocol, times):
-    """An array is a text first in these, so that it is there twice."""
-    file = tmp_path / "x.pkl"
-    file.write_bytes(pickle.dumps({"train": np.zeros(10**6)}, protocol=protocol))
-    megabytes = times * file.stat().st_size / 1e6
-    assert memory_needed(file) == f"needs about {megabytes:.0f} MB while it is read"

@@ -14,7 +14,8 @@ def test_as_text():
     for _ in range(60):
         shared = [shared, shared]
     assert as_text(shared) == "<list>"
-    assert as_text("\ud800é") == "\\ud800é"
+    assert as_text("\ud800é") == "\ufffdé"
+    assert as_text(b"\xff") == "ÿ"
     assert as_text(10**10_000).startswith("0x")
     assert as_text(float("nan")) == as_text(np.float32("nan")) == as_text(None) == ""
     assert as_text(np.int64(3)) == "3"

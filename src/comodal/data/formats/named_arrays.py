@@ -6,7 +6,6 @@ Which of the two a file is, its first bytes say.
 from __future__ import annotations
 
 import struct
-import sys
 import tokenize
 import zipfile
 import zlib
@@ -20,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from comodal.contracts import InputError
-from comodal.data.formats.texts import one_line
+from comodal.data.formats.texts import one_line, require_characters
 
 __all__ = ["NamedArrays", "Shape", "open_arrays"]
 
@@ -99,17 +98,6 @@ def _damaged(path: Path, error: Exception) -> InputError:
     return InputError(f"{path}: a damaged file of arrays ({reason}); write or get it again")
 
 
-def _require_text(array: NDArray[Any]) -> None:
-    """NumPy holds any number as a character, and fails with whatever Python makes of it when the text is asked for."""
-    if array.dtype.kind == "U" and array.size and array.dtype.itemsize:
-        codes = np.ascontiguousarray(array).view(np.dtype(np.uint32).newbyteorder(array.dtype.byteorder))
-        if codes.max() > sys.maxunicode or ((codes >= _SURROGATES.start) & (codes < _SURROGATES.stop)).any():
-            raise ValueError("a text with characters that there are not")
-
-
-_SURROGATES = range(0xD800, 0xE000)
-
-
 @dataclass
 class _Npz:
     """Members are decompressed one by one; the last one is kept, since its rows are asked for in turn."""
@@ -125,7 +113,7 @@ class _Npz:
     def read(self, name: str) -> NDArray[Any]:
         with self.archive.open(self.members[name]) as stream:
             array: NDArray[Any] = np.lib.format.read_array(stream, allow_pickle=False)
-        _require_text(array)
+        require_characters(array)
         return array
 
     def rows(self, name: str, start: int, stop: int) -> NDArray[Any]:

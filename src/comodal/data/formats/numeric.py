@@ -1,4 +1,4 @@
-"""Numbers from whatever a file holds: arrays, lists of lists, arrays of objects."""
+"""Arrays of numbers from arrays, lists of lists, or arrays of objects."""
 
 from __future__ import annotations
 
@@ -9,20 +9,17 @@ from numpy.typing import NDArray
 
 __all__ = ["numeric"]
 
-_DEEPEST = 8
-_FREE = 2**20
-_REPEATS = 16
 _NUMBERS = (bool, int, float, np.integer, np.floating, np.bool_, type(None))
 
 
 def numeric(values: Any) -> NDArray[Any]:
-    """An array of booleans, whole numbers or floats.
+    """Return an array of booleans, whole numbers or floats.
 
     Args:
         values: an array, or lists of numbers or of arrays; ``None`` becomes NaN.
 
     Raises:
-        ValueError: ragged rows, or lists that stand for far more numbers than they hold.
+        ValueError: rows of different lengths.
         TypeError: text, complex numbers, or anything else that is no number.
 
     Example:
@@ -43,9 +40,7 @@ def numeric(values: Any) -> NDArray[Any]:
 
 
 def _from_lists(values: list[Any] | tuple[Any, ...]) -> NDArray[Any]:
-    claimed, held = _sizes(values, {}, 0)
-    if claimed > _FREE + _REPEATS * held:
-        raise ValueError("the same rows are repeated very many times")
+    _require_numbers(values)
     try:
         found = np.asarray(values)
         # Among numbers, only None and whole numbers beyond 64 bits make an array of objects.
@@ -56,27 +51,11 @@ def _from_lists(values: list[Any] | tuple[Any, ...]) -> NDArray[Any]:
         raise ValueError("rows of different lengths") from error
 
 
-def _sizes(values: Any, seen: dict[int, float], depth: int) -> tuple[float, float]:
-    """Numbers that nested lists stand for, and numbers that they hold: a row may be listed many times.
-
-    A list that is inside itself stands for infinitely many.
-    """
-    if id(values) in seen:
-        return seen[id(values)], 0
-    if isinstance(values, np.ndarray):
-        if values.dtype.kind not in "fiub":
-            raise TypeError(f"{values.dtype} instead of numbers")
-        seen[id(values)] = values.size
-        return values.size, values.size
-    if depth == _DEEPEST:
-        raise ValueError(f"lists in lists more than {_DEEPEST} deep")
-    seen[id(values)] = np.inf
-    held = claimed = float(len(values))
-    for each in values:
+def _require_numbers(values: Any) -> None:
+    if isinstance(values, np.ndarray) and values.dtype.kind not in "fiub":
+        raise TypeError(f"{values.dtype} instead of numbers")
+    for each in values if isinstance(values, list | tuple) else ():
         if isinstance(each, list | tuple | np.ndarray):
-            more_claimed, more_held = _sizes(each, seen, depth + 1)
-            claimed, held = claimed + more_claimed - 1, held + more_held
+            _require_numbers(each)
         elif not isinstance(each, _NUMBERS):
             raise TypeError(f"{type(each).__name__} instead of a number")
-    seen[id(values)] = claimed
-    return claimed, held

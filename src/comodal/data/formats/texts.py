@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -10,16 +11,16 @@ from numpy.typing import NDArray
 
 from comodal.contracts import InputError
 
-__all__ = ["as_text", "column", "listing", "one_line", "transcripts"]
+__all__ = ["as_text", "column", "listing", "one_line", "require_characters", "transcripts"]
 
 _MOST_BYTES = 2**30
 _LONGEST_LINE = 300
 
 
 def as_text(raw: object) -> str:
-    r"""A string for a string, bytes or a number; what UTF-8 cannot hold becomes an escape, ``None`` is empty.
+    r"""Return a string for a string, bytes (UTF-8, else Latin-1) or a number; ``None`` and NaN are empty.
 
-    Anything else becomes the name of its type, since a few bytes of a file can hold lists that print as gigabytes.
+    Half a character becomes U+FFFD. Anything else becomes the name of its type, since a list may print as gigabytes.
 
     Example:
         >>> as_text(b"caf\xc3\xa9"), as_text("tea"), as_text(None), as_text(7), as_text([7])
@@ -28,11 +29,14 @@ def as_text(raw: object) -> str:
     if raw is None or (isinstance(raw, float | np.floating) and np.isnan(raw)):
         return ""
     if isinstance(raw, bytes):
-        return raw.decode("utf-8", "backslashreplace")
+        try:
+            return raw.decode("utf-8")
+        except UnicodeDecodeError:
+            return raw.decode("latin-1")
     if isinstance(raw, int) and raw.bit_length() > 64:
         return hex(raw)
     if isinstance(raw, str):
-        return raw if raw.isascii() else raw.encode("utf-8", "backslashreplace").decode("utf-8")
+        return raw if raw.isascii() else raw.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     return str(raw) if isinstance(raw, int | float | np.generic) else f"<{type(raw).__name__}>"
 
 
@@ -79,6 +83,18 @@ def column(texts: Sequence[str], *, where: str) -> NDArray[np.str_]:
             f"{where}: the text of utterance {first} has {longest} characters, too many for a table; shorten it"
         )
     return np.array(texts, dtype=np.str_) if texts else np.array([], dtype="U1")
+
+
+def require_characters(array: NDArray[Any]) -> None:
+    """Check that an array of text holds characters: NumPy holds any number, and fails where the text is asked for.
+
+    Raises:
+        ValueError: it does not.
+    """
+    if array.dtype.kind == "U" and array.size and array.dtype.itemsize:
+        codes = np.ascontiguousarray(array).view(np.dtype(np.uint32).newbyteorder(array.dtype.byteorder))
+        if codes.max() > sys.maxunicode or ((codes >= 0xD800) & (codes < 0xE000)).any():
+            raise ValueError("text with characters that do not exist")
 
 
 def transcripts(raw: Any, *, where: str) -> tuple[NDArray[np.str_], dict[str, int]]:
