@@ -1,6 +1,6 @@
 """Damaged files of every family, taken all the way: read right, or refused in one line. Seeds are fixed.
 
-``COMODAL_FUZZ_CASES`` makes the campaign longer; the cases of a shorter one come first in it.
+``COMODAL_FUZZ_CASES=1200`` makes the campaign longer; the cases of a shorter one come first in it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from comodal.data import store
 from comodal.data.formats import FORMATS
 from comodal.data.load import open_source
 
-CASES = int(os.environ.get("COMODAL_FUZZ_CASES", "1200"))
+CASES = int(os.environ.get("COMODAL_FUZZ_CASES", "120"))
 
 
 def test_every_format_has_a_sample():
@@ -37,6 +37,6 @@ def test_damaged_files_are_read_right_or_refused(tmp_path, name):
     outcomes = campaign(name, range(CASES), folder=tmp_path)
     assert {each.verdict for each in outcomes} <= set(GOOD), report(name, outcomes)
     assert [each.case for each in outcomes] == list(range(CASES))
-    if 10 * len(KINDS) <= CASES:
-        assert {each.kind for each in outcomes} == set(KINDS)
+    assert {each.kind for each in outcomes} == set(KINDS)
+    if CASES >= 1200:
         assert {each.verdict for each in outcomes} == set(GOOD)

@@ -1,7 +1,7 @@
 """NumPy arrays of a pickle, built only where shape, element type and bytes agree.
 
-NumPy's own ``__setstate__`` trusts its argument: a list that is too short makes it read beyond the array. So the element
-type is a stand-in until the array is built, and only checked values reach NumPy.
+NumPy's own ``__setstate__`` trusts its argument: a list that is too short makes it read beyond the array. So the
+element type is a stand-in until the array is built, and only checked values reach NumPy.
 """
 
 from __future__ import annotations

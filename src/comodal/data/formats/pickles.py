@@ -1,7 +1,7 @@
 """Load pickles of plain data: nothing that a file names is imported or called.
 
 The standard library's unpickler does the work. A fixed list of names stands for functions of this package; every other
-name is refused. Sizes that a file claims are compared with its length before memory is allocated, and the content with it
+name is refused. Sizes that a file claims are compared with its length before memory is allocated, and so is the content
 afterwards. A hostile file can still waste CPU time, or end the process by a dict key of thousands of nested tuples.
 """
 
