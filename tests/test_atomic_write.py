@@ -5,8 +5,9 @@ import os
 from pathlib import Path
 
 import pytest
+from refusals import refused
 
-from comodal.atomic_write import write_atomic
+from comodal.atomic_write import write_atomic, write_text
 
 
 def names(folder: Path) -> list[str]:
@@ -30,7 +31,7 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path: Path,
     assert path.read_text() == "new"
 
 
-def test_nobody_sees_half_a_file(tmp_path: Path) -> None:
+def test_half_a_file_is_never_visible(tmp_path: Path) -> None:
     path = tmp_path / "file"
     seen: list[list[str]] = []
 
@@ -48,3 +49,9 @@ def test_a_file_in_place_of_the_folder(tmp_path: Path) -> None:
     for path in (tmp_path / "folder" / "file", tmp_path / "folder" / "deep" / "file"):
         with pytest.raises(OSError, match="folder"):
             write_atomic(path, lambda partial: partial.write_text("x"))
+
+
+def test_a_text_that_cannot_be_written_is_reported(tmp_path: Path) -> None:
+    (tmp_path / "folder").write_text("a file")
+    with refused("cannot_write", tmp_path / "folder" / "file"):
+        write_text(tmp_path / "folder" / "file", "x")

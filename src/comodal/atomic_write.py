@@ -1,4 +1,4 @@
-"""A file is there whole or not at all."""
+"""Atomic writes: a file is complete or absent, also after a crash."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ __all__ = ["write_atomic", "write_text"]
 
 
 def write_atomic(path: Path, write: Callable[[Path], object]) -> None:
-    """Write beside the target, then rename: even a kill or a power cut leaves the old file or the new one.
+    """Write a temporary file, then rename it: a kill or a power cut leaves the old file or the new one.
 
     Args:
-        path: the target; its folder is made when it is not there.
-        write: writes the content to the path it is given.
+        path: the target; its folder is made if needed.
+        write: function that writes the content to a given path.
 
     Raises:
         OSError: the folder cannot be written or the disk is full; the target is as it was.
@@ -43,7 +43,7 @@ def write_atomic(path: Path, write: Callable[[Path], object]) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """The same of a text, in UTF-8 and with its line ends as they are.
+    """Write a text atomically, in UTF-8 and without changing its line ends.
 
     Raises:
         InputError: the folder cannot be written or the disk is full.
@@ -59,4 +59,5 @@ def write_text(path: Path, text: str) -> None:
         write_atomic(path, lambda partial: partial.write_text(text, encoding="utf-8", newline=""))
     except OSError as error:
         reason = error.strerror or error
-        raise InputError(f"{path}: cannot be written ({reason}); free space or choose another folder") from error
+        message = f"{path}: cannot be written ({reason}); free space or choose another folder"
+        raise InputError(message, code="cannot_write") from error

@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, BrowserContext, sync_playwright
 from comodal.contracts import Findings
 from comodal.evaluation.comparison import compare
 from comodal.evaluation.data_config import DataConfig
-from comodal.evaluation.findings import findings_of
+from comodal.evaluation.gather import findings_of
 from comodal.evaluation.grid import CompareConfig
 from comodal.evaluation.robustness import RobustnessConfig, robustness
 from comodal.evaluation.runs import RunSet, open_runs

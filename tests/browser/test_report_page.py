@@ -13,7 +13,7 @@ from chromium import Watch, Watched
 from playwright.sync_api import Locator, Page, expect
 
 from comodal.contracts import ExplanationTable, Findings
-from comodal.evaluation.findings import findings_of
+from comodal.evaluation.gather import findings_of
 from comodal.evaluation.runs import RunSet
 
 

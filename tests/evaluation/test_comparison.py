@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from comodal.contracts import InputError, PredictionTable
-from comodal.contracts.records import comparison_row, read_records
+from comodal.contracts import ComparisonRow, InputError, PredictionTable
+from comodal.contracts.json_records import read_records
 from comodal.data.arrays import from_arrays
 from comodal.data.dataset import Dataset
 from comodal.data.ragged import RaggedArray
@@ -85,7 +85,7 @@ def test_the_whole_job(data: DataConfig, tiny: Tiny, tmp_path: Path, trained: li
         assert penalised.reference == f"{fusion}/none"
     assert all(row.n_seeds == 2 and row.n_groups == 100 and row.seconds > 0 for row in found.rows)
     assert found.replication == []
-    assert read_records(tmp_path / "summary.json", comparison_row) == tuple(found.rows)
+    assert read_records(tmp_path / "summary.json", ComparisonRow) == tuple(found.rows)
 
     # What was trained: 2 fusions x (3 single modalities + 2 weights) to choose, 2 x 4 arms x 2 seeds to report.
     seeds = [config.seed for config in trained]

@@ -9,7 +9,7 @@ import pytest
 from statsmodels.stats.multitest import multipletests
 
 from comodal.contracts import ComparisonRow, InputError, PredictionTable
-from comodal.evaluation.compare import paired_differences
+from comodal.evaluation.paired import paired_differences
 from comodal.evaluation.rows import SeedRun, Setting, comparison_rows
 from comodal.metrics import METRICS
 

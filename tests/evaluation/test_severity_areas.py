@@ -7,18 +7,18 @@ import pytest
 from scipy.integrate import trapezoid
 
 from comodal.contracts import InputError
-from comodal.evaluation.compare import Arm
 from comodal.evaluation.groups import Grouping
+from comodal.evaluation.paired import ArmMetrics
 from comodal.evaluation.severity_areas import area_below, area_weights, effective_area, relative_area
 
 GROUPS = Grouping(np.array([0, 1, 2]), np.array([1, 1, 1]))
 SEVERITIES = [0.0, 0.25, 1.0]
 
 
-def arm(values: list[float], left_out: float = 0.0) -> Arm:
+def arm(values: list[float], left_out: float = 0.0) -> ArmMetrics:
     """Two seeds; three videos, each of which moves the metric by so much."""
     seeds = np.array(values)
-    return Arm({"acc": seeds}, {"acc": seeds + left_out * np.array([[-1.0], [0.0], [1.0]])}, GROUPS)
+    return ArmMetrics({"acc": seeds}, {"acc": seeds + left_out * np.array([[-1.0], [0.0], [1.0]])}, GROUPS)
 
 
 def test_flat_curve_has_its_own_height() -> None:
@@ -65,7 +65,7 @@ def test_effective_area_is_what_lies_above_the_moved_baseline() -> None:
 
 def test_better_clean_performance_alone_is_no_effective_robustness() -> None:
     baseline = [arm([75.0, 60.0]), arm([60.0, 50.0]), arm([35.0, 40.0])]
-    better = [Arm({"acc": p.values["acc"] + 5}, {"acc": p.left_out["acc"] + 5}, GROUPS) for p in baseline]
+    better = [ArmMetrics({"acc": p.values["acc"] + 5}, {"acc": p.left_out["acc"] + 5}, GROUPS) for p in baseline]
     assert effective_area(better, baseline, SEVERITIES).values["acc"] == pytest.approx([0.0, 0.0])
     assert relative_area(better, SEVERITIES).values["acc"] == pytest.approx(
         relative_area(baseline, SEVERITIES).values["acc"] + 5

@@ -13,7 +13,7 @@ from comodal.cli import main
 from comodal.contracts import ExplanationTable, InputError
 from comodal.data.dataset import Dataset, Partition
 from comodal.evaluation.experiment import train
-from comodal.evaluation.findings import read_attributions, read_pairing
+from comodal.evaluation.gather import read_attributions, read_pairing
 from comodal.evaluation.runs import RunSet, open_runs
 from comodal.explain.explain import ExplanationConfig, explain, explained_run
 from comodal.explain.output import claim, write_explanation

@@ -13,9 +13,9 @@ import pytest
 from scipy.stats import binom, ttest_rel
 
 from comodal.contracts import PredictionTable
-from comodal.evaluation.compare import paired_differences
 from comodal.evaluation.crossed import CrossedMean
 from comodal.evaluation.multiplicity import uniformity
+from comodal.evaluation.paired import paired_differences
 from comodal.evaluation.score import score
 from comodal.metrics import METRICS
 

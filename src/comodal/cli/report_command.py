@@ -8,7 +8,7 @@ from typing import Any
 from comodal.atomic_write import write_text
 from comodal.cli.parser import words
 from comodal.contracts import InputError
-from comodal.evaluation.findings import gather
+from comodal.evaluation.gather import gather
 from comodal.reports.page import render_page, write_figures
 from comodal.reports.page.glance import missing_parts
 

@@ -10,7 +10,7 @@ from rich.console import Console
 from comodal.cli.parser import words
 from comodal.cli.progress import Bars
 from comodal.contracts import InputError
-from comodal.contracts.records import json_text
+from comodal.contracts.json_records import json_text
 from comodal.evaluation.robustness import RobustnessConfig, robustness
 from comodal.reports.robustness_report import ROWS, SHOWN_METRICS, print_robustness, write_robustness
 

@@ -1,13 +1,13 @@
-"""The nouns every stage exchanges. This room imports nothing of the rest of the package."""
+"""Types that the stages exchange. This package imports no other part of comodal, and no torch."""
 
 from comodal.contracts.batch import ModalitySequence, MultimodalBatch
 from comodal.contracts.errors import InputError
 from comodal.contracts.explanation import Attribution, ExplanationTable, PairingScore
 from comodal.contracts.findings import DataFacts, Findings, TrainingCurve
 from comodal.contracts.outputs import DependencyEstimate, FusionOutput, ObjectiveTerms
-from comodal.contracts.robustness import RobustnessRow
+from comodal.contracts.prediction_table import PredictionTable
+from comodal.contracts.result_rows import ComparisonRow, RobustnessRow
 from comodal.contracts.specs import DatasetSpec, InputSpec, TokenSpec
-from comodal.contracts.tables import ComparisonRow, PredictionTable
 
 __all__ = [
     "Attribution",

@@ -1,6 +1,6 @@
-"""Utterances as models take them.
+"""Batches of samples, the input of every fusion model.
 
-Axis legend: B utterances of a batch, T time steps, d features of a frame.
+Axis legend: B samples of a batch, T time steps, d features of a frame.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ __all__ = [
 class ModalitySequence(NamedTuple):
     """One modality of a batch.
 
-    An utterance-level feature vector is a sequence of length 1; an absent modality is a row whose mask is all false.
+    One feature vector per sample is a sequence of length 1; an absent modality is a row whose mask is all false.
 
     Attributes:
         values: ``(B, T, d)`` float frames, zero where the mask is false; for a text of word pieces ``(B, T, 2)``
-            integers, the id and the type id of each piece.
+            integers: id and type id of each piece.
         mask: ``(B, T)`` bool, true on real frames.
     """
 
@@ -34,7 +34,7 @@ class ModalitySequence(NamedTuple):
 
     @property
     def present(self) -> Tensor:
-        """``(B,)`` bool: which utterances have this modality at all.
+        """Return ``(B,)`` bool, true for samples that have this modality.
 
         >>> import torch
         >>> ModalitySequence(torch.zeros(2, 1, 3), torch.tensor([[True], [False]])).present
@@ -43,7 +43,7 @@ class ModalitySequence(NamedTuple):
         return self.mask.any(dim=1)
 
     def to(self, *args: Any, **kwargs: Any) -> ModalitySequence:
-        """Move both tensors; a dtype applies to float values alone, never to the mask nor to ids of word pieces."""
+        """Move both tensors; a dtype applies to float values only, not to the mask or ids of word pieces."""
         values = self.values.to(*args, **kwargs)
         if not self.values.is_floating_point():
             values = self.values.to(values.device)
@@ -52,12 +52,12 @@ class ModalitySequence(NamedTuple):
 
 @dataclass(frozen=True)
 class MultimodalBatch:
-    """Aligned utterances, as every fusion model takes them.
+    """A batch of samples with all their modalities.
 
     Attributes:
-        id: utterance ids, kept from the file to the report.
-        modalities: name to sequence; the order is that of the data set's spec.
-        target: ``(B,)`` float labels.
+        id: sample ids, the same from the data file to the report.
+        modalities: name to sequence, in the order of the data set's spec.
+        target: ``(B,)`` float.
     """
 
     id: tuple[str, ...]
@@ -73,6 +73,6 @@ class MultimodalBatch:
         return MultimodalBatch(self.id, moved, self.target.to(*args, **kwargs))
 
     def pin_memory(self) -> MultimodalBatch:
-        """Page-locked copy, for PyTorch's data loader."""
+        """Return a copy in page-locked memory, for PyTorch's data loader."""
         pinned = {n: ModalitySequence(s.values.pin_memory(), s.mask.pin_memory()) for n, s in self.modalities.items()}
         return MultimodalBatch(self.id, pinned, self.target.pin_memory())

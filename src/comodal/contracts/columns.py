@@ -1,4 +1,4 @@
-"""Columns of one length as a Parquet file, with facts in its metadata: how every table of the package is kept."""
+"""Read and write tables of columns as Parquet files, with facts in their metadata."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from comodal.contracts.errors import InputError
+from comodal.contracts.errors import Code, InputError
 
 __all__ = ["read_columns", "write_columns"]
 
@@ -21,7 +21,7 @@ Columns = dict[str, np.ndarray[Any, Any]]
 def write_columns(
     path: str | Path, columns: Mapping[str, np.ndarray[Any, Any]], facts: Mapping[str, Any] | None = None
 ) -> None:
-    """Write columns of one length, and plain values that are true of all rows."""
+    """Write columns of one length, and plain values that hold for all rows, as Parquet."""
     import pyarrow as pa  # noqa: PLC0415 - keeps `import comodal` light
     import pyarrow.parquet as pq  # noqa: PLC0415
 
@@ -32,13 +32,13 @@ def write_columns(
 
 
 def read_columns(path: str | Path, *, kind: str, needed: Iterable[str], command: str) -> tuple[Columns, dict[str, Any]]:
-    """The columns of a file, in its order, and its facts.
+    """Return the columns of a Parquet file, in file order, and its facts.
 
     Args:
-        path: what :func:`write_columns` wrote.
-        kind: what it is called in messages.
-        needed: columns that must be there.
-        command: what makes the file.
+        path: file that :func:`write_columns` wrote.
+        kind: name of the table in messages.
+        needed: columns that must exist.
+        command: command that makes the file.
 
     Raises:
         InputError: the file is missing, is not Parquet, or lacks a column.
@@ -57,8 +57,9 @@ def read_columns(path: str | Path, *, kind: str, needed: Iterable[str], command:
         table = pq.read_table(path)
         facts = json.loads((table.schema.metadata or {}).get(_FACTS, b"{}"))
     except (OSError, ValueError, pa.ArrowException) as error:
-        raise InputError(f"{path}: not a readable {kind} ({error}); run `{command}` again") from error
+        code: Code = "missing" if isinstance(error, FileNotFoundError) else "damaged"
+        raise InputError(f"{path}: not a readable {kind} ({error}); run `{command}` again", code=code) from error
     missing = sorted(set(needed) - set(table.column_names))
     if missing:
-        raise InputError(f"{path}: {kind} lacks the columns {missing}; run `{command}` again")
+        raise InputError(f"{path}: {kind} lacks the columns {missing}; run `{command}` again", code="missing")
     return {name: table[name].to_numpy(zero_copy_only=False) for name in table.column_names}, facts

@@ -1,6 +1,6 @@
-"""What a critic says of each utterance, and how far it may be believed.
+"""Explanations of predictions, and scores of how reliable the critic is.
 
-Axis legend: N utterances.
+Axis legend: N samples.
 """
 
 from __future__ import annotations
@@ -23,22 +23,22 @@ _BY_MODALITY = ("swapped", "without")
 
 @dataclass(frozen=True)
 class ExplanationTable:
-    """One row an utterance of the explained part.
+    """Explanation of a split: one row per sample.
 
     Attributes:
-        id: ``(N,)`` utterance ids.
-        group: ``(N,)`` the video (or speaker) of each.
-        target: ``(N,)`` labels.
-        prediction: ``(N,)`` with every modality.
-        dependency: ``(N,)`` the critic's pointwise dependency; low where the modalities disagree. NaN without a critic.
+        id: ``(N,)`` sample ids.
+        group: ``(N,)`` group of each sample, such as its video or speaker.
+        target: ``(N,)`` true values.
+        prediction: ``(N,)`` prediction from all modalities.
+        dependency: ``(N,)`` pointwise dependency by the critic, low where modalities disagree; NaN without a critic.
         percentile: ``(N,)`` rank of ``dependency`` among the N, from 0 to 100.
-        transcript: ``(N,)`` text, empty where the data hold none.
-        map_x: ``(N,)`` first coordinate of the fused representation on a plane.
-        map_y: ``(N,)`` second.
-        swapped: modality to ``(N,)``, the mean dependency when that modality is another utterance's.
-        without: modality to ``(N,)``, the prediction when that modality is removed.
-        facts: what a reader must know: ``fusion``, ``measure``, ``unit`` (``"nats"``, or ``"rank"`` where only order
-            means anything), ``critic`` (``"trained with the model"`` or ``"fitted afterwards"``), ``seed``, ``split``,
+        transcript: ``(N,)`` text, empty where the data have none.
+        map_x: ``(N,)`` first coordinate of the fused representation in the plane.
+        map_y: ``(N,)`` second coordinate.
+        swapped: modality to ``(N,)``, mean dependency when that modality comes from another sample.
+        without: modality to ``(N,)``, prediction without that modality.
+        facts: ``fusion``, ``measure``, ``unit`` (``"nats"``, or ``"rank"`` where only order
+            has a meaning), ``critic`` (``"trained with the model"`` or ``"fitted afterwards"``), ``seed``, ``split``,
             ``map`` (how the plane was made) and others.
     """
 
@@ -58,7 +58,7 @@ class ExplanationTable:
     def __post_init__(self) -> None:
         lengths = {name: len(column) for name, column in self.columns().items()}
         if len(set(lengths.values())) != 1:
-            raise InputError(f"columns of an explanation differ in length: {lengths}")
+            raise InputError(f"columns of an explanation differ in length: {lengths}", code="mismatch")
 
     def __len__(self) -> int:
         return len(self.id)
@@ -70,7 +70,7 @@ class ExplanationTable:
 
     @property
     def disagreeing(self) -> np.ndarray[Any, Any]:
-        """``(N,)`` the modality whose exchange lowers the dependency least, or raises it; empty without a critic."""
+        """``(N,)`` modality whose swap lowers the dependency least or raises it most; empty without a critic."""
         if not self.swapped or not np.isfinite(self.dependency).any():
             return np.full(len(self), "")
         highest = np.argmax(np.stack(list(self.swapped.values())), axis=0)
@@ -78,14 +78,14 @@ class ExplanationTable:
         return names
 
     def columns(self) -> dict[str, np.ndarray[Any, Any]]:
-        """Name and array of every column, in file order; one of a modality is called ``swapped:audio``."""
+        """Return name and array of every column, in file order; columns per modality are named ``swapped:audio``."""
         found = {name: getattr(self, name) for name in _SCALARS}
         for kind in _BY_MODALITY:
             found.update({f"{kind}:{name}": column for name, column in getattr(self, kind).items()})
         return found
 
     def to_parquet(self, path: str | Path) -> None:
-        """Write as Parquet; the facts go into its metadata."""
+        """Write as Parquet, with the facts in the metadata."""
         write_columns(path, self.columns(), self.facts)
 
     @staticmethod
@@ -106,15 +106,15 @@ class ExplanationTable:
 
 @dataclass(frozen=True)
 class Attribution:
-    """What moved one prediction, by integrated gradients.
+    """Contributions of one modality to one prediction, by integrated gradients.
 
     Attributes:
-        id: the utterance.
-        modality: which of its modalities.
+        id: the sample.
+        modality: the modality.
         total: sum over frames and features: how far the modality moved the prediction.
-        frames: sum over the features of each frame, or of each word.
-        words: what the frames are, when they are words; empty otherwise.
-        features: the features of largest absolute contribution, number and contribution, largest first.
+        frames: sum over the features of each frame or word.
+        words: the word of each frame; empty when frames are not words.
+        features: number and contribution of the features with the largest absolute contributions, largest first.
     """
 
     id: str
@@ -127,21 +127,21 @@ class Attribution:
 
 @dataclass(frozen=True)
 class PairingScore:
-    """How well a score finds utterances whose modalities do not belong together.
+    """How well a score finds samples whose modalities do not belong together.
 
     Attributes:
-        score: what scores: ``"critic"``, ``"linear CCA"``, or another.
-        target: what is to be found: ``"broken pairs"`` or ``"planted disagreement"``.
-        modality: which modality was taken from another video; empty for planted disagreement.
-        auroc: area below the receiver operating characteristic; 0.5 is chance.
+        score: ``"critic"``, ``"linear CCA"``, or another score.
+        target: ``"broken pairs"`` or ``"planted disagreement"``, which the score has to find.
+        modality: modality taken from another group; empty for planted disagreement.
+        auroc: area under the receiver operating characteristic; 0.5 is chance.
         auroc_low: lower end of its 95 % interval.
         auroc_high: upper end.
-        average_precision: area below the precision-recall curve; its chance is ``n_broken / n``.
+        average_precision: area under the precision-recall curve; ``n_broken / n`` is chance.
         precision_low: lower end of its 95 % interval.
         precision_high: upper end.
-        n_broken: utterances to be found, in each repetition.
-        n: all utterances.
-        note: what a reader must know; empty when there is nothing.
+        n_broken: samples to find, in each repetition.
+        n: all samples.
+        note: caveats.
     """
 
     score: str

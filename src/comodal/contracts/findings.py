@@ -1,4 +1,4 @@
-"""Everything a page about a finished run or comparison shows."""
+"""Results of a finished run or comparison, as reports read them."""
 
 from __future__ import annotations
 
@@ -7,24 +7,23 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from comodal.contracts.explanation import Attribution, ExplanationTable, PairingScore
-from comodal.contracts.robustness import RobustnessRow
-from comodal.contracts.tables import ComparisonRow
+from comodal.contracts.result_rows import ComparisonRow, RobustnessRow
 
 __all__ = ["DataFacts", "Findings", "TrainingCurve"]
 
 
 @dataclass(frozen=True)
 class DataFacts:
-    """What the runs were trained on.
+    """Facts about the data set of the runs.
 
     Attributes:
-        name: of the data set.
+        name: name of the data set.
         source: where it was read from.
-        note: what must be known of numbers on it.
-        modalities: modality to width of its features, 0 for word pieces.
-        splits: partition to split to number of utterances.
-        groups: number of videos (or speakers).
-        utterances: number of utterances.
+        note: caveats of numbers on it.
+        modalities: width of the features of each modality, 0 for word pieces.
+        splits: number of samples per partition and split.
+        groups: number of groups, such as videos or speakers.
+        utterances: number of samples.
         label_range: lowest and highest label.
     """
 
@@ -40,15 +39,15 @@ class DataFacts:
 
 @dataclass(frozen=True)
 class TrainingCurve:
-    """What one fit logged, epoch by epoch.
+    """Values that one fit logged per epoch.
 
     Attributes:
         fusion: label of the arm.
         measure: dependency measure of the penalty, ``"none"`` without one.
-        seed: of the run.
+        seed: seed of the run.
         partition: name of the partition.
-        best_epoch: the epoch whose weights were kept.
-        values: name of what was logged to its values, one an epoch.
+        best_epoch: epoch whose weights were kept.
+        values: logged quantity to its values, one per epoch.
     """
 
     fusion: str
@@ -61,22 +60,22 @@ class TrainingCurve:
 
 @dataclass(frozen=True)
 class Findings:
-    """What is known of a finished run or comparison; parts that were not made yet are empty.
+    """Results of a finished run or comparison; parts that were not computed yet are empty.
 
     Attributes:
         title: name of the folder.
-        data: what the runs were trained on.
+        data: the data set of the runs.
         config: the configuration, plain types.
-        versions: package to version, and the machine.
-        seeds: the reported seeds.
-        rows: the comparison, one a metric of every arm; without differences for a single run.
-        replication: the same on fresh seeds.
+        versions: versions of packages, and the machine.
+        seeds: reported seeds.
+        rows: the comparison, one row per arm and metric; without differences for a single run.
+        replication: the comparison on fresh seeds.
         curves: training curves.
         robustness: subsets, severity curves and areas.
-        robustness_replication: the same on fresh seeds.
-        explanations: one a run that was explained.
-        attributions: by utterance id, of the first explanation.
-        pairing: how far the critic may be believed.
+        robustness_replication: robustness on fresh seeds.
+        explanations: one table per explained run.
+        attributions: attributions of the first explanation by sample id.
+        pairing: how well the critic finds artificially broken pairs.
     """
 
     title: str

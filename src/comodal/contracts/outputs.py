@@ -28,9 +28,8 @@ class FusionOutput(NamedTuple):
     Attributes:
         logits: ``(B, K)``, what the model predicts; K is 1 for one regression target.
         fused: ``(B, F)`` the fused representation.
-        representations: name to ``(B, D_m)``, one unimodal representation each.
-        terms: name to scalar, the model's own terms of the objective beside the task loss, weighted and to be
-            minimised; empty for most.
+        representations: modality to its ``(B, D_m)`` representation.
+        terms: name to scalar, the model's own weighted loss terms beside the task loss; empty for most models.
     """
 
     logits: Tensor
@@ -50,10 +49,10 @@ class DependencyEstimate:
         ci_high: upper end of the 95 % interval.
         unit: ``"nats"``, ``"distance"`` or ``"divergence"``.
         n_fit: samples the critic was fitted on.
-        n_eval: held-out samples, all of them used at once.
-        is_lower_bound: whether the population value is bounded from below.
+        n_eval: held-out samples, all used in one evaluation.
+        is_lower_bound: whether the measure is a lower bound of the population value.
         pointwise: ``(n_eval,)`` the critic's score of each held-out joint sample.
-        warnings: what a reader must know, for example a value beyond what the sample size can certify.
+        warnings: caveats, for example a value larger than the sample size can certify.
     """
 
     measure: str
@@ -70,11 +69,11 @@ class DependencyEstimate:
 
 @dataclass(frozen=True)
 class ObjectiveTerms:
-    """The terms of a training objective, named and unsummed until the end.
+    """Named terms of a training objective, summed only in :attr:`total`.
 
     Attributes:
         task: scalar task loss.
-        penalties: name to scalar, each already weighted and signed so that it is to be minimised.
+        penalties: name to scalar, each weighted and signed so that training minimises it.
     """
 
     task: Tensor
@@ -82,7 +81,7 @@ class ObjectiveTerms:
 
     @property
     def total(self) -> Tensor:
-        """The scalar to minimise.
+        """Return the scalar to minimise.
 
         >>> import torch
         >>> ObjectiveTerms(torch.tensor(1.0), {"dependency": torch.tensor(-0.25)}).total

@@ -1,4 +1,4 @@
-"""What a data set holds and what a model needs, before either is opened."""
+"""Specifications of data sets and of the inputs that models need."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ __all__ = [
 
 @dataclass(frozen=True)
 class TokenSpec:
-    """How the word pieces of a text modality are to be read.
+    """Tokenizer facts of a text modality made of word pieces.
 
     Attributes:
-        tokenizer: whose pieces they are.
-        vocabulary: number of different ids, those of added tokens included.
-        pad_id: id that stands for nothing.
-        unknown_id: id that stands for a word that is not known; a text that is masked out is made of it.
-        max_length: most pieces of an utterance, special tokens included.
-        special_ids: ids of the special tokens that the tokenizer puts around a text.
+        tokenizer: name of the tokenizer.
+        vocabulary: number of ids, added tokens included.
+        pad_id: id of padding.
+        unknown_id: id of an unknown word; a masked text consists of it.
+        max_length: most word pieces per sample, special tokens included.
+        special_ids: ids of the special tokens around a text.
     """
 
     tokenizer: str
@@ -37,17 +37,17 @@ class TokenSpec:
 
 @dataclass(frozen=True)
 class DatasetSpec:
-    """What a model may know of a data set without reading it.
+    """Facts of a data set that a model is built from.
 
     Attributes:
-        name: how it was asked for, for example ``"mosi:clean"``.
+        name: name of the data set, for example ``"mosi:clean"``.
         dims: features per frame of each modality, in the canonical order of the modalities.
-        max_lengths: longest sequence of each modality; 1 means utterance-level vectors.
-        label_range: smallest and largest legal label.
-        note: what a reader of its numbers must know (licence, leakage), empty when there is nothing.
-        aligned: whether the modalities of every utterance have the same number of frames, but for those that are
-            absent or have a single frame, which stands for the whole utterance.
-        tokens: how to read a ``text`` modality of word pieces, ``None`` where it is of feature vectors.
+        max_lengths: longest sequence of each modality; 1 means one vector per sample.
+        label_range: smallest and largest legal target.
+        note: caveats of numbers on it (licence, leakage).
+        aligned: whether all modalities of each sample have the same number of frames; absent ones, and those of a
+            single frame for the whole sample, do not count.
+        tokens: tokenizer facts of a ``text`` modality of word pieces, ``None`` for feature vectors.
     """
 
     name: str
@@ -60,7 +60,7 @@ class DatasetSpec:
 
     @property
     def modalities(self) -> tuple[str, ...]:
-        """Names of the modalities, in order.
+        """Return the names of the modalities, in order.
 
         >>> DatasetSpec("toy", {"text": 4, "audio": 2}, {"text": 1, "audio": 1}).modalities
         ('text', 'audio')
@@ -69,7 +69,7 @@ class DatasetSpec:
 
     @property
     def feature_dims(self) -> dict[str, int]:
-        """Dims of the modalities that are feature vectors: all but a text of word pieces.
+        """Return the dims of the modalities that are feature vectors: all but a text of word pieces.
 
         >>> tokens = TokenSpec("toy", 9, pad_id=0, unknown_id=1, max_length=8)
         >>> DatasetSpec("toy", {"text": 2, "audio": 5}, {"text": 8, "audio": 8}, tokens=tokens).feature_dims
@@ -80,14 +80,14 @@ class DatasetSpec:
 
 @dataclass(frozen=True)
 class InputSpec:
-    """What a fusion model needs of its input.
+    """Requirements of a fusion model on its input.
 
     Attributes:
-        aligned: the modalities of an utterance must have the same number of frames, word by word; one that is absent
-            or has a single frame is no obstacle.
+        aligned: all modalities of a sample must have the same number of frames, word by word; absent ones and those of
+            a single frame are accepted.
         tokens: the text modality must be word pieces rather than feature vectors.
-        min_modalities: fewest modalities it can fuse.
-        max_modalities: most it can fuse; ``None`` for any number.
+        min_modalities: smallest number of modalities.
+        max_modalities: largest number; ``None`` for any.
     """
 
     aligned: bool = False
@@ -96,10 +96,10 @@ class InputSpec:
     max_modalities: int | None = None
 
     def require(self, spec: DatasetSpec, *, fusion: str) -> None:
-        """Refuse a data set that a model cannot take.
+        """Raise an error when a data set does not meet the requirements.
 
         Args:
-            spec: what the data set holds.
+            spec: of the data set.
             fusion: name of the model, for the message.
 
         Raises:
@@ -115,21 +115,25 @@ class InputSpec:
             most = "any number" if self.max_modalities is None else str(self.max_modalities)
             raise InputError(
                 f"{spec.name}: {count} modalities, and {fusion} fusion takes {self.min_modalities} to {most}; "
-                "choose modalities (features=..., --features)"
+                "choose modalities (features=..., --features)",
+                code="unsupported",
             )
         if self.aligned and not spec.aligned:
             frames = ", ".join(f"{name} (up to {longest} frames)" for name, longest in spec.max_lengths.items())
             raise InputError(
                 f"{spec.name}: {frames} are not aligned word by word, which {fusion} fusion needs; "
-                "give aligned features, or a fusion that takes them as they are, such as mult"
+                "give aligned features, or use a fusion for unaligned ones, such as mult",
+                code="unsupported",
             )
         if self.tokens and spec.tokens is None:
             raise InputError(
                 f"{spec.name}: its text is feature vectors, and {fusion} fusion reads word pieces; "
-                "tokenize its transcripts (comodal.data.word_pieces.with_tokens)"
+                "tokenize its transcripts (comodal.data.word_pieces.with_tokens)",
+                code="wrong_type",
             )
         if spec.tokens is not None and not self.tokens:
             raise InputError(
                 f"{spec.name}: its text is word pieces, and {fusion} fusion reads feature vectors; "
-                "give the data set before tokenization"
+                "give the data set before tokenization",
+                code="wrong_type",
             )

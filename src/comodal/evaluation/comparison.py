@@ -10,7 +10,7 @@ from typing import Any
 
 from comodal.atomic_write import write_text
 from comodal.contracts import ComparisonRow, InputError, PredictionTable
-from comodal.contracts.records import json_text
+from comodal.contracts.json_records import json_text
 from comodal.data.dataset import Dataset
 from comodal.evaluation.data_config import DataConfig, note_of
 from comodal.evaluation.experiment import preflight

@@ -11,9 +11,9 @@ from typing import Any
 from comodal.contracts import DatasetSpec, InputError, RobustnessRow
 from comodal.data.corruptions import KINDS
 from comodal.data.dataset import Dataset
-from comodal.evaluation.compare import same_utterances
 from comodal.evaluation.data_config import note_of
 from comodal.evaluation.grid import NONE, Arm
+from comodal.evaluation.paired import require_same_samples
 from comodal.evaluation.robustness_rows import EvaluatedArm, evaluated_arm, robustness_rows
 from comodal.evaluation.rows import SeedRun, Setting, references
 from comodal.evaluation.runs import RunSet, open_runs
@@ -159,7 +159,9 @@ class _Plan:
         by_setting: dict[Setting, list[ScenarioRun]] = {}
         for each in wanted:
             by_setting.setdefault((each.run.arm.label, each.run.arm.measure, each.run.weight), []).append(each)
-        same_utterances([ScenarioPredictions.from_parquet(runs[0].path).table(CLEAN) for runs in by_setting.values()])
+        require_same_samples(
+            [ScenarioPredictions.from_parquet(runs[0].path).table(CLEAN) for runs in by_setting.values()]
+        )
         arms = {setting: self._evaluated(runs) for setting, runs in by_setting.items()}
         alone = len(wanted) == 1
         others = dict.fromkeys(arms) if alone else references(arms)

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from comodal.contracts import ComparisonRow, RobustnessRow
-from comodal.evaluation.compare import Arm
 from comodal.evaluation.crossed import crossed_mean
+from comodal.evaluation.paired import ArmMetrics
 from comodal.evaluation.rows import ArmResult, SeedRun, Setting, arm_result, arm_rows, at_seeds, corrected
 from comodal.evaluation.scenarios import CLEAN, Scenario
 from comodal.evaluation.score import score
@@ -179,7 +179,7 @@ def _severities(curve: Sequence[Scenario]) -> list[float]:
     return [point.severity for point in curve]
 
 
-def _evaluated_area(arm: Mapping[Scenario, EvaluatedArm], curve: Sequence[Scenario], area: Arm) -> EvaluatedArm:
+def _evaluated_area(arm: Mapping[Scenario, EvaluatedArm], curve: Sequence[Scenario], area: ArmMetrics) -> EvaluatedArm:
     worst = max((arm[point].result for point in curve), key=lambda result: result.collapsed)
     return EvaluatedArm(replace(worst, arm=area), _mean_intervals(area))
 
@@ -190,7 +190,7 @@ def _measured_from(row: RobustnessRow, baselines: Mapping[Setting, Setting | Non
     return replace(row, row=replace(row.row, note="; ".join(part for part in (row.row.note, said) if part)))
 
 
-def _mean_intervals(arm: Arm) -> dict[str, Interval]:
+def _mean_intervals(arm: ArmMetrics) -> dict[str, Interval]:
     found = {}
     for name, values in arm.values.items():
         mean = crossed_mean(values, arm.left_out[name], effective_groups=arm.groups.effective_count)

@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from comodal.contracts import ComparisonRow, InputError, PredictionTable
-from comodal.evaluation.compare import Arm, difference, evaluate_arm, same_utterances
 from comodal.evaluation.crossed import CrossedMean
 from comodal.evaluation.multiplicity import holm
+from comodal.evaluation.paired import ArmMetrics, difference, evaluate_arm, require_same_samples
 from comodal.metrics import DEFAULT_METRICS, METRICS, is_collapsed, metrics_named
 
 __all__ = [
@@ -66,7 +66,7 @@ class ArmResult:
     """
 
     seeds: tuple[int, ...]
-    arm: Arm
+    arm: ArmMetrics
     seconds: float
     collapsed: int
 
@@ -117,7 +117,7 @@ def comparison_rows(
     """
     runs = {setting: _by_seed(setting, given) for setting, given in results.items()}
     others = references(runs, reference=reference, parents=parents)
-    same_utterances([run.table for arm in runs.values() for run in arm])
+    require_same_samples([run.table for arm in runs.values() for run in arm])
     return corrected(
         arm_rows({setting: arm_result(arm, metrics=metrics) for setting, arm in runs.items()}, others, metrics=metrics)
     )
@@ -196,7 +196,7 @@ def _reference_of(
     return found[0]
 
 
-def at_seeds(result: ArmResult, reference: ArmResult, *, name: str, other: str) -> Arm:
+def at_seeds(result: ArmResult, reference: ArmResult, *, name: str, other: str) -> ArmMetrics:
     """The reference at the seeds of what is compared with it.
 
     Args:
@@ -215,7 +215,7 @@ def at_seeds(result: ArmResult, reference: ArmResult, *, name: str, other: str) 
             "the reference needs at least the seeds of what is compared with it"
         )
     columns = [position[seed] for seed in result.seeds]
-    return Arm(
+    return ArmMetrics(
         {metric: values[columns] for metric, values in reference.arm.values.items()},
         {metric: values[:, columns] for metric, values in reference.arm.left_out.items()},
         reference.arm.groups,

@@ -150,7 +150,10 @@ def open_runs(folder: str | Path, *, source: str | Dataset | None = None, replic
     if replication:
         raise InputError(f"{path}: a single run has no replication; give a folder of `comodal compare --replicate`")
     if not (path / METRICS).exists():
-        raise InputError(f"{path}: not a finished run; start the command that made it again, which goes on from there")
+        raise InputError(
+            f"{path}: not a finished run; start the command that made it again, which goes on from there",
+            code="missing",
+        )
     dataset = _data(path, data, source)
     folders = tuple(path / partition.name for partition in dataset.partitions)
     return RunSet(path, dataset, (_single(path, RunConfig.from_dict(kept), folders),))
@@ -197,7 +200,10 @@ def find_runs(folder: str | Path) -> tuple[SavedRun, ...]:
         folds = len({weights.parent.name for weights in path.glob(f"runs/*/*/seed-*/part-*/{WEIGHTS}")})
         found = _found(path, kept, folds, "runs") if folds else ()
     elif not (path / METRICS).exists():
-        raise InputError(f"{path}: not a finished run; start the command that made it again, which goes on from there")
+        raise InputError(
+            f"{path}: not a finished run; start the command that made it again, which goes on from there",
+            code="missing",
+        )
     else:
         folders = sorted((weights.parent for weights in path.glob(f"*/{WEIGHTS}")), key=_number)
         found = (_single(path, RunConfig.from_dict(kept), tuple(folders)),) if folders else ()
@@ -226,10 +232,15 @@ def _comparison(path: Path, kept: Mapping[str, Any], dataset: Dataset, stage: st
 
 def _found(path: Path, kept: Mapping[str, Any], partitions: int, stage: str) -> tuple[SavedRun, ...]:
     if not (path / SELECTION).exists():
-        raise InputError(f"{path}: no finished run; start the comparison again, which goes on from there")
+        raise InputError(
+            f"{path}: no finished run; start the comparison again, which goes on from there", code="missing"
+        )
     found = _Comparison(path / stage, kept, read_json(path / SELECTION), partitions).runs()
     if not found:
-        raise InputError(f"{path}: no finished run in {stage!r}; start the comparison again, which goes on from there")
+        raise InputError(
+            f"{path}: no finished run in {stage!r}; start the comparison again, which goes on from there",
+            code="missing",
+        )
     return tuple(found)
 
 

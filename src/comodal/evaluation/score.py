@@ -43,7 +43,7 @@ def score(
     """Metrics of one model on one split and scenario, with 95 % intervals.
 
     The interval says how much the value would move with other videos of the same kind; it knows nothing of other
-    training seeds (that is what :func:`comodal.evaluation.compare.paired_differences` is for).
+    training seeds (that is what :func:`comodal.evaluation.paired.paired_differences` is for).
 
     Args:
         table: one split, one scenario.

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from comodal.contracts import InputError
-from comodal.evaluation.compare import Arm
+from comodal.evaluation.paired import ArmMetrics
 from comodal.metrics import Array
 
 __all__ = ["area_below", "area_weights", "effective_area", "relative_area"]
@@ -58,7 +58,7 @@ def area_below(values: npt.ArrayLike, severities: npt.ArrayLike) -> float:
     return float(area_weights(severities) @ np.asarray(values, dtype=np.float64))
 
 
-def relative_area(points: Sequence[Arm], severities: Sequence[float]) -> Arm:
+def relative_area(points: Sequence[ArmMetrics], severities: Sequence[float]) -> ArmMetrics:
     """Relative robustness: :func:`area_below` the curve, for each seed, on all videos and without each one.
 
     Args:
@@ -73,7 +73,9 @@ def relative_area(points: Sequence[Arm], severities: Sequence[float]) -> Arm:
     return _weighted(points, area_weights(severities))
 
 
-def effective_area(points: Sequence[Arm], baseline: Sequence[Arm], severities: Sequence[float]) -> Arm:
+def effective_area(
+    points: Sequence[ArmMetrics], baseline: Sequence[ArmMetrics], severities: Sequence[float]
+) -> ArmMetrics:
     r"""Effective robustness: how much flatter a curve is than that of a baseline, whatever both reach when clean.
 
     .. math:: \rho = \mathrm{area}(m) - \mathrm{area}(\beta), \qquad \beta_k = b_k + (m_1 - b_1)
@@ -93,18 +95,18 @@ def effective_area(points: Sequence[Arm], baseline: Sequence[Arm], severities: S
     weights = area_weights(severities)
     from_start = weights - np.eye(len(weights))[0]
     ours, theirs = _weighted(points, from_start), _weighted(baseline, from_start)
-    return Arm(
+    return ArmMetrics(
         {name: values - theirs.values[name] for name, values in ours.values.items()},
         {name: values - theirs.left_out[name] for name, values in ours.left_out.items()},
         ours.groups,
     )
 
 
-def _weighted(points: Sequence[Arm], weights: Array) -> Arm:
+def _weighted(points: Sequence[ArmMetrics], weights: Array) -> ArmMetrics:
     """The sum of the points' metrics, each with its weight."""
     if len(points) != len(weights):
         raise InputError(f"{len(points)} points of a curve and {len(weights)} severities: give one point a severity")
-    return Arm(
+    return ArmMetrics(
         {name: _sum([each.values[name] for each in points], weights) for name in points[0].values},
         {name: _sum([each.left_out[name] for each in points], weights) for name in points[0].left_out},
         points[0].groups,

@@ -1,4 +1,4 @@
-"""The folder of an explanation, as :mod:`comodal.evaluation.findings` reads it."""
+"""The folder of an explanation, as :mod:`comodal.evaluation.gather` reads it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 from comodal.atomic_write import write_atomic, write_text
 from comodal.contracts import Attribution, ExplanationTable, InputError, PairingScore
-from comodal.evaluation.findings import ATTRIBUTIONS, EXPLANATION, PAIRING
+from comodal.evaluation.gather import ATTRIBUTIONS, EXPLANATION, PAIRING
 from comodal.explain.ranking import Ranking, rankings
 
 __all__ = [

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from comodal.atomic_write import write_text
 from comodal.contracts import ComparisonRow
-from comodal.contracts.records import comparison_row, json_text, read_records
+from comodal.contracts.json_records import json_text, read_records
 from comodal.reports.long_csv import csv_text
 from comodal.reports.number_text import (
     difference_text,
@@ -136,7 +136,7 @@ def read_summary(path: str | Path) -> list[ComparisonRow]:
     Raises:
         InputError: the file is missing or is not a summary.
     """
-    return list(read_records(Path(path), comparison_row))
+    return list(read_records(Path(path), ComparisonRow))
 
 
 def _heads(rows: Sequence[ComparisonRow], names: Sequence[str], form: str) -> list[str]:

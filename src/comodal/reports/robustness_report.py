@@ -11,7 +11,7 @@ from rich.text import Text
 
 from comodal.atomic_write import write_text
 from comodal.contracts import RobustnessRow
-from comodal.contracts.records import json_text, read_records, robustness_row
+from comodal.contracts.json_records import json_text, read_records
 from comodal.reports.long_csv import csv_text
 from comodal.reports.number_text import (
     difference_text,
@@ -120,7 +120,7 @@ def read_robustness(path: str | Path) -> list[RobustnessRow]:
     Raises:
         InputError: the file is missing or is not a robustness table.
     """
-    return list(read_records(Path(path), robustness_row))
+    return list(read_records(Path(path), RobustnessRow))
 
 
 def value_text(row: RobustnessRow) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from comodal.contracts import InputError
 from comodal.data.dataset import Dataset
-from comodal.evaluation.findings import findings_of
+from comodal.evaluation.gather import findings_of
 from comodal.evaluation.runs import open_runs
 from comodal.explain.explain import explained_run
 

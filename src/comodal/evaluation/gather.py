@@ -1,4 +1,4 @@
-"""What was found so far in the folder of a run or a comparison: read from its files, no model is run."""
+"""Read the results of a run or comparison from the files in its folder; no model is run."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -22,7 +22,7 @@ from comodal.contracts import (
     RobustnessRow,
     TrainingCurve,
 )
-from comodal.contracts.records import attribution, comparison_row, pairing_score, read_records, restored, robustness_row
+from comodal.contracts.json_records import from_records, read_records
 from comodal.data.dataset import Dataset
 from comodal.evaluation.data_config import note_of
 from comodal.evaluation.fitted import read_history
@@ -43,6 +43,8 @@ __all__ = [
     "read_pairing",
 ]
 
+Kind = TypeVar("Kind")
+
 ROBUSTNESS = Path("robustness") / "rows.json"
 ROBUSTNESS_REPLICATION = Path("robustness") / "replication" / "rows.json"
 EXPLANATION = "explanation.parquet"
@@ -51,16 +53,16 @@ PAIRING = "pairing.json"
 
 
 def gather(folder: str | Path, *others: str | Path, source: str | Dataset | None = None) -> Findings:
-    """Everything that is known of a finished run or comparison; what was not made yet stays empty.
+    """Return the results of a finished run or comparison; parts that were not computed yet are empty.
 
     Args:
-        folder: of `comodal train` or `comodal compare`.
+        folder: folder of `comodal train` or `comodal compare`.
         others: more such folders, of the same data and of other arms.
-        source: where the data are now; their own place when not given.
+        source: where the data are now; their original place when not given.
 
     Raises:
-        InputError: not such a folder, no finished run in it, a damaged file, folders of different data sets, or two
-            that hold the same arm.
+        InputError: not such a folder, no finished run in it, a damaged file, folders of different data sets, or the
+            same arm in two folders.
 
     Example:
         >>> import tempfile
@@ -79,7 +81,7 @@ def gather(folder: str | Path, *others: str | Path, source: str | Dataset | None
 
 
 def findings_of(runs: RunSet) -> Findings:
-    """The same of one folder that is open already.
+    """Return the results in one folder that is open already.
 
     Raises:
         InputError: a damaged file.
@@ -94,10 +96,10 @@ def findings_of(runs: RunSet) -> Findings:
         versions=read_json(path / ENVIRONMENT) if (path / ENVIRONMENT).exists() else {},
         seeds=tuple(sorted({run.seed for run in runs.runs})),
         rows=_rows(path, runs),
-        replication=_summary(path / "replication" / SUMMARY),
+        replication=_optional(path / "replication" / SUMMARY, ComparisonRow),
         curves=tuple(curve for run in runs.runs for curve in _curves(run, runs)),
-        robustness=_robustness(path / ROBUSTNESS),
-        robustness_replication=_robustness(path / ROBUSTNESS_REPLICATION),
+        robustness=_optional(path / ROBUSTNESS, RobustnessRow),
+        robustness_replication=_optional(path / ROBUSTNESS_REPLICATION, RobustnessRow),
         explanations=tuple(ExplanationTable.from_parquet(each / EXPLANATION) for each in explained),
         attributions=read_attributions(explained[0]) if explained else {},
         pairing=next((scores for each in explained if (scores := read_pairing(each))), ()),
@@ -123,16 +125,16 @@ def _data_facts(runs: RunSet, source: str) -> DataFacts:
 
 def _rows(path: Path, runs: RunSet) -> tuple[ComparisonRow, ...]:
     if not (path / SCORES).exists():
-        return _summary(path / SUMMARY)
+        return _optional(path / SUMMARY, ComparisonRow)
     return tuple(_single_rows(runs.runs[0], read_json(path / SCORES), note_of(runs.dataset)))
 
 
-def _summary(path: Path) -> tuple[ComparisonRow, ...]:
-    return read_records(path, comparison_row) if path.exists() else ()
+def _optional(path: Path, kind: type[Kind]) -> tuple[Kind, ...]:
+    return read_records(path, kind) if path.exists() else ()
 
 
 def _single_rows(run: SavedRun, scores: Mapping[str, Any], note: str) -> Iterator[ComparisonRow]:
-    """One seed has no spread and no difference: the interval of the value itself goes into the note."""
+    """A single run has no spread and no difference; the interval of its value goes into the note."""
     table = run.predictions()
     collapsed = is_collapsed(table.target, table.prediction)
     for name in (name for name in METRICS if name in scores and scores[name]["value"] is not None):
@@ -167,17 +169,13 @@ def _curves(run: SavedRun, runs: RunSet) -> Iterator[TrainingCurve]:
 
 
 def _by_name(epochs: Sequence[Mapping[str, float]]) -> dict[str, tuple[float, ...]]:
-    """Name to one value an epoch; NaN where an epoch did not log it."""
+    """Return name to one value per epoch, NaN where an epoch did not log it."""
     names = dict.fromkeys(name for epoch in epochs for name in epoch if name != "epoch")
     return {name: tuple(float(epoch.get(name, math.nan)) for epoch in epochs) for name in names}
 
 
-def _robustness(path: Path) -> tuple[RobustnessRow, ...]:
-    return read_records(path, robustness_row) if path.exists() else ()
-
-
 def read_attributions(folder: Path) -> dict[str, tuple[Attribution, ...]]:
-    """The attributions of an explanation by utterance id; empty where none were made.
+    """Return the attributions of an explanation by sample id, empty where none were computed.
 
     Raises:
         InputError: the file is damaged.
@@ -185,24 +183,24 @@ def read_attributions(folder: Path) -> dict[str, tuple[Attribution, ...]]:
     if not (path := folder / ATTRIBUTIONS).exists():
         return {}
     try:
-        # At line feeds alone: a word may hold one of the other characters that Unicode takes for the end of a line.
+        # Not splitlines: a word may contain other characters that Unicode treats as line ends.
         lines = [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]
     except ValueError as error:
-        raise InputError(f"{path}: damaged ({error}); run `comodal explain` again with --force") from error
+        message = f"{path}: damaged ({error}); run `comodal explain` again with --force"
+        raise InputError(message, code="damaged") from error
     found: dict[str, list[Attribution]] = {}
-    for each in restored(attribution, lines, where=str(path)):
+    for each in from_records(Attribution, lines, where=str(path)):
         found.setdefault(each.id, []).append(each)
     return {name: tuple(parts) for name, parts in found.items()}
 
 
 def read_pairing(folder: Path) -> tuple[PairingScore, ...]:
-    """How far the critic of an explanation may be believed; empty where nobody asked.
+    """Return how well the critic of an explanation finds broken pairs, empty where it was not validated.
 
     Raises:
         InputError: the file is damaged.
     """
-    path = folder / PAIRING
-    return read_records(path, pairing_score) if path.exists() else ()
+    return _optional(folder / PAIRING, PairingScore)
 
 
 def _together(found: Sequence[Findings]) -> Findings:
@@ -210,24 +208,22 @@ def _together(found: Sequence[Findings]) -> Findings:
     for other in found[1:]:
         if replace(other.data, source="") != replace(first.data, source=""):
             raise InputError(
-                f"{first.title} was trained on {first.data.name} ({first.data.utterances} utterances) and "
-                f"{other.title} on {other.data.name} ({other.data.utterances}): make one report for each data set"
+                f"{first.title} was trained on {first.data.name} ({first.data.utterances} samples) and "
+                f"{other.title} on {other.data.name} ({other.data.utterances}): make one report for each data set",
+                code="mismatch",
             )
     _refuse_same_arm(found)
+    joined = ("rows", "replication", "curves", "robustness", "robustness_replication", "explanations")
+    tables: dict[str, Any] = {name: tuple(row for each in found for row in getattr(each, name)) for name in joined}
     return replace(
         first,
         title=" + ".join(each.title for each in found),
         config={each.title: dict(each.config) for each in found},
         versions={each.title: dict(each.versions) for each in found},
         seeds=tuple(sorted({seed for each in found for seed in each.seeds})),
-        rows=tuple(row for each in found for row in each.rows),
-        replication=tuple(row for each in found for row in each.replication),
-        curves=tuple(curve for each in found for curve in each.curves),
-        robustness=tuple(row for each in found for row in each.robustness),
-        robustness_replication=tuple(row for each in found for row in each.robustness_replication),
-        explanations=tuple(table for each in found for table in each.explanations),
         attributions=next((each.attributions for each in found if each.explanations), {}),
         pairing=next((each.pairing for each in found if each.pairing), ()),
+        **tables,
     )
 
 
@@ -237,7 +233,8 @@ def _refuse_same_arm(found: Sequence[Findings]) -> None:
         for arm in dict.fromkeys((row.fusion, row.measure) for row in each.rows):
             if arm in owner:
                 raise InputError(
-                    f"{owner[arm]} and {each.title} both hold {arm[0]}/{arm[1]}: one page cannot show both; "
-                    "`comodal compare` trains several seeds of an arm"
+                    f"{owner[arm]} and {each.title} both hold {arm[0]}/{arm[1]}, and one page shows an arm once; "
+                    "train several seeds of an arm with `comodal compare`",
+                    code="duplicate",
                 )
             owner[arm] = each.title

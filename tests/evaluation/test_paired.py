@@ -1,4 +1,4 @@
-"""Paired differences of two arms over the same seeds and videos."""
+"""Paired differences of two arms over the same seeds and groups."""
 
 from __future__ import annotations
 
@@ -6,18 +6,19 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from refusals import refused
 from scipy.stats import ttest_rel
 
-from comodal.contracts import InputError, PredictionTable
-from comodal.evaluation.compare import evaluate_arm, paired_differences, same_utterances
+from comodal.contracts import PredictionTable
+from comodal.evaluation.paired import evaluate_arm, paired_differences, require_same_samples
 from comodal.metrics import DEFAULT_METRICS, METRICS
 
-VIDEOS, EACH = 12, 15
+GROUPS, EACH = 12, 15
 
 
 def arm(seeds: int, noise: float, random_seed: int) -> list[PredictionTable]:
     """Runs on the same test part, whose predictions follow the labels with some noise."""
-    n = VIDEOS * EACH
+    n = GROUPS * EACH
     target = np.random.default_rng(99).integers(-6, 7, size=n) / 2.0
     rng = np.random.default_rng(random_seed)
     fixed = {
@@ -102,33 +103,33 @@ def test_one_seed_has_a_difference_and_no_p_value() -> None:
 
 
 @pytest.mark.parametrize("name", DEFAULT_METRICS)
-def test_leaving_a_video_out_equals_scoring_the_rest(name: str) -> None:
+def test_leaving_a_group_out_equals_scoring_the_rest(name: str) -> None:
     runs = arm(2, 1.0, 0)
     found = evaluate_arm(runs, metrics=[name])
     for column, table in enumerate(runs):
-        for row, video in enumerate(np.unique(table.group)):
-            rest = table.group != video
+        for row, group in enumerate(np.unique(table.group)):
+            rest = table.group != group
             expected = METRICS[name](table.target[rest], table.prediction[rest])
             assert found.left_out[name][row, column] == pytest.approx(expected, abs=1e-9)
 
 
 def test_unequal_numbers_of_seeds_are_refused() -> None:
-    with pytest.raises(InputError, match="arms of 3 and 2 seeds"):
+    with refused("mismatch", 3, 2):
         paired_differences(arm(3, 1.0, 0), arm(2, 1.0, 1))
 
 
 def test_no_table_is_refused() -> None:
-    with pytest.raises(InputError, match="no prediction table"):
-        same_utterances([])
+    with refused("empty"):
+        require_same_samples([])
 
 
-def test_other_utterances_are_refused() -> None:
+def test_other_samples_are_refused() -> None:
     first, second = arm(2, 1.0, 0)
-    with pytest.raises(InputError, match="table 2 has id 'u1' in row 0 where the first has 'u0'"):
-        same_utterances([first, replace(second, id=np.roll(second.id, -1))])
-    with pytest.raises(InputError, match="has group 'elsewhere' in row 3"):
-        same_utterances([first, replace(second, group=np.where(second.id == "u3", "elsewhere", second.group))])
-    with pytest.raises(InputError, match="has target"):
-        same_utterances([first, replace(second, target=second.target + 1)])
-    with pytest.raises(InputError, match="has 2 utterances, the first 180"):
-        same_utterances([first, PredictionTable(**{name: column[:2] for name, column in second.columns()})])
+    with refused("mismatch", "table 2", "'u1'", "row 0", "'u0'"):
+        require_same_samples([first, replace(second, id=np.roll(second.id, -1))])
+    with refused("mismatch", "elsewhere", "row 3"):
+        require_same_samples([first, replace(second, group=np.where(second.id == "u3", "elsewhere", second.group))])
+    with refused("mismatch", "target"):
+        require_same_samples([first, replace(second, target=second.target + 1)])
+    with refused("mismatch", 2, 180):
+        require_same_samples([first, PredictionTable(**{name: column[:2] for name, column in second.columns()})])

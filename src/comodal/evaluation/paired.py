@@ -1,6 +1,6 @@
-"""Two arms, the same seeds and the same test videos -> paired differences with honest intervals.
+"""Paired differences of two arms that share seeds and test groups, with intervals over both.
 
-Axis legend: N utterances, V videos, S seeds.
+Axis legend: N samples, V groups, S seeds.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from comodal.evaluation.crossed import CrossedMean, crossed_mean
 from comodal.evaluation.groups import Grouping, group_sums, grouping, leave_one_out
 from comodal.metrics import DEFAULT_METRICS, Array, metrics_named
 
-__all__ = ["Arm", "difference", "evaluate_arm", "paired_differences", "same_utterances"]
+__all__ = ["ArmMetrics", "difference", "evaluate_arm", "paired_differences", "require_same_samples"]
 
 
 @dataclass(frozen=True)
-class Arm:
-    """All runs of one setting, as numbers.
+class ArmMetrics:
+    """Metrics of one arm, per seed, on all groups and with each group left out.
 
     Attributes:
-        values: metric name to ``(S,)``, each seed on all utterances.
-        left_out: metric name to ``(V, S)``, each seed on all utterances but those of one video.
-        groups: the videos, the same for every arm it is compared with.
+        values: metric name to ``(S,)``, on all samples.
+        left_out: metric name to ``(V, S)``, on all samples but those of one group.
+        groups: the groups, the same in all arms that are compared.
     """
 
     values: dict[str, Array]
@@ -33,20 +33,21 @@ class Arm:
     groups: Grouping
 
 
-def same_utterances(tables: Sequence[PredictionTable]) -> None:
-    """Check that tables hold the same utterances, videos and labels in the same order.
+def require_same_samples(tables: Sequence[PredictionTable]) -> None:
+    """Raise an error unless all tables hold the same samples, groups and targets in the same order.
 
     Raises:
         InputError: no table, or the first row at which one differs from the first table.
     """
     if not tables:
-        raise InputError("no prediction table to compare: give one for each seed")
+        raise InputError("no prediction table to compare: give one for each seed", code="empty")
     first = tables[0]
     for position, table in enumerate(tables[1:], start=2):
         if len(table) != len(first):
             raise InputError(
-                f"prediction table {position} has {len(table)} utterances, the first {len(first)}: "
-                "compare runs on the same test part"
+                f"prediction table {position} has {len(table)} samples, the first {len(first)}: "
+                "compare runs on the same test part",
+                code="mismatch",
             )
         for what in ("id", "group", "target"):
             differs = getattr(table, what) != getattr(first, what)
@@ -55,32 +56,33 @@ def same_utterances(tables: Sequence[PredictionTable]) -> None:
                 got, expected = str(getattr(table, what)[row]), str(getattr(first, what)[row])
                 raise InputError(
                     f"prediction table {position} has {what} {got!r} in row {row} where the first has {expected!r}: "
-                    "compare runs on the same utterances in the same order"
+                    "compare runs on the same samples in the same order",
+                    code="mismatch",
                 )
 
 
-def evaluate_arm(tables: Sequence[PredictionTable], *, metrics: Sequence[str] = DEFAULT_METRICS) -> Arm:
-    """Metrics of every seed of an arm, on all videos and with each video left out.
+def evaluate_arm(tables: Sequence[PredictionTable], *, metrics: Sequence[str] = DEFAULT_METRICS) -> ArmMetrics:
+    """Return the metrics of an arm, per seed, on all groups and with each group left out.
 
     Args:
-        tables: one a seed, the same utterances in the same order.
+        tables: one per seed, with the same samples in the same order.
         metrics: names in :data:`comodal.metrics.METRICS`.
 
     Raises:
-        InputError: tables that differ in their utterances, an unknown metric, or predictions that are not finite.
+        InputError: tables of different samples, an unknown metric, or predictions that are not finite.
     """
-    same_utterances(tables)
+    require_same_samples(tables)
     groups = grouping(tables[0])
     values, left_out = {}, {}
     for metric in metrics_named(metrics):
         sums = np.stack([group_sums(metric, table.target, table.prediction, groups) for table in tables], axis=1)
         values[metric.name] = metric.of_sums(sums.sum(axis=0))
         left_out[metric.name] = metric.value(leave_one_out(sums))
-    return Arm(values, left_out, groups)
+    return ArmMetrics(values, left_out, groups)
 
 
-def difference(arm: Arm, reference: Arm, metric: str) -> CrossedMean:
-    """Mean paired difference ``arm - reference`` of one metric; seeds are paired by position.
+def difference(arm: ArmMetrics, reference: ArmMetrics, metric: str) -> CrossedMean:
+    """Return the mean paired difference ``arm - reference`` of one metric; seeds are paired by position.
 
     Raises:
         InputError: the arms have different numbers of seeds.
@@ -88,7 +90,8 @@ def difference(arm: Arm, reference: Arm, metric: str) -> CrossedMean:
     ours, theirs = arm.values[metric], reference.values[metric]
     if len(ours) != len(theirs):
         raise InputError(
-            f"arms of {len(ours)} and {len(theirs)} seeds: a paired comparison needs the same seeds in both"
+            f"arms of {len(ours)} and {len(theirs)} seeds: a paired comparison needs the same seeds in both",
+            code="mismatch",
         )
     left_out = arm.left_out[metric] - reference.left_out[metric]
     return crossed_mean(ours - theirs, left_out, effective_groups=arm.groups.effective_count)
@@ -100,34 +103,34 @@ def paired_differences(
     *,
     metrics: Sequence[str] = DEFAULT_METRICS,
 ) -> dict[str, CrossedMean]:
-    """Compare two arms whose i-th tables come from the same seed.
+    """Return the paired difference of two arms per metric; the i-th tables of both come from the same seed.
 
-    Intervals and p-values (two-sided, uncorrected) are over seeds **and** videos; see
+    Intervals and p-values (two-sided, uncorrected) are over seeds **and** groups; see
     :func:`comodal.evaluation.crossed.crossed_mean` for the formula.
 
     Args:
-        tables: one a seed.
-        reference: one a seed, the same seeds in the same order, the same utterances in the same order.
+        tables: one per seed.
+        reference: one per seed, with the same seeds and samples in the same order.
         metrics: names in :data:`comodal.metrics.METRICS`.
 
     Returns:
         Metric name to :class:`~comodal.evaluation.crossed.CrossedMean`; the sign is that of ``tables - reference``.
 
     Raises:
-        InputError: different numbers of tables, or tables that differ in their utterances.
+        InputError: different numbers of tables, or tables of different samples.
 
     >>> rng = np.random.default_rng(0)
-    >>> ids, videos = np.arange(60).astype(str), np.repeat(list("abcdefghij"), 6)
+    >>> ids, groups = np.arange(60).astype(str), np.repeat(list("abcdefghij"), 6)
     >>> target = rng.normal(size=60)
     >>> def run(noise):
     ...     columns = dict(split=np.full(60, "test"), scenario=np.full(60, "clean"), critic_score=np.full(60, np.nan))
     ...     prediction = target + rng.normal(size=60) * noise
-    ...     return PredictionTable(id=ids, group=videos, target=target, prediction=prediction, **columns)
+    ...     return PredictionTable(id=ids, group=groups, target=target, prediction=prediction, **columns)
     >>> worse, better = [run(1.0) for _ in range(5)], [run(0.5) for _ in range(5)]
     >>> result = paired_differences(better, worse, metrics=["mae", "corr"])
     >>> result["mae"].ci_high < 0.0, result["corr"].ci_low > 0.0, result["mae"].p_value < 0.01
     (True, True, True)
     """
-    same_utterances([*tables, *reference])
+    require_same_samples([*tables, *reference])
     arm, other = (evaluate_arm(given, metrics=metrics) for given in (tables, reference))
     return {name: difference(arm, other, name) for name in metrics}

@@ -1,0 +1,102 @@
+"""Convert contract dataclasses to and from JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from comodal.contracts.errors import InputError
+from comodal.contracts.explanation import Attribution
+from comodal.contracts.result_rows import ComparisonRow, RobustnessRow
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+__all__ = ["from_records", "json_text", "read_records"]
+
+Kind = TypeVar("Kind")
+
+
+def json_text(objects: Iterable[DataclassInstance]) -> str:
+    """Return a JSON list with one object per dataclass instance, keys in the order of the fields.
+
+    Raises:
+        InputError: a value is NaN or infinite.
+
+    Example:
+        >>> row = ComparisonRow("early", "none", 0.0, "mae", 0.8, None, None, None, None, None, 1, 0, 1.0)
+        >>> json.loads(json_text([row]))[0]["std"] is None
+        True
+    """
+    try:
+        return json.dumps([asdict(each) for each in objects], indent=1, allow_nan=False, ensure_ascii=False) + "\n"
+    except ValueError as error:
+        raise InputError(f"a row holds NaN or infinity ({error}): a run has diverged", code="not_finite") from error
+
+
+def from_records(kind: type[Kind], records: Iterable[Any], *, where: str) -> tuple[Kind, ...]:
+    """Return one instance per record, with nested dataclasses and tuples restored.
+
+    Args:
+        kind: dataclass that the records were made from.
+        records: objects of plain values, as :func:`json.loads` returns them.
+        where: file they were read from, for the message.
+
+    Raises:
+        InputError: a record does not fit the dataclass.
+
+    Example:
+        >>> from_records(ComparisonRow, [{"fusion": "early"}], where="summary.json")
+        Traceback (most recent call last):
+        comodal.contracts.InputError: summary.json: entry 1 is not a ComparisonRow (...); run the command that ...
+    """
+    make: Callable[..., Kind] = _MAKERS.get(kind, kind)
+    made = []
+    for number, record in enumerate(records, start=1):
+        try:
+            made.append(make(**record))
+        except (TypeError, KeyError, ValueError, AttributeError) as error:
+            message = f"entry {number} is not a {kind.__name__} ({error}); run the command that wrote it again"
+            raise InputError(f"{where}: {message}", code="damaged") from error
+    return tuple(made)
+
+
+def read_records(path: Path, kind: type[Kind]) -> tuple[Kind, ...]:
+    """Read a JSON file that :func:`json_text` wrote.
+
+    Raises:
+        InputError: the file is missing or damaged, or a record does not fit the dataclass.
+
+    Example:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp()) / "summary.json"
+        >>> row = ComparisonRow("early", "none", 0.0, "mae", 0.8, None, None, None, None, None, 1, 0, 1.0)
+        >>> _ = path.write_text(json_text([row]))
+        >>> read_records(path, ComparisonRow) == (row,)
+        True
+    """
+    try:
+        records = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(records, list):
+            raise ValueError(f"found a {type(records).__name__}")  # noqa: TRY004, TRY301 - reported like broken JSON
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        message = f"{path}: not a list of {kind.__name__} ({reason}); run the command that wrote it again"
+        raise InputError(message, code="missing" if isinstance(error, FileNotFoundError) else "damaged") from error
+    return from_records(kind, records, where=str(path))
+
+
+def _robustness_row(*, row: Mapping[str, Any], **other: Any) -> RobustnessRow:
+    return RobustnessRow(row=ComparisonRow(**row), **other)
+
+
+def _attribution(*, frames: list[float], words: list[str], features: list[list[Any]], **other: Any) -> Attribution:
+    """Restore tuples, which JSON writes as lists."""
+    numbered = tuple((int(number), float(value)) for number, value in features)
+    return Attribution(frames=tuple(frames), words=tuple(words), features=numbered, **other)
+
+
+_MAKERS: dict[type, Callable[..., Any]] = {Attribution: _attribution, RobustnessRow: _robustness_row}

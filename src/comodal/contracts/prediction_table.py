@@ -1,0 +1,90 @@
+"""The table of predictions that all evaluation reads.
+
+Axis legend: N samples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from comodal.contracts.columns import read_columns, write_columns
+from comodal.contracts.errors import InputError
+
+__all__ = ["PredictionTable"]
+
+
+@dataclass(frozen=True)
+class PredictionTable:
+    """Predictions of a model: one row per sample and scenario.
+
+    Attributes:
+        id: ``(N,)`` sample ids.
+        group: ``(N,)`` group of each sample (video, speaker, patient): the unit that intervals resample.
+        split: ``(N,)`` ``"train"``, ``"valid"`` or ``"test"``.
+        scenario: ``(N,)`` which modalities were removed or corrupted; ``"clean"`` for none.
+        target: ``(N,)`` true values.
+        prediction: ``(N,)`` predicted values.
+        critic_score: ``(N,)`` the critic's score of the joint sample, NaN without a critic.
+    """
+
+    id: np.ndarray[Any, Any]
+    group: np.ndarray[Any, Any]
+    split: np.ndarray[Any, Any]
+    scenario: np.ndarray[Any, Any]
+    target: np.ndarray[Any, Any]
+    prediction: np.ndarray[Any, Any]
+    critic_score: np.ndarray[Any, Any]
+
+    def __post_init__(self) -> None:
+        lengths = {name: len(column) for name, column in self.columns()}
+        if len(set(lengths.values())) != 1:
+            raise InputError(f"columns of a prediction table differ in length: {lengths}", code="mismatch")
+
+    def __len__(self) -> int:
+        return len(self.id)
+
+    def columns(self) -> Iterator[tuple[str, np.ndarray[Any, Any]]]:
+        """Yield name and array of every column, in file order."""
+        for name in self.__dataclass_fields__:
+            yield name, getattr(self, name)
+
+    def select(self, *, split: str | None = None, scenario: str | None = None) -> PredictionTable:
+        """Return the rows of one split, one scenario, or both."""
+        keep = np.ones(len(self), dtype=bool)
+        if split is not None:
+            keep &= self.split == split
+        if scenario is not None:
+            keep &= self.scenario == scenario
+        return PredictionTable(**{name: column[keep] for name, column in self.columns()})
+
+    @staticmethod
+    def concatenate(tables: list[PredictionTable]) -> PredictionTable:
+        """Return one table with the rows of several, for example of the folds of a cross-validation.
+
+        Raises:
+            InputError: no table is given.
+        """
+        if not tables:
+            raise InputError("no prediction table to concatenate: give at least one", code="empty")
+        names = PredictionTable.__dataclass_fields__
+        return PredictionTable(**{name: np.concatenate([getattr(t, name) for t in tables]) for name in names})
+
+    def to_parquet(self, path: str | Path) -> None:
+        """Write as Parquet."""
+        write_columns(path, dict(self.columns()))
+
+    @staticmethod
+    def from_parquet(path: str | Path) -> PredictionTable:
+        """Read what :meth:`to_parquet` wrote.
+
+        Raises:
+            InputError: the file is missing, is not Parquet, or lacks a column.
+        """
+        names = list(PredictionTable.__dataclass_fields__)
+        columns, _ = read_columns(path, kind="prediction table", needed=names, command="comodal evaluate")
+        return PredictionTable(**{name: columns[name] for name in names})
