@@ -17,16 +17,16 @@ def shares_an_utterance(order: Tensor) -> bool:
 
 
 def uses_each_once(order: Tensor, n: int) -> bool:
-    rounds = order.reshape(order.shape[0], -1, n).sort(dim=2).values
-    return bool((rounds == torch.arange(n)).all())
+    pairings = order.reshape(order.shape[0], -1, n).sort(dim=2).values
+    return bool((pairings == torch.arange(n)).all())
 
 
 @settings(max_examples=150, deadline=None)
-@given(views=st.integers(2, 7), spare=st.integers(0, 40), rounds=st.integers(1, 4), seed=st.integers(0, 10_000))
-def test_no_tuple_is_aligned_and_each_utterance_is_used_once(views: int, spare: int, rounds: int, seed: int) -> None:
+@given(views=st.integers(2, 7), spare=st.integers(0, 40), pairings=st.integers(1, 4), seed=st.integers(0, 10_000))
+def test_no_tuple_is_aligned_and_each_utterance_is_used_once(views: int, spare: int, pairings: int, seed: int) -> None:
     n = views + spare
-    order = cyclic_order(n, views, rounds=rounds, generator=torch.Generator().manual_seed(seed))
-    assert order.shape == (views, rounds * n)
+    order = cyclic_order(n, views, pairings=pairings, generator=torch.Generator().manual_seed(seed))
+    assert order.shape == (views, pairings * n)
     assert not shares_an_utterance(order)
     assert uses_each_once(order, n)
 
@@ -40,7 +40,7 @@ def test_independent_permutations_fail_the_first_check_and_draws_with_replacemen
 def test_every_tuple_of_distinct_utterances_is_as_likely_as_any_other() -> None:
     """Statistical, seeded: 24 tuples of 4 x 3; chi-squared with 23 degrees of freedom above 58.6 has p < 6e-5."""
     draws, expected = 6000, 6000 / 24
-    order = cyclic_order(4, 3, rounds=draws // 4, generator=torch.Generator().manual_seed(1))
+    order = cyclic_order(4, 3, pairings=draws // 4, generator=torch.Generator().manual_seed(1))
     codes = (order * torch.tensor([[16], [4], [1]])).sum(dim=0)
     counts = torch.bincount(codes, minlength=64)
     assert int((counts > 0).sum()) == 24
@@ -48,10 +48,10 @@ def test_every_tuple_of_distinct_utterances_is_as_likely_as_any_other() -> None:
 
 
 def test_rounds_are_independent_and_seeds_repeat() -> None:
-    order = cyclic_order(64, 2, rounds=2, generator=torch.Generator().manual_seed(3))
+    order = cyclic_order(64, 2, pairings=2, generator=torch.Generator().manual_seed(3))
     assert not torch.equal(order[:, :64], order[:, 64:])
-    assert torch.equal(order, cyclic_order(64, 2, rounds=2, generator=torch.Generator().manual_seed(3)))
-    assert not torch.equal(order, cyclic_order(64, 2, rounds=2, generator=torch.Generator().manual_seed(4)))
+    assert torch.equal(order, cyclic_order(64, 2, pairings=2, generator=torch.Generator().manual_seed(3)))
+    assert not torch.equal(order, cyclic_order(64, 2, pairings=2, generator=torch.Generator().manual_seed(4)))
 
 
 def test_a_given_generator_leaves_the_global_one_alone() -> None:
@@ -63,14 +63,14 @@ def test_a_given_generator_leaves_the_global_one_alone() -> None:
 
 
 @pytest.mark.parametrize(
-    ("n", "views", "rounds", "said"),
+    ("n", "views", "pairings", "said"),
     [
         (2, 3, 1, "a batch of 2 utterances cannot pair 3 modalities .* drop the last batch"),
         (0, 2, 1, "a batch of 0 utterances"),
         (5, 1, 1, "at least 2 views, got 1"),
-        (5, 2, 0, "rounds=0"),
+        (5, 2, 0, "pairings=0"),
     ],
 )
-def test_impossible_pairings_are_refused(n: int, views: int, rounds: int, said: str) -> None:
+def test_impossible_pairings_are_refused(n: int, views: int, pairings: int, said: str) -> None:
     with pytest.raises(InputError, match=said):
-        cyclic_order(n, views, rounds=rounds)
+        cyclic_order(n, views, pairings=pairings)

@@ -10,7 +10,7 @@ from comodal.contracts import InputError
 __all__ = ["cyclic_order"]
 
 
-def cyclic_order(n: int, views: int, *, rounds: int = 1, generator: torch.Generator | None = None) -> Tensor:
+def cyclic_order(n: int, views: int, *, pairings: int = 1, generator: torch.Generator | None = None) -> Tensor:
     """Row indices that pair every utterance's modality with other utterances' modalities, never with its own.
 
     One random cyclic order of the ``n`` utterances is drawn; view ``k`` of the tuple that starts at an utterance is
@@ -21,11 +21,11 @@ def cyclic_order(n: int, views: int, *, rounds: int = 1, generator: torch.Genera
     Args:
         n: utterances in the batch.
         views: modalities in a tuple, ``M``.
-        rounds: independent orders drawn at once; more of them lower the variance of a mean over the tuples.
+        pairings: independent orders drawn at once; more of them lower the variance of a mean over the tuples.
         generator: source of randomness on the CPU; ``None`` is PyTorch's global one.
 
     Returns:
-        ``(M, rounds * n)`` int64 on the CPU; row ``k`` indexes the utterances of view ``k``.
+        ``(M, pairings * n)`` int64 on the CPU; row ``k`` indexes the utterances of view ``k``.
 
     Raises:
         InputError: fewer utterances than views, for which no such pairing exists; or fewer than 2 views or 1 round.
@@ -45,9 +45,9 @@ def cyclic_order(n: int, views: int, *, rounds: int = 1, generator: torch.Genera
             f"a batch of {n} utterances cannot pair {views} modalities without keeping some of them aligned: "
             f"use batches of at least {views}, or drop the last batch"
         )
-    if rounds < 1:
-        raise InputError(f"rounds={rounds}: draw at least 1 pairing")
-    orders = [torch.randperm(n, generator=generator) for _ in range(rounds)]
+    if pairings < 1:
+        raise InputError(f"pairings={pairings}: draw at least 1 pairing")
+    orders = [torch.randperm(n, generator=generator) for _ in range(pairings)]
     # Each order closed into a ring; row k of the windows is the order seen from its k-th place on.
     windows = [torch.cat([order, order[: views - 1]]).unfold(0, n, 1) for order in orders]
-    return windows[0] if rounds == 1 else torch.cat(windows, dim=1)
+    return windows[0] if pairings == 1 else torch.cat(windows, dim=1)

@@ -175,7 +175,7 @@ def test_the_constant_is_the_best_one(name):
 def test_calibration_cools_an_overconfident_critic_and_leaves_an_honest_one():
     views = GaussianViews.with_total_correlation(1.0, views=2, dim=1)
     sample = list(views.sample(3000, generator()).values())
-    order = cyclic_order(3000, 2, rounds=20, generator=generator())
+    order = cyclic_order(3000, 2, pairings=20, generator=generator())
 
     def of_factor(factor):
         critic = FixedCritic([1, 1], lambda v: factor * views.pointwise({"a": v[0], "b": v[1]}))
@@ -189,7 +189,7 @@ def test_calibration_cools_an_overconfident_critic_and_leaves_an_honest_one():
 def test_calibration_rejects_a_critic_of_noise(name):
     sample = list(torch.randn(2, 500, 1, generator=generator()))
     critic = FixedCritic([1, 1], lambda v: 3 * torch.sin(100 * v[0] * v[1]).squeeze(1))
-    order = cyclic_order(500, 2, rounds=20, generator=generator())
+    order = cyclic_order(500, 2, pairings=20, generator=generator())
     calibration = calibrate(BOUNDS[name], critic, sample, order)
     form = LOG_RATIO_FORMS[name]
     scores = [form.score(calibration(torch.randn(50))) for _ in range(2)]
@@ -210,7 +210,7 @@ def correlated_scores(n, seed):
     """A fixed, wrong critic of correlated Gaussians: scores and the pairing."""
     views = GaussianViews.with_total_correlation(0.4, views=3, dim=1).sample(n, generator(seed))
     a, b, c = (view.squeeze(1).double() for view in views.values())
-    order = cyclic_order(n, 3, rounds=10, generator=generator(seed + 10_000))
+    order = cyclic_order(n, 3, pairings=10, generator=generator(seed + 10_000))
 
     def critic(x, y, z):
         return 0.2 * (x * y + y * z + x * z) + 0.2 * x

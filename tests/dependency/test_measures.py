@@ -24,10 +24,10 @@ def views_of(n: int = 10) -> dict[str, Tensor]:
 @pytest.mark.parametrize("dims", [DIMS, {"text": 4, "audio": 4, "vision": 4}], ids=["widths differ", "one width"])
 def test_the_value_is_the_bound_of_normalised_joint_and_broken_tuples(dims: dict[str, int]) -> None:
     """The two ways to gather tuples, against a plain computation."""
-    measure = DependencyMeasure("kl", dims=dims, rounds=2).eval()
+    measure = DependencyMeasure("kl", dims=dims, pairings=2).eval()
     views = {name: torch.randn(10, dim) for name, dim in dims.items()}
     normal = [functional.layer_norm(view, (view.shape[1],)) for view in views.values()]
-    order = cyclic_order(10, 3, rounds=2, generator=torch.Generator().manual_seed(0))
+    order = cyclic_order(10, 3, pairings=2, generator=torch.Generator().manual_seed(0))
     broken = [view[rows] for view, rows in zip(normal, order, strict=True)]
     expected = donsker_varadhan(measure.critic(normal), measure.critic(broken))
     torch.testing.assert_close(measure.value(views), expected)
@@ -78,7 +78,7 @@ def test_seeds_decide_the_critics_weights() -> None:
 
 
 def test_the_moving_average_moves_when_the_critic_learns_and_only_then() -> None:
-    measure, views = DependencyMeasure("mine", dims=DIMS, rate=0.1), views_of()
+    measure, views = DependencyMeasure("mine", dims=DIMS, ema_rate=0.1), views_of()
     measure.value(views)
     assert measure.log_average.isneginf()
     measure.critic_loss(views)
@@ -98,7 +98,7 @@ def test_the_value_of_mine_is_donsker_varadhans_and_its_gradient_the_moving_aver
     (through_mine,) = torch.autograd.grad(mine.value(views), views["text"])
     (through_kl,) = torch.autograd.grad(kl.value(views), views["text"])
     assert not torch.allclose(through_mine, through_kl)
-    average = moving_log_partition(mine.log_average, scores, rate=mine.rate)
+    average = moving_log_partition(mine.log_average, scores, ema_rate=mine.ema_rate)
     assert average.isfinite()
 
 
@@ -151,8 +151,8 @@ def test_inputs_of_any_precision_are_computed_in_the_critics(dtype: torch.dtype)
         ({"dims": {"text": 5}}, "2 or more views"),
         ({"critic": JointCritic([2, 2])}, r"for widths \(2, 2\), dims are \(5, 3, 3\)"),
         ({"hidden": ()}, "hidden="),
-        ({"rounds": 0}, "rounds=0"),
-        ({"rate": 0.0}, "rate=0.0"),
+        ({"pairings": 0}, "pairings=0"),
+        ({"ema_rate": 0.0}, "ema_rate=0.0"),
     ],
 )
 def test_options_that_cannot_work_are_refused_at_construction(options: dict, said: str) -> None:

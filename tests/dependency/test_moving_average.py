@@ -17,7 +17,7 @@ def test_the_average_is_the_exponential_one_in_linear_space() -> None:
     log_average, average = START, None
     for _ in range(20):
         scores = torch.randn(30, generator=generator)
-        log_average = moving_log_partition(log_average, scores, rate=0.1)
+        log_average = moving_log_partition(log_average, scores, ema_rate=0.1)
         batch = float(scores.exp().mean())
         average = batch if average is None else 0.9 * average + 0.1 * batch
         assert float(log_average.exp()) == pytest.approx(average, rel=1e-5)
@@ -27,16 +27,16 @@ def test_the_average_is_the_exponential_one_in_linear_space() -> None:
 
 def test_a_first_batch_is_taken_whole_and_a_rate_of_one_forgets() -> None:
     scores = torch.tensor([1.0, 2.0])
-    first = moving_log_partition(START, scores, rate=0.01)
+    first = moving_log_partition(START, scores, ema_rate=0.01)
     torch.testing.assert_close(first, torch.logsumexp(scores, 0) - math.log(2))
-    torch.testing.assert_close(moving_log_partition(torch.tensor(50.0), scores, rate=1.0), first)
+    torch.testing.assert_close(moving_log_partition(torch.tensor(50.0), scores, ema_rate=1.0), first)
 
 
 def test_it_survives_scores_whose_exponential_overflows() -> None:
-    log_average = moving_log_partition(torch.tensor(-1e4), torch.full((4,), 1e4), rate=0.01)
+    log_average = moving_log_partition(torch.tensor(-1e4), torch.full((4,), 1e4), ema_rate=0.01)
     assert float(log_average) == pytest.approx(1e4 + math.log(0.01))
     scores = torch.full((4,), 1e4, requires_grad=True)
-    mine_surrogate(scores, scores, moving_log_partition(torch.tensor(-1e4), scores, rate=0.01)).backward()
+    mine_surrogate(scores, scores, moving_log_partition(torch.tensor(-1e4), scores, ema_rate=0.01)).backward()
     assert scores.grad is not None
     assert scores.grad.isfinite().all()
 
@@ -61,7 +61,7 @@ def test_averaging_lowers_the_bias_of_the_gradient() -> None:
     log_average, batch, averaged, truth = START, 0.0, 0.0, 0.0
     for step in range(3000):
         scores = 1.5 * torch.randn(8, generator=generator, dtype=torch.float64)
-        log_average = moving_log_partition(log_average.double(), scores, rate=0.01)
+        log_average = moving_log_partition(log_average.double(), scores, ema_rate=0.01)
         if step < 500:
             continue
         weight = scores.exp() * (scores > 1.5)
@@ -72,7 +72,7 @@ def test_averaging_lowers_the_bias_of_the_gradient() -> None:
     assert abs(batch - truth) > 0.1
 
 
-@pytest.mark.parametrize("rate", [0.0, -0.1, 1.5])
-def test_rates_outside_their_range_are_refused(rate: float) -> None:
-    with pytest.raises(InputError, match="rate="):
-        moving_log_partition(START, torch.zeros(3), rate=rate)
+@pytest.mark.parametrize("ema_rate", [0.0, -0.1, 1.5])
+def test_rates_outside_their_range_are_refused(ema_rate: float) -> None:
+    with pytest.raises(InputError, match="ema_rate="):
+        moving_log_partition(START, torch.zeros(3), ema_rate=ema_rate)

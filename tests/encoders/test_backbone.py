@@ -252,5 +252,5 @@ def test_every_known_kind_is_one_of_transformers() -> None:
 
 def test_the_documentation_names_every_kind() -> None:
     models = (Path(__file__).parents[2] / "docs" / "models.md").read_text(encoding="utf-8")
-    (listed,) = re.findall(r"fits the kinds \(`model_type`\) (.*?);", models, re.DOTALL)
+    (listed,) = re.findall(r"`model_type`s (.*?)[;.]", models, re.DOTALL)
     assert re.findall(r"`([\w-]+)`", listed) == list(LAYOUTS)

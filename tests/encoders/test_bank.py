@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from comodal.contracts import DatasetSpec, InputError, ModalitySequence, MultimodalBatch
-from comodal.encoders import ENCODERS, EncoderBank, EncoderConfig, UtteranceEncoder
+from comodal.encoders import ENCODERS, EncoderBank, EncoderConfig, MeanEncoder
 
 SPEC = DatasetSpec("toy", {"text": 4, "audio": 2}, {"text": 1, "audio": 1})
 
@@ -50,7 +50,7 @@ def test_the_kind_is_that_of_the_config(kind: str) -> None:
 
 
 def test_the_kind_is_mean_unless_said_otherwise() -> None:
-    assert ENCODERS[EncoderConfig().kind] is UtteranceEncoder
+    assert ENCODERS[EncoderConfig().kind] is MeanEncoder
 
 
 def test_an_unknown_kind_offers_the_nearest() -> None:

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from comodal.contracts import ModalitySequence
-from comodal.encoders.lstm_system import LSTMSystem, UtteranceDropout, pack
+from comodal.encoders.lstm_system import LSTMSystem, SampleDropout, pack
 
 
 def steps_of(lengths: list[int], longest: int) -> torch.Tensor:
@@ -76,7 +76,7 @@ def test_gates_start_at_a_scale_that_does_not_grow_with_the_features(dim: int) -
 def test_dropout_is_one_draw_an_utterance_and_the_identity_in_evaluation() -> None:
     torch.manual_seed(0)
     packing = pack(steps_of([3, 2, 3], 3))
-    dropout = UtteranceDropout(0.5)
+    dropout = SampleDropout(0.5)
     frames = torch.ones(8, 50)
     dropped = dropout.train()(frames, packing)
     for row in range(3):
@@ -85,4 +85,4 @@ def test_dropout_is_one_draw_an_utterance_and_the_identity_in_evaluation() -> No
         assert set(own.unique().tolist()) == {0.0, 2.0}
     assert not torch.equal(dropped[packing.utterance == 0][0], dropped[packing.utterance == 1][0])
     assert torch.equal(dropout.eval()(frames, packing), frames)
-    assert torch.equal(UtteranceDropout(0.0).train()(frames, packing), frames)
+    assert torch.equal(SampleDropout(0.0).train()(frames, packing), frames)

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import torch
 
 from comodal.contracts import ModalitySequence
-from comodal.encoders import last_frame, masked_mean
+from comodal.encoders import last_frame, masked_mean, zero_padding
 
 
 def by_loop(values: np.ndarray, mask: np.ndarray) -> np.ndarray:
@@ -44,9 +46,10 @@ def test_padding_gets_no_gradient() -> None:
     assert values.grad[0].tolist() == [[0.5, 0.5], [0.5, 0.5], [0.0, 0.0]]
 
 
-def test_keeps_the_type_of_the_values() -> None:
+@pytest.mark.parametrize("pool", [zero_padding, masked_mean, last_frame])
+def test_keeps_the_type_of_the_values(pool: Callable[[ModalitySequence], torch.Tensor]) -> None:
     sequence = ModalitySequence(torch.ones(2, 3, 4, dtype=torch.bfloat16), torch.ones(2, 3, dtype=torch.bool))
-    assert masked_mean(sequence).dtype == torch.bfloat16
+    assert pool(sequence).dtype == torch.bfloat16
 
 
 @pytest.mark.parametrize("steps", [1, 2, 7])
@@ -72,6 +75,19 @@ def test_only_the_last_frame_gets_a_gradient() -> None:
     assert values.grad[..., 0].tolist() == [[0.0, 6.0, 0.0], [0.0, 0.0, 0.0]]
 
 
-def test_the_last_frame_keeps_the_type_of_the_values() -> None:
-    sequence = ModalitySequence(torch.ones(2, 3, 4, dtype=torch.bfloat16), torch.ones(2, 3, dtype=torch.bool))
-    assert last_frame(sequence).dtype == torch.bfloat16
+@pytest.mark.parametrize("filler", [7.0, float("nan"), float("inf"), -float("inf")])
+def test_what_is_masked_out_becomes_zero_and_the_rest_stays(filler: float) -> None:
+    mask = torch.rand(5, 4) < 0.5
+    values = torch.randn(5, 4, 3)
+    cleaned = zero_padding(ModalitySequence(torch.where(mask.unsqueeze(2), values, filler), mask))
+    for row in range(5):
+        for step in range(4):
+            wanted = values[row, step] if mask[row, step] else torch.zeros(3)
+            assert torch.equal(cleaned[row, step], wanted)
+
+
+def test_zeroed_padding_gets_no_gradient_even_where_it_is_not_finite() -> None:
+    values = torch.tensor([[[2.0], [float("nan")]]], requires_grad=True)
+    zero_padding(ModalitySequence(values, torch.tensor([[True, False]]))).square().sum().backward()
+    assert values.grad is not None
+    assert values.grad.flatten().tolist() == [4.0, 0.0]

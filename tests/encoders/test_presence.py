@@ -4,10 +4,12 @@ from math import comb
 
 import pytest
 import torch
+from plain_networks import ragged_batch
+from refusals import refused
 from scipy.stats import binom
 
-from comodal.contracts import InputError, ModalitySequence, MultimodalBatch
-from comodal.encoders import ModalityDropout, mask_absent, presence
+from comodal.contracts import ModalitySequence, MultimodalBatch
+from comodal.encoders import ModalityDropout, mask_absent, presence, require_modalities
 
 FALSE_ALARM = 1e-6
 
@@ -70,7 +72,7 @@ def test_one_modality_alone_is_never_hidden() -> None:
 
 @pytest.mark.parametrize("rate", [-0.1, 1.0, float("nan")])
 def test_an_impossible_rate_is_refused(rate: float) -> None:
-    with pytest.raises(InputError, match=r"modality_dropout is .*: give a probability"):
+    with refused("out_of_range", "modality_dropout", rate):
         ModalityDropout(rate)
 
 
@@ -89,3 +91,12 @@ def test_mask_absent_blanks_exactly_the_absent_even_where_it_is_not_finite() -> 
     text, audio = mask_absent(values, present)
     assert torch.equal(text, torch.stack([values["text"][0], torch.zeros(2), values["text"][2]]))
     assert torch.equal(audio, torch.stack([torch.zeros(4), *values["audio"][1:]]))
+
+
+def test_a_modality_that_is_absent_from_every_sample_is_no_obstacle() -> None:
+    require_modalities(ragged_batch({"text": 2, "audio": 1}, {"text": [3, 1], "audio": [0, 0]}), ["audio", "text"])
+
+
+def test_the_first_modality_that_a_batch_lacks_is_named() -> None:
+    with refused("missing", "'audio'"):
+        require_modalities(ragged_batch({"text": 2}, {"text": [3]}), ["text", "audio", "vision"])

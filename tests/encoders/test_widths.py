@@ -21,7 +21,7 @@ def test_a_bank_of_encoders_of_their_own_kinds() -> None:
     bank = EncoderBank(SPEC, EncoderConfig(kind={"text": "lstm", "audio": "mean"}))
     assert {name: type(each).__name__ for name, each in bank.encoders.items()} == {
         "text": "LSTMEncoder",
-        "audio": "UtteranceEncoder",
+        "audio": "MeanEncoder",
     }
     with pytest.raises(InputError, match="unknown encoder 'lstn': did you mean 'lstm'"):
         EncoderConfig(kind={"text": "lstn"})

@@ -193,8 +193,8 @@ def test_facts_are_declared(name: str) -> None:
 
 @pytest.mark.parametrize("name", EVERY)
 def test_more_pairings_lower_the_variance(name: str) -> None:
-    def spread(rounds: int) -> float:
-        measure, views = DependencyMeasure(name, dims=DIMS, rounds=rounds), views_of(12)
+    def spread(pairings: int) -> float:
+        measure, views = DependencyMeasure(name, dims=DIMS, pairings=pairings), views_of(12)
         for parameter in measure.critic.parameters():
             parameter.data.mul_(2.0)
         return float(torch.stack([measure.value(views).detach() for _ in range(60)]).std())

@@ -40,8 +40,8 @@ def broken_rows(views: Sequence[Tensor], tuples: int, generator: torch.Generator
         >>> broken_rows([torch.zeros(5, 1)] * 2, 100, torch.Generator()).shape
         torch.Size([2, 100])
     """
-    rounds = min(1000, max(10, tuples // len(views[0])))
-    return cyclic_order(len(views[0]), len(views), rounds=rounds, generator=generator)
+    pairings = min(1000, max(10, tuples // len(views[0])))
+    return cyclic_order(len(views[0]), len(views), pairings=pairings, generator=generator)
 
 
 def aligned_rows(views: Sequence[Tensor]) -> Tensor:

@@ -167,7 +167,7 @@ def _batches(views: Sequence[Tensor], config: FitConfig, generator: torch.Genera
     size = min(config.batch_size, n)
     while True:
         aligned = torch.randperm(n, generator=generator).expand(len(views), n)
-        order = cyclic_order(n, len(views), rounds=many, generator=generator)
+        order = cyclic_order(n, len(views), pairings=many, generator=generator)
         for start in range(0, n - size + 1, size):
             rows = [aligned[:, start : start + size], order[:, start * many : (start + size) * many]]
             yield size, torch.cat(rows, dim=1)

@@ -48,11 +48,11 @@ def influences(bound: Bound, joint: Tensor, marginal: Tensor, order: Tensor) -> 
         tensor([-1.,  1.])
     """
     of_joint, of_marginal = _contributions(bound, joint, marginal)
-    rounds = len(marginal) // len(joint)
+    pairings = len(marginal) // len(joint)
     lent = torch.zeros_like(joint)
     for rows in order:
         lent.index_add_(0, rows, of_marginal)
-    total = of_joint - lent / rounds
+    total = of_joint - lent / pairings
     return total - total.mean()
 
 
@@ -79,13 +79,13 @@ def standard_error(bound: Bound, joint: Tensor, marginal: Tensor, order: Tensor)
         1.0
     """
     joint, marginal = joint.double(), marginal.double()
-    n, rounds, views = len(joint), len(marginal) // len(joint), len(order)
+    n, pairings, views = len(joint), len(marginal) // len(joint), len(order)
     naive = float(influences(bound, joint, marginal, order).var()) / n
     _, terms = _contributions(bound, joint, marginal)
     spread = float(terms.var(correction=0))
     explained = 0.0
-    for rows in order if rounds > 1 else ():
-        means = torch.zeros_like(joint).index_add_(0, rows, terms) / rounds
-        explained += max(0.0, (rounds * float(means.var(correction=0)) - spread) / (rounds - 1))
-    twice = (views - 1) * max(0.0, spread - explained) / (rounds * n)
+    for rows in order if pairings > 1 else ():
+        means = torch.zeros_like(joint).index_add_(0, rows, terms) / pairings
+        explained += max(0.0, (pairings * float(means.var(correction=0)) - spread) / (pairings - 1))
+    twice = (views - 1) * max(0.0, spread - explained) / (pairings * n)
     return math.sqrt(max(naive - twice, naive / views))

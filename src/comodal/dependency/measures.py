@@ -62,8 +62,8 @@ class DependencyMeasure(nn.Module):
         hidden: widths of the critic's hidden layers; ``None`` is the critic's own default.
         normalize: a key of :data:`NORMALIZATIONS`; ``"none"`` is refused where the value grows with scale alone.
         lipschitz: ``"gradient_penalty"`` or ``"spectral_norm"``, used where the bound needs it.
-        rounds: pairings per batch; more of them lower the variance.
-        rate: weight of a new batch in MINE's moving average.
+        pairings: pairings per batch; more of them lower the variance.
+        ema_rate: weight of a new batch in MINE's moving average.
         seed: of the critic's first weights and of the pairings; PyTorch's global generator is not touched.
 
     Attributes:
@@ -91,17 +91,19 @@ class DependencyMeasure(nn.Module):
         hidden: Sequence[int] | None = None,
         normalize: str = "layer",
         lipschitz: str = "gradient_penalty",
-        rounds: int = 1,
-        rate: float = 0.01,
+        pairings: int = 1,
+        ema_rate: float = 0.01,
         seed: int = 0,
     ) -> None:
         super().__init__()
         self.spec = measure_spec(measure)
         self.layout = ViewLayout(dims)
         self.normalize = _checked_normalization(normalize, self.spec, self.layout)
-        if rounds < 1 or not 0.0 < rate <= 1.0:
-            raise InputError(f"rounds={rounds}, rate={rate}: give 1 or more pairings, and a rate in (0, 1]")
-        self.rounds, self.rate, self.seed = rounds, rate, seed
+        if pairings < 1 or not 0.0 < ema_rate <= 1.0:
+            raise InputError(
+                f"pairings={pairings}, ema_rate={ema_rate}: give 1 or more pairings, and an ema_rate in (0, 1]"
+            )
+        self.pairings, self.ema_rate, self.seed = pairings, ema_rate, seed
         self.lipschitz = _checked_lipschitz(lipschitz) if self.spec.bound.needs_lipschitz else None
         self.critic = _built_critic(critic, self.layout, hidden=hidden, seed=seed)
         if self.lipschitz == "spectral_norm":
@@ -213,7 +215,7 @@ class DependencyMeasure(nn.Module):
             assert log_partition is not None  # noqa: S101 - what knows_log_partition promises
             return _PairScores(scores, log_partition, scores)
         n, count = views[0].shape[0], len(views)
-        order = cyclic_order(n, count, rounds=self.rounds, generator=self._random())
+        order = cyclic_order(n, count, pairings=self.pairings, generator=self._random())
         rows = torch.cat([torch.arange(n).expand(count, n), order], dim=1).to(views[0].device)
         points = self._gathered(views, rows)
         # One call for both sets: the overhead of a small network is paid once.
@@ -244,7 +246,7 @@ class DependencyMeasure(nn.Module):
 
     def _moving_average_value(self, pair: _PairScores, *, learn: bool) -> Tensor:
         log_partition = pair.marginal if pair.marginal.ndim == 0 else log_mean_exp(pair.marginal)
-        average = moving_log_partition(self.log_average, log_partition, rate=self.rate)
+        average = moving_log_partition(self.log_average, log_partition, ema_rate=self.ema_rate)
         if learn:
             self.log_average.copy_(average)
         surrogate = mine_surrogate(pair.joint, log_partition, average)

@@ -13,34 +13,34 @@ from comodal.dependency.exponentials import guarded_exp, log_mean_exp, mean_scor
 __all__ = ["mine_surrogate", "moving_log_partition"]
 
 
-def moving_log_partition(previous: Tensor, marginal: Tensor, *, rate: float) -> Tensor:
+def moving_log_partition(previous: Tensor, marginal: Tensor, *, ema_rate: float) -> Tensor:
     """Exponential moving average of ``E_Q[exp T]``, kept as its logarithm.
 
-    ``log((1 - rate) * exp(previous) + rate * mean exp T)``.
+    ``log((1 - ema_rate) * exp(previous) + ema_rate * mean exp T)``.
 
     Args:
         previous: scalar, logarithm of the average so far; ``-inf`` before the first batch, which is then taken whole.
         marginal: ``(m,)`` scores of tuples with broken pairing, or the scalar ``log E_Q[exp T]`` where it is known.
-        rate: weight of the new batch, in (0, 1].
+        ema_rate: weight of the new batch, in (0, 1].
 
     Returns:
         Scalar, detached from any graph.
 
     Raises:
-        InputError: a rate outside (0, 1].
+        InputError: a ema_rate outside (0, 1].
 
     Source: Belghazi et al. 2018 (MINE), section 3.2.
 
     Example:
         >>> import torch
-        >>> moving_log_partition(torch.tensor(0.0), torch.full((4,), 2.0), rate=0.5).exp()     # (1 + e**2) / 2
+        >>> moving_log_partition(torch.tensor(0.0), torch.full((4,), 2.0), ema_rate=0.5).exp()     # (1 + e**2) / 2
         tensor(4.1945)
     """
-    if not 0.0 < rate <= 1.0:
-        raise InputError(f"rate={rate}: the weight of a new batch in a moving average lies in (0, 1]")
+    if not 0.0 < ema_rate <= 1.0:
+        raise InputError(f"ema_rate={ema_rate}: the weight of a new batch in a moving average lies in (0, 1]")
     batch = (marginal if marginal.ndim == 0 else log_mean_exp(marginal)).detach()
-    kept = previous + (math.log1p(-rate) if rate < 1.0 else -math.inf)
-    return torch.where(torch.isneginf(previous), batch, torch.logaddexp(kept, batch + math.log(rate)))
+    kept = previous + (math.log1p(-ema_rate) if ema_rate < 1.0 else -math.inf)
+    return torch.where(torch.isneginf(previous), batch, torch.logaddexp(kept, batch + math.log(ema_rate)))
 
 
 def mine_surrogate(joint: Tensor, marginal: Tensor, log_average: Tensor) -> Tensor:
@@ -65,7 +65,7 @@ def mine_surrogate(joint: Tensor, marginal: Tensor, log_average: Tensor) -> Tens
     Example:
         >>> import torch
         >>> scores = torch.tensor([0.0, 1.0], requires_grad=True)
-        >>> average = moving_log_partition(torch.tensor(-torch.inf), scores, rate=0.01)
+        >>> average = moving_log_partition(torch.tensor(-torch.inf), scores, ema_rate=0.01)
         >>> mine_surrogate(torch.ones(2), scores, average).backward()
         >>> scores.grad                                # with no past, the gradient is that of Donsker-Varadhan
         tensor([-0.2689, -0.7311])

@@ -48,8 +48,8 @@ class DependencyPenalty(nn.Module):
         normalize: ``"layer"``, ``"sphere"`` or ``"none"``; the last is refused for ``wasserstein``.
         critic_lr: learning rate of the critic.
         lipschitz: ``"gradient_penalty"`` or ``"spectral_norm"``, for ``wasserstein``.
-        rounds: pairings per batch.
-        rate: weight of a new batch in MINE's moving average.
+        pairings: pairings per batch.
+        ema_rate: weight of a new batch in MINE's moving average.
         seed: of the critic's weights and of the pairings.
 
     Attributes:
@@ -87,8 +87,8 @@ class DependencyPenalty(nn.Module):
         normalize: str = "layer",
         critic_lr: float = 1e-3,
         lipschitz: str = "gradient_penalty",
-        rounds: int = 1,
-        rate: float = 0.01,
+        pairings: int = 1,
+        ema_rate: float = 0.01,
         seed: int = 0,
     ) -> None:
         super().__init__()
@@ -103,8 +103,8 @@ class DependencyPenalty(nn.Module):
             hidden=hidden,
             normalize=normalize,
             lipschitz=lipschitz,
-            rounds=rounds,
-            rate=rate,
+            pairings=pairings,
+            ema_rate=ema_rate,
             seed=seed,
         )
         self.step = 0

@@ -3,18 +3,16 @@
 from comodal.encoders.alignment import align
 from comodal.encoders.backbone import Layout
 from comodal.encoders.bank import ENCODERS, EncoderBank, EncoderConfig
+from comodal.encoders.encoding_cache import ModalityEncoders, encode_once
 from comodal.encoders.gated_layer import GatedLayer
 from comodal.encoders.language_model import EncodedText, LanguageModel
 from comodal.encoders.lstm import LSTMEncoder
-from comodal.encoders.lstm_system import LSTMSystem, Packing, UtteranceDropout
-from comodal.encoders.padding import zero_padding
-from comodal.encoders.pooling import last_frame, masked_mean
-from comodal.encoders.presence import ModalityDropout, mask_absent, presence
-from comodal.encoders.recall import ModalityEncoders, encode_once
-from comodal.encoders.required import require_modalities
+from comodal.encoders.lstm_system import LSTMSystem, Packing, SampleDropout
+from comodal.encoders.mean_encoder import MeanEncoder
+from comodal.encoders.pooling import last_frame, masked_mean, zero_padding
+from comodal.encoders.presence import ModalityDropout, mask_absent, presence, require_modalities
 from comodal.encoders.temporal import TemporalConvolution, TemporalEncoders
 from comodal.encoders.text_encoder import TextEncoder
-from comodal.encoders.utterance import UtteranceEncoder
 
 __all__ = [
     "ENCODERS",
@@ -26,14 +24,14 @@ __all__ = [
     "LSTMSystem",
     "LanguageModel",
     "Layout",
+    "MeanEncoder",
     "ModalityDropout",
     "ModalityEncoders",
     "Packing",
+    "SampleDropout",
     "TemporalConvolution",
     "TemporalEncoders",
     "TextEncoder",
-    "UtteranceDropout",
-    "UtteranceEncoder",
     "align",
     "encode_once",
     "last_frame",

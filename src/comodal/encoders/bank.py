@@ -11,14 +11,14 @@ from typing import Any
 from torch import Tensor, nn
 
 from comodal.contracts import DatasetSpec, InputError, MultimodalBatch
+from comodal.encoders.encoding_cache import ModalityEncoders
 from comodal.encoders.lstm import LSTMEncoder
-from comodal.encoders.recall import ModalityEncoders
-from comodal.encoders.utterance import UtteranceEncoder
+from comodal.encoders.mean_encoder import MeanEncoder
 from comodal.encoders.widths import per_modality, sizes_per_modality
 
 __all__ = ["ENCODERS", "EncoderBank", "EncoderConfig"]
 
-ENCODERS: dict[str, Any] = {"mean": UtteranceEncoder, "lstm": LSTMEncoder}
+ENCODERS: dict[str, Any] = {"mean": MeanEncoder, "lstm": LSTMEncoder}
 """What makes one representation of a sequence: a small network on the mean of its frames, or a recurrent network."""
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from comodal.contracts import ModalitySequence
-from comodal.encoders.padding import zero_padding
-from comodal.encoders.pooling import last_frame
+from comodal.encoders.pooling import last_frame, zero_padding
 
 __all__ = ["LSTMEncoder"]
 

@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from comodal.contracts import ModalitySequence
 
-__all__ = ["LSTMSystem", "Packing", "UtteranceDropout", "pack"]
+__all__ = ["LSTMSystem", "Packing", "SampleDropout", "pack"]
 
 
 class Packing(NamedTuple):
@@ -79,7 +79,7 @@ def pack(steps: Tensor) -> Packing:
     return Packing([size for size in counts.tolist() if size], order[rank], step, order, last)
 
 
-class UtteranceDropout(nn.Module):
+class SampleDropout(nn.Module):
     """Dropout that drops the same units at every step of an utterance.
 
     A recurrent network cannot average a unit that comes and goes with the steps back in, and drawing once an utterance
@@ -94,7 +94,7 @@ class UtteranceDropout(nn.Module):
     Example:
         >>> _ = torch.manual_seed(0)
         >>> packing = pack(torch.ones(2, 3, dtype=torch.bool))
-        >>> dropped = UtteranceDropout(0.5)(torch.ones(6, 4), packing)
+        >>> dropped = SampleDropout(0.5)(torch.ones(6, 4), packing)
         >>> bool((dropped[0] == dropped[2]).all() and (dropped[0] == dropped[4]).all())
         True
     """
@@ -154,7 +154,7 @@ class LSTMSystem(nn.Module):
         super().__init__()
         self.widths = [hidden[name] for name in dims]
         self.input_scale = input_scale
-        self.input_dropout = UtteranceDropout(input_dropout)
+        self.input_dropout = SampleDropout(input_dropout)
         # The cells hold the weights under the names that PyTorch gives them; they are never called.
         self.encoders = nn.ModuleDict({name: nn.LSTMCell(dim, hidden[name]) for name, dim in dims.items()})
         for name, dim in dims.items():

@@ -1,4 +1,7 @@
-"""Sequences to vectors, ignoring padding."""
+"""Masking and pooling of padded sequences.
+
+Axis legend: B samples, T frames, d features of a frame.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +10,23 @@ from torch import Tensor
 
 from comodal.contracts import ModalitySequence
 
-__all__ = ["last_frame", "masked_mean"]
+__all__ = ["last_frame", "masked_mean", "zero_padding"]
+
+
+def zero_padding(sequence: ModalitySequence) -> Tensor:
+    """Return the frames ``(B, T, d)`` with padding set to zero, NaN and infinity included.
+
+    Example:
+        >>> values = torch.tensor([[[1.0], [float("nan")]]])
+        >>> zero_padding(ModalitySequence(values, torch.tensor([[True, False]])))
+        tensor([[[1.],
+                 [0.]]])
+    """
+    return torch.where(sequence.mask.unsqueeze(-1), sequence.values, 0.0)
 
 
 def masked_mean(sequence: ModalitySequence) -> Tensor:
-    r"""Mean of the real frames of each utterance.
+    r"""Return the mean of the real frames of each sample.
 
     .. math:: \bar x_b = \sum_t m_{bt} x_{bt} / \max(1, \sum_t m_{bt})
 
@@ -22,28 +37,24 @@ def masked_mean(sequence: ModalitySequence) -> Tensor:
         ``(B, d)``; a row of zeros where the modality is absent.
 
     Example:
-        >>> import torch
         >>> values = torch.tensor([[[1.0], [3.0], [99.0]]])
         >>> masked_mean(ModalitySequence(values, torch.tensor([[True, True, False]])))
         tensor([[2.]])
     """
-    mask = sequence.mask.unsqueeze(-1)
-    # Selected, not multiplied: what stands in the padding of a batch of one's own may be infinite or NaN.
-    total = torch.where(mask, sequence.values, 0.0).sum(dim=1)
-    return total if sequence.values.shape[1] == 1 else total / mask.sum(dim=1).clamp_min(1)
+    total = zero_padding(sequence).sum(dim=1)
+    return total if sequence.values.shape[1] == 1 else total / sequence.mask.sum(dim=1, keepdim=True).clamp_min(1)
 
 
 def last_frame(sequence: ModalitySequence) -> Tensor:
-    """The last real frame of each utterance.
+    """Return the last real frame of each sample.
 
     Args:
-        sequence: values ``(B, T, d)`` and mask ``(B, T)``, every run of frames at the left.
+        sequence: values ``(B, T, d)`` and mask ``(B, T)``, real frames first.
 
     Returns:
         ``(B, d)``; a row of zeros where the modality is absent.
 
     Example:
-        >>> import torch
         >>> values = torch.tensor([[[1.0], [3.0], [99.0]]])
         >>> last_frame(ModalitySequence(values, torch.tensor([[True, True, False]])))
         tensor([[3.]])

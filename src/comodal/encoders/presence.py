@@ -1,4 +1,7 @@
-"""Which modalities a fusion network may use: those that are there, less those dropped in training."""
+"""Which modalities are present, and modality dropout.
+
+Axis legend: B samples, M modalities.
+"""
 
 from __future__ import annotations
 
@@ -9,24 +12,23 @@ from torch import Tensor, nn
 
 from comodal.contracts import InputError, MultimodalBatch
 
-__all__ = ["ModalityDropout", "mask_absent", "presence"]
+__all__ = ["ModalityDropout", "mask_absent", "presence", "require_modalities"]
 
 
 class ModalityDropout(nn.Module):
-    """Hide whole modalities from the fusion network at random while training.
+    """Hide whole modalities from the fusion network at random during training.
 
-    The encoders still run on every modality that is there, so a dependency penalty sees complete tuples; only what is
-    fused is masked. An utterance always keeps one of its present modalities (the last one that chance spared, or, when
-    none was, one drawn at random).
+    The encoders still run on every present modality, so a dependency penalty sees complete tuples; only the input of
+    the fusion network is masked. A sample always keeps at least one of its present modalities: where all of them would
+    be hidden, one drawn at random stays.
 
     Args:
-        rate: probability of hiding each modality of each utterance, in [0, 1).
+        rate: probability of hiding each modality of each sample, in [0, 1).
 
     Raises:
         InputError: the rate is outside [0, 1).
 
     Example:
-        >>> import torch
         >>> _ = torch.manual_seed(0)
         >>> kept = ModalityDropout(0.9)(torch.ones(1000, 3, dtype=torch.bool))
         >>> bool(kept.any(dim=1).all())
@@ -36,7 +38,7 @@ class ModalityDropout(nn.Module):
     def __init__(self, rate: float) -> None:
         super().__init__()
         if not 0.0 <= rate < 1.0:
-            raise InputError(f"modality_dropout is {rate}: give a probability in [0, 1)")
+            raise InputError(f"modality_dropout is {rate}: give a probability in [0, 1)", code="out_of_range")
         self.rate = rate
 
     def forward(self, present: Tensor) -> Tensor:
@@ -50,10 +52,9 @@ class ModalityDropout(nn.Module):
 
 
 def presence(batch: MultimodalBatch, names: Iterable[str]) -> Tensor:
-    """``(B, M)`` bool: which modalities of each utterance are there at all, in the order of ``names``.
+    """Return which modalities each sample has, ``(B, M)`` bool, in the order of ``names``.
 
     Example:
-        >>> import torch
         >>> from comodal.contracts import ModalitySequence
         >>> there, absent = (ModalitySequence(torch.zeros(1, 1, 2), torch.tensor([[known]])) for known in (True, False))
         >>> presence(MultimodalBatch(("a",), {"audio": absent, "text": there}, torch.zeros(1)), ["text", "audio"])
@@ -63,12 +64,33 @@ def presence(batch: MultimodalBatch, names: Iterable[str]) -> Tensor:
 
 
 def mask_absent(representations: Mapping[str, Tensor], present: Tensor) -> list[Tensor]:
-    """Zero the representations ``(B, D_m)`` of modalities that ``present`` ``(B, M)`` says are not there.
+    """Return the representations ``(B, D_m)``, zero where ``present`` ``(B, M)`` is false.
 
     Example:
-        >>> import torch
         >>> mask_absent({"text": torch.ones(2, 2)}, torch.tensor([[True], [False]]))
         [tensor([[1., 1.],
                 [0., 0.]])]
     """
     return [torch.where(present[:, m : m + 1], value, 0.0) for m, value in enumerate(representations.values())]
+
+
+def require_modalities(batch: MultimodalBatch, names: Iterable[str]) -> None:
+    """Check that a batch has all modalities of a model.
+
+    Args:
+        batch: samples; a modality that is absent from all of them has a mask that is all false.
+        names: modalities of the data set that the model was built for.
+
+    Raises:
+        InputError: one of them is not in the batch.
+
+    Example:
+        >>> require_modalities(MultimodalBatch(("a",), {}, torch.zeros(1)), ["text"])
+        Traceback (most recent call last):
+        comodal.contracts.InputError: batch has no modality 'text': give it with a mask that is all false to leave ...
+    """
+    for name in names:
+        if name not in batch.modalities:
+            raise InputError(
+                f"batch has no modality {name!r}: give it with a mask that is all false to leave it out", code="missing"
+            )

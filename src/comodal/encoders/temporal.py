@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from comodal.contracts import InputError, ModalitySequence, MultimodalBatch
-from comodal.encoders.padding import zero_padding
-from comodal.encoders.recall import ModalityEncoders
+from comodal.encoders.encoding_cache import ModalityEncoders
+from comodal.encoders.pooling import zero_padding
 from comodal.encoders.widths import sizes_per_modality
 
 __all__ = ["TemporalConvolution", "TemporalEncoders", "sinusoidal_positions"]

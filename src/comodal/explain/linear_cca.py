@@ -141,7 +141,7 @@ def choose_cca(
         ('text', 'audio')
     """
     n = len(next(iter(validation.values())))
-    order = cyclic_order(n, len(train), rounds=_ROUNDS, generator=torch.Generator().manual_seed(0))
+    order = cyclic_order(n, len(train), pairings=_ROUNDS, generator=torch.Generator().manual_seed(0))
     rows = torch.cat([torch.arange(n).expand(len(train), n), order], dim=1)
     broken = np.arange(rows.shape[1]) >= n
 

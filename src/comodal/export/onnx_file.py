@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from comodal.contracts import InputError, ModalitySequence, MultimodalBatch
-from comodal.encoders.padding import zero_padding
+from comodal.encoders.pooling import zero_padding
 from comodal.encoders.temporal import TemporalConvolution
 from comodal.evaluation.predictor import Part, Predictor
 from comodal.fusion import fusion_family

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from comodal.encoders.lstm_system import Packing, UtteranceDropout
+from comodal.encoders.lstm_system import Packing, SampleDropout
 
 __all__ = ["GatedMemory", "TwoLayers"]
 
@@ -32,7 +32,7 @@ class TwoLayers(nn.Module):
     def __init__(self, dim: int, *, hidden: int, out: int, dropout: float) -> None:
         super().__init__()
         self.first = nn.Linear(dim, hidden)
-        self.dropout = UtteranceDropout(dropout)
+        self.dropout = SampleDropout(dropout)
         self.second = nn.Linear(hidden, out)
 
     def forward(self, frames: Tensor, packing: Packing) -> Tensor:
@@ -76,7 +76,7 @@ class GatedMemory(nn.Module):
         self.said = nn.Parameter(whole.weight.detach()[:, :dim].clone())
         self.remembered = nn.Parameter(whole.weight.detach()[:, dim:].clone())
         self.bias = nn.Parameter(whole.bias.detach())
-        self.retain_dropout, self.update_dropout = UtteranceDropout(retain[1]), UtteranceDropout(update[1])
+        self.retain_dropout, self.update_dropout = SampleDropout(retain[1]), SampleDropout(update[1])
         self.retain = nn.Linear(retain[0], memory)
         self.update = nn.Linear(update[0], memory)
 

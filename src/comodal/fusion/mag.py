@@ -14,7 +14,7 @@ from comodal.contracts import DatasetSpec, FusionOutput, InputError, InputSpec, 
 from comodal.encoders import ModalityDropout, align, masked_mean, presence
 from comodal.encoders.backbone import load_tokenizer
 from comodal.encoders.language_model import POOLINGS, LanguageModel
-from comodal.encoders.required import require_modalities
+from comodal.encoders.presence import require_modalities
 from comodal.fusion.adaptation_gate import AdaptationGate
 from comodal.fusion.head import Head
 

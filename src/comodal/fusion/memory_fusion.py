@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from comodal.contracts import DatasetSpec, FusionOutput, InputError, MultimodalBatch
 from comodal.encoders import ModalityDropout, align, presence
 from comodal.encoders.lstm_system import LSTMSystem, Packing, pack
-from comodal.encoders.required import require_modalities
+from comodal.encoders.presence import require_modalities
 from comodal.encoders.widths import sizes_per_modality
 from comodal.fusion.gated_memory import GatedMemory, TwoLayers
 from comodal.fusion.head import Head, init_behind_relu

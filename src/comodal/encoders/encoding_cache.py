@@ -1,4 +1,4 @@
-"""Encoders of several modalities that need not encode the same tensors twice."""
+"""One encoder per modality, and a cache that encodes the same tensors once."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from typing import Any
 from torch import nn
 
 from comodal.contracts import ModalitySequence, MultimodalBatch
-from comodal.encoders.required import require_modalities
+from comodal.encoders.presence import require_modalities
 
 __all__ = ["ModalityEncoders", "encode_once"]
 
 
-class Recall:
-    """Encodings of some sequences, which are recognised by their tensors and not by what stands in them.
+class EncodingCache:
+    """Cache of encodings, keyed by the identity of a sequence's tensors and not by their values.
 
     Args:
-        known: the sequences that will come again. They are kept, so that no other tensor takes their place in memory;
-            nothing else is kept, however much is encoded.
+        known: the sequences to cache. They are kept alive, so that no other tensor takes their address; other
+            sequences are encoded and not cached.
     """
 
     def __init__(self, known: Iterable[ModalitySequence]) -> None:
@@ -27,7 +27,7 @@ class Recall:
         self._found: dict[tuple[str, int, int], Any] = {}
 
     def encoded(self, name: str, encoder: nn.Module, sequence: ModalitySequence) -> Any:
-        """The encoding by the encoder of this name."""
+        """Return the encoding of a sequence by the encoder of this name, from the cache where possible."""
         tensors = _tensors(sequence)
         if tensors not in self._known:
             return encoder(sequence)
@@ -42,22 +42,22 @@ def _tensors(sequence: ModalitySequence) -> tuple[int, int]:
 
 
 class ModalityEncoders(nn.ModuleDict):
-    """One encoder a modality, in order; each maps a :class:`~comodal.contracts.ModalitySequence`.
+    """One encoder per modality, in order; each maps a :class:`~comodal.contracts.ModalitySequence`.
 
     Example:
         >>> import torch
-        >>> from comodal.encoders.utterance import UtteranceEncoder
-        >>> encoder = UtteranceEncoder(5, hidden=8, out=4, input_dropout=0.0, dropout=0.1)
+        >>> from comodal.encoders.mean_encoder import MeanEncoder
+        >>> encoder = MeanEncoder(5, hidden=8, out=4, input_dropout=0.0, dropout=0.1)
         >>> sequence = ModalitySequence(torch.zeros(2, 1, 5), torch.ones(2, 1, dtype=torch.bool))
         >>> batch = MultimodalBatch(("a", "b"), {"text": sequence}, torch.zeros(2))
         >>> ModalityEncoders({"text": encoder})(batch)["text"].shape
         torch.Size([2, 4])
     """
 
-    recall: Recall | None = None
+    cache: EncodingCache | None = None
 
     def forward(self, batch: MultimodalBatch) -> dict[str, Any]:
-        """What each encoder makes of its modality.
+        """Return the encoding of each modality.
 
         Raises:
             InputError: the batch lacks a modality; an absent one is a mask that is all false.
@@ -66,21 +66,20 @@ class ModalityEncoders(nn.ModuleDict):
         return {name: self._encoded(name, encoder, batch.modalities[name]) for name, encoder in self.items()}
 
     def _encoded(self, name: str, encoder: nn.Module, sequence: ModalitySequence) -> Any:
-        # While training, dropout makes another encoding of the same tensors every time.
-        return (
-            encoder(sequence) if self.recall is None or self.training else self.recall.encoded(name, encoder, sequence)
-        )
+        if self.cache is None or self.training:  # in training, dropout encodes the same tensors anew every time
+            return encoder(sequence)
+        return self.cache.encoded(name, encoder, sequence)
 
 
 @contextmanager
 def encode_once(model: nn.Module, known: Iterable[ModalitySequence]) -> Iterator[None]:
-    """Inside, each of these sequences is encoded once, in whatever batch it comes; weights must not change.
+    """Encode each of these sequences once inside the context, whatever batches they occur in.
 
-    A model that has no encoders of single modalities computes everything again. A model in training mode does so, too.
+    Has no effect in training mode, or on models without one encoder per modality. Weights must not change inside.
 
     Args:
         model: in evaluation mode.
-        known: sequences that will come again, the very same tensors.
+        known: sequences that occur again as the same tensors.
 
     Example:
         >>> import torch
@@ -99,6 +98,6 @@ def encode_once(model: nn.Module, known: Iterable[ModalitySequence]) -> Iterator
     with ExitStack() as stack:
         for module in model.modules():
             if isinstance(module, ModalityEncoders):
-                before, module.recall = module.recall, Recall(kept)
-                stack.callback(setattr, module, "recall", before)
+                before, module.cache = module.cache, EncodingCache(kept)
+                stack.callback(setattr, module, "cache", before)
         yield

@@ -7,10 +7,10 @@ from torch import Tensor, nn
 from comodal.contracts import ModalitySequence
 from comodal.encoders.pooling import masked_mean
 
-__all__ = ["UtteranceEncoder"]
+__all__ = ["MeanEncoder"]
 
 
-class UtteranceEncoder(nn.Module):
+class MeanEncoder(nn.Module):
     """Masked mean over time, then two layers; the representation is layer-normalised.
 
     Normalising here keeps a dependency penalty from being paid by inflating the representation; see the measures, which
@@ -25,7 +25,7 @@ class UtteranceEncoder(nn.Module):
 
     Example:
         >>> import torch
-        >>> encoder = UtteranceEncoder(5, hidden=8, out=4, input_dropout=0.0, dropout=0.1)
+        >>> encoder = MeanEncoder(5, hidden=8, out=4, input_dropout=0.0, dropout=0.1)
         >>> encoder(ModalitySequence(torch.zeros(2, 3, 5), torch.ones(2, 3, dtype=torch.bool))).shape
         torch.Size([2, 4])
     """

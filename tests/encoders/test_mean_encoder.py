@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from comodal.contracts import ModalitySequence
-from comodal.encoders import UtteranceEncoder
+from comodal.encoders import MeanEncoder
 
 
 def sequence(rows: int, steps: int, dim: int) -> ModalitySequence:
@@ -13,7 +13,7 @@ def sequence(rows: int, steps: int, dim: int) -> ModalitySequence:
 
 
 def test_equals_the_formula_in_numpy() -> None:
-    encoder = UtteranceEncoder(5, hidden=7, out=4, input_dropout=0.5, dropout=0.5).double().eval()
+    encoder = MeanEncoder(5, hidden=7, out=4, input_dropout=0.5, dropout=0.5).double().eval()
     given = sequence(6, 3, 5).to(torch.float64)
     weights = {name: value.numpy() for name, value in encoder.state_dict().items()}
     first_w, first_b, second_w, second_b, scale, shift = weights.values()
@@ -25,7 +25,7 @@ def test_equals_the_formula_in_numpy() -> None:
 
 
 def test_representation_is_normalised_whatever_the_size_of_the_features() -> None:
-    encoder = UtteranceEncoder(5, hidden=7, out=16, input_dropout=0.0, dropout=0.0)
+    encoder = MeanEncoder(5, hidden=7, out=16, input_dropout=0.0, dropout=0.0)
     for size in (1.0, 1e3):
         given = sequence(8, 3, 5)
         representation = encoder(ModalitySequence(given.values * size, given.mask))
@@ -36,7 +36,7 @@ def test_representation_is_normalised_whatever_the_size_of_the_features() -> Non
 def test_both_dropouts_act_in_training_only() -> None:
     given = sequence(4, 2, 5)
     for rates in ({"input_dropout": 0.5, "dropout": 0.0}, {"input_dropout": 0.0, "dropout": 0.5}):
-        encoder = UtteranceEncoder(5, hidden=32, out=4, **rates)
+        encoder = MeanEncoder(5, hidden=32, out=4, **rates)
         assert not torch.equal(encoder(given), encoder(given)), rates
         encoder.eval()
         assert torch.equal(encoder(given), encoder(given))
