@@ -12,7 +12,7 @@ from comodal.contracts import ModalitySequence, MultimodalBatch, TokenSpec
 from comodal.data.collate import batch
 from comodal.data.corruptions import add_noise, drop_frames, replace_words, shift_frames
 from comodal.data.corruptions.acts import compact
-from comodal.data.word_pieces import with_tokens
+from comodal.data.tokenize import with_tokens
 
 LENGTHS = [7, 1, 0, 4, 10]
 SPECIAL = (2, 3)

@@ -128,7 +128,7 @@ class InputSpec:
         if self.tokens and spec.tokens is None:
             raise InputError(
                 f"{spec.name}: its text is feature vectors, and {fusion} fusion reads word pieces; "
-                "tokenize its transcripts (comodal.data.word_pieces.with_tokens)",
+                "tokenize its transcripts (comodal.data.tokenize.with_tokens)",
                 code="wrong_type",
             )
         if spec.tokens is not None and not self.tokens:

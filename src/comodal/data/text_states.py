@@ -1,8 +1,8 @@
-"""Transcripts as frames a word: the hidden states of a pretrained encoder.
+"""Encode transcripts with a pretrained encoder: one frame of hidden states per word.
 
-Axis legend: N utterances, B of them at once, P pieces, W words of all N, H width of a hidden state.
+Axis legend: N samples, B of them at once, P pieces, W words of all N, H width of a hidden state.
 
-Nothing here loads a language model: the encoder is an object that the caller has.
+The caller loads the encoder, so nothing here needs a language model.
 """
 
 from __future__ import annotations
@@ -16,11 +16,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from comodal.contracts import InputError, ModalitySequence
-from comodal.data.casing import all_capitals, lowered
 from comodal.data.collate import pad
 from comodal.data.formats.interface import Block, Source
 from comodal.data.ragged import RaggedArray, run_offsets
-from comodal.data.tokenize import FastTokenizer, tokenize_words
+from comodal.data.tokenize import FastTokenizer, all_capitals, lowered, tokenize_words
 from comodal.data.tokenized_text import TokenizedText
 
 __all__ = ["WORD_STATES", "ReadingEncoder", "with_word_states", "word_states"]
@@ -30,50 +29,51 @@ WORD_STATES = "text_words"
 
 _AT_ONCE = 64
 _ENDLESS = 512
-"""Most pieces of an encoder that has no end of its own."""
+"""Most pieces for an encoder without a limit of its own."""
 
 
 class ReadingEncoder(Protocol):
-    """What is used of a pretrained encoder; :class:`comodal.encoders.text_encoder.TextEncoder` is one."""
+    """The part of a pretrained encoder used here, as in :class:`comodal.encoders.text_encoder.TextEncoder`."""
 
     @property
     def name(self) -> str:
-        """Which one it is."""
+        """Name of the model."""
 
     @property
     def tokenizer(self) -> FastTokenizer:
-        """Makes the pieces that it reads."""
+        """Tokenizer of the model."""
 
     @property
     def width(self) -> int:
-        """Of a hidden state, H."""
+        """Width H of a hidden state."""
 
     @property
     def longest(self) -> int | None:
-        """Most pieces that it takes, ``None`` for no end."""
+        """Most pieces per text, ``None`` without a limit."""
 
     def states(self, pieces: ModalitySequence) -> Tensor:
-        """From ``(B, P, 2)`` ids and type ids, padded with zeros, to ``(B, P, H)``."""
+        """Map ``(B, P, 2)`` ids and type ids, padded with zeros, to ``(B, P, H)`` hidden states."""
 
 
 def with_word_states(source: Source, encoder: ReadingEncoder) -> Source:
-    """The same source with one more feature, ``text_words``: a frame for every word of the transcript.
+    """Return the source with one more feature set, ``text_words``: one frame per word of the transcript.
 
-    Transcripts that are all in capitals, in the whole source, are lower-cased first. The features are there to be
-    chosen and are no modality unless they are.
+    When all transcripts of the source are in capitals, they are lower-cased first. The features become a modality only
+    when chosen.
 
     Args:
-        source: one with transcripts.
-        encoder: reads them.
+        source: a source with transcripts.
+        encoder: encodes the transcripts.
 
     Returns:
-        A source that reads its transcripts when these features are asked for.
+        A source that encodes its transcripts when these features are chosen.
 
     Raises:
-        InputError: the source has such features already; on reading, it has no transcripts.
+        InputError: the source already has such features; on reading, it has no transcripts.
     """
     if WORD_STATES in source.dims:
-        raise InputError(f"{source.path}: has features {WORD_STATES!r} already; take the source that it was made from")
+        remedy = "take the source that it was made from"
+        raise InputError(f"{source.path}: already has features {WORD_STATES!r}; {remedy}", code="duplicate")
     made = f"mean of the last hidden states of a word's pieces, {encoder.name}"
 
     def blocks(features: Collection[str]) -> Iterator[Block]:
@@ -102,28 +102,28 @@ def with_word_states(source: Source, encoder: ReadingEncoder) -> Source:
 
 def _transcripts(block: Block, source: Source) -> list[Any]:
     if block.transcript is None:
-        raise InputError(f"{source.path}: has no transcripts, which an encoder reads; give a source with transcripts")
+        raise InputError(f"{source.path}: has no transcripts to encode; give a source with transcripts", code="missing")
     return list(block.transcript.tolist())
 
 
 def word_states(
     transcripts: list[Any], encoder: ReadingEncoder, *, ids: NDArray[Any] | None = None
 ) -> tuple[RaggedArray, int]:
-    """A frame a word: the mean of the hidden states of its pieces.
+    """Return one frame per word, the mean of the hidden states of its pieces.
 
-    A word has a zero frame where the tokenizer makes nothing of it, or where the transcript is longer than the encoder
-    takes and the word is behind the end. An empty transcript has no frame: that text is absent.
+    A word has a zero frame when it has no pieces, or when the transcript is cut before it because it is longer than the
+    encoder's limit. An empty transcript has no frame: that text is absent.
 
     Args:
-        transcripts: N texts; words are parted by white space.
-        encoder: reads them, some at a time, those of like length together.
-        ids: ``(N,)`` utterance ids for messages.
+        transcripts: N texts with words separated by white space.
+        encoder: encodes texts of similar length together.
+        ids: ``(N,)`` sample ids for messages.
 
     Returns:
-        N utterances of as many frames as words; and how many transcripts were cut.
+        N samples with as many frames as words; and the number of transcripts that were cut.
 
     Raises:
-        InputError: a transcript that is no text.
+        InputError: a transcript that is not text.
     """
     tokens = tokenize_words(transcripts, encoder.tokenizer, ids=ids, max_length=encoder.longest or _ENDLESS)
     offsets = run_offsets(tokens.n_words)
@@ -142,7 +142,7 @@ def word_states(
 
 
 def _states(tokens: TokenizedText, encoder: ReadingEncoder) -> NDArray[np.float32]:
-    """``(P, H)`` the hidden states of all pieces."""
+    """Return ``(P, H)`` hidden states of all pieces."""
     pieces = RaggedArray(np.stack([tokens.input_ids, tokens.type_ids], axis=1), tokens.offsets)
     padded = pad(pieces, np.arange(len(tokens)))
     found: NDArray[np.float32] = encoder.states(padded)[padded.mask].numpy()

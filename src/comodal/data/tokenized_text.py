@@ -1,13 +1,11 @@
-"""Word pieces of all utterances, and word-level frames brought to them.
+"""Word pieces of all samples, and word-level frames aligned to them.
 
-Axis legend: N utterances, P pieces of all utterances (special tokens among them), T_i frames of utterance i, d features
-of a frame.
+Axis legend: N samples, P pieces of all samples (special tokens included), T_i frames of sample i, d features per frame.
 
-Nothing here is padded. A model whose `InputSpec` asks for ``tokens`` gets a batch of it thus: tokenize once, before
-training; for the rows of a batch take ``tokens.take(rows)`` and
-``align_to_pieces(array.take(rows), tokens.take(rows))``; then pad pieces, type ids and frames to the longest on
-``tokens.padding_side`` with ``pad_id``, ``pad_type_id`` and zeros. The attention mask is true on the pieces, those that
-are special included; a modality's mask is the same, or all false where it is absent.
+Nothing here is padded. For a model whose `InputSpec` asks for ``tokens``: tokenise once, before training; for the rows
+of a batch take ``tokens.take(rows)`` and ``align_to_pieces(array.take(rows), tokens.take(rows))``; then pad pieces,
+type ids and frames to the longest on ``tokens.padding_side`` with ``pad_id``, ``pad_type_id`` and zeros. The attention
+mask is true on all pieces, special ones included; a modality's mask is the same, or all false where it is absent.
 """
 
 from __future__ import annotations
@@ -26,17 +24,17 @@ __all__ = ["TokenizedText", "align_to_pieces"]
 
 @dataclass(frozen=True, eq=False)
 class TokenizedText:
-    """Pieces of all utterances below each other, special tokens where the tokenizer puts them.
+    """Pieces of all samples one after another, special tokens where the tokenizer puts them.
 
     Attributes:
-        id: ``(N,)`` utterance ids, for messages.
+        id: ``(N,)`` sample ids, for messages.
         input_ids: ``(P,)`` int64.
         type_ids: ``(P,)`` int64 token type (segment) ids.
         word: ``(P,)`` int64 position of a piece's word in the transcript, -1 for special tokens.
-        offsets: ``(N + 1,)`` int64; utterance i owns the pieces ``offsets[i]`` to ``offsets[i + 1]``.
-        n_words: ``(N,)`` int64 words of each transcript, those that were cut off included.
-        n_cut: ``(N,)`` int64 pieces that were cut off.
-        max_length: most pieces of an utterance, special tokens included.
+        offsets: ``(N + 1,)`` int64; sample i owns the pieces ``offsets[i]`` to ``offsets[i + 1]``.
+        n_words: ``(N,)`` int64 words per transcript, those cut off included.
+        n_cut: ``(N,)`` int64 pieces cut off.
+        max_length: most pieces per sample, special tokens included.
         pad_id: fills input ids; 0 where the tokenizer has none.
         pad_type_id: fills type ids.
         padding_side: ``"left"`` or ``"right"``.
@@ -59,7 +57,7 @@ class TokenizedText:
 
     @property
     def lengths(self) -> NDArray[np.int64]:
-        """``(N,)`` pieces of each utterance."""
+        """``(N,)`` pieces per sample."""
         return np.diff(self.offsets)
 
     @property
@@ -69,7 +67,7 @@ class TokenizedText:
 
     @property
     def truncation(self) -> str:
-        """How many utterances were cut and the first of them; empty when none was."""
+        """How many samples were cut and the first of them; empty when none was."""
         cut = self.id[self.n_cut > 0].tolist()
         if not cut:
             return ""
@@ -77,7 +75,7 @@ class TokenizedText:
         return f"{len(cut)} of {len(self)} utterances were cut to {self.max_length} pieces (first: {first})"
 
     def take(self, index: NDArray[np.int64]) -> TokenizedText:
-        """The utterances of ``index``, in its order."""
+        """Return the samples of ``index``, in its order."""
         lengths = self.lengths[index]
         pieces = frame_index(self.offsets[:-1][index], lengths)
         return TokenizedText(
@@ -96,22 +94,22 @@ class TokenizedText:
 
 
 def align_to_pieces(array: RaggedArray, tokens: TokenizedText) -> RaggedArray:
-    """One modality with a frame for every piece.
+    """Return one modality with one frame per piece.
 
-    A word's frame is repeated for each of its pieces. Where an utterance has one frame and not one word, the frame is
-    the whole utterance's and every piece of a word gets it. Special tokens get zero frames in both cases, so that one
-    word with one frame is the same under either reading. An absent modality (no frame) stays absent, which a batch
-    shows by a mask that is false: zero frames would claim that it was observed and zero.
+    A word's frame is repeated for each of its pieces. The single frame of a sample with several words belongs to the
+    whole sample, and every piece of a word gets it. Special tokens get zero frames in both cases, so one word with one
+    frame means the same under either reading. An absent modality (no frame) stays absent, with a false mask in a
+    batch: zero frames would claim that it was observed and zero.
 
     Args:
-        array: N utterances of as many frames as the transcript has words, of one frame, or of none.
-        tokens: the pieces of the same N utterances; frames of words that were cut off are left out.
+        array: N samples with as many frames as the transcript has words, with one frame, or with none.
+        tokens: the pieces of the same N samples; frames of words that were cut off are left out.
 
     Returns:
-        N utterances, each with as many frames as pieces, or none.
+        N samples, each with as many frames as pieces, or none.
 
     Raises:
-        InputError: another number of frames, naming the first such utterance, or of utterances.
+        InputError: another number of samples, or of frames; the first such sample is named.
 
     Example:
         >>> import numpy as np
@@ -137,11 +135,14 @@ def align_to_pieces(array: RaggedArray, tokens: TokenizedText) -> RaggedArray:
 
 def _require_frames(lengths: NDArray[np.int64], tokens: TokenizedText) -> None:
     if len(lengths) != len(tokens):
-        raise InputError(f"{len(lengths)} utterances of frames for {len(tokens)} transcripts; give the same utterances")
+        raise InputError(
+            f"{len(lengths)} samples of frames for {len(tokens)} transcripts; give the same samples", code="mismatch"
+        )
     wrong = np.flatnonzero((lengths > 1) & (lengths != tokens.n_words))
     if len(wrong):
         i = int(wrong[0])
         raise InputError(
-            f"utterance {str(tokens.id[i])!r}: {lengths[i]} frames for {tokens.n_words[i]} words "
-            f"({len(wrong)} such utterances); give word-aligned features, or one vector an utterance"
+            f"{str(tokens.id[i])!r}: {lengths[i]} frames for {tokens.n_words[i]} words ({len(wrong)} such samples); "
+            "give word-aligned features, or one vector per sample",
+            code="mismatch",
         )

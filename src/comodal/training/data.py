@@ -17,7 +17,7 @@ from comodal.data.collate import TensorView
 from comodal.data.dataset import Dataset, Partition
 from comodal.data.loader import EpochSampler, OrderedSampler, loader
 from comodal.data.standardize import Standardizer
-from comodal.data.word_pieces import with_tokens
+from comodal.data.tokenize import with_tokens
 from comodal.fusion import fusion_family
 from comodal.training.config import RunConfig
 from comodal.training.streams import stream_seed

@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from refusals import refused
 from small_tokenizers import bert_like, xlnet_like
 
-from comodal.contracts import InputError
+from comodal.contracts.errors import Code
 from comodal.data.collate import batch
 from comodal.data.dataset import Dataset, Partition, describe
 from comodal.data.ragged import RaggedArray
-from comodal.data.word_pieces import with_tokens
+from comodal.data.tokenize import with_tokens
 
 
 def dataset_of(transcripts: list[str] | None, **modalities: RaggedArray) -> Dataset:
@@ -93,17 +94,18 @@ def test_what_was_cut_stands_in_the_note() -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "message"),
+    ("change", "code", "named"),
     [
-        ({"transcript": None}, "toy: has no transcripts, which a language model reads; give a source with"),
+        ({"transcript": None}, "missing", "toy: "),
         (
             {"modalities": {"audio": RaggedArray.from_rows([np.ones((3, 1)), np.ones((1, 1))])}},
+            "mismatch",
             "'v_0': 3 frames for 2 words",
         ),
     ],
 )
-def test_what_cannot_be_read_is_refused(change: dict[str, Any], message: str) -> None:
+def test_bad_transcripts_and_frames(change: dict[str, Any], code: Code, named: str) -> None:
     dataset = dataset_of(["so good", "a"], audio=VOICE)
     with_tokens(dataset, bert_like())
-    with pytest.raises(InputError, match=message):
+    with refused(code, named):
         with_tokens(dataclasses.replace(dataset, **change), bert_like())
