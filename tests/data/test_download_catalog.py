@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 import pytest
 import yaml
+from refusals import refused
 
 from comodal.contracts import InputError
 from comodal.data.download_catalog import read_catalog
@@ -48,9 +49,8 @@ def test_locations_of_files_and_of_the_set(tmp_path):
 def test_paths_stay_inside(tmp_path, key, path):
     if (key, path) == ("at", None):
         path = "..\\a"
-    with pytest.raises(InputError, match="does not stay inside") as error:
+    with refused("unsafe", "toy, file 1", key):
         read(tmp_path, [{"path": "a", key: path}])
-    assert "toy, file 1" in str(error.value)
 
 
 @pytest.mark.parametrize(
@@ -70,36 +70,37 @@ def test_paths_stay_inside(tmp_path, key, path):
     ],
 )
 def test_addresses_are_of_the_web(tmp_path, url):
-    with pytest.raises(InputError, match="no address to fetch from"):
+    with refused("unsafe", repr(url)):
         read(tmp_path, [{"path": "a", "locations": [url]}])
 
 
 @pytest.mark.parametrize(
-    ("files", "entry", "message"),
+    ("files", "entry", "code", "named"),
     [
-        ([{"path": "a", "sha265": None}], {}, r"unknown key 'sha265': did you mean 'sha256'"),
-        ([{"path": "a", "sha256": "12"}], {}, "not 64 hexadecimal digits"),
-        ([{"path": "a", "sha256": 12}], {}, "not 64 hexadecimal digits"),
-        ([{"path": "a", "kind": "hdf"}], {}, r"unknown kind 'hdf': did you mean 'hdf5'"),
-        ([{"path": "a", "kind": ["hdf5"]}], {}, "unknown kind"),
-        ([{"path": "a"}, {"path": "A"}], {}, "two files go to 'a'"),
-        ([{"path": "a"}], {"locations": []}, "no location"),
-        ([{"path": "a"}], {"locations": "http://h"}, "'locations' is not a list"),
-        ([], {}, "'files' is not a list"),
-        (["a"], {}, "is no mapping"),
-        ([{"path": "a"}], {"file": 1}, "unknown key 'file'"),
+        ([{"path": "a", "sha265": None}], {}, "unknown_name", "sha256"),
+        ([{"path": "a", "sha256": "12"}], {}, "invalid", "'12'"),
+        ([{"path": "a", "sha256": 12}], {}, "invalid", "12"),
+        ([{"path": "a", "kind": "hdf"}], {}, "unknown_name", "hdf5"),
+        ([{"path": "a", "kind": ["hdf5"]}], {}, "unknown_name", "kind"),
+        ([{"path": "a"}, {"path": "A"}], {}, "duplicate", "'a'"),
+        ([{"path": "a"}], {"locations": []}, "missing", "locations"),
+        ([{"path": "a"}], {"locations": "http://h"}, "wrong_type", "locations"),
+        ([], {}, "wrong_type", "files"),
+        (["a"], {}, "wrong_type", "'a'"),
+        ([{"path": "a"}], {"file": 1}, "unknown_name", "file"),
     ],
 )
-def test_mistakes_are_named(tmp_path, files, entry, message):
-    with pytest.raises(InputError, match=message) as error:
+def test_mistakes_are_named(tmp_path, files, entry, code, named):
+    with refused(code, "toy", named):
         read(tmp_path, files, **entry)
-    assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize("content", [b"", b"3", b"[", b"a: 1", b"\xff", b"!!python/object/apply:os.getcwd []"])
 def test_other_files_are_refused(tmp_path, content):
-    (tmp_path / "c.yaml").write_bytes(content)
+    path = tmp_path / "c.yaml"
+    path.write_bytes(content)
     with pytest.raises(InputError, match=r"c\.yaml"):
-        read_catalog(tmp_path / "c.yaml")
-    with pytest.raises(InputError, match="not a readable catalogue"):
-        read_catalog(tmp_path / "nowhere.yaml")
+        read_catalog(path)
+    path.unlink()
+    with refused("damaged", path):
+        read_catalog(path)

@@ -73,8 +73,8 @@ def _convert() -> Parser:
 def _download() -> Parser:
     parser = Parser(
         description=(
-            "Fetch the files of a data set from the locations of an editable list, resuming what was cut off. What no "
-            "location gives is listed with where to put it."
+            "Download the files of a data set from the locations of an editable list. What no location gives is listed "
+            "with the command that downloads it by hand."
         ),
         epilog="Example: comodal data download mosi --to data/mosi",
     )
