@@ -1,4 +1,4 @@
-# Everything a fresh machine needs: Python 3.11 or later, and make. Nothing is installed outside .venv.
+# Needs Python 3.11 or later. Python packages are installed into .venv only.
 PYTHON ?= python3
 VENV ?= .venv
 JOBS ?= 2
@@ -18,18 +18,18 @@ DEV_STAMP := $(VENV)/.installed-dev
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:.*## /\t/' | expand -t 12
 
-demo: $(BASE_STAMP)  ## install into .venv and run the main job on the embedded synthetic data
+demo: $(BASE_STAMP)  ## install into .venv and compare fusion models on synthetic data
 	OMP_NUM_THREADS=1 $(BIN)/comodal compare synthetic --fusion early,lfn --measures none,kl,f,wasserstein \
 		--weight 0.3 --seeds $(DEMO_SEEDS) --jobs $(JOBS) --out $(DEMO_OUT)
 
-test: check pytest  ## install what tests need, then format check, lint, types, import contracts, tests
+test: check pytest  ## the complete check: format, lint, types, import contracts, tests
 
-fast: $(DEV_STAMP)  ## the quick tests alone, in about 90 seconds on two cores
+fast: $(DEV_STAMP)  ## the quick tests, about 90 seconds on two cores
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m "not slow" $(PYTEST_ARGS)
 
-check: lint types imports  ## every check but the tests
+check: lint types imports  ## every check except the tests
 
-lint: $(DEV_STAMP)  ## formatting and lint, changing nothing
+lint: $(DEV_STAMP)  ## check formatting and lint
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 
@@ -37,33 +37,33 @@ format: $(DEV_STAMP)  ## format the code and apply safe fixes
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-types: $(DEV_STAMP)  ## mypy, strict
+types: $(DEV_STAMP)  ## check types with mypy, strict
 	$(BIN)/mypy
 
-imports: $(DEV_STAMP)  ## the direction of imports (.importlinter)
+imports: $(DEV_STAMP)  ## check the direction of imports (.importlinter)
 	$(BIN)/lint-imports --no-logo
 
-browser:  ## the Chromium that tests of the page drive; installed where it is missing, on Debian by root
+browser:  ## install Chromium for the tests of the page (Debian, as root)
 	@for name in "$$BROWSER_PATH" chromium chromium-browser google-chrome chrome; do \
 		test -n "$$name" && command -v "$$name" >/dev/null && exit 0; done; \
 	test "$$(id -u)" = 0 && command -v apt-get >/dev/null && apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
 		apt-get install -qqy --no-install-recommends chromium fonts-dejavu-core >/dev/null \
 		|| echo "no Chromium for the tests of the page: install one, or name it in BROWSER_PATH" >&2
 
-pytest: $(DEV_STAMP) browser  ## tests, doctests and documentation; PYTEST_ARGS='tests/dependency -n 0' chooses
+pytest: $(DEV_STAMP) browser  ## all tests and doctests; select with PYTEST_ARGS='tests/dependency -n 0'
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(PYTEST_ARGS)
 
-benchmark: $(BASE_STAMP)  ## print the tables of benchmarks/; BENCHMARKS=benchmarks/import_time.py chooses
+benchmark: $(BASE_STAMP)  ## print the tables of benchmarks/; select with BENCHMARKS=benchmarks/import_time.py
 	@set -e; for script in $(BENCHMARKS); do echo "== $$script"; OMP_NUM_THREADS=1 $(BIN)/python $$script; done
 
-clean:  ## remove caches and build products; runs/ and .venv stay
+clean:  ## remove caches and build products, keep runs/ and .venv
 	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	find src tests benchmarks examples -name __pycache__ -type d -prune -exec rm -rf {} +
 
 distclean: clean  ## also remove .venv
 	rm -rf $(VENV)
 
-# `make -j` must not start the tests before the checks, nor two pip at once.
+# `make -j` must not start the tests before the checks, nor two pip processes at once.
 .NOTPARALLEL:
 
 $(BIN)/python:
