@@ -1,4 +1,4 @@
-"""What every test shares: seeded global generators, a cache of its own, and the folder of the real data."""
+"""Fixtures for all tests: seeded global generators, a separate cache, and the folder of the real data."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from comodal.data.formats.mosi_utterances import locate
 
 @pytest.fixture(scope="session", autouse=True)
 def _interruptible() -> None:
-    """Also in the background of a shell, which starts what it runs there deaf to the interrupts that tests send."""
+    """Restore SIGINT, which a shell ignores in background processes, for tests that send it."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -32,7 +32,7 @@ def _seeded() -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def _cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Nothing is converted into the user's own cache, nor by a command that a test starts."""
+    """Keep conversions out of the user's cache, also in commands that a test starts."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("COMODAL_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield
@@ -40,7 +40,7 @@ def _cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def mosi_dir() -> Path:
-    """Folder of the CMU-MOSI utterance file; its absence is a failure in CI and a skip elsewhere."""
+    """Return the folder of the CMU-MOSI utterance file; without it, fail in CI and skip elsewhere."""
     try:
         return locate()
     except InputError as error:

@@ -1,9 +1,9 @@
-"""The documentation is true: its Python runs, its commands parse, its links lead somewhere.
+"""Python in the documentation runs, its commands exist, its links resolve.
 
 - The ```` ```python ```` blocks of one file run one after another in one namespace, in an empty folder. A block marked
-  ```` ```python no-run ```` must say in a comment that it needs a network.
-- In ```` ```bash ```` blocks every ``comodal`` command is looked up: the subcommand must exist and each ``--option``
-  must stand in its help. Blocks marked ```` ```bash run ```` are executed as well, in the folder of the file's Python.
+  ```` ```python no-run ```` must have a comment that it needs a network.
+- In ```` ```bash ```` blocks every ``comodal`` command is checked: the subcommand must exist and each ``--option``
+  must be in its help. Blocks marked ```` ```bash run ```` are executed as well, in the folder of the file's Python.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 
 
 class Block(NamedTuple):
-    """A fenced block: its language, what follows the language, its text and the line it starts on."""
+    """A fenced block: its language, the rest of that line, its text and its first line."""
 
     language: str
     tag: str
@@ -41,7 +41,7 @@ class Block(NamedTuple):
 
 
 def blocks(document: str, language: str) -> list[Block]:
-    """Fenced blocks of one language, indentation of list items removed."""
+    """Return the fenced blocks of one language, without the indentation of list items."""
     found = []
     for match in FENCE.finditer(document):
         indent, name, tag, text = match.groups()
@@ -56,7 +56,9 @@ def run_python(path: Path, document: str, folder: Path) -> dict[str, Any]:
     with chdir(folder):
         for block in blocks(document, "python"):
             if block.tag == "no-run":
-                assert "network" in block.text, f"{path}:{block.line}: a block may be left out for a network alone"
+                assert "network" in block.text, (
+                    f"{path}:{block.line}: only a block that needs a network may be left out"
+                )
                 continue
             code = compile("\n" * block.line + block.text, str(path), "exec", dont_inherit=True)
             exec(code, namespace)
@@ -64,7 +66,7 @@ def run_python(path: Path, document: str, folder: Path) -> dict[str, Any]:
 
 
 def run_shell(path: Path, document: str, folder: Path) -> None:
-    """Execute the ``bash run`` blocks, with this interpreter's commands found first."""
+    """Execute the ``bash run`` blocks, with this interpreter's commands first in PATH."""
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
     for block in (block for block in blocks(document, "bash") if block.tag == "run"):
         command = ["bash", "-euo", "pipefail", "-c", block.text]
@@ -73,7 +75,7 @@ def run_shell(path: Path, document: str, folder: Path) -> None:
 
 
 def commands(document: str) -> Iterator[tuple[int, list[str]]]:
-    """Line and words of each ``comodal`` command in the shell blocks; continued lines joined, comments dropped."""
+    """Yield line and words of each ``comodal`` command in shell blocks; continued lines joined, comments dropped."""
     for block in blocks(document, "bash"):
         joined = re.sub(r"\\\n\s*", " ", block.text)
         for line in joined.splitlines():
@@ -86,7 +88,7 @@ def commands(document: str) -> Iterator[tuple[int, list[str]]]:
 
 @cache
 def help_of(subcommand: str) -> str:
-    """What ``comodal SUBCOMMAND --help`` prints; empty where there is no such subcommand."""
+    """Return the output of ``comodal SUBCOMMAND --help``; empty if there is no such subcommand."""
     printed = io.StringIO()
     wide = patch.dict(os.environ, COLUMNS="200")
     with wide, redirect_stdout(printed), redirect_stderr(io.StringIO()):
@@ -98,7 +100,7 @@ def help_of(subcommand: str) -> str:
 
 
 def command_faults(words: list[str]) -> list[str]:
-    """What the command line would not understand."""
+    """Return the unknown subcommand or options of a command."""
     subcommand = words[0] if words and not words[0].startswith("-") else ""
     text = help_of(subcommand)
     if "Available subcommands" in text:
@@ -117,7 +119,7 @@ def command_faults(words: list[str]) -> list[str]:
 
 
 def dead_links(path: Path, document: str) -> list[str]:
-    """Relative links that lead to no file."""
+    """Return relative links without a target file."""
     targets = [target.partition("#")[0] for target in LINK.findall(document) if "://" not in target]
     return [target for target in targets if target and not (path.parent / target).exists()]
 
@@ -137,12 +139,12 @@ def test_commands_of_the_document_exist(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
-def test_links_of_the_document_lead_somewhere(path: Path) -> None:
+def test_links_of_the_document_resolve(path: Path) -> None:
     assert dead_links(path, path.read_text(encoding="utf-8")) == []
 
 
 def fenced(language: str, text: str) -> str:
-    """A document of one block."""
+    """Return a document of one block."""
     return f"Words.\n\n```{language}\n{text}\n```\n"
 
 
@@ -168,7 +170,7 @@ def test_a_wrong_block_fails_at_its_line(tmp_path: Path) -> None:
 
 def test_a_block_is_left_out_for_a_network_alone(tmp_path: Path) -> None:
     run_python(Path("x.md"), fenced("python no-run", "1 / 0  # needs a network"), tmp_path)
-    with pytest.raises(AssertionError, match="network alone"):
+    with pytest.raises(AssertionError, match="needs a network"):
         run_python(Path("x.md"), fenced("python no-run", "1 / 0"), tmp_path)
 
 

@@ -1,4 +1,4 @@
-"""The command works where nothing but the base dependencies is installed, and says which extra a subcommand needs."""
+"""The command runs with the base dependencies alone, and a subcommand names the packages it lacks."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-# What the extras of pyproject.toml bring and the base dependencies do not.
+# Packages of the extras of pyproject.toml that are not base dependencies.
 EXTRAS = (
     "captum",
     "h5py",
@@ -42,7 +42,7 @@ sys.meta_path[sys.meta_path.index(PathFinder)] = Installed
 
 
 def without(blocked: tuple[str, ...], code: str) -> subprocess.CompletedProcess[str]:
-    """A fresh interpreter that runs ``code`` as if these packages were not installed."""
+    """Run ``code`` in a fresh interpreter as if these packages were not installed."""
     script = BLOCK.format(blocked=set(blocked)) + code
     return subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
 
@@ -62,7 +62,7 @@ def test_a_missing_base_dependency_would_be_seen() -> None:
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A finished run that a machine without any extra has made."""
+    """A finished run, made without any extra."""
     folder = tmp_path_factory.mktemp("extras") / "run"
     options = ["synthetic:redundant", "--penalty.measure", "kl", "--training.max_epochs", "1", "--out", str(folder)]
     result = without(EXTRAS, f"from comodal.cli import main\nsys.exit(main({['train', *options]!r}))")

@@ -72,13 +72,13 @@ def contracts() -> dict[str, str]:
 
 @pytest.fixture
 def package(tmp_path: Path) -> Path:
-    """A copy of the package whose lines may be changed."""
+    """A copy of the package that a test may change."""
     ignore = shutil.ignore_patterns("__pycache__")
     return Path(shutil.copytree(ROOT / "src" / "comodal", tmp_path / "comodal", ignore=ignore))
 
 
 def lint(folder: Path, *contract: str) -> subprocess.CompletedProcess[str]:
-    """Run lint-imports on the package that lies in ``folder``."""
+    """Run lint-imports on the package in ``folder``."""
     chosen = [word for name in contract for word in ("--contract", name)]
     command = [str(LINT_IMPORTS), "--no-logo", "--no-cache", "--config", str(ROOT / ".importlinter"), *chosen]
     environment = {**os.environ, "PYTHONPATH": str(folder), "COLUMNS": "200", "NO_COLOR": "1"}
@@ -86,7 +86,7 @@ def lint(folder: Path, *contract: str) -> subprocess.CompletedProcess[str]:
 
 
 def add_line(package: Path, module: str, line: str) -> None:
-    """Append a line to a module, which need not exist yet."""
+    """Append a line to a module, new or existing."""
     with (package / module).open("a", encoding="utf-8") as file:
         file.write(f"\n{line}\n")
 

@@ -1,4 +1,4 @@
-"""``import comodal`` costs what ``import torch`` costs: heavy packages are loaded where they are used."""
+"""``import comodal`` costs as much as ``import torch``: heavy packages are loaded where they are used."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ LIGHT_ROOMS = ("comodal.contracts", "comodal.data", "comodal.dependency", "comod
 
 
 def loaded_by(code: str, *, beyond: str = "import torch") -> set[str]:
-    """The heavy packages that a fresh interpreter loads for ``code`` and not already for ``beyond``."""
+    """Return the heavy packages that a fresh interpreter loads for ``code`` in addition to those of ``beyond``."""
     report = f"print(*(name for name in {HEAVY!r} if name in sys.modules))"
     script = f"import sys\n{beyond}\nbefore = set(sys.modules)\n{code}\n{report}\nprint(*before)"
     result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)

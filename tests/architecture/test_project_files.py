@@ -1,4 +1,4 @@
-"""The files around the code say the same as the code."""
+"""Metadata, constraints, Makefile and changelog agree with each other and with the code."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ ROOT = Path(__file__).parents[2]
 
 
 def project() -> dict[str, Any]:
-    """The project table of pyproject.toml."""
+    """Return the project table of pyproject.toml."""
     table: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     return table
 
 
 def requirement_name(line: str) -> str:
-    """Canonical name of the package a requirement is about."""
+    """Return the canonical package name of a requirement."""
     return re.split(r"[\[<>=!~; ]", line, maxsplit=1)[0].lower().replace("_", "-")
 
 
 def pinned() -> dict[str, str]:
-    """Package to version, from the constraints file."""
+    """Map package to version, from the constraints file."""
     lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
     pins = [line.split("==") for line in lines if line and not line.startswith("#")]
     return {requirement_name(name): version for name, version in pins}
@@ -77,7 +77,7 @@ def test_constraints_fit_the_declared_minima() -> None:
 
 
 def as_numbers(version: str) -> tuple[int, ...]:
-    """Version as numbers, for comparison."""
+    """Return a version as numbers, for comparison."""
     return tuple(int(part) for part in version.split(".") if part.isdigit())
 
 
@@ -95,7 +95,7 @@ def test_make_explains_its_targets() -> None:
 
 
 def browser_target(tmp_path: Path, *, path: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """``make browser`` where PATH holds one folder and a shell's tools."""
+    """Run ``make browser`` with PATH reduced to one folder and a shell's tools."""
     for tool in ("sh", "id", "make"):
         where = shutil.which(tool)
         assert where
@@ -135,5 +135,5 @@ def test_tests_come_after_the_browser() -> None:
     assert 0 < result.stdout.index("command -v apt-get") < result.stdout.index("-m pytest")
 
 
-def test_changelog_has_a_place_for_what_comes() -> None:
+def test_changelog_has_an_unreleased_section() -> None:
     assert "## [Unreleased]" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")

@@ -16,19 +16,19 @@ import comodal
 
 
 def all_modules() -> list[str]:
-    """Dotted names of every module of the package, ``__main__`` left out since importing it runs the command."""
+    """Return dotted names of all modules of the package but ``__main__``, whose import runs the command."""
     root = Path(comodal.__file__).parent
     paths = (path.relative_to(root.parent).with_suffix("") for path in sorted(root.rglob("*.py")))
     return [".".join(path.parts).removesuffix(".__init__") for path in paths if path.name != "__main__"]
 
 
 def missing_names(module: types.ModuleType) -> list[str]:
-    """What a module's ``__all__`` promises and the module lacks."""
+    """Return names of ``__all__`` that the module lacks."""
     return [name for name in getattr(module, "__all__", []) if not hasattr(module, name)]
 
 
 def type_checking_imports(source: str) -> dict[str, str]:
-    """Name to module of the imports under ``if TYPE_CHECKING:``, with ``:original`` for a renamed one."""
+    """Map name to module of the imports under ``if TYPE_CHECKING:``, with ``:original`` for a renamed one."""
     branches = (node for node in ast.parse(source).body if isinstance(node, ast.If))
     imports = (node for branch in branches for node in branch.body if isinstance(node, ast.ImportFrom))
     return {

@@ -18,7 +18,7 @@ ABSOLUTE_PATH = re.compile(r"(?<![\w.~-])/(?:work|root|home|Users|mnt)/\w")
 
 
 def repository_files(root: Path) -> list[Path]:
-    """Tracked files and untracked ones that are not ignored, as git lists them; without git, by the ignore file."""
+    """Return tracked files and untracked ones that are not ignored; without git, all that .gitignore does not name."""
     command = ["git", "-C", str(root), "ls-files", "-z", "-co", "--exclude-standard"]
     try:
         listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
@@ -28,13 +28,13 @@ def repository_files(root: Path) -> list[Path]:
 
 
 def ignored_names(root: Path) -> list[str]:
-    """Patterns of the ignore file that are plain names, and git's own folder."""
+    """Return the patterns of .gitignore that are plain names, and git's own folder."""
     lines = (root / ".gitignore").read_text(encoding="utf-8").split()
     return [".git", *(line.strip("/") for line in lines)]
 
 
 def walk(folder: Path, ignored: list[str]) -> Iterator[Path]:
-    """Files below a folder, ignored names left out."""
+    """Yield files below a folder, without ignored names."""
     for path in folder.iterdir():
         if any(fnmatch.fnmatch(path.name, pattern) for pattern in ignored):
             continue
@@ -45,7 +45,7 @@ def walk(folder: Path, ignored: list[str]) -> Iterator[Path]:
 
 
 def texts(files: list[Path]) -> Iterator[tuple[Path, str]]:
-    """Path and content of those that are text."""
+    """Yield path and content of text files."""
     for path in files:
         try:
             yield path, path.read_text(encoding="utf-8")
@@ -54,7 +54,7 @@ def texts(files: list[Path]) -> Iterator[tuple[Path, str]]:
 
 
 def absolute_paths(files: list[Path]) -> list[str]:
-    """``file:line: text`` of every absolute path into somebody's folders."""
+    """Return ``file:line: text`` of every absolute path into a home or working folder."""
     return [
         f"{path}:{number}: {line.strip()}"
         for path, text in texts(files)
@@ -64,19 +64,19 @@ def absolute_paths(files: list[Path]) -> list[str]:
 
 
 def leftover_modules(files: list[Path]) -> list[Path]:
-    """Modules and packages named for nothing in particular."""
+    """Return modules and packages with names for leftovers."""
     return [path for path in files if path.suffix == ".py" and LEFTOVER_NAMES & {path.stem, *path.parts[-3:-1]}]
 
 
 def overlong_files(files: list[Path]) -> list[str]:
-    """Python files of more lines than can be read at a sitting."""
+    """Return Python files that are too long."""
     python = [path for path in files if path.suffix == ".py"]
     lengths = {path: len(text.splitlines()) for path, text in texts(python)}
     return [f"{path}: {length} lines" for path, length in lengths.items() if length > LONGEST_FILE]
 
 
 def left_out_of_sdist(files: list[Path], root: Path, manifest: str) -> list[str]:
-    """Files that neither the package nor a line of MANIFEST.in puts into the source distribution."""
+    """Return files that neither the package nor a line of MANIFEST.in puts into the source distribution."""
     lines = [line.split() for line in manifest.splitlines() if line and not line.startswith("#")]
     folders = ("src/", *(f"{name}/" for verb, *names in lines if verb == "graft" for name in names))
     by_setuptools = {"LICENSE", "MANIFEST.in", "PKG-INFO", "README.md", "pyproject.toml", "setup.cfg"}
@@ -92,7 +92,7 @@ def files() -> list[Path]:
     return found
 
 
-def test_nothing_names_a_folder_of_one_machine(files: list[Path]) -> None:
+def test_no_file_names_a_folder_of_one_machine(files: list[Path]) -> None:
     assert absolute_paths(files) == []
 
 
@@ -103,13 +103,13 @@ def test_an_absolute_path_is_seen(tmp_path: Path, folder: str) -> None:
 
 
 @pytest.mark.parametrize("folder", ["work", "root", "home"])
-def test_a_relative_path_or_address_is_none(tmp_path: Path, folder: str) -> None:
+def test_a_relative_path_or_an_address_is_accepted(tmp_path: Path, folder: str) -> None:
     parents = ("..", "framework", "https://example.org", "~")
     (tmp_path / "a.md").write_text(" ".join(f"{parent}/{folder}/x" for parent in parents))
     assert absolute_paths([tmp_path / "a.md"]) == []
 
 
-def test_no_module_is_a_drawer(files: list[Path]) -> None:
+def test_no_module_is_for_leftovers(files: list[Path]) -> None:
     assert leftover_modules(files) == []
     assert leftover_modules([Path("src/comodal/utils.py"), Path("src/comodal/helpers/a.py")])
 
