@@ -9,9 +9,9 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from refusals import refused
 from torch.utils.data import DataLoader
 
-from comodal.contracts import InputError
 from comodal.data.assemble import assemble
 from comodal.data.collate import TensorView, batch, pad
 from comodal.data.ragged import RaggedArray
@@ -161,9 +161,9 @@ def test_a_file_that_was_cut_is_an_error_of_the_batch(stored, standardised):
     standardizer = Standardizer.fit(stored, stored.partitions[0].train) if standardised else None
     view = TensorView(stored, standardizer)
     os.truncate(stored.modalities["audio"].mapping.path, 16)
-    with pytest.raises(InputError, match=r"arrow: was cut while it was in use; convert the data set again"):
+    with pytest.raises(ValueError, match="cut"):
         view[[0, 2]]
-    with pytest.raises(InputError, match="was cut"):
+    with pytest.raises(ValueError, match="cut"):
         Standardizer.fit(stored.select_modalities(["audio"]), stored.partitions[0].train)
 
 
@@ -215,7 +215,7 @@ def test_a_batch_that_is_kept_does_not_change(stored):
 def test_a_standardizer_of_other_features(make):
     dataset = make()
     standardizer = Standardizer.fit(dataset.select_modalities(["text"]), np.arange(6))
-    with pytest.raises(InputError, match="fit it on the same features"):
+    with refused("mismatch", "audio"):
         TensorView(dataset, standardizer)
 
 

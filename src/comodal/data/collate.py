@@ -1,6 +1,6 @@
-"""Rows of a data set as one padded batch, without a Python loop over frames.
+"""Collate rows of a data set into one padded batch.
 
-Axis legend: B utterances of a batch, T longest sequence of the batch, d features of a frame, F frames of the data set.
+Axis legend: B samples of a batch, T longest sequence of the batch, d features per frame.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ Index = Tensor | NDArray[np.int64] | Sequence[int]
 
 
 def pad(array: RaggedArray, index: NDArray[np.int64], scale: Scale | None = None) -> ModalitySequence:
-    """Some utterances of one modality, right-padded to the longest of them (at least 1).
+    """Return some samples of one modality, right-padded to the longest of them (at least 1).
 
     Args:
         array: the modality, in memory or on disk.
         index: ``(B,)`` row numbers.
-        scale: what the frames are standardised with, if at all.
+        scale: standardisation of the frames, if any.
 
     Returns:
         Values ``(B, T, d)``, zero on padding, and mask ``(B, T)``, false on padding; an absent modality is all padding.
@@ -61,9 +61,9 @@ def pad(array: RaggedArray, index: NDArray[np.int64], scale: Scale | None = None
 
 
 class _Vectors:
-    """Every utterance has one frame: a batch is one row selection, and the mask is all true.
+    """One frame per sample: a batch is a row selection, and the mask is all true.
 
-    Small whatever the data set, so it is in memory, standardised once.
+    Small for any data set, so it stays in memory, standardised once.
     """
 
     def __init__(self, array: RaggedArray) -> None:
@@ -76,7 +76,7 @@ class _Vectors:
 
 
 class _Runs:
-    """Sequences of any lengths, 0 included, where they lie; what a batch takes is standardised with the batch."""
+    """Sequences of any lengths, 0 included, left where they are; each batch is standardised as it is read."""
 
     def __init__(self, array: RaggedArray, scale: Scale | None) -> None:
         self.array = array
@@ -94,21 +94,21 @@ def _source(name: str, array: RaggedArray, standardizer: Standardizer | None) ->
 
 
 def _tensor(array: NDArray[Any]) -> Tensor:
-    """Shared memory, also of what is read-only: nothing here writes to it, so PyTorch's warning of it says nothing."""
+    """Share memory with an array, also a read-only one: nothing here writes, so PyTorch's warning does not apply."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
         return torch.from_numpy(array)
 
 
 class TensorView(torch.utils.data.Dataset[MultimodalBatch]):
-    """A data set as tensors, made once; an index of many rows gives a whole batch at once.
+    """A data set as tensors; an index of many rows gives a whole batch.
 
     It is a PyTorch data set whose items are batches, for ``DataLoader(view, sampler=..., batch_size=None)``. A data set
-    that is mapped from disk stays there: a batch takes from it what it needs.
+    that is mapped from disk stays there: each batch reads what it needs.
 
     Args:
-        dataset: where the rows come from; its arrays are shared, not copied.
-        standardizer: what the features are standardised with; ``None`` leaves them as they are.
+        dataset: source of the rows; its arrays are shared, not copied.
+        standardizer: standardisation of the features; ``None`` for none.
 
     Raises:
         InputError: the standardiser knows other features.
@@ -134,12 +134,12 @@ class TensorView(torch.utils.data.Dataset[MultimodalBatch]):
 
     @property
     def lengths(self) -> NDArray[np.int64]:
-        """``(N,)`` frames of each utterance, of its longest modality."""
+        """``(N,)`` frames per sample, of its longest modality."""
         lengths = [source.lengths.numpy() for source in self._sources.values()]
         return np.asarray(np.maximum.reduce(lengths), dtype=np.int64)
 
     def __getitem__(self, index: Index) -> MultimodalBatch:
-        """Batch of the rows of ``index``, in its order."""
+        """Return the batch of the rows of ``index``, in its order."""
         rows = torch.as_tensor(index, dtype=torch.int64)
         return MultimodalBatch(
             self._ids(rows.tolist()),
@@ -156,10 +156,10 @@ class TensorView(torch.utils.data.Dataset[MultimodalBatch]):
 
 
 def batch(dataset: Dataset, index: Index) -> MultimodalBatch:
-    """Some rows of a data set as one batch; use :class:`TensorView` to make many.
+    """Return some rows of a data set as one batch; use :class:`TensorView` to make many.
 
     Args:
-        dataset: N utterances.
+        dataset: N samples.
         index: ``(B,)`` row numbers.
 
     Returns:

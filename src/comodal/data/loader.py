@@ -18,7 +18,7 @@ __all__ = ["EpochSampler", "OrderedSampler", "epoch_order", "loader"]
 
 
 def epoch_order(n: int, *, seed: int, epoch: int) -> NDArray[np.int64]:
-    """A random order of n rows that depends on nothing but its arguments.
+    """Return a random order of n rows, the same for the same arguments.
 
     Args:
         n: number of rows.
@@ -38,17 +38,17 @@ def epoch_order(n: int, *, seed: int, epoch: int) -> NDArray[np.int64]:
 class EpochSampler(Sampler[Tensor]):
     """Batches of row numbers in the random order of an epoch.
 
-    The last batch may be short; it is left out only when it is shorter than ``minimum``, because a batch with fewer
-    utterances than modalities has no sample of the product of marginals.
+    The last batch may be short; it is left out when it is shorter than ``minimum``, because a batch with fewer samples
+    than modalities has no sample of the product of marginals.
 
     Args:
-        index: ``(n,)`` row numbers, the train part.
-        batch_size: utterances of a batch.
+        index: ``(n,)`` row numbers of the training part.
+        batch_size: samples per batch.
         seed: of the run, 0 or more.
-        minimum: fewest utterances of a batch, usually the number of modalities.
-        lengths: ``(n,)`` frames of each row; with them a batch holds utterances of similar length and little padding.
-        pool: with ``lengths``, so many batches are drawn at random and then cut along the lengths. Batches of a pool
-            depend on each other, so a large pool pads least and a small one is most random.
+        minimum: fewest samples per batch, usually the number of modalities.
+        lengths: ``(n,)`` frames of each row; with them a batch holds samples of similar length and little padding.
+        pool: with ``lengths``, this many batches are drawn at random and then sorted by length. A large pool pads
+            least, a small one is most random.
 
     Raises:
         InputError: there is no legal batch.
@@ -71,9 +71,9 @@ class EpochSampler(Sampler[Tensor]):
     ) -> None:
         _check_sizes(len(index), batch_size, minimum)
         if seed < 0:
-            raise InputError(f"seed {seed} of the batch order: give 0 or more")
+            raise InputError(f"seed {seed} of the batch order: give 0 or more", code="out_of_range")
         if pool < 1:
-            raise InputError(f"pool of {pool} batches: give 1 or more")
+            raise InputError(f"pool of {pool} batches: give 1 or more", code="out_of_range")
         self.index = np.asarray(index, dtype=np.int64)
         self.batch_size = batch_size
         self.seed = seed
@@ -153,7 +153,8 @@ def loader(view: TensorView, sampler: Sampler[Tensor]) -> DataLoader[MultimodalB
 def _check_sizes(n: int, batch_size: int, minimum: int) -> None:
     if batch_size < max(1, minimum):
         raise InputError(
-            f"batch_size {batch_size}: a batch needs at least {max(1, minimum)} utterances; give a larger batch_size"
+            f"batch_size {batch_size}: a batch needs at least {max(1, minimum)} samples; give a larger batch_size",
+            code="out_of_range",
         )
     if n < max(1, minimum):
-        raise InputError(f"{n} utterances make no batch of at least {max(1, minimum)}; give more utterances")
+        raise InputError(f"{n} samples make no batch of at least {max(1, minimum)}; give more samples", code="empty")

@@ -1,4 +1,4 @@
-"""Divisions into train, validation and test that never cut a video in two."""
+"""Split samples into train, validation and test without splitting a group."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _ALIASES = {"training": "train", "dev": "valid", "val": "valid", "validation": "
 
 
 def by_name(split: ArrayLike, *, name: str = "split") -> Partition:
-    """A partition from the split's name of every row.
+    """Return the partition given by the split name of every row.
 
     Args:
         split: ``(N,)`` of train, valid or test (also dev, val, validation, in any case).
         name: name of the partition.
 
     Raises:
-        InputError: a name is none of these.
+        InputError: another name.
 
     Example:
         >>> by_name(["train", "dev", "test", "train"]).train.tolist()
@@ -45,7 +45,7 @@ def _canonical(value: str) -> str:
 
 
 def by_fold(fold: NDArray[Any], *, folds: int) -> tuple[Partition, ...]:
-    """Cross-validation: fold k is tested, fold k + 1 validates, the others train.
+    """Return the partitions of a cross-validation: fold k tests, fold k + 1 validates, the others train.
 
     Args:
         fold: ``(N,)`` fold number of every row, 0 to ``folds - 1``; a row with another number is in no split.
@@ -57,7 +57,7 @@ def by_fold(fold: NDArray[Any], *, folds: int) -> tuple[Partition, ...]:
         [[1], [2], [0]]
     """
     if folds < 3:
-        raise InputError(f"{folds} folds: train, validation and test need at least 3; give folds=3 or more")
+        raise InputError(f"{folds} folds: give 3 or more, for train, validation and test", code="out_of_range")
     partitions = []
     for k in range(folds):
         valid = fold == (k + 1) % folds
@@ -68,15 +68,15 @@ def by_fold(fold: NDArray[Any], *, folds: int) -> tuple[Partition, ...]:
 
 
 def three_way(group: ArrayLike, *, seed: int = 0, shares: Sequence[float] = (0.7, 0.1, 0.2)) -> Partition:
-    """A random partition of whole groups, each part as near to its share of the utterances as groups allow.
+    """Return a random partition of whole groups, each part as near to its share of the samples as groups allow.
 
     Args:
-        group: ``(N,)`` video (or speaker) of every row.
+        group: ``(N,)`` group of every row, for example its video or speaker.
         seed: order of the groups.
         shares: of train, validation and test; positive, summing to 1.
 
     Raises:
-        InputError: fewer than 3 groups, or shares that are none.
+        InputError: fewer than 3 groups, or shares that are not positive or do not sum to 1.
 
     Example:
         >>> import numpy as np
@@ -85,7 +85,8 @@ def three_way(group: ArrayLike, *, seed: int = 0, shares: Sequence[float] = (0.7
         [35, 5, 10]
     """
     if len(shares) != 3 or min(shares) <= 0 or abs(sum(shares) - 1) > 1e-6:
-        raise InputError(f"shares {tuple(shares)}: give three positive numbers for train, valid and test that sum to 1")
+        remedy = "give three positive numbers for train, valid and test that sum to 1"
+        raise InputError(f"shares {tuple(shares)}: {remedy}", code="out_of_range")
     number, sizes = _shuffled_groups(group, seed, at_least=3)
     filled = np.cumsum(sizes)
     n, groups = filled[-1], len(sizes)
@@ -97,10 +98,10 @@ def three_way(group: ArrayLike, *, seed: int = 0, shares: Sequence[float] = (0.7
 
 
 def grouped_k_fold(group: ArrayLike, *, folds: int = 5, seed: int = 0) -> tuple[Partition, ...]:
-    """Random cross-validation over whole groups, folds of nearly one size.
+    """Return a random cross-validation over whole groups, with folds of similar size.
 
     Args:
-        group: ``(N,)`` video (or speaker) of every row.
+        group: ``(N,)`` group of every row, for example its video or speaker.
         folds: at least 3.
         seed: order of the groups.
 
@@ -123,12 +124,13 @@ def grouped_k_fold(group: ArrayLike, *, folds: int = 5, seed: int = 0) -> tuple[
 
 
 def _shuffled_groups(group: ArrayLike, seed: int, *, at_least: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Each row's group as a number in random order, and the size of each group by that number."""
+    """Return the group of each row as a number in random order, and the size of each group by that number."""
     names, number = np.unique(np.asarray(group), return_inverse=True)
     if len(names) < at_least:
         raise InputError(
-            f"{len(names)} groups (videos) cannot be divided into {at_least} parts; "
-            "give more groups, or split= with the names train, valid and test"
+            f"{len(names)} groups cannot be divided into {at_least} parts; "
+            "give more groups, or split= with the names train, valid and test",
+            code="empty",
         )
     order = np.random.default_rng(seed).permutation(len(names))
     number = order[number]

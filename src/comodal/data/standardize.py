@@ -1,4 +1,4 @@
-"""Features with mean 0 and standard deviation 1 over the frames of the train part."""
+"""Scale features to mean 0 and standard deviation 1 over the frames of the training part."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ class Scale:
 
     Attributes:
         mean: ``(d,)`` float64.
-        inverse: ``(d,)`` float64, what is multiplied by.
-        clip: largest size of a standardised value.
+        inverse: ``(d,)`` float64, 1 / standard deviation, or 0.
+        clip: largest absolute standardised value.
 
     Example:
         >>> frames = np.array([[3.0, 5.0], [-90.0, 5.0]], dtype=np.float32)
@@ -44,9 +44,9 @@ class Scale:
     clip: float
 
     def __call__(self, frames: NDArray[np.float32], into: NDArray[np.float32]) -> None:
-        """Standardise ``(T, d)`` frames into an array of their shape, which may be the same."""
+        """Write standardised ``(T, d)`` frames into an array of the same shape, which may be the input itself."""
         scaled = frames.astype(np.float64)
-        with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is reported where data are checked
+        with np.errstate(over="ignore", invalid="ignore"):  # checks of the data report non-finite values
             scaled -= self.mean
             scaled *= self.inverse
             np.clip(scaled, -self.clip, self.clip, out=scaled)
@@ -55,17 +55,17 @@ class Scale:
 
 @dataclass(frozen=True, eq=False)
 class Standardizer:
-    r"""Mean and scale of every feature, learnt from train utterances alone.
+    r"""Mean and scale of every feature, learnt from the training part alone.
 
     .. math:: z = \mathrm{clip}((x - \mu_{train}) / \sigma_{train}, -c, c)
 
-    A feature that is constant in train becomes 0 everywhere: its scale there says nothing of how it varies elsewhere.
-    A feature that hardly varies in train can lie a hundred deviations away elsewhere, hence the clipping.
+    A feature that is constant in the training part becomes 0 everywhere, since its scale elsewhere is unknown. A
+    feature that hardly varies there can lie a hundred deviations away elsewhere, hence the clipping.
 
     Attributes:
         mean: modality to ``(d,)`` float64.
-        std: modality to ``(d,)`` float64, 0 for a feature that is constant in train.
-        clip: largest size of a standardised value, c; infinity for none.
+        std: modality to ``(d,)`` float64, 0 for a feature that is constant in the training part.
+        clip: largest absolute standardised value, c; infinity for none.
 
     Example:
         >>> from comodal.data.synthetic import SyntheticConfig, synthetic
@@ -82,14 +82,14 @@ class Standardizer:
 
     def __post_init__(self) -> None:
         if not self.clip > 0:
-            raise InputError(f"clip {self.clip} of the standardiser: give a positive number of standard deviations")
+            raise InputError(f"clip {self.clip}: give a positive number of standard deviations", code="out_of_range")
 
     @classmethod
     def fit(cls, dataset: Dataset, index: NDArray[np.int64], *, clip: float = 10.0) -> Standardizer:
-        """Learn from the rows of ``index``, the train part, and from no other.
+        """Learn from the rows of ``index``, the training part, and from no others.
 
         Raises:
-            InputError: no train utterance has a modality, or ``clip`` is not positive.
+            InputError: no training sample has a modality, or ``clip`` is not positive.
         """
         moments = {name: _moments(array, index, name, dataset.spec.name) for name, array in dataset.modalities.items()}
         means, stds = ({n: pair[k] for n, pair in moments.items()} for k in (0, 1))
@@ -97,24 +97,25 @@ class Standardizer:
 
     @property
     def constant_columns(self) -> dict[str, int]:
-        """Modality to number of features that are constant in train."""
+        """Modality to number of features that are constant in the training part."""
         return {name: int((std == 0).sum()) for name, std in self.std.items()}
 
     def require(self, spec: DatasetSpec) -> None:
-        """Refuse a data set of other features.
+        """Check that a data set has the features that were learnt from.
 
         Raises:
-            InputError: it has other modalities or dims than those learnt from.
+            InputError: it has other modalities or dims.
         """
         learnt = {name: len(mean) for name, mean in self.mean.items()}
         if learnt != dict(spec.dims):
             raise InputError(
                 f"{spec.name}: features {dict(spec.dims)} where the standardiser knows {learnt}; "
-                "fit it on the same features"
+                "fit it on the same features",
+                code="mismatch",
             )
 
     def transform(self, dataset: Dataset) -> Dataset:
-        """Standardise every utterance.
+        """Standardise every sample.
 
         Raises:
             InputError: the data set has other modalities or dims than those learnt from.
@@ -123,7 +124,7 @@ class Standardizer:
         return dataset.with_features({name: self.scale(name, array) for name, array in dataset.modalities.items()})
 
     def of(self, name: str) -> Scale:
-        """How one modality is standardised; a feature that is constant in train is multiplied by 0."""
+        """Return the scale of one modality; a feature that is constant in the training part is multiplied by 0."""
         std = self.std[name]
         return Scale(self.mean[name], np.divide(1.0, std, out=np.zeros_like(std), where=std > 0), self.clip)
 
@@ -161,16 +162,17 @@ class Standardizer:
                 means, stds = ({n: file.get_tensor(f"{n}.{kind}") for n in names} for kind in ("mean", "std"))
                 return cls(means, stds, float(facts["clip"]))
         except (OSError, KeyError, SafetensorError) as error:
-            raise InputError(f"{path}: not a readable standardiser ({error}); train again to make one") from error
+            raise InputError(f"{path}: not a readable standardiser ({error}); train again", code="damaged") from error
 
 
 def _moments(
     array: RaggedArray, index: NDArray[np.int64], name: str, source: str
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Of the frames of some utterances, a part at a time: a large data set is not in memory."""
+    """Return mean and spread over the frames of some samples, read in parts because a large data set is on disk."""
     count = int(array.lengths[index].sum())
     if not count:
-        raise InputError(f"{source}: no train utterance has modality {name!r}; leave it out (features=..., --features)")
+        remedy = "leave it out (features=..., --features)"
+        raise InputError(f"{source}: no training sample has modality {name!r}; {remedy}", code="empty")
     total = np.zeros(array.dim)
     for values in _frames(array, index):
         total += values.sum(axis=0, dtype=np.float64)

@@ -1,6 +1,6 @@
-"""The embedded data set: sentiment-like utterances whose dependency is known.
+"""Draw the embedded data set: sentiment-like samples with known dependency.
 
-Axis legend: n utterances, M modalities, k shared latent dimensions, u unique ones, d features of a frame, T frames.
+Axis legend: n samples, M modalities, k shared latent dimensions, u unique ones, d features of a frame, T frames.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Matrix = NDArray[np.float64]
 class _Latents:
     shared: Matrix  # (n, k) cause common to all modalities
     views: dict[str, Matrix]  # (n, k) noisy view each modality has of it
-    unique: dict[str, Matrix]  # (n, u) what one modality alone knows
+    unique: dict[str, Matrix]  # (n, u) unique part of each modality
 
 
 def synthetic(config: SyntheticConfig | None = None, *, name: str = "synthetic") -> Dataset:
@@ -36,14 +36,14 @@ def synthetic(config: SyntheticConfig | None = None, *, name: str = "synthetic")
 
     with a random orthogonal matrix :math:`Q_m`, so the features have the total correlation of the views exactly. The
     label is a weighted sum of s, of each :math:`q_m` and of noise, scaled and clipped to [-3, 3]. A sequence is its
-    utterance's vector plus frame noise that averages to zero over the utterance.
+    sample's vector plus frame noise that averages to zero over the sample.
 
     Args:
         config: what to draw; the default preset when ``None``.
         name: of the data set.
 
     Returns:
-        A data set with the columns ``disagree`` (the modality that was taken from another video, else empty) and
+        A data set with the columns ``disagree`` (the modality that was taken from another group, else empty) and
         ``disagree_with`` (the id it was taken from, else empty).
 
     Example:
@@ -85,7 +85,7 @@ def _draw(config: SyntheticConfig, rng: np.random.Generator) -> _Latents:
 
 
 def _labels(config: SyntheticConfig, latents: _Latents, rng: np.random.Generator) -> NDArray[np.float32]:
-    """Unit-variance causes, weighted by their shares of the label's variance."""
+    """Sum unit-variance causes, weighted by their shares of the label's variance."""
     label: Matrix = np.sqrt(config.label_shared) * _direction(latents.shared)
     for m, share in config.label_unique.items():
         label = label + np.sqrt(share) * _direction(latents.unique[m])
@@ -96,7 +96,7 @@ def _labels(config: SyntheticConfig, latents: _Latents, rng: np.random.Generator
 
 
 def _direction(latent: Matrix) -> Matrix:
-    """Unit-variance sum of the latent's coordinates; 0 of an empty latent."""
+    """Return the sum of a latent's coordinates with unit variance; 0 for an empty latent."""
     summed: Matrix = latent.sum(axis=1) / np.sqrt(max(1, latent.shape[1]))
     return summed
 
@@ -112,7 +112,7 @@ def _mix(
 
 
 def _identities(config: SyntheticConfig) -> tuple[NDArray[np.str_], NDArray[np.str_], Partition]:
-    """Ids ``video_segment`` with segments from 1; videos follow each other and never span two splits."""
+    """Return ids ``video_segment`` with segments from 1; groups are contiguous and never span two splits."""
     sizes = (config.n_train, config.n_valid, config.n_test)
     video = np.concatenate([np.arange(size) // config.per_video for size in sizes])
     first = np.cumsum([0, *(-(-size // config.per_video) for size in sizes[:-1])])
@@ -127,7 +127,7 @@ def _identities(config: SyntheticConfig) -> tuple[NDArray[np.str_], NDArray[np.s
 def _disagreements(
     config: SyntheticConfig, group: NDArray[np.str_], partition: Partition, rng: np.random.Generator
 ) -> tuple[NDArray[np.str_], NDArray[np.int64]]:
-    """Which modality of which utterance comes from elsewhere, and from which row of another video of its split."""
+    """Choose a modality of some samples, and a row of another group in the same split to take it from."""
     names = np.array(list(config.dims))
     disagree = np.full(config.n, "", dtype=names.dtype)
     donor = np.arange(config.n)

@@ -1,4 +1,4 @@
-"""What the embedded data set is made of."""
+"""Configure the embedded synthetic data set."""
 
 from __future__ import annotations
 
@@ -21,29 +21,29 @@ class SyntheticConfig:
     """Sizes, dependency and label of the embedded data set.
 
     Attributes:
-        n_train: train utterances.
-        n_valid: validation utterances.
-        n_test: test utterances.
-        per_video: utterances of a video.
+        n_train: training samples.
+        n_valid: validation samples.
+        n_test: test samples.
+        per_video: samples per group.
         dims: features per frame of each modality.
-        lengths: fewest and most frames of an utterance; (1, 1) gives utterance-level vectors.
-        aligned: all modalities of an utterance have the same number of frames.
+        lengths: fewest and most frames per sample; (1, 1) gives one vector per sample.
+        aligned: all modalities of a sample have the same number of frames.
         latent_dim: dimensions of the shared cause, k.
-        unique_dim: dimensions of what each modality alone knows, u.
+        unique_dim: dimensions of the unique part of each modality, u.
         redundancy: correlation of the modalities' views of the shared cause before private noise, in [0, 1].
         private_noise: strength of each modality's own noise on its view (the view has strength 1): one number for all,
             or by modality, 0 for those not named.
-        nuisance: standard deviation of the features that mean nothing.
+        nuisance: standard deviation of features unrelated to anything.
         frame_noise: standard deviation of the noise of single frames.
         label_shared: share of the label's variance from the shared cause.
-        label_unique: share from the unique part of each modality named; what is left is noise.
+        label_unique: share from the unique part of each named modality; the rest is noise.
         label_scale: standard deviation of the label before it is clipped to [-3, 3].
         zero_share: share of labels, those nearest to 0, that are set to exactly 0.
-        disagree: share of utterances in which one modality is taken from another video.
-        seed: of everything drawn.
+        disagree: share of samples in which one modality is taken from another group.
+        seed: of all random numbers.
 
     Raises:
-        InputError: a value that makes no data set.
+        InputError: values that cannot make a data set.
 
     Example:
         >>> round(SyntheticConfig(redundancy=0.5, private_noise=0.0, latent_dim=1).total_correlation, 4)
@@ -83,10 +83,11 @@ class SyntheticConfig:
             _within(f"label_unique of {name}", share, 0.0, 1.0)
         if self.label_noise < 0:
             raise InputError(
-                f"label_shared and label_unique sum to {1 - self._noise_share():g}: give shares of at most 1"
+                f"label_shared and label_unique sum to {1 - self._noise_share():g}: give shares of at most 1",
+                code="out_of_range",
             )
         if self.label_unique and not self.unique_dim:
-            raise InputError("label_unique needs a unique part; give unique_dim=1 or more")
+            raise InputError("label_unique needs a unique part; give unique_dim=1 or more", code="conflict")
 
     def _check_sizes(self) -> None:
         for name in ("n_train", "n_valid", "n_test", "per_video", "latent_dim"):
@@ -95,22 +96,25 @@ class SyntheticConfig:
             _within(name, getattr(self, name), 0, np.inf)
         low, high = self.lengths
         if not 1 <= low <= high:
-            raise InputError(f"lengths {tuple(self.lengths)}: give (fewest, most) frames with 1 <= fewest <= most")
+            remedy = "give (fewest, most) frames with 1 <= fewest <= most"
+            raise InputError(f"lengths {tuple(self.lengths)}: {remedy}", code="out_of_range")
         for name, dim in self.dims.items():
             if dim < self.latent_dim + self.unique_dim:
                 raise InputError(
                     f"dims of {name} is {dim}: it must hold latent_dim + unique_dim = "
-                    f"{self.latent_dim + self.unique_dim}; give more dims"
+                    f"{self.latent_dim + self.unique_dim}; give more dims",
+                    code="out_of_range",
                 )
         smallest = min(self.n_train, self.n_valid, self.n_test)
         if self.disagree and smallest <= self.per_video:
             raise InputError(
-                f"disagree needs two videos in every split: give splits of more than {self.per_video} utterances"
+                f"disagree needs two groups in every split: give splits of more than {self.per_video} samples",
+                code="conflict",
             )
 
     def _check_names(self) -> None:
         if not self.dims:
-            raise InputError("dims is empty: give at least one modality")
+            raise InputError("dims is empty: give at least one modality", code="empty")
         named = [*self.label_unique, *(self.private_noise if isinstance(self.private_noise, Mapping) else ())]
         for name in named:
             if name not in self.dims:
@@ -127,7 +131,7 @@ class SyntheticConfig:
 
     @property
     def n(self) -> int:
-        """Utterances of all splits."""
+        """Samples of all splits."""
         return self.n_train + self.n_valid + self.n_test
 
     @property
@@ -138,7 +142,7 @@ class SyntheticConfig:
 
     @property
     def total_correlation(self) -> float:
-        r"""Total correlation of the utterances' features in nats; disagreeing utterances excluded.
+        r"""Total correlation of the features in nats, without disagreeing samples.
 
         .. math:: -\tfrac{k}{2} \ln \det R, \qquad R_{ml} = \rho / \sqrt{(1 + \tau_m^2)(1 + \tau_l^2)}
 
@@ -157,12 +161,12 @@ class SyntheticConfig:
 def _within(name: str, value: float, low: float, high: float) -> None:
     if not low <= value <= high or value == np.inf:
         limits = f"{low:g} or more" if high == np.inf else f"a number from {low:g} to {high:g}"
-        raise InputError(f"{name} is {value}: give {limits}")
+        raise InputError(f"{name} is {value}: give {limits}", code="out_of_range")
 
 
-# `redundant`: few utterances, each modality a noisy view of one cause that alone makes the label.
-# `single`: the label comes from what text alone knows, while the modalities share much else.
-# `disagreement`: modalities share so much that one of another video can be told; a tenth of the utterances have one.
+# `redundant`: few samples; each modality is a noisy view of one cause, which alone determines the label.
+# `single`: the label depends on the unique part of the text, while the modalities share much else.
+# `disagreement`: modalities share so much that one from another group can be detected; a tenth of the samples have one.
 PRESETS: dict[str, SyntheticConfig] = {
     "default": SyntheticConfig(label_unique={"text": 0.1, "audio": 0.05, "vision": 0.05}, disagree=0.1),
     "redundant": SyntheticConfig(
