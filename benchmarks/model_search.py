@@ -21,7 +21,7 @@ import numpy as np
 from comodal.cli.parser import pairs
 from comodal.evaluation.data_config import DataConfig
 from comodal.evaluation.grid import NONE, SELECTION_SEED, Arm, Trial
-from comodal.evaluation.runner import run_tasks
+from comodal.evaluation.runner import run_trials
 from comodal.training.config import RunConfig, TrainingConfig
 
 FIRST_SEED = SELECTION_SEED + 600_000
@@ -145,7 +145,7 @@ def main() -> None:
                     for part in parts
                 ]
                 root = options.out / f"{fusion}-{setting.replace(',', '').replace(' ', '-')}-{lr:g}"
-                results = run_tasks(tasks, data=data, bases={fusion: base}, root=root, jobs=options.jobs)
+                results = run_trials(tasks, data=data, bases={fusion: base}, root=root, jobs=options.jobs)
                 losses = np.array([result.valid_loss for result in results.values()])
                 seconds = np.mean([result.seconds for result in results.values()])
                 found[losses.mean()] = f"{setting}, lr {lr:g}"

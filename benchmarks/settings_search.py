@@ -19,7 +19,7 @@ import numpy as np
 from comodal.data.load import load
 from comodal.evaluation.data_config import DataConfig
 from comodal.evaluation.grid import NONE, SELECTION_SEED, Arm, Trial
-from comodal.evaluation.runner import run_tasks
+from comodal.evaluation.runner import run_trials
 from comodal.training.config import PenaltyConfig, RunConfig, TrainingConfig, build_config
 
 FIRST_SEED = SELECTION_SEED + 500_000
@@ -94,7 +94,7 @@ def main() -> None:
         bases = {"early": dataclasses.replace(base_config(setting), fusion="early")}
         features = {name: name for name in setting["features"]} if "features" in setting else None
         data = DataConfig(source=options.data, features=features)
-        results = run_tasks(tasks, data=data, bases=bases, root=options.out / f"{number:02d}", jobs=options.jobs)
+        results = run_trials(tasks, data=data, bases=bases, root=options.out / f"{number:02d}", jobs=options.jobs)
         for measure in arms:
             losses[measure] = np.array([r.valid_loss for task, r in results.items() if task.arm.measure == measure])
         cells = []

@@ -131,8 +131,8 @@ def test_every_fold_chooses_its_own_weight_and_all_are_one_row(
     row = by_name(found)["early", "kl", "mae"]
     assert row.weight == pytest.approx(sum(chosen) / 3)
     assert row.n_groups == 20, "all folds together"
-    tasks = [Trial(Arm("early", "kl"), weight, 0, part, True) for part, weight in enumerate(chosen)]
-    tables = [PredictionTable.from_parquet(t.folder(tmp_path / "runs") / "predictions.parquet") for t in tasks]
+    trials = [Trial(Arm("early", "kl"), weight, 0, part, True) for part, weight in enumerate(chosen)]
+    tables = [PredictionTable.from_parquet(t.folder(tmp_path / "runs") / "predictions.parquet") for t in trials]
     assert sorted(np.concatenate([table.id for table in tables])) == sorted(dataset.id)
 
 
@@ -198,25 +198,25 @@ def test_a_replication_has_fresh_seeds_and_the_weights_already_chosen(
 
 def test_a_folder_of_another_comparison_is_refused(data: DataConfig, tiny: Tiny, tmp_path: Path) -> None:
     compare(data, tiny(weight=0.3), out=tmp_path)
-    with pytest.raises(InputError, match=r"another configuration \(weight was 0.3, is 0.5\); give another --out"):
+    with pytest.raises(InputError, match=r"weight was 0\.3, is 0\.5"):
         compare(data, tiny(weight=0.5), out=tmp_path)
-    with pytest.raises(InputError, match="another configuration"):
+    with pytest.raises(InputError, match=tmp_path.name):
         experiment.train(data, tiny().base, out=tmp_path)
 
 
 def test_a_comparisons_folder_is_no_run(data: DataConfig, tiny: Tiny, tmp_path: Path) -> None:
     compare(data, tiny(weight=0.3), out=tmp_path)
-    with pytest.raises(InputError, match="a comparison of 6 runs"):
+    with pytest.raises(InputError, match=rf"{tmp_path.name}.* 6 runs"):
         experiment.evaluate(tmp_path)
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"jobs": 0}, "jobs is 0: give 1 or more"),
-        ({"features": {"text": "text"}}, "has one modality, text: a dependency penalty needs two or more"),
-        ({"training": {"batch_size": 2}}, "a batch needs at least 3 utterances"),
-        ({"fusion_config": {"dropout": 3.0}}, "early fusion cannot be built"),
+        ({"jobs": 0}, "jobs is 0"),
+        ({"features": {"text": "text"}}, "one modality, text"),
+        ({"training": {"batch_size": 2}}, "at least 3"),
+        ({"fusion_config": {"dropout": 3.0}}, "early .*3.0"),
     ],
 )
 def test_what_cannot_run_is_refused_before_a_folder_is_made(

@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from refusals import refused
 
 from comodal.contracts import InputError
+from comodal.contracts.errors import Code
 from comodal.dependency import MEASURES
 from comodal.evaluation.grid import (
     NONE,
@@ -35,18 +37,18 @@ arms = st.builds(
 
 
 @st.composite
-def tasks(draw: Any) -> Trial:
+def trials(draw: Any) -> Trial:
     arm = draw(arms)
     weight = draw(st.floats(0, 10)) if arm.has_penalty else 0.0
     return Trial(arm, weight, draw(st.integers(0, 3_000_000)), draw(st.integers(0, 4)), draw(st.booleans()))
 
 
-def what_is_trained(task: Trial) -> tuple[Any, ...]:
-    """Everything of a task but what is done with it afterwards; -0.0 is 0.0."""
-    return (task.arm, task.weight, task.seed, task.partition)
+def what_is_trained(trial: Trial) -> tuple[Any, ...]:
+    """Everything of a trial but what is done with it afterwards; -0.0 is 0.0."""
+    return (trial.arm, trial.weight, trial.seed, trial.partition)
 
 
-@given(tasks(), tasks())
+@given(trials(), trials())
 def test_folders_are_as_distinct_as_what_is_trained(one: Trial, two: Trial) -> None:
     assert (one.folder(ROOT) == two.folder(ROOT)) == (what_is_trained(one) == what_is_trained(two))
 
@@ -85,7 +87,7 @@ def test_arms_of_one_seed_train_with_one_seed_but_for_the_placebo() -> None:
     assert placebo != 7
 
 
-def test_a_tasks_config_is_the_base_with_its_arm() -> None:
+def test_a_trials_config_is_the_base_with_its_arm() -> None:
     base = RunConfig(penalty=PenaltyConfig(critic_steps=3, weight=9.0))
     config = Trial(Arm("lfn", "f"), 0.25, 4, 0, True).config(base)
     assert (config.fusion, config.seed) == ("lfn", 4)
@@ -115,37 +117,38 @@ def test_weights_as_written(text: str, weight: Any) -> None:
 
 @pytest.mark.parametrize("text", ["", "atuo", "kl=", "kl=x", "kl=1,f", "1,2", "kl=1;f=2"])
 def test_other_weights_are_refused(text: str) -> None:
-    with pytest.raises(InputError, match=r"--weight .*: give auto, a number, or pairs such as kl=0.3,f=1"):
+    with refused("invalid", "--weight", repr(text)):
         parse_weight(text)
 
 
 @pytest.mark.parametrize(
-    ("options", "message"),
+    ("options", "code", "named"),
     [
-        ({"fusions": ()}, "no fusion to compare"),
-        ({"fusions": ("erly",)}, r"unknown fusion 'erly': did you mean 'early'\?"),
-        ({"measures": ("wassertein",)}, r"unknown measure 'wassertein': did you mean 'wasserstein'\?"),
-        ({"measures": ("placbo",)}, r"unknown measure 'placbo': did you mean 'placebo'\?"),
-        ({"seeds": 1}, "seeds is 1: a comparison needs at least 2"),
-        ({"selection_seeds": 0}, "selection_seeds is 0: give at least 1"),
-        ({"weight": -1.0}, "penalty weight is -1.0: give a number that is not negative"),
-        ({"weight": float("nan")}, "penalty weight is nan"),
-        ({"weight": float("inf")}, "penalty weight is inf"),
-        ({"weight_grid": (0.1, -0.1)}, "penalty weight is -0.1"),
-        ({"weight_grid": ()}, "weight_grid is empty"),
-        ({"weight": {"kl": 0.3}}, "--weight names no weight for f: give one for every measure"),
-        ({"weight": {"kl": 0.3, "f": 1.0, "wasserstein": 0.1, "none": 1.0}}, "unknown measure in --weight 'none'"),
-        ({"fusion_config": {"hiden": 4}}, r"early fusion: unknown key 'hiden': did you mean 'hidden'\?"),
-        (
-            {"base": RunConfig(penalty=PenaltyConfig(normalize="none")), "measures": ("kl", "wasserstein")},
-            "normali",
-        ),
+        ({"fusions": ()}, "empty", ["fusion"]),
+        ({"fusions": ("erly",)}, "unknown_name", ["'erly'", "'early'"]),
+        ({"measures": ("wassertein",)}, "unknown_name", ["'wassertein'", "'wasserstein'"]),
+        ({"measures": ("placbo",)}, "unknown_name", ["'placbo'", "'placebo'"]),
+        ({"seeds": 1}, "out_of_range", ["seeds is 1", 2]),
+        ({"selection_seeds": 0}, "out_of_range", ["selection_seeds is 0"]),
+        ({"weight": -1.0}, "out_of_range", [-1.0]),
+        ({"weight": float("nan")}, "out_of_range", ["nan"]),
+        ({"weight": float("inf")}, "out_of_range", ["inf"]),
+        ({"weight_grid": (0.1, -0.1)}, "out_of_range", [-0.1]),
+        ({"weight_grid": ()}, "empty", ["weight_grid"]),
+        ({"weight": {"kl": 0.3}}, "missing", ["--weight", "f"]),
+        ({"weight": {"kl": 0.3, "f": 1.0, "wasserstein": 0.1, "none": 1.0}}, "unknown_name", ["--weight", "'none'"]),
+        ({"fusion_config": {"hiden": 4}}, "unknown_name", ["early", "'hiden'", "'hidden'"]),
     ],
 )
-def test_what_cannot_be_compared_is_refused(options: dict[str, Any], message: str) -> None:
-    with pytest.raises(InputError, match=message) as raised:
+def test_what_cannot_be_compared_is_refused(options: dict[str, Any], code: Code, named: list[object]) -> None:
+    with refused(code, *named):
         CompareConfig(**options)
-    assert "\n" not in str(raised.value)
+
+
+def test_the_penalty_of_every_measure_is_checked() -> None:
+    base = RunConfig(penalty=PenaltyConfig(normalize="none"))
+    with pytest.raises(InputError, match="normali"):
+        CompareConfig(base=base, measures=("kl", "wasserstein"))
 
 
 def test_none_is_always_trained_and_comes_first() -> None:
@@ -174,11 +177,11 @@ def test_the_optimisation_of_one_architecture_can_be_its_own() -> None:
     config = CompareConfig(fusions=("early", "lfn"), fusion_training={"lfn": {"lr": 0.25}}, base=base)
     assert (config.base_for("early").training.lr, config.base_for("lfn").training.lr) == (0.5, 0.25)
     assert config.base_for("lfn").training.max_epochs == 7
-    for wrong, message in (
-        ({"lfm": {"lr": 0.25}}, "unknown fusion 'lfm': did you mean 'lfn'"),
-        ({"lfn": {"lrr": 0.25}}, "lfn fusion_training: unknown key 'lrr': did you mean 'lr'"),
+    for wrong, named in (
+        ({"lfm": {"lr": 0.25}}, ["'lfm'", "'lfn'"]),
+        ({"lfn": {"lrr": 0.25}}, ["lfn fusion_training", "'lrr'", "'lr'"]),
     ):
-        with pytest.raises(InputError, match=message):
+        with refused("unknown_name", *named):
             CompareConfig(fusions=("early", "lfn"), fusion_training=wrong)
 
 

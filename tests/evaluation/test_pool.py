@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from comodal.evaluation.pool import in_processes
+from comodal.evaluation.pool import run_each
 
 DEADLINE = 60.0
 
@@ -56,4 +56,4 @@ def test_workers_end_with_the_process_that_started_them(number: signal.Signals, 
 
 
 if __name__ == "__main__":
-    list(in_processes(endless, [sys.argv[1]] * 2, 2))
+    list(run_each(endless, [sys.argv[1]] * 2, 2))

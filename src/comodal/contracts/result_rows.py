@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 __all__ = ["ComparisonRow", "RobustnessRow"]
 
@@ -59,6 +59,10 @@ class ComparisonRow:
     variance_video: float | None = None
     note: str = ""
 
+    def with_note(self, note: str) -> ComparisonRow:
+        """Return the row with one more note, or unchanged for an empty note."""
+        return replace(self, note="; ".join(part for part in (self.note, note) if part))
+
 
 @dataclass(frozen=True)
 class RobustnessRow:
@@ -88,3 +92,7 @@ class RobustnessRow:
     row: ComparisonRow
     mean_low: float | None = None
     mean_high: float | None = None
+
+    def with_note(self, note: str) -> RobustnessRow:
+        """Return the row with one more note in its comparison row, or unchanged for an empty note."""
+        return replace(self, row=self.row.with_note(note))

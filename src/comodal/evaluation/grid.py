@@ -1,10 +1,10 @@
-"""What a comparison trains: arms, tasks, and where each task's result lies. Nothing here trains."""
+"""Arms and trials of a comparison, its configuration, and the folder of each trial's result."""
 
 from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ __all__ = [
     "Arm",
     "CompareConfig",
     "Trial",
+    "arms_of",
     "best_by_validation",
     "parse_weight",
 ]
@@ -32,8 +33,8 @@ NONE = "none"
 PLACEBO = "placebo"
 WEIGHT_GRID = (0.1, 0.3, 1.0)
 
-# Seeds that are reported start at 0; those that choose weights, those of a replication and those of a placebo lie far
-# away, so that asking for more seeds never mixes them.
+# Reported seeds start at 0. Seeds of the selection, of a replication and of a placebo are far away from them and from
+# each other, so that more seeds never mix them.
 REPLICATION_SEED = 1_000_000
 SELECTION_SEED = 2_000_000
 _PLACEBO_SEED = 500_000_000
@@ -41,12 +42,12 @@ _PLACEBO_SEED = 500_000_000
 
 @dataclass(frozen=True, order=True)
 class Arm:
-    """One row of the comparison: a fusion architecture, the modalities it has, and a measure.
+    """One row of a comparison: a fusion architecture, its modalities, and a measure.
 
     Attributes:
         fusion: name of the architecture.
-        measure: ``none``, ``placebo`` (no penalty under other random streams), or a dependency measure.
-        modality: the only modality it has, empty when it has all.
+        measure: ``none``, ``placebo`` (no penalty, other random streams), or a dependency measure.
+        modality: its only modality; empty for all.
     """
 
     fusion: str
@@ -55,17 +56,17 @@ class Arm:
 
     @property
     def label(self) -> str:
-        """The fusion's name in tables; ``early:text`` is early fusion's encoder and head on text alone."""
+        """Return the name of the fusion in tables; ``early:text`` is the encoder and head of early fusion on text."""
         return f"{self.fusion}:{self.modality}" if self.modality else self.fusion
 
     @property
     def name(self) -> str:
-        """Fusion and measure, as a user names an arm: ``early/kl``."""
+        """Return fusion and measure, such as ``early/kl``."""
         return f"{self.label}/{self.measure}"
 
     @property
     def has_penalty(self) -> bool:
-        """Whether a weight has to be known."""
+        """Return whether the arm has a penalty, and so a weight."""
         return self.measure not in {NONE, PLACEBO}
 
 
@@ -74,11 +75,11 @@ class Trial:
     """One training run of a comparison.
 
     Attributes:
-        arm: what is trained.
-        weight: the penalty's weight, 0 for none.
-        seed: the number that pairs it with the other arms.
+        arm: the arm.
+        weight: weight of the penalty, 0 without one.
+        seed: seed that pairs it with the same seed of other arms.
         partition: position of the partition in the data set.
-        reads_test: whether the test part is predicted; never while weights are chosen.
+        reads_test: whether the test part is predicted; never during selection.
     """
 
     arm: Arm
@@ -88,14 +89,14 @@ class Trial:
     reads_test: bool
 
     def folder(self, root: Path) -> Path:
-        """Where its result lies."""
+        """Return the folder of its result."""
         short = f"{self.weight:g}"
         weight = short if float(short) == self.weight else repr(self.weight)
         setting = f"{self.arm.measure}-{weight}" if self.arm.has_penalty else self.arm.measure
         return root / self.arm.label.replace(":", "-") / setting / f"seed-{self.seed}" / f"part-{self.partition}"
 
     def config(self, base: RunConfig) -> RunConfig:
-        """The run's configuration: the base with this task's architecture, penalty and seed."""
+        """Return the configuration of the run: ``base`` with the architecture, penalty and seed of this trial."""
         measure = self.arm.measure if self.arm.has_penalty else NONE
         seed = self.seed + (_PLACEBO_SEED if self.arm.measure == PLACEBO else 0)
         penalty = dataclasses.replace(base.penalty, measure=measure, weight=self.weight)
@@ -109,15 +110,14 @@ class CompareConfig:
 
     Attributes:
         fusions: architectures.
-        measures: ``none`` is always trained, as the reference.
+        measures: measures; ``none``, the reference, is always added.
         weight: ``auto``, one number, or measure to number.
-        weight_grid: what ``auto`` chooses from.
-        seeds: reported seeds.
-        selection_seeds: seeds that choose weights and the best single modality; none of them is reported.
-        fusion_config: options of the architectures; below an architecture's name, for it alone.
-        fusion_training: architecture to options of the optimisation that are its own, for example
-            ``{"mag": {"lr": 1e-4}}``.
-        base: everything else of a run.
+        weight_grid: weights that ``auto`` chooses from.
+        seeds: number of reported seeds.
+        selection_seeds: number of seeds that choose weights and the best single modality; none of them is reported.
+        fusion_config: options of all architectures; under an architecture's name, options of that one.
+        fusion_training: optimisation options of single architectures, for example ``{"mag": {"lr": 1e-4}}``.
+        base: all other options of a run.
     """
 
     fusions: tuple[str, ...] = ("early",)
@@ -133,37 +133,38 @@ class CompareConfig:
     def __post_init__(self) -> None:
         self._check_fusions()
         for measure in self.measures:
-            _check_measure(measure)
+            if measure not in (known := (NONE, PLACEBO, *MEASURES)):
+                raise InputError.unknown("measure", measure, known)
         if self.seeds < 2:
-            raise InputError(f"seeds is {self.seeds}: a comparison needs at least 2")
+            raise InputError(f"seeds is {self.seeds}: a comparison needs at least 2", code="out_of_range")
         if self.selection_seeds < 1:
-            raise InputError(f"selection_seeds is {self.selection_seeds}: give at least 1")
+            raise InputError(f"selection_seeds is {self.selection_seeds}: give at least 1", code="out_of_range")
         if not self.weight_grid:
-            raise InputError("weight_grid is empty: give at least one weight")
+            raise InputError("weight_grid is empty: give at least one weight", code="empty")
         for weight in (*self.weight_grid, *self.fixed_weights().values()):
             if not 0 <= weight < math.inf:
-                raise InputError(f"penalty weight is {weight}: give a number that is not negative")
+                raise InputError(f"penalty weight is {weight}: give a number that is not negative", code="out_of_range")
         for measure in self.penalties:
-            dataclasses.replace(self.base.penalty, measure=measure)  # its own checks
+            dataclasses.replace(self.base.penalty, measure=measure)  # checks it
 
     def _check_fusions(self) -> None:
         if not self.fusions:
-            raise InputError("no fusion to compare: name at least one")
+            raise InputError("no fusion to compare: name at least one", code="empty")
         for fusion in (*self.fusions, *self.fusion_training):
             fusion_family(fusion)
         for fusion in self.fusions:
-            self.base_for(fusion)  # its own checks
+            self.base_for(fusion)  # checks it
 
     @property
     def penalties(self) -> tuple[str, ...]:
-        """The measures that are penalties, in order."""
+        """Return the measures that are penalties, in order."""
         return tuple(measure for measure in self.measures if measure not in {NONE, PLACEBO})
 
     def fixed_weights(self) -> dict[str, float]:
-        """Weights that need no choosing, by measure.
+        """Return the given weight of each measure; empty when weights are chosen on validation.
 
         Raises:
-            InputError: a weight is given for some measures only, or for one that is not compared.
+            InputError: a measure lacks a weight, or a weight belongs to no compared measure.
         """
         if self.weight == "auto":
             return {}
@@ -174,16 +175,16 @@ class CompareConfig:
                 raise InputError.unknown("measure in --weight", measure, self.penalties)
         missing = [measure for measure in self.penalties if measure not in self.weight]
         if missing:
-            raise InputError(f"--weight names no weight for {missing[0]}: give one for every measure, or auto")
+            message = f"--weight names no weight for {missing[0]}: give one for every measure, or auto"
+            raise InputError(message, code="missing")
         return {measure: float(weight) for measure, weight in self.weight.items()}
 
     def arms(self) -> list[Arm]:
-        """Arms with all modalities, the reference first."""
-        measures = [NONE, *(measure for measure in self.measures if measure != NONE)]
-        return [Arm(fusion, measure) for fusion in self.fusions for measure in measures]
+        """Return the arms with all modalities, the reference of each fusion first."""
+        return arms_of(self.fusions, self.measures)
 
     def to_dict(self) -> dict[str, Any]:
-        """What defines the comparison's runs; the number of reported seeds may grow later, so it is left out."""
+        """Return what defines the runs; the number of seeds is left out, since it may grow later."""
         return {
             "fusions": list(self.fusions),
             "measures": list(self.measures),
@@ -194,7 +195,7 @@ class CompareConfig:
         }
 
     def base_for(self, fusion: str) -> RunConfig:
-        """The configuration that all runs of one architecture share."""
+        """Return the configuration that all runs of an architecture share."""
         shared = {key: value for key, value in self.fusion_config.items() if key not in FUSIONS}
         options = {**shared, **self.fusion_config.get(fusion, {})}
         changed = {**dataclasses.asdict(self.base.training), **self.fusion_training.get(fusion, {})}
@@ -202,8 +203,28 @@ class CompareConfig:
         return dataclasses.replace(self.base, fusion=fusion, fusion_config=options, training=training)
 
 
+def arms_of(fusions: Iterable[str], measures: Iterable[str], single: Mapping[str, str] | None = None) -> list[Arm]:
+    """Return the arms of a comparison in the order of its table.
+
+    Args:
+        fusions: architectures.
+        measures: measures; the reference ``none`` is added and comes first.
+        single: architecture to its best single modality, whose arm follows those of the architecture.
+
+    Example:
+        >>> [arm.name for arm in arms_of(["early"], ["kl"], {"early": "text"})]
+        ['early/none', 'early/kl', 'early:text/none']
+    """
+    found: list[Arm] = []
+    for fusion in fusions:
+        found += [Arm(fusion, measure) for measure in (NONE, *measures)]
+        if single and single.get(fusion):
+            found.append(Arm(fusion, NONE, single[fusion]))
+    return list(dict.fromkeys(found))
+
+
 def parse_weight(text: str) -> str | float | dict[str, float]:
-    """``auto``, a number, or ``kl=0.3,f=1``.
+    """Return the weight that an option gives: ``auto``, a number, or pairs such as ``kl=0.3,f=1``.
 
     Raises:
         InputError: anything else.
@@ -220,16 +241,12 @@ def parse_weight(text: str) -> str | float | dict[str, float]:
         pairs = (item.split("=", 1) for item in text.split(","))
         return {measure.strip(): float(weight) for measure, weight in pairs}
     except ValueError as error:
-        raise InputError(f"--weight {text!r}: give auto, a number, or pairs such as kl=0.3,f=1") from error
-
-
-def _check_measure(name: str) -> None:
-    if name not in {NONE, PLACEBO, *MEASURES}:
-        raise InputError.unknown("measure", name, [NONE, PLACEBO, *MEASURES])
+        message = f"--weight {text!r}: give auto, a number, or pairs such as kl=0.3,f=1"
+        raise InputError(message, code="invalid") from error
 
 
 def best_by_validation(losses: Mapping[Any, Sequence[float]]) -> Any:
-    """The choice with the lowest mean validation loss; the first of equal ones.
+    """Return the choice with the lowest mean validation loss, the first of equal ones.
 
     Example:
         >>> best_by_validation({0.1: [1.0, 2.0], 0.3: [1.0, 1.5]})

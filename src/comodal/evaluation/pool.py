@@ -1,4 +1,4 @@
-"""Work spread over processes of one thread each."""
+"""Run a function on many items in worker processes of one thread each."""
 
 from __future__ import annotations
 
@@ -17,25 +17,30 @@ import torch
 
 from comodal.contracts import InputError
 
-__all__ = ["in_processes", "one_thread"]
+__all__ = ["run_each"]
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-def in_processes(
-    work: Callable[[Item], Result], items: Sequence[Item], processes: int
-) -> Iterator[tuple[Item, Result]]:
-    """Every item and what came of it, in the order in which they are finished.
+def run_each(work: Callable[[Item], Result], items: Sequence[Item], processes: int) -> Iterator[tuple[Item, Result]]:
+    """Yield every item with its result, in the order in which they finish.
+
+    One process or one item runs here, with one thread, which gives the same bits as a worker process.
 
     Args:
-        work: a function of a module; it keeps what it made itself, so that an interruption loses little.
-        items: what it is given; plain enough to be sent to another process.
-        processes: how many at most. They end with the process that started them, however that ends.
+        work: a function of a module, or a partial of one. It saves its own results, so an interruption loses little.
+        items: what ``work`` is called with; must be picklable.
+        processes: largest number of processes. They end with the process that started them.
 
     Raises:
-        InputError: whatever the work raises, or a process that ended in the middle.
+        InputError: an error of ``work``, or a process that ended unexpectedly.
     """
+    if processes == 1 or len(items) < 2:
+        with _one_thread():
+            for item in items:
+                yield item, work(item)
+        return
     pool = ProcessPoolExecutor(
         min(processes, len(items)), mp_context=multiprocessing.get_context("spawn"), initializer=_start_worker
     )
@@ -46,15 +51,15 @@ def in_processes(
     except BrokenProcessPool as error:
         raise InputError(
             "a worker process ended in the middle of a run: out of memory (give fewer jobs), or called from a script "
-            "without `if __name__ == '__main__':`; finished runs are kept, so the same command goes on from here"
+            "without `if __name__ == '__main__':`; finished runs are kept, so the same command resumes from here",
+            code="too_large",
         ) from error
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 
 
 @contextlib.contextmanager
-def one_thread() -> Iterator[None]:
-    """The same arithmetic, bit for bit, as in a worker process."""
+def _one_thread() -> Iterator[None]:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -65,13 +70,13 @@ def one_thread() -> Iterator[None]:
 
 def _start_worker() -> None:
     torch.set_num_threads(1)
-    # A terminal's Ctrl-C reaches every process; the parent alone speaks of it.
+    # A terminal's Ctrl-C reaches every process; only the parent reports it.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
 def _end_with_parent() -> None:
-    """A parent that is killed cannot say so, and its workers would wait for work for ever."""
+    """Exit when the parent process is killed, which would leave the worker waiting for work."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         connection.wait([parent.sentinel])

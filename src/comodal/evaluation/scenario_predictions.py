@@ -1,11 +1,11 @@
-"""What one run predicts in many scenarios, as a file.
+"""Predictions of one run in many scenarios, and their file.
 
-Axis legend: N utterances.
+Axis legend: N samples.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,15 +24,15 @@ _SHARED = ("id", "group", "target", "partition")
 
 @dataclass(frozen=True)
 class ScenarioPredictions:
-    """One run on the test part of every partition, in many scenarios: a column a scenario, so that a file stays small.
+    """Predictions of one run on the test part of every partition: one column per scenario, which keeps files small.
 
     Attributes:
-        id: ``(N,)`` utterance ids.
-        group: ``(N,)`` the video of each.
-        target: ``(N,)`` labels.
-        partition: ``(N,)`` position of the partition whose model predicted it.
-        prediction: name of the scenario to ``(N,)``.
-        digest: of the weights that predicted.
+        id: ``(N,)`` sample ids.
+        group: ``(N,)`` group of each sample.
+        target: ``(N,)`` true values.
+        partition: ``(N,)`` position of the partition whose model predicted the sample.
+        prediction: scenario name to ``(N,)`` predictions.
+        digest: digest of the weights.
 
     Example:
         >>> column = np.zeros(2, dtype=np.float32)
@@ -50,7 +50,7 @@ class ScenarioPredictions:
     digest: str
 
     def table(self, scenario: str) -> PredictionTable:
-        """The predictions in one scenario, without scores of a critic."""
+        """Return the predictions in one scenario, without critic scores."""
         n = len(self.id)
         return PredictionTable(
             id=self.id,
@@ -63,16 +63,12 @@ class ScenarioPredictions:
         )
 
     def collapsed(self, scenario: str) -> bool:
-        """Whether the model of a partition predicts a constant."""
+        """Return whether the model of any partition predicts a constant."""
         rows = [self.partition == position for position in np.unique(self.partition)]
         return any(is_collapsed(self.target[part], self.prediction[scenario][part]) for part in rows)
 
-    def holds(self, scenarios: Iterable[str], digest: str) -> bool:
-        """Whether these weights are known in all these scenarios."""
-        return self.digest == digest and set(scenarios) <= set(self.prediction)
-
     def to_parquet(self, path: str | Path) -> None:
-        """Write as Parquet; the digest goes into its metadata."""
+        """Write as Parquet, with the digest in the metadata."""
         columns = {name: getattr(self, name) for name in _SHARED}
         columns |= {f"prediction {name}": values for name, values in self.prediction.items()}
         write_columns(path, columns, {"digest": self.digest})

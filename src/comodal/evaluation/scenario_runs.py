@@ -1,17 +1,16 @@
-"""Runs in many scenarios: each checkpoint is read once, each clean modality encoded once, each prediction made once.
+"""Predict with finished runs in many scenarios; checkpoints are read, and clean modalities encoded, only once.
 
-Axis legend: R runs, N utterances.
+Axis legend: R runs, n samples of a test part.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -21,7 +20,8 @@ from comodal.atomic_write import write_atomic
 from comodal.contracts import InputError, MultimodalBatch
 from comodal.encoders import encode_once
 from comodal.evaluation.fitted import STANDARDIZER, WEIGHTS, FittedFold
-from comodal.evaluation.pool import in_processes, one_thread
+from comodal.evaluation.pool import run_each
+from comodal.evaluation.progress import Advance, no_advance
 from comodal.evaluation.runs import RunSet, SavedRun, open_runs
 from comodal.evaluation.scenario_predictions import ScenarioPredictions
 from comodal.evaluation.scenarios import Scenario, Variants
@@ -30,39 +30,34 @@ from comodal.training.data import EVALUATION_BATCH
 
 __all__ = ["ScenarioRun", "predict_scenarios", "run_scenarios"]
 
-_FORMAT = b"1"  # another number when a corruption changes its meaning: what was predicted before is then of no use
+_FORMAT = b"1"  # raise it when the meaning of a corruption changes, so that saved predictions are made again
 _TOGETHER = 8  # runs that share each corrupted batch
 
 
 @dataclass(frozen=True)
 class ScenarioRun:
-    """A run, the scenarios it is wanted in, and the file of its predictions."""
+    """A run, the scenarios to predict in, and the file of the predictions."""
 
     run: SavedRun
     scenarios: tuple[Scenario, ...]
     path: Path
 
-    @property
-    def names(self) -> list[str]:
-        """Names of the scenarios."""
-        return [scenario.name for scenario in self.scenarios]
-
 
 def predict_scenarios(
     found: RunSet, runs: Sequence[SavedRun], scenarios: Sequence[Scenario]
 ) -> list[ScenarioPredictions]:
-    """What runs predict on their test parts in every scenario.
+    """Return the predictions of runs on their test parts in every scenario.
 
     Args:
-        found: where the runs are from.
-        runs: R runs of one architecture on the same modalities; all of their models of a partition are in memory.
-        scenarios: all of them must suit the data of these runs.
+        found: the set that the runs are from.
+        runs: R runs of one architecture on the same modalities; all their models of a partition are in memory.
+        scenarios: scenarios that suit the data of these runs.
 
     Returns:
-        One a run, in order.
+        One table per run, in order.
 
     Raises:
-        InputError: a run kept no weights, or a corruption that makes no sense for its data.
+        InputError: a run has no saved weights, or a corruption does not apply to its data.
     """
     rows, positions, columns = [], [], []
     for position, fitted in enumerate(zip(*map(found.fitted, runs), strict=True)):
@@ -94,7 +89,7 @@ class _Partition:
         return self.fitted[0].fold.partition.test
 
     def predictions(self, scenarios: Sequence[Scenario]) -> dict[str, NDArray[np.float32]]:
-        """Name of the scenario to ``(R, n)``, n the utterances of the test part."""
+        """Return scenario name to ``(R, n)`` predictions."""
         found: dict[str, list[NDArray[np.float32]]] = {scenario.name: [] for scenario in scenarios}
         view = self.fitted[0].fold.view
         with torch.inference_mode():
@@ -119,7 +114,7 @@ def _predicted(fitted: FittedFold, batch: MultimodalBatch) -> NDArray[np.float32
 
 
 def _batches(rows: NDArray[np.int64]) -> list[NDArray[np.int64]]:
-    """As in evaluation, but that none is of a single utterance: it would have no other to be swapped with."""
+    """Split rows into batches as evaluation does, but never leave a single sample, which could not be swapped."""
     starts = list(range(0, len(rows), EVALUATION_BATCH))
     if len(starts) > 1 and len(rows) - starts[-1] == 1:
         starts.pop()
@@ -133,45 +128,31 @@ def run_scenarios(
     source: str | None = None,
     replication: bool = False,
     jobs: int = 1,
-    advance: Callable[[int], Any] = lambda count: None,  # noqa: ARG005 - counts for nobody
+    advance: Advance = no_advance,
 ) -> None:
-    """Predict whatever is not kept yet, and keep it; interrupted, the same call goes on.
+    """Make and save all predictions that are missing; the same call resumes after an interruption.
 
     Args:
-        found: where the runs are from.
+        found: the set that the runs are from.
         wanted: runs, their scenarios and files. A file of other weights, or one that lacks a scenario, is made again.
-        source: as ``found`` was opened; not asked for with one job.
+        source: source that ``found`` was opened with; only several processes need it.
         replication: likewise.
-        jobs: processes, one thread each.
-        advance: called with the number of runs that are done, for a progress bar.
+        jobs: number of processes, one thread each.
+        advance: called with the number of runs that have finished.
 
     Raises:
-        InputError: a run kept no weights, or the data cannot be read by other processes.
+        InputError: a run has no saved weights, or other processes cannot read the data.
     """
-    todo = [each for each in wanted if not _kept(each)]
+    todo = [each for each in wanted if not _is_saved(each)]
     advance(len(wanted) - len(todo))
     chunks = _chunks(todo)
-    if jobs == 1 or len(chunks) < 2:
-        with one_thread():
-            for chunk in chunks:
-                _keep(found, chunk)
-                advance(len(chunk))
-        return
-    items = [_Work(found.folder, source, replication, chunk) for chunk in chunks]
-    for item, _ in in_processes(_work, items, jobs):
-        advance(len(item.chunk))
+    work = partial(_save, found) if jobs == 1 else partial(_open_and_save, found.folder, source, replication)
+    for chunk, _ in run_each(work, chunks, jobs):
+        advance(len(chunk))
 
 
-@dataclass(frozen=True)
-class _Work:
-    folder: Path
-    source: str | None
-    replication: bool
-    chunk: tuple[ScenarioRun, ...]
-
-
-def _work(item: _Work) -> None:
-    _keep(_opened(item.folder, item.source, item.replication), item.chunk)
+def _open_and_save(folder: Path, source: str | None, replication: bool, chunk: Sequence[ScenarioRun]) -> None:
+    _save(_opened(folder, source, replication), chunk)
 
 
 @lru_cache(maxsize=1)
@@ -179,14 +160,14 @@ def _opened(folder: Path, source: str | None, replication: bool) -> RunSet:
     return open_runs(folder, source=source, replication=replication)
 
 
-def _keep(found: RunSet, chunk: Sequence[ScenarioRun]) -> None:
+def _save(found: RunSet, chunk: Sequence[ScenarioRun]) -> None:
     made = predict_scenarios(found, [each.run for each in chunk], chunk[0].scenarios)
     for each, predictions in zip(chunk, made, strict=True):
         write_atomic(each.path, predictions.to_parquet)
 
 
 def _chunks(todo: Sequence[ScenarioRun]) -> list[tuple[ScenarioRun, ...]]:
-    """Runs that read the same tensors in the same scenarios; a language model is large enough to be alone."""
+    """Group runs that read the same tensors in the same scenarios; a language model is large and runs alone."""
     alike: dict[tuple[str, str, tuple[Scenario, ...]], list[ScenarioRun]] = {}
     for each in todo:
         alike.setdefault((each.run.arm.fusion, each.run.arm.modality, each.scenarios), []).append(each)
@@ -197,19 +178,20 @@ def _chunks(todo: Sequence[ScenarioRun]) -> list[tuple[ScenarioRun, ...]]:
     return chunks
 
 
-def _kept(wanted: ScenarioRun) -> bool:
+def _is_saved(wanted: ScenarioRun) -> bool:
     digest = _digest(wanted.run)
     try:
-        return ScenarioPredictions.from_parquet(wanted.path).holds(wanted.names, digest)
+        saved = ScenarioPredictions.from_parquet(wanted.path)
+        return saved.digest == digest and all(each.name in saved.prediction for each in wanted.scenarios)
     except InputError:
         return False
 
 
 def _digest(run: SavedRun) -> str:
-    """Of the weights and the statistics of every partition.
+    """Return a digest of the weights and training statistics of every partition.
 
     Raises:
-        InputError: they were not kept.
+        InputError: they were not saved.
     """
     digest = hashlib.blake2b(_FORMAT, digest_size=16)
     for folder in run.folders:
@@ -217,7 +199,6 @@ def _digest(run: SavedRun) -> str:
             try:
                 digest.update((folder / name).read_bytes())
             except FileNotFoundError as error:
-                raise InputError(
-                    f"{folder / name}: the run kept no weights; train again (a comparison: no --no-weights)"
-                ) from error
+                message = f"{folder / name}: weights were not saved; train again (a comparison: no --no-weights)"
+                raise InputError(message, code="missing") from error
     return digest.hexdigest()
