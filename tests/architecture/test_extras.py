@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 # Packages of the extras of pyproject.toml that are not base dependencies.
 EXTRAS = (
     "captum",

@@ -9,6 +9,8 @@ import pytest
 
 import comodal
 
+pytestmark = pytest.mark.slow
+
 HEAVY = (
     "h5py",
     "jinja2",

@@ -18,6 +18,8 @@ from comodal.serve.panel import live_page
 from comodal.serve.question import Act, Question
 from comodal.serve.security import answered_names
 
+pytestmark = pytest.mark.slow
+
 TEXT = '<img src=x onerror="alert(1)"><script>alert(2)</script>'
 
 

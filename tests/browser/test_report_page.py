@@ -16,6 +16,8 @@ from comodal.contracts import ExplanationTable, Findings
 from comodal.evaluation.gather import findings_of
 from comodal.evaluation.runs import RunSet
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def opened(watch: Watch, report: str) -> Watched:

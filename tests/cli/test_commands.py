@@ -135,6 +135,7 @@ def test_features_choose_the_modalities(comodal: Comodal, tmp_path: Path) -> Non
         assert file.metadata()["modalities"].split() == ["audio", "words"]
 
 
+@pytest.mark.slow
 def test_compare_writes_and_prints_the_table(comodal: Comodal, tmp_path: Path) -> None:
     result = comodal(f"{COMPARE} --fusion early,lfn --measures none,kl --weight 0.3 --json")
     assert result.status == 0
@@ -177,6 +178,7 @@ def test_compare_keeps_no_weights_when_told(comodal: Comodal, tmp_path: Path) ->
     assert len(list(tmp_path.rglob("predictions.parquet"))) == 4
 
 
+@pytest.mark.slow
 def test_estimate_reports_a_dependency(comodal: Comodal, tmp_path: Path) -> None:
     """Two views of correlation 0.9: mutual information -ln(1 - 0.81) / 2 = 0.83 nats; 0 for independent ones."""
     rng = np.random.default_rng(0)
@@ -197,6 +199,7 @@ def test_estimate_reports_a_dependency(comodal: Comodal, tmp_path: Path) -> None
     assert abs(float(independent[1])) < 0.1
 
 
+@pytest.mark.slow
 def test_as_a_real_command(tmp_path: Path) -> None:
     """Installed, in a shell: standard output is JSON alone, a mistake is one line and status 2."""
     command = [str(Path(sys.executable).with_name("comodal"))]

@@ -17,6 +17,8 @@ from safetensors.torch import load_file
 
 from comodal.cli import main
 
+pytestmark = pytest.mark.slow
+
 LINE = (
     "train synthetic:single --fusion lfn --penalty.measure mine --penalty.critic_steps 2 --penalty.fresh_batches true "
     "--training.max_epochs 40 --training.patience 40 --training.batch_size 32 --json --out"

@@ -13,6 +13,8 @@ from live_server import request, short_run
 
 from comodal.serve.server import listen
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -194,6 +194,7 @@ print(refused, same)
 """
 
 
+@pytest.mark.slow
 def test_flipped_bits_are_read_or_refused_and_never_crash(tmp_path):
     """In a process of its own: memory that is read where there is none ends the process."""
     write_ragged(tmp_path / "0.arrow", "audio", rows([4, 0, 40]))
@@ -205,6 +206,7 @@ def test_flipped_bits_are_read_or_refused_and_never_crash(tmp_path):
     assert read > 100
 
 
+@pytest.mark.slow
 def test_pandas_is_not_needed_to_read(tmp_path):
     """It would take longer to import than all else."""
     write_ragged(tmp_path / "0.arrow", "audio", rows([4, 0, 40]))

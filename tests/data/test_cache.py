@@ -167,6 +167,7 @@ def test_something_else_at_the_place_of_an_entry(counted):
         cached(counted[0])
 
 
+@pytest.mark.slow
 def test_two_at_once_convert_once(tmp_path, root):
     file = tmp_path / "made.pkl"
     file.write_bytes(b"content")

@@ -31,6 +31,7 @@ def written(file, content):
     return file
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(st.lists(st.tuples(NAMES, st.sampled_from(["train", "valid", "test"])), unique_by=lambda pair: pair[0]))
 def test_json_and_python_say_the_same(tmp_path_factory, pairs):

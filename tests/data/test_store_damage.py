@@ -20,6 +20,8 @@ from comodal.data.manifest import read_manifest, recognises
 from comodal.data.ragged import RaggedArray
 from comodal.data.store import open_store, write_store
 
+pytestmark = pytest.mark.slow
+
 
 def names(folder):
     return sorted(path.name for path in folder.iterdir())

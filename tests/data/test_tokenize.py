@@ -245,6 +245,7 @@ def test_user_mistakes():
         tokenize_words(["so \ud800"], bert)
 
 
+@pytest.mark.slow
 def test_works_without_transformers_once_the_tokenizer_is_there():
     """The module asks nothing of the package: a test that it stays light."""
     import subprocess

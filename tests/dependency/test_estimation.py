@@ -20,6 +20,7 @@ def sample(distribution, n, seed=0):
     return distribution.sample(n, torch.Generator().manual_seed(seed))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("measure", MEASURES)
 def test_every_measure_reports_its_facts_and_the_known_value_for_copied_bits(measure):
     config = EstimationConfig(

@@ -218,6 +218,7 @@ def correlated_scores(n, seed):
     return critic(a, b, c), critic(a[order[0]], b[order[1]], c[order[2]]), order
 
 
+@pytest.mark.slow
 @pytest.mark.statistical
 @pytest.mark.parametrize("name", BOUNDS)
 def test_intervals_at_a_fixed_critic_cover_at_the_stated_rate(name):

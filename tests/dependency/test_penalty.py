@@ -73,6 +73,7 @@ def test_the_penalty_is_minus_the_weighted_value(name: str) -> None:
     torch.testing.assert_close(penalty.last_value, penalty.measure.value(views))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", EVERY)
 def test_minimising_it_makes_representations_more_dependent(name: str) -> None:
     """Two free representations of the same 64 utterances; a penalty of the other sign would leave them independent."""

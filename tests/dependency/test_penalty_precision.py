@@ -69,6 +69,7 @@ def test_autocast_would_have_changed_it() -> None:
         assert penalty.measure.critic(views).dtype == torch.bfloat16
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", ["eager", "aot_eager"])
 def test_a_compiled_model_gives_the_same_step(backend: str) -> None:
     torch.manual_seed(0)

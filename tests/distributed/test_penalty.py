@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 import torch
 
+pytestmark = pytest.mark.slow
+
 WORKER = Path(__file__).with_name("worker.py")
 PARTS = runpy.run_path(str(WORKER))
 VARIANTS, ROWS, SPLITS = PARTS["VARIANTS"], PARTS["ROWS"], PARTS["SPLITS"]

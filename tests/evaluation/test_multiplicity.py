@@ -11,6 +11,7 @@ from comodal.contracts import InputError
 from comodal.evaluation.multiplicity import holm, uniformity
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(10))
 def test_holm_agrees_with_statsmodels(seed: int) -> None:
     rng = np.random.default_rng(seed)

@@ -13,6 +13,8 @@ import pytest
 
 from comodal.evaluation.pool import run_each
 
+pytestmark = pytest.mark.slow
+
 DEADLINE = 60.0
 
 

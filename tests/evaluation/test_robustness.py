@@ -49,6 +49,7 @@ def evaluate(compared_folder: Path, folds: Dataset, tmp_path: Path) -> Callable[
     return run
 
 
+@pytest.mark.slow
 def test_predictions_are_those_of_plain_evaluations(compared_folder: Path, folds: Dataset) -> None:
     """One model at a time, every batch encoded anew."""
     found = open_runs(compared_folder, source=folds)
@@ -147,6 +148,7 @@ def test_other_weights_or_more_scenarios_are_predicted_again(
     assert counted == [2, 1, 2, 1]
 
 
+@pytest.mark.slow
 def test_processes_find_the_same_bit_for_bit(tmp_path: Path) -> None:
     from comodal.evaluation.data_config import DataConfig
     from comodal.evaluation.experiment import train

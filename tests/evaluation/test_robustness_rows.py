@@ -100,6 +100,7 @@ def test_columns_say_what_was_corrected(rows: list[RobustnessRow]) -> None:
     assert (area.modality, area.corruption, area.severity) == ("audio", "noise", None)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["subset", "curve", "relative", "effective"])
 @pytest.mark.parametrize("metric", METRICS)
 def test_each_kind_is_a_family_of_its_own(rows: list[RobustnessRow], kind: str, metric: str) -> None:

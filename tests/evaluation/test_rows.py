@@ -96,6 +96,7 @@ def test_references_have_no_difference_and_a_parent_gives_one() -> None:
     assert all(row.delta is None and row.p_value is None for row in alone)
 
 
+@pytest.mark.slow
 def test_families_of_the_two_corrections() -> None:
     rows = [row for row in rows_of() if row.p_raw is not None]
     for metric in {row.metric for row in rows}:

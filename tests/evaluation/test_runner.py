@@ -150,6 +150,7 @@ def test_a_damaged_result_names_its_file(data: DataConfig, short: Short, tmp_pat
         run([trial], data, short, tmp_path)
 
 
+@pytest.mark.slow
 def test_two_processes_give_the_bits_of_one_and_threads_are_left_as_they_were(
     data: DataConfig, short: Short, tmp_path: Path
 ) -> None:

@@ -67,6 +67,7 @@ def test_a_cross_validated_run_is_explained_fold_by_fold(dataset: Dataset, tmp_p
     assert "only its order means anything" in ranks
 
 
+@pytest.mark.slow
 def test_a_critic_fitted_afterwards_explains_a_run_without_one(without_critic: RunSet) -> None:
     run = without_critic.runs[0]
     with pytest.raises(InputError, match="--fit-critic kl"):
@@ -111,6 +112,7 @@ def test_the_command_writes_a_folder_and_refuses_to_overwrite_it(
     assert "Least dependent" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_representations_pass_through_the_command(
     with_kl: RunSet, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

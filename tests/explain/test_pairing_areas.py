@@ -100,6 +100,7 @@ def as_if_independent(auroc: float, broken: int) -> float:
     return 1.96 * np.sqrt((auroc * (1 - auroc) + (broken - 1) * (q1 + q2 - 2 * auroc**2)) / broken**2)
 
 
+@pytest.mark.slow
 @pytest.mark.statistical
 @pytest.mark.parametrize("knows", [0.0, 0.8])
 def test_95_percent_intervals_hold_the_truth(knows: float) -> None:

@@ -147,6 +147,7 @@ def test_a_damaged_folder_is_refused(exported: Path, tmp_path: Path, damage: str
         load_model(tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fusion", sorted(set(FUSIONS) - REFUSED))
 def test_every_architecture_becomes_onnx(fusion: str, tmp_path: Path) -> None:
     seeds = (0, 1) if fusion == "early" else (0,)

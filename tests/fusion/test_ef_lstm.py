@@ -210,6 +210,7 @@ def told(rows: int, generator: torch.Generator) -> MultimodalBatch:
     return MultimodalBatch(("u",) * rows, sequences, number.flatten())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shuffled", [False, True])
 def test_does_not_end_at_a_constant_under_the_published_preset(shuffled: bool) -> None:
     """Four layers, dropout 1/2, learning rate 1e-3, weight decay 5e-3, batches of 32; targets of others as control."""

@@ -16,6 +16,8 @@ from comodal.data import store
 from comodal.data.formats import FORMATS
 from comodal.data.load import open_source
 
+pytestmark = pytest.mark.slow
+
 CASES = int(os.environ.get("COMODAL_FUZZ_CASES", "120"))
 
 

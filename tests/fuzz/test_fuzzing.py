@@ -5,10 +5,13 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
 from format_samples import FORMAT_SAMPLES
 from fuzz_worker import Sample
 from fuzzing import WORKER, campaign, report
 from mutations import KINDS, mutated
+
+pytestmark = pytest.mark.slow
 
 
 def test_a_reader_that_goes_wrong_in_every_way_is_reported(tmp_path):

@@ -285,6 +285,7 @@ NOT_IN_ONE_GRAPH: dict[str, str] = {"ef_lstm": "TorchDynamo does not trace nn.LS
 
 
 # TorchDynamo looks at the gradient of every tensor that one graph hands to the next.
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf")
 @pytest.mark.parametrize("steps", [1, 4])
 def test_compiled_it_predicts_the_same(name: str, steps: int) -> None:

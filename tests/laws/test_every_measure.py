@@ -56,6 +56,7 @@ def test_a_critic_trained_on_copied_bits_finds_the_known_value(name: str) -> Non
     assert trained(name, copied=True) == pytest.approx(COPIED_BITS[name], abs=0.08)
 
 
+@pytest.mark.slow
 @pytest.mark.statistical
 @pytest.mark.parametrize("name", EVERY)
 def test_independent_bits_are_near_zero_and_copied_ones_are_not(name: str) -> None:

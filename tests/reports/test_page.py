@@ -144,6 +144,7 @@ def test_two_renderings_are_the_same_bytes() -> None:
     assert render_page(empty()) == render_page(empty())
 
 
+@pytest.mark.slow
 def test_size_for_mosi_and_for_many_utterances() -> None:
     """2 fusion models x 4 measures x 32 seeds with eight explained runs of 752 utterances stays below 5 MB."""
     rng = np.random.default_rng(1)
@@ -153,6 +154,7 @@ def test_size_for_mosi_and_for_many_utterances() -> None:
     assert len(render_page(full).encode()) < 5e6
 
 
+@pytest.mark.slow
 def test_a_hundred_thousand_utterances_say_what_is_left_out() -> None:
     base = explanation(np.random.default_rng(2), 1000)
     many = {name: np.tile(column, 100) for name, column in base.columns().items() if ":" not in name}

@@ -20,6 +20,8 @@ from comodal.reports.page.sample import chosen
 from comodal.reports.page.static import write_figures
 from comodal.reports.page.theme import BETTER, NEUTRAL, WORSE, styles, template
 
+pytestmark = pytest.mark.slow
+
 MADE = findings(40, seeds=3, corrupted=("mae", "corr"))
 
 

@@ -19,7 +19,7 @@ from comodal.evaluation.paired import paired_differences
 from comodal.evaluation.score import score
 from comodal.metrics import METRICS
 
-pytestmark = pytest.mark.statistical
+pytestmark = [pytest.mark.slow, pytest.mark.statistical]
 
 SEEDS, VIDEOS, EACH = 8, 16, 10
 METRIC_NAMES = ("mae", "corr", "acc_2_pos")

@@ -14,7 +14,7 @@ import torch
 from comodal.dependency.estimation import estimate_dependency
 from comodal.distributions import CopiedBits, GaussianViews, Independent, StudentT, XorBits
 
-pytestmark = pytest.mark.statistical
+pytestmark = [pytest.mark.slow, pytest.mark.statistical]
 
 
 def sample(distribution, n, seed):

@@ -124,6 +124,7 @@ def test_with_and_without_a_penalty_the_model_is_trained_on_the_same(seen: Calla
         assert all(same(one, two) for one, two in zip(plain, batches, strict=True))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("penalty", PENALTIES)
 def test_killed_in_mid_epoch_and_resumed_it_ends_with_the_same_weights(
     penalty: str, run: Run, config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -63,6 +63,7 @@ def die_at_step(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
     monkeypatch.setattr(FusionTraining, "training_step", mortal)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PENALTIES)
 def test_killed_in_mid_epoch_and_resumed_it_ends_with_the_same_weights(
     name: str, run: Run, config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -130,6 +130,7 @@ def test_round_trip(tmp_path_factory, train, test):
         assert block.target.tolist() == labels
 
 
+@pytest.mark.slow
 @pytest.mark.mosi
 def test_the_real_file_has_the_audio_of_the_utterance_file(mosi_dir):
     file = mosi_dir / "audio_utterances_py2.pickle"

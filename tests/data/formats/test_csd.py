@@ -219,6 +219,7 @@ class TestRealLabels:
     def file(self, mosi_dir):
         return mosi_dir / "CMU_MOSI_Opinion_Labels.csd"
 
+    @pytest.mark.slow
     def test_every_utterance_is_the_one_of_the_archive(self, mosi_dir, file):
         block = whole(file)
         with np.load(mosi_dir / "utterances.npz") as archive:
@@ -228,6 +229,7 @@ class TestRealLabels:
             np.testing.assert_array_equal(block.columns["start"], archive["start"])
             np.testing.assert_array_equal(block.columns["end"], archive["end"])
 
+    @pytest.mark.slow
     def test_standard_folds_give_the_canonical_sizes(self, mosi_dir, file, tmp_path):
         labels = whole(file)
         ends = {video: labels.columns["end"][labels.group == video].max() for video in np.unique(labels.group)}

@@ -16,6 +16,7 @@ def folder(tmp_path):
     return two_videos(tmp_path)
 
 
+@pytest.mark.slow
 def test_entries_that_do_not_fit(folder):
     def broken(match, **entry):
         write(folder / "covarep.csd", "COVAREP", {"two": (np.ones((2, 3)), run(0, 2, 1.0)), "vid_1": entry["entry"]})

@@ -16,6 +16,8 @@ from comodal.contracts import InputError
 from comodal.data.assemble import concatenate
 from comodal.data.formats import csd, mfn_h5, modality_h5
 
+pytestmark = pytest.mark.slow
+
 MUTATIONS = 60
 STRUCTURE = 3000
 
