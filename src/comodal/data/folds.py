@@ -1,4 +1,4 @@
-"""Lists of videos a split, read from a file and applied to a source that has no splits of its own."""
+"""Read lists of videos per split from a file, and divide a source by them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from comodal.data.formats.names import canonical_split
 __all__ = ["NO_SPLIT", "read_folds", "with_folds"]
 
 NO_SPLIT = "none"
-"""Split of an utterance whose video is in no list."""
+"""Split of a sample whose video is in no list."""
 
 _STANDARD = "standard"
 _MOST_BYTES = 2**24
@@ -31,12 +31,12 @@ _NOTE = (
 
 
 def read_folds(path: Path, key: str | None = None) -> dict[str, tuple[str, ...]]:
-    """Videos of each split, from JSON or from the SDK's Python file, of which no line is run.
+    """Read the videos of each split from JSON, or from the SDK's Python file without running it.
 
     Args:
         path: JSON of split (train, valid or dev, test) to videos, or of fold number (0, 1, ...) to videos, or of names
-            to these; or Python whose top level assigns lists to names such as ``standard_train_fold``.
-        key: which of several names, ``standard`` when ``None``.
+            to such objects; or Python whose top level assigns lists to names such as ``standard_train_fold``.
+        key: one of several names, ``standard`` when ``None``.
 
     Returns:
         ``train``, ``valid`` and ``test`` in this order, or ``"0"``, ``"1"``, ... to videos, each once.
@@ -59,34 +59,37 @@ def read_folds(path: Path, key: str | None = None) -> dict[str, tuple[str, ...]]
     for split, videos in splits.items():
         for video in videos:
             if home.setdefault(video, split) != split:
-                raise InputError(f"{path}: video {video!r} is in {home[video]!r} and in {split!r}; leave it in one")
+                raise InputError(
+                    f"{path}: video {video!r} is in {home[video]!r} and in {split!r}; leave it in one", code="duplicate"
+                )
     return splits
 
 
 def _text(path: Path) -> str:
     try:
         if path.is_file() and path.stat().st_size > _MOST_BYTES:
-            raise InputError(f"{path}: too large for lists of videos; {_REMEDY}")
+            raise InputError(f"{path}: too large for lists of videos; {_REMEDY}", code="too_large")
         return path.read_text(encoding="utf-8-sig")
     except (OSError, ValueError) as error:
         if isinstance(error, InputError):
             raise
-        raise InputError(f"{path}: cannot be read ({error}); {_REMEDY}") from error
+        raise InputError(f"{path}: cannot be read ({error}); {_REMEDY}", code="cannot_read") from error
 
 
 def _json(path: Path, text: str) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise InputError(f"{path}: not JSON ({error}); {_REMEDY}") from error
+        raise InputError(f"{path}: not JSON ({error}); {_REMEDY}", code="damaged") from error
 
 
 def _python(path: Path, text: str) -> dict[str, Any]:
-    """Lists that the top level of a file assigns to names with the name of a split in them."""
+    """Return the lists that the top level of a file assigns to names containing the name of a split."""
     try:
         statements = ast.parse(text).body
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        raise InputError(f"{path}: neither JSON nor Python ({type(error).__name__}); {_REMEDY}") from error
+        kind = type(error).__name__
+        raise InputError(f"{path}: neither JSON nor Python ({kind}); {_REMEDY}", code="damaged") from error
     found: dict[str, Any] = {}
     for each in statements:
         if not (isinstance(each, ast.Assign) and len(each.targets) == 1 and isinstance(each.targets[0], ast.Name)):
@@ -95,22 +98,23 @@ def _python(path: Path, text: str) -> dict[str, Any]:
         if not split:
             continue
         if split in found:
-            raise InputError(f"{path}: two lists of {split}; leave one")
+            raise InputError(f"{path}: two lists of {split}; leave one", code="duplicate")
         try:
             found[split] = ast.literal_eval(each.value)
         except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError) as error:
             name = each.targets[0].id
-            raise InputError(f"{path}: {name!r} is no plain list of names and is not run; {_REMEDY}") from error
+            reason = f"{name!r} is not a plain list of names, and code is never run"
+            raise InputError(f"{path}: {reason}; {_REMEDY}", code="unsafe") from error
     return found
 
 
 def _chosen(found: Any, path: Path, key: str | None) -> dict[str, Any]:
-    """The lists at the top, or one level down under a key."""
+    """Return the lists at the top level, or one level down under a key."""
     if not isinstance(found, dict) or not found:
-        raise InputError(f"{path}: no lists of videos; {_REMEDY}")
+        raise InputError(f"{path}: no lists of videos; {_REMEDY}", code="empty")
     if not any(isinstance(each, dict) for each in found.values()):
         if key is not None:
-            raise InputError(f"{path}: holds one set of folds, not several; leave the key {key!r} out")
+            raise InputError(f"{path}: holds one set of folds; leave the key {key!r} out", code="conflict")
         return found
     name = _STANDARD if key is None else key
     if not isinstance(found.get(name), dict):
@@ -123,7 +127,8 @@ def _splits(lists: Mapping[str, Any], path: Path) -> dict[str, tuple[str, ...]]:
     numbers = sorted((name for name in lists if name.isascii() and name.isdigit()), key=int)
     if numbers and len(numbers) == len(lists):
         if numbers != [str(fold) for fold in range(len(numbers))] or len(numbers) < _FEWEST_FOLDS:
-            raise InputError(f"{path}: folds {', '.join(numbers)[:200]}; number them from 0, and give at least 3")
+            given = ", ".join(numbers)[:200]
+            raise InputError(f"{path}: folds {given}; number them from 0, and give at least 3", code="out_of_range")
         return {name: _videos(lists[name], f"{path}, {name}") for name in numbers}
     found: dict[str, tuple[str, ...]] = {}
     for name, videos in lists.items():
@@ -131,32 +136,32 @@ def _splits(lists: Mapping[str, Any], path: Path) -> dict[str, tuple[str, ...]]:
         if not split:
             raise InputError.unknown("split", name, SPLITS, where=str(path))
         if split in found:
-            raise InputError(f"{path}: two lists of {split}; leave one")
+            raise InputError(f"{path}: two lists of {split}; leave one", code="duplicate")
         found[split] = _videos(videos, f"{path}, {name}")
     if "train" not in found or len(found) == 1:
-        raise InputError(f"{path}: lists of {', '.join(found) or 'nothing'} only; {_REMEDY}")
+        raise InputError(f"{path}: lists of {', '.join(found) or 'nothing'} only; {_REMEDY}", code="missing")
     return {split: found[split] for split in SPLITS if split in found}
 
 
 def _videos(videos: Any, where: str) -> tuple[str, ...]:
     if not isinstance(videos, list | tuple) or not all(isinstance(video, str) for video in videos):
-        raise InputError(f"{where}: not a list of names of videos; {_REMEDY}")
+        raise InputError(f"{where}: not a list of names of videos; {_REMEDY}", code="wrong_type")
     return tuple(dict.fromkeys(videos))
 
 
 def with_folds(source: Source, folds: Mapping[str, Collection[str]]) -> Source:
-    """The same source, divided by video.
+    """Return the source divided by video.
 
     Args:
-        source: its groups are the videos.
+        source: a source whose groups are the videos.
         folds: from :func:`read_folds`.
 
     Returns:
-        A source whose first division is ``folds``, with a column ``split``; a division of its own that used this
-        column is gone. Utterances of videos in no list are in no split, and are counted.
+        A source whose first division is ``folds``, with a column ``split``; its own divisions by this column
+        are removed. Samples of videos in no list are in no split, and are counted.
 
     Raises:
-        InputError: on reading, when no utterance is of a video in the lists.
+        InputError: on reading, when no sample belongs to a video in the lists.
 
     Example:
         >>> one = Block(np.array(["a_1"]), np.array(["a"]), np.zeros(1, np.float32), {})
@@ -209,9 +214,10 @@ def _divided(
     if len(unseen) == len(home):
         raise InputError(
             f"{source.path}: none of its videos is in the folds (first in the folds: {min(home, default='')!r}); "
-            "the folds are of another data set"
+            "the folds are of another data set",
+            code="mismatch",
         )
     if held is not None:
-        # Known only now, which is why the last block was held back.
+        # Known after the last block only, so that block was held back.
         more = {"videos of the folds that have no utterance": len(unseen)} if unseen else {}
         yield replace(held, normalised={**held.normalised, **more})
