@@ -39,14 +39,17 @@ def cyclic_order(n: int, views: int, *, pairings: int = 1, generator: torch.Gene
         False
     """
     if views < 2:
-        raise InputError(f"a pairing needs at least 2 views, got {views}: give the representations of 2 or more")
+        raise InputError(
+            f"a pairing needs at least 2 views, got {views}: give the representations of 2 or more", code="missing"
+        )
     if n < views:
         raise InputError(
             f"a batch of {n} utterances cannot pair {views} modalities without keeping some of them aligned: "
-            f"use batches of at least {views}, or drop the last batch"
+            f"use batches of at least {views}, or drop the last batch",
+            code="out_of_range",
         )
     if pairings < 1:
-        raise InputError(f"pairings={pairings}: draw at least 1 pairing")
+        raise InputError(f"pairings={pairings}: draw at least 1 pairing", code="out_of_range")
     orders = [torch.randperm(n, generator=generator) for _ in range(pairings)]
     # Each order closed into a ring; row k of the windows is the order seen from its k-th place on.
     windows = [torch.cat([order, order[: views - 1]]).unfold(0, n, 1) for order in orders]

@@ -1,9 +1,9 @@
 from __future__ import annotations
 
-import pytest
 import torch
+from refusals import refused
 
-from comodal.contracts import FusionOutput, InputError
+from comodal.contracts import FusionOutput
 from comodal.dependency.between import views_of
 
 OUTPUT = FusionOutput(
@@ -25,5 +25,5 @@ def test_between_fusion_is_the_fused_against_all_of_them() -> None:
 
 
 def test_anything_else_is_refused() -> None:
-    with pytest.raises(InputError, match="unknown between 'modality': did you mean 'modalities'"):
+    with refused("unknown_name", "'modality'", "'modalities'"):
         views_of(OUTPUT, between="modality")

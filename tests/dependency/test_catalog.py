@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 import pytest
+from refusals import refused
 
-from comodal.contracts import InputError
 from comodal.dependency.catalog import MEASURES, measure_spec
 
 
@@ -25,10 +25,10 @@ def test_the_measures_of_the_paper_and_ours_are_known_by_name() -> None:
     ("name", "offered"), [("wassertein", "wasserstein"), ("KL", "kl"), ("jensen-shannon", "jensen_s")]
 )
 def test_an_unknown_name_offers_the_nearest(name: str, offered: str) -> None:
-    with pytest.raises(InputError, match=f"unknown measure '{name}': did you mean '{offered}"):
+    with refused("unknown_name", f"'{name}'", f"'{offered}"):
         measure_spec(name)
 
 
 def test_a_name_like_no_other_lists_them_all() -> None:
-    with pytest.raises(InputError, match="unknown measure 'xyzzy': give one of: kl, mine, f"):
+    with refused("unknown_name", "xyzzy", ", ".join(MEASURES)):
         measure_spec("xyzzy")

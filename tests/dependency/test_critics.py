@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import pytest
 import torch
+from refusals import refused
 from torch import Tensor
 
-from comodal.contracts import InputError
 from comodal.dependency.critics import CRITICS, Critic, JointCritic, QuadraticCritic, SeparableCritic, SumCritic
 
 DIMS = (3, 2, 4)
@@ -117,23 +118,25 @@ def test_separable_scores_start_near_zero_whatever_the_components() -> None:
 
 @pytest.mark.parametrize("family", sorted(CRITICS))
 @pytest.mark.parametrize(
-    ("dims", "options", "said"),
+    ("dims", "options", "named"),
     [
-        ([4], {}, "2 or more views"),
-        ([4, 0], {}, "each at least 1 wide"),
-        ([4, 2], {"hidden": ()}, "hidden=()"),
-        ([4, 2], {"hidden": (8, 0)}, "hidden="),
+        ([4], {}, (4,)),
+        ([4, 0], {}, (4, 0)),
+        ([4, 2], {"hidden": ()}, ()),
+        ([4, 2], {"hidden": (8, 0)}, (8, 0)),
     ],
 )
-def test_impossible_critics_are_refused(family: str, dims: list[int], options: dict, said: str) -> None:
-    with pytest.raises(InputError, match=said.replace("()", r"\(\)")):
+def test_impossible_critics_are_refused(
+    family: str, dims: list[int], options: dict[str, Any], named: tuple[int, ...]
+) -> None:
+    with refused("out_of_range", named):
         CRITICS[family](dims, **options)
 
 
 def test_impossible_parts_are_refused() -> None:
-    with pytest.raises(InputError, match="components=0"):
+    with refused("out_of_range", "components", 0):
         SeparableCritic([2, 2], components=0)
-    with pytest.raises(InputError, match="same dims"):
+    with refused("mismatch", "dims"):
         SumCritic([QuadraticCritic([2, 2]), QuadraticCritic([2, 3])])
-    with pytest.raises(InputError, match="same dims"):
+    with refused("mismatch", "dims"):
         SumCritic([])

@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 import torch
+from refusals import refused
 
-from comodal.contracts import InputError
 from comodal.dependency import MEASURES, fitting
 from comodal.dependency.estimation import EstimationConfig, estimate_dependency, held_out_rows
 from comodal.dependency.fitting import FitConfig
@@ -144,43 +144,46 @@ HOLED = np.where(np.arange(200).reshape(100, 2) % 60 == 14, np.nan, RANDOM)
 
 
 @pytest.mark.parametrize(
-    ("views", "message"),
+    ("views", "code", "named"),
     [
-        ({"a": RANDOM}, "got 1"),
-        ({"a": RANDOM, "b": RANDOM[:99]}, "view 'b' has 99 samples and 'a' has 100"),
-        ({"a": RANDOM, "b": HOLED}, "view 'b': 4 samples have NaN or infinity, first row 7"),
-        ({"a": RANDOM, "b": np.full((100, 2), np.inf)}, "100 samples"),
-        ({"a": RANDOM, "b": np.ones((100, 2))}, "view 'b' is constant"),
-        ({"a": RANDOM[:20], "b": RANDOM[:20]}, "20 samples are too few"),
-        ({"a": RANDOM, "b": RANDOM.reshape(100, 2, 1)}, "has shape"),
-        ({"a": RANDOM, "b": np.zeros((100, 0))}, "has shape"),
-        ({"a": RANDOM, "b": ["x"] * 100}, "not an array of real numbers"),
-        ({"a": RANDOM, "b": RANDOM * 1j}, "complex"),
+        ({"a": RANDOM}, "missing", [1]),
+        ({"a": RANDOM, "b": RANDOM[:99]}, "mismatch", ["'b'", 99, "'a'", 100]),
+        ({"a": RANDOM, "b": HOLED}, "not_finite", ["'b'", 4, 7]),
+        ({"a": RANDOM, "b": np.full((100, 2), np.inf)}, "not_finite", [100]),
+        ({"a": RANDOM, "b": np.ones((100, 2))}, "invalid", ["'b'"]),
+        ({"a": RANDOM[:20], "b": RANDOM[:20]}, "out_of_range", [20, 40]),
+        ({"a": RANDOM, "b": RANDOM.reshape(100, 2, 1)}, "wrong_shape", ["'b'", (100, 2, 1)]),
+        ({"a": RANDOM, "b": np.zeros((100, 0))}, "wrong_shape", ["'b'", (100, 0)]),
+        ({"a": RANDOM, "b": ["x"] * 100}, "wrong_type", ["'b'"]),
+        ({"a": RANDOM, "b": RANDOM * 1j}, "wrong_type", ["'b'"]),
     ],
 )
-def test_views_that_cannot_be_estimated_are_refused_in_one_line(views, message):
-    with pytest.raises(InputError, match=message) as caught:
+def test_views_that_cannot_be_estimated_are_refused_in_one_line(views, code, named):
+    with refused(code, *named):
         estimate_dependency(views)
-    assert "\n" not in str(caught.value)
 
 
 def test_an_unknown_measure_offers_the_nearest():
-    with pytest.raises(InputError, match="did you mean 'wasserstein'"):
+    with refused("unknown_name", "wassersten", "'wasserstein'"):
         estimate_dependency([RANDOM, RANDOM], measure="wassersten")
 
 
 @pytest.mark.parametrize(
-    ("make", "message"),
+    ("make", "code", "named"),
     [
-        (lambda: EstimationConfig(eval_share=1.0), "eval_share=1.0"),
-        (lambda: EstimationConfig(scaling="normal"), "normal_scores"),
-        (lambda: EstimationConfig(eval_tuples=0), "at least 1"),
-        (lambda: FitConfig(steps=0), "steps=0"),
-        (lambda: FitConfig(hidden=(7,)), "even"),
-        (lambda: FitConfig(learning_rate=0.0), "positive"),
-        (lambda: estimate_dependency([RANDOM, -RANDOM], config=EstimationConfig(eval_share=0.99)), "nearly empty"),
+        (lambda: EstimationConfig(eval_share=1.0), "out_of_range", "eval_share=1.0"),
+        (lambda: EstimationConfig(scaling="normal"), "unknown_name", "normal_scores"),
+        (lambda: EstimationConfig(eval_tuples=0), "out_of_range", "eval_tuples"),
+        (lambda: FitConfig(steps=0), "out_of_range", "steps=0"),
+        (lambda: FitConfig(hidden=(7,)), "out_of_range", (7,)),
+        (lambda: FitConfig(learning_rate=0.0), "out_of_range", "learning_rate"),
+        (
+            lambda: estimate_dependency([RANDOM, -RANDOM], config=EstimationConfig(eval_share=0.99)),
+            "out_of_range",
+            "eval_share",
+        ),
     ],
 )
-def test_impossible_settings_are_refused(make, message):
-    with pytest.raises(InputError, match=message):
+def test_impossible_settings_are_refused(make, code, named):
+    with refused(code, named):
         make()

@@ -7,9 +7,9 @@ import math
 import numpy as np
 import pytest
 import torch
+from refusals import refused
 from scipy import stats
 
-from comodal.contracts import InputError
 from comodal.dependency.bounds import BOUNDS
 from comodal.dependency.calibration import Calibration, calibrate
 from comodal.dependency.critics import Critic, QuadraticCritic
@@ -92,7 +92,7 @@ def test_gaussian_start_tends_to_the_true_log_ratio():
 def test_full_shrinkage_knows_nothing_and_shares_beyond_one_are_refused():
     views = list(GaussianViews.with_total_correlation(1.0, views=2, dim=2).sample(100, generator()).values())
     assert float(gaussian_log_ratio(views, shrinkage=1.0)(views).detach().abs().max()) < 1e-5
-    with pytest.raises(InputError, match="between 0 and 1"):
+    with refused("out_of_range", 1.1):
         gaussian_log_ratio(views, shrinkage=1.1)
 
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
+from refusals import refused
 from torch import Tensor, nn
 from torch.nn import functional
 
 import comodal
-from comodal.contracts import InputError
+from comodal.contracts.errors import Code
 from comodal.dependency import MEASURES, DependencyPenalty, LinearWarmup
 
 DIMS = {"text": 6, "audio": 4, "vision": 4}
@@ -151,11 +153,11 @@ def test_fresh_batches_are_drawn_once_a_step(source: str) -> None:
 def test_fresh_batches_and_one_batch_are_not_mistaken_for_each_other() -> None:
     fresh = DependencyPenalty("kl", dims=DIMS, critic_steps=2, fresh_batches=True)
     for views in (representations(), list(representations().values())):
-        with pytest.raises(InputError, match=r"callable or an iterator of representations, not a (dict|list)"):
+        with refused("wrong_type", type(views).__name__):
             fresh.update_critic(views)
-    with pytest.raises(InputError, match="ran out of batches"):
+    with refused("missing", "critic_steps"):
         fresh.update_critic(iter([representations()]))
-    with pytest.raises(InputError, match="fresh_batches is False"):
+    with refused("conflict", "fresh_batches"):
         DependencyPenalty("kl", dims=DIMS).update_critic(representations)
 
 
@@ -259,7 +261,7 @@ def test_the_same_seed_repeats_and_another_does_not() -> None:
 def test_a_bad_representation_is_named_and_the_critic_is_not_spoilt(name: str, bad: float, act: str) -> None:
     penalty, views = DependencyPenalty(name, dims=DIMS), representations()
     views["audio"][[3, 5], 0] = bad
-    with pytest.raises(InputError, match=r"'audio' holds NaN or infinity in 2 of 12 rows \(the first is 3\)"):
+    with refused("not_finite", "'audio'", "2 of 12", 3):
         getattr(penalty, act)(views)
     assert all(bool(parameter.isfinite().all()) and not parameter.requires_grad for parameter in penalty.parameters())
 
@@ -267,37 +269,38 @@ def test_a_bad_representation_is_named_and_the_critic_is_not_spoilt(name: str, b
 def test_a_critic_that_diverged_is_told_apart() -> None:
     penalty = DependencyPenalty("kl", dims=DIMS)
     next(penalty.parameters()).data.fill_(float("nan"))
-    with pytest.raises(InputError, match=r"the critic of 'kl' diverged.*lower critic_lr"):
+    with refused("diverged", "'kl'", "critic_lr"):
         penalty(representations())
 
 
 @pytest.mark.parametrize("act", ["update_critic", "forward"])
 def test_too_small_a_batch_is_refused_with_its_remedy(act: str) -> None:
     penalty = DependencyPenalty("kl", dims=DIMS)
-    with pytest.raises(InputError, match=r"a batch of 2 utterances cannot pair 3 modalities .* drop the last batch"):
+    with refused("out_of_range", 2, 3):
         getattr(penalty, act)(representations(2))
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "code"),
     [
-        ({"weight": -0.1}, "weight=-0.1: give 0 or more"),
-        ({"weight": float("nan")}, "weight=nan"),
-        ({"critic_steps": -1}, "critic_steps=-1"),
-        ({"critic_steps": 1.5}, "critic_steps=1.5"),
-        ({"critic_steps": True}, "critic_steps=True"),
-        ({"critic_lr": 0.0}, "critic_lr=0.0"),
-        ({"critic_steps": 0, "fresh_batches": True}, "fresh_batches=True needs critic_steps"),
-        ({"dims": {"text": 4}}, "2 or more views"),
+        ({"weight": -0.1}, "out_of_range"),
+        ({"weight": float("nan")}, "out_of_range"),
+        ({"critic_steps": -1}, "out_of_range"),
+        ({"critic_steps": 1.5}, "out_of_range"),
+        ({"critic_steps": True}, "out_of_range"),
+        ({"critic_lr": 0.0}, "out_of_range"),
+        ({"fresh_batches": True, "critic_steps": 0}, "conflict"),
+        ({"dims": {"text": 4}}, "missing"),
     ],
 )
-def test_options_that_cannot_work_are_refused_at_construction(options: dict, said: str) -> None:
-    with pytest.raises(InputError, match=said):
+def test_options_that_cannot_work_are_refused_at_construction(options: dict[str, Any], code: Code) -> None:
+    (option, value), *_ = options.items()
+    with refused(code, option, value):
         DependencyPenalty("kl", **{"dims": DIMS, **options})
 
 
 def test_the_measure_is_named_with_the_nearest_known() -> None:
-    with pytest.raises(InputError, match="did you mean 'wasserstein'"):
+    with refused("unknown_name", "wasserstien", "'wasserstein'"):
         DependencyPenalty("wasserstien", dims=DIMS)
 
 

@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import pytest
 import torch
+from refusals import refused
 
-from comodal.contracts import InputError
+from comodal.contracts.errors import Code
 from comodal.dependency.views import ViewLayout
 
 TEXT, AUDIO = torch.zeros(5, 3), torch.ones(5, 2)
@@ -24,36 +25,36 @@ def test_widths_alone_are_named_by_place() -> None:
 
 
 @pytest.mark.parametrize(
-    ("views", "said"),
+    ("views", "code", "named"),
     [
-        ({"text": TEXT}, r"named \['text'\], expected \['text', 'audio'\]"),
-        ({"text": TEXT, "sound": AUDIO}, "'sound'"),
-        ({"text": TEXT, "audio": AUDIO, "vision": AUDIO}, "'vision'"),
-        ([TEXT], "got 1 representations, expected 2"),
-        ([TEXT, AUDIO, AUDIO], "got 3"),
-        ([AUDIO, TEXT], r"'text' is \(5, 2\).*expected floats of shape \(n, 3\)"),
-        ([TEXT, AUDIO[0]], r"'audio' is \(2,\)"),
-        ([TEXT, AUDIO.long()], "torch.int64, expected floats"),
-        ([TEXT, AUDIO[:4]], "'audio' has 4 rows and 'text' has 5"),
-        ([TEXT.numpy(), AUDIO], "'text' is a ndarray: give a torch.Tensor"),
-        ([torch.tensor(0.0), AUDIO], r"'text' is \(\)"),
+        ({"text": TEXT}, "mismatch", [["text"], ["text", "audio"]]),
+        ({"text": TEXT, "sound": AUDIO}, "mismatch", ["'sound'"]),
+        ({"text": TEXT, "audio": AUDIO, "vision": AUDIO}, "mismatch", ["'vision'"]),
+        ([TEXT], "mismatch", [1, 2]),
+        ([TEXT, AUDIO, AUDIO], "mismatch", [3]),
+        ([AUDIO, TEXT], "wrong_shape", ["'text'", (5, 2), 3]),
+        ([TEXT, AUDIO[0]], "wrong_shape", ["'audio'", (2,)]),
+        ([TEXT, AUDIO.long()], "wrong_shape", ["torch.int64"]),
+        ([TEXT, AUDIO[:4]], "mismatch", ["'audio'", 4, "'text'", 5]),
+        ([TEXT.numpy(), AUDIO], "wrong_type", ["'text'", "ndarray"]),
+        ([torch.tensor(0.0), AUDIO], "wrong_shape", ["'text'", ()]),
     ],
 )
-def test_views_that_do_not_fit_are_named(views: object, said: str) -> None:
-    with pytest.raises(InputError, match=said):
+def test_views_that_do_not_fit_are_named(views: object, code: Code, named: list[object]) -> None:
+    with refused(code, *named):
         LAYOUT.match(views)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
-    ("dims", "said"),
+    ("dims", "code", "named"),
     [
-        ({"text": 3}, "2 or more views"),
-        ([], "2 or more"),
-        ([3, 0], "width of '1' is 0"),
-        ([3, 2.5], "2.5"),
-        ([3, True], "True"),
+        ({"text": 3}, "missing", [{"text": 3}]),
+        ([], "missing", [{}]),
+        ([3, 0], "out_of_range", ["'1'", 0]),
+        ([3, 2.5], "out_of_range", [2.5]),
+        ([3, True], "out_of_range", [True]),
     ],
 )
-def test_impossible_layouts_are_refused(dims: object, said: str) -> None:
-    with pytest.raises(InputError, match=said):
+def test_impossible_layouts_are_refused(dims: object, code: Code, named: list[object]) -> None:
+    with refused(code, *named):
         ViewLayout(dims)  # type: ignore[arg-type]

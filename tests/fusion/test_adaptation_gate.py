@@ -8,9 +8,10 @@ from collections.abc import Mapping
 import numpy as np
 import pytest
 import torch
+from refusals import refused
 from torch import Tensor
 
-from comodal.contracts import InputError, ModalitySequence
+from comodal.contracts import ModalitySequence
 from comodal.fusion.adaptation_gate import AdaptationGate
 
 WIDTH = 5
@@ -177,5 +178,5 @@ def test_half_precision_stays_half_precision() -> None:
 
 
 def test_a_negative_beta_is_refused() -> None:
-    with pytest.raises(InputError, match=r"beta of the gate is -0.5: give a positive number, or 0 for no gate"):
+    with refused("out_of_range", "beta", -0.5):
         AdaptationGate(4, {"audio": 2}, beta=-0.5, dropout=0.0)

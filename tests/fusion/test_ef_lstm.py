@@ -9,7 +9,7 @@ import torch
 from plain_networks import Array, linear, lstm, mean_frame, ragged_batch, real_frames, spec_of, weights_of
 from torch import Tensor, nn
 
-from comodal.contracts import DatasetSpec, InputError, ModalitySequence, MultimodalBatch
+from comodal.contracts import DatasetSpec, ModalitySequence, MultimodalBatch
 from comodal.encoders import ModalityDropout, presence
 from comodal.fusion import EFLSTM, EFLSTMConfig
 from comodal.fusion.ef_lstm import _single_step
@@ -177,26 +177,6 @@ def test_cells_start_by_keeping() -> None:
         gates = bias.sigmoid().chunk(4)
         assert gates[1].min() > 0.65
         assert all(gate.max() < 0.6 for gate in (gates[0], gates[3]))
-
-
-@pytest.mark.parametrize("option", ["layers", "hidden"])
-@pytest.mark.parametrize("value", [0, -2])
-def test_sizes_that_are_not_positive_are_refused(option: str, value: int) -> None:
-    with pytest.raises(InputError, match=f"^EF-LSTM {option} is {value}: give a positive number$"):
-        EFLSTMConfig(**{option: value})
-
-
-def test_a_batch_without_a_modality_is_refused_with_the_remedy() -> None:
-    batch = ragged_batch(DIMS, {"text": [2], "audio": [2], "vision": [2]})
-    model = EFLSTM(spec_of(batch), still()).double()
-    less = {name: sequence for name, sequence in batch.modalities.items() if name != "audio"}
-    with pytest.raises(InputError, match="no modality 'audio': give it with a mask that is all false"):
-        model(MultimodalBatch(batch.id, less, batch.target))
-
-
-def test_frames_that_are_not_aligned_are_refused() -> None:
-    with pytest.raises(InputError, match="not aligned word by word"):
-        EFLSTM.input_spec.require(DatasetSpec("toy", DIMS, dict.fromkeys(DIMS, 5), aligned=False), fusion="ef_lstm")
 
 
 def told(rows: int, generator: torch.Generator) -> MultimodalBatch:

@@ -7,9 +7,9 @@ import memory_loop
 import numpy as np
 import pytest
 import torch
-from memory_loop import DIMS, Array, Weights, by_loop, network, sigmoid
+from memory_loop import Array, Weights, by_loop, network, sigmoid
 
-from comodal.contracts import DatasetSpec, InputError, ModalitySequence, MultimodalBatch
+from comodal.contracts import DatasetSpec, ModalitySequence, MultimodalBatch
 from comodal.fusion import GraphMFN, GraphMFNConfig
 
 WIDTH = 3
@@ -149,22 +149,3 @@ def test_predictions_do_not_start_shrunk_nor_explode() -> None:
         batch = MultimodalBatch(tuple("x" * 256), sequences, torch.zeros(256))
         assert 0.25 < model(batch).logits.std().item() < 2.5
         assert 0.25 < model.fusion.summary(model.fusion.windows(batch)).std().item() < 2.5
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"vertex": 0}, "Graph-MFN vertex is 0: give a positive width"),
-        ({"efficacy": -1}, "Graph-MFN efficacy is -1: give a positive width"),
-        ({"graph_dropout": 1.0}, r"Graph-MFN graph_dropout is 1.0: give a probability in \[0, 1\)"),
-        ({"memory": 0}, "Graph-MFN memory is 0: give a positive width"),
-    ],
-)
-def test_options_out_of_range_are_refused(options: dict[str, Any], message: str) -> None:
-    with pytest.raises(InputError, match=message):
-        GraphMFNConfig(**options)
-
-
-def test_widths_that_do_not_fit_the_modalities_are_refused() -> None:
-    with pytest.raises(InputError, match="Graph-MFN hidden has none for modality 'vision'"):
-        GraphMFN(DatasetSpec("toy", DIMS, dict.fromkeys(DIMS, 1)), GraphMFNConfig(hidden={"text": 3, "audio": 2}))

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from typing import Any
 
 import pytest
 import torch
 from fusion_batches import make_batch, spec_of, with_sequences, without
 
-from comodal.contracts import FusionOutput, InputError, ModalitySequence, MultimodalBatch
+from comodal.contracts import FusionOutput, ModalitySequence, MultimodalBatch
 from comodal.fusion import FUSIONS, fusion_family
 from comodal.training.config import TrainingConfig
 from comodal.training.optim import build_optimizer
@@ -70,10 +69,3 @@ def test_weights_that_read_small_features_learn_slowly(name: str) -> None:
         return float((after - before).norm() * scale)
 
     assert moved(0.01) < 0.03 * moved(1.0)
-
-
-@pytest.mark.parametrize("scale", [0.0, -1.0, math.inf, math.nan])
-@pytest.mark.parametrize("name", SCALED)
-def test_a_scale_that_is_not_positive_is_refused(name: str, scale: float) -> None:
-    with pytest.raises(InputError, match=f"input_scale is {scale}: give a positive number"):
-        fusion_family(name).config(input_scale=scale)

@@ -18,7 +18,7 @@ from plain_networks import (
 )
 from torch import nn
 
-from comodal.contracts import DatasetSpec, InputError, ModalitySequence, MultimodalBatch
+from comodal.contracts import DatasetSpec, ModalitySequence, MultimodalBatch
 from comodal.encoders import EncoderConfig
 from comodal.fusion import LateFusion, LateFusionConfig
 from comodal.fusion.late import present_softmax
@@ -170,9 +170,3 @@ def test_rates_are_those_of_the_config_and_dropout_falls_on_the_hidden_layers() 
     gone = (dropped == 0) & (whole > 0)
     assert 0.3 < gone.sum() / (whole > 0).sum() < 0.5
     torch.testing.assert_close(dropped[~gone], whole[~gone] / 0.6)
-
-
-@pytest.mark.parametrize("hidden", [0, -1])
-def test_a_size_that_is_not_positive_is_refused(hidden: int) -> None:
-    with pytest.raises(InputError, match=f"^late fusion hidden is {hidden}: give a positive number$"):
-        LateFusionConfig(hidden=hidden)

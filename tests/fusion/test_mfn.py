@@ -10,7 +10,7 @@ import pytest
 import torch
 from memory_loop import HIDDEN, SMALL, Array, Weights, by_loop, network
 
-from comodal.contracts import DatasetSpec, InputError, ModalitySequence, MultimodalBatch
+from comodal.contracts import DatasetSpec, ModalitySequence, MultimodalBatch
 from comodal.fusion import MFN, MFNConfig
 
 
@@ -132,39 +132,3 @@ def test_predictions_do_not_start_shrunk_nor_explode() -> None:
         model = MFN(DatasetSpec("toy", dims, dict.fromkeys(dims, steps))).eval()
         spread = model(MultimodalBatch(tuple("x" * 256), sequences, torch.zeros(256))).logits.std().item()
         assert 0.25 < spread < 2.5
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"memory": 0}, "MFN memory is 0: give a positive width"),
-        ({"update": -1}, "MFN update is -1: give a positive width"),
-        ({"retain_dropout": 1.0}, r"MFN retain_dropout is 1.0: give a probability in \[0, 1\)"),
-        ({"dropout": -0.1}, r"MFN dropout is -0.1: give a probability in \[0, 1\)"),
-        ({"input_dropout": 2.0}, r"MFN input_dropout is 2.0: give a probability in \[0, 1\)"),
-    ],
-)
-def test_options_out_of_range_are_refused(options: dict[str, Any], message: str) -> None:
-    with pytest.raises(InputError, match=message):
-        MFNConfig(**options)
-
-
-@pytest.mark.parametrize(
-    ("hidden", "message"),
-    [
-        (0, "MFN hidden of modality 'text' is 0: give a positive number"),
-        (
-            {"text": 3, "audoi": 2},
-            r"MFN hidden has none for modality 'audio' \(given: text, audoi\): give it one, or one for all",
-        ),
-    ],
-)
-def test_widths_that_do_not_fit_the_modalities_are_refused(hidden: int | dict[str, int], message: str) -> None:
-    with pytest.raises(InputError, match=message):
-        MFN(DatasetSpec("toy", {"text": 4, "audio": 2}, {"text": 1, "audio": 1}), MFNConfig(hidden=hidden))
-
-
-def test_a_batch_that_lacks_a_modality_is_refused() -> None:
-    model, batch = make(2, [2])
-    with pytest.raises(InputError, match="batch has no modality 'audio'"):
-        model(MultimodalBatch(batch.id, {"text": batch.modalities["text"]}, batch.target))

@@ -151,7 +151,7 @@ class SeparableCritic(Critic):
     def __init__(self, dims: Sequence[int], *, hidden: Sequence[int] = (64,), components: int = 32) -> None:
         super().__init__(dims)
         if components < 1:
-            raise InputError(f"components={components}: a separable critic needs at least 1")
+            raise InputError(f"components={components}: a separable critic needs at least 1", code="out_of_range")
         self.factors = nn.ModuleList(_relu_network(dim, _checked_hidden(hidden), components) for dim in self.dims)
 
     def forward(self, views: Sequence[Tensor]) -> Tensor:
@@ -221,7 +221,10 @@ class SumCritic(Critic):
 
     def __init__(self, critics: Sequence[Critic]) -> None:
         if not critics or len({critic.dims for critic in critics}) != 1:
-            raise InputError(f"a sum needs critics of the same dims, got {[c.dims for c in critics]}: build them alike")
+            raise InputError(
+                f"a sum needs critics of the same dims, got {[c.dims for c in critics]}: build them alike",
+                code="mismatch",
+            )
         super().__init__(critics[0].dims)
         self.critics = nn.ModuleList(critics)
 
@@ -240,14 +243,16 @@ def _relu_network(inputs: int, hidden: Sequence[int], outputs: int) -> nn.Sequen
 def _checked_hidden(hidden: Sequence[int]) -> tuple[int, ...]:
     widths = tuple(hidden)
     if not widths or min(widths) < 1:
-        raise InputError(f"hidden={widths}: give one or more hidden widths of at least 1, such as (64,)")
+        raise InputError(
+            f"hidden={widths}: give one or more hidden widths of at least 1, such as (64,)", code="out_of_range"
+        )
     return widths
 
 
 def _checked_dims(dims: Sequence[int]) -> tuple[int, ...]:
     widths = tuple(int(dim) for dim in dims)
     if len(widths) < 2 or min(widths) < 1:
-        raise InputError(f"dims={widths}: a critic needs 2 or more views, each at least 1 wide")
+        raise InputError(f"dims={widths}: a critic needs 2 or more views, each at least 1 wide", code="out_of_range")
     return widths
 
 

@@ -59,11 +59,13 @@ class EstimationConfig:
     def __post_init__(self) -> None:
         for name in ("eval_share", "validation_share"):
             if not 0 < getattr(self, name) < 1:
-                raise InputError(f"{name}={getattr(self, name)}: give a share between 0 and 1, both excluded")
+                raise InputError(
+                    f"{name}={getattr(self, name)}: give a share between 0 and 1, both excluded", code="out_of_range"
+                )
         if self.scaling not in SCALINGS:
             raise InputError.unknown("scaling", self.scaling, list(SCALINGS))
         if min(self.validation_tuples, self.eval_tuples) < 1:
-            raise InputError("validation_tuples and eval_tuples: give at least 1")
+            raise InputError("validation_tuples and eval_tuples: give at least 1", code="out_of_range")
 
 
 def estimate_dependency(

@@ -17,7 +17,10 @@ EXPONENT_LIMIT = 30.0
 
 def _checked(scores: Tensor) -> Tensor:
     if scores.ndim != 1 or scores.shape[0] == 0:
-        raise InputError(f"scores of shape {tuple(scores.shape)}: give one score per sample, shape (n,) with n > 0")
+        raise InputError(
+            f"scores of shape {tuple(scores.shape)}: give one score per sample, shape (n,) with n > 0",
+            code="wrong_shape",
+        )
     return scores if scores.dtype in {torch.float32, torch.float64} else scores.float()
 
 

@@ -58,11 +58,15 @@ class FitConfig:
     def __post_init__(self) -> None:
         for name in ("steps", "checks", "batch_size", "marginal_per_joint"):
             if getattr(self, name) < 1:
-                raise InputError(f"{name}={getattr(self, name)}: give at least 1")
+                raise InputError(f"{name}={getattr(self, name)}: give at least 1", code="out_of_range")
         if not self.hidden or any(width < 2 or width % 2 for width in self.hidden):
-            raise InputError(f"hidden={self.hidden}: give one or more even widths, such as (64, 64)")
+            raise InputError(
+                f"hidden={self.hidden}: give one or more even widths, such as (64, 64)", code="out_of_range"
+            )
         if not self.learning_rate > 0 or not 0 <= self.averaging < 1 or self.weight_decay < 0:
-            raise InputError("learning_rate must be positive, weight_decay not negative, averaging in [0, 1)")
+            raise InputError(
+                "learning_rate must be positive, weight_decay not negative, averaging in [0, 1)", code="out_of_range"
+            )
 
 
 @torch.no_grad()

@@ -39,7 +39,7 @@ def gaussian_log_ratio(views: Sequence[Tensor], *, shrinkage: float = 0.0) -> Qu
         True
     """
     if not 0 <= shrinkage <= 1:
-        raise InputError(f"shrinkage {shrinkage}: give a share between 0 and 1")
+        raise InputError(f"shrinkage {shrinkage}: give a share between 0 and 1", code="out_of_range")
     points = torch.cat(tuple(views), dim=1).double()
     center = points.mean(dim=0)
     covariance = (points - center).T @ (points - center) / len(points)

@@ -53,7 +53,8 @@ def gradient_penalty(
     if joint.shape != marginal.shape:
         raise InputError(
             f"joint tuples {tuple(joint.shape)} and marginal tuples {tuple(marginal.shape)} differ in shape: "
-            "give one broken tuple per aligned one"
+            "give one broken tuple per aligned one",
+            code="mismatch",
         )
     share = torch.rand(joint.shape[0], 1, generator=generator).to(joint)
     gradient = critic.input_gradient(torch.lerp(joint.detach(), marginal.detach(), share))
@@ -132,7 +133,8 @@ def spectral_norm(critic: Critic) -> Critic:
     if not isinstance(critic, JointCritic):
         raise InputError(
             f"spectral_norm bounds the slopes of the joint critic only, got {type(critic).__name__}: "
-            "use lipschitz='gradient_penalty'"
+            "use lipschitz='gradient_penalty'",
+            code="unsupported",
         )
     for place, layer in enumerate(critic.layers):
         critic.layers[place] = SpectralLinear(cast("nn.Linear", layer))

@@ -101,7 +101,8 @@ class DependencyMeasure(nn.Module):
         self.normalize = _checked_normalization(normalize, self.spec, self.layout)
         if pairings < 1 or not 0.0 < ema_rate <= 1.0:
             raise InputError(
-                f"pairings={pairings}, ema_rate={ema_rate}: give 1 or more pairings, and an ema_rate in (0, 1]"
+                f"pairings={pairings}, ema_rate={ema_rate}: give 1 or more pairings, and an ema_rate in (0, 1]",
+                code="out_of_range",
             )
         self.pairings, self.ema_rate, self.seed = pairings, ema_rate, seed
         self.lipschitz = _checked_lipschitz(lipschitz) if self.spec.bound.needs_lipschitz else None
@@ -266,11 +267,15 @@ def _checked_normalization(normalize: str, spec: MeasureSpec, layout: ViewLayout
         raise InputError.unknown("normalize", normalize, list(NORMALIZATIONS))
     if normalize == "none" and spec.bound.unit == "distance":
         raise InputError(
-            f"normalize='none': {spec.name} grows with the scale of the representations alone, use 'layer' or 'sphere'"
+            f"normalize='none': {spec.name} grows with the scale of the representations alone, use 'layer' or 'sphere'",
+            code="conflict",
         )
     if normalize == "layer" and 1 in layout.dims:
         name = layout.names[layout.dims.index(1)]
-        raise InputError(f"normalize='layer' makes {name!r}, which is 1 wide, constant: use 'sphere' or a wider view")
+        raise InputError(
+            f"normalize='layer' makes {name!r}, which is 1 wide, constant: use 'sphere' or a wider view",
+            code="conflict",
+        )
     return normalize
 
 
@@ -284,7 +289,9 @@ def _checked_lipschitz(lipschitz: str) -> str:
 def _built_critic(critic: str | Critic, layout: ViewLayout, *, hidden: Sequence[int] | None, seed: int) -> Critic:
     if isinstance(critic, Critic):
         if critic.dims != layout.dims:
-            raise InputError(f"the critic is for widths {critic.dims}, dims are {layout.dims}: build it with these")
+            raise InputError(
+                f"the critic is for widths {critic.dims}, dims are {layout.dims}: build it with these", code="mismatch"
+            )
         return critic
     if critic not in CRITICS:
         raise InputError.unknown("critic", critic, list(CRITICS))

@@ -37,7 +37,9 @@ def moving_log_partition(previous: Tensor, marginal: Tensor, *, ema_rate: float)
         tensor(4.1945)
     """
     if not 0.0 < ema_rate <= 1.0:
-        raise InputError(f"ema_rate={ema_rate}: the weight of a new batch in a moving average lies in (0, 1]")
+        raise InputError(
+            f"ema_rate={ema_rate}: the weight of a new batch in a moving average lies in (0, 1]", code="out_of_range"
+        )
     batch = (marginal if marginal.ndim == 0 else log_mean_exp(marginal)).detach()
     kept = previous + (math.log1p(-ema_rate) if ema_rate < 1.0 else -math.inf)
     return torch.where(torch.isneginf(previous), batch, torch.logaddexp(kept, batch + math.log(ema_rate)))

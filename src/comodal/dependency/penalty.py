@@ -201,10 +201,13 @@ class DependencyPenalty(nn.Module):
         if state["measure"] != self.measure.spec.name:
             raise InputError(
                 f"this state is of a {state['measure']!r} penalty and this one is {self.measure.spec.name!r}: "
-                "load it into a penalty of its own measure"
+                "load it into a penalty of its own measure",
+                code="mismatch",
             )
         if (state["optimizer"] is None) != (self._optimizer is None):
-            raise InputError("this state is of a penalty with critic_steps=0, or only this one is: build both alike")
+            raise InputError(
+                "this state is of a penalty with critic_steps=0, or only this one is: build both alike", code="mismatch"
+            )
         self.step = state["step"]
         if self._optimizer is not None:
             self._optimizer.load_state_dict(state["optimizer"])
@@ -239,7 +242,9 @@ class DependencyPenalty(nn.Module):
         match = self.measure.layout.match
         if not self.fresh_batches:
             if callable(source) or isinstance(source, Iterator):
-                raise InputError("update_critic got a source of batches, but fresh_batches is False: set it to True")
+                raise InputError(
+                    "update_critic got a source of batches, but fresh_batches is False: set it to True", code="conflict"
+                )
             views = [view.detach() for view in gather_views(match(source))]  # type: ignore[arg-type]
             yield from (views for _ in range(self.critic_steps))
             return
@@ -257,10 +262,12 @@ class DependencyPenalty(nn.Module):
             if bad:
                 raise InputError(
                     f"representation {name!r} holds NaN or infinity in {len(bad)} of {len(view)} rows "
-                    f"(the first is {bad[0]}): clean the features or lower the model's learning rate"
+                    f"(the first is {bad[0]}): clean the features or lower the model's learning rate",
+                    code="not_finite",
                 )
         raise InputError(
-            f"the critic of {self.measure.spec.name!r} diverged, its value is {value.item()}: lower critic_lr"
+            f"the critic of {self.measure.spec.name!r} diverged, its value is {value.item()}: lower critic_lr",
+            code="diverged",
         )
 
 
@@ -274,14 +281,17 @@ def _drawing(source: object) -> Callable[[], Views]:
     if isinstance(source, Mapping | Tensor) or not isinstance(source, Iterator):
         raise InputError(
             "fresh_batches=True draws a new batch for every critic step: give update_critic a callable or an iterator "
-            f"of representations, not a {type(source).__name__}"
+            f"of representations, not a {type(source).__name__}",
+            code="wrong_type",
         )
 
     def draw() -> Views:
         try:
             views: Views = next(source)
         except StopIteration:
-            raise InputError("update_critic ran out of batches: give an iterator of at least critic_steps") from None
+            raise InputError(
+                "update_critic ran out of batches: give an iterator of at least critic_steps", code="missing"
+            ) from None
         return views
 
     return draw
@@ -289,12 +299,18 @@ def _drawing(source: object) -> Callable[[], Views]:
 
 def _check(weight: float, critic_steps: int, critic_lr: float, *, fresh_batches: bool) -> None:
     if not (math.isfinite(weight) and weight >= 0):
-        raise InputError(f"weight={weight}: give 0 or more, the penalty rewards dependency by itself")
+        raise InputError(
+            f"weight={weight}: give 0 or more, the penalty rewards dependency by itself", code="out_of_range"
+        )
     if isinstance(critic_steps, bool) or not isinstance(critic_steps, int) or critic_steps < 0:
-        raise InputError(f"critic_steps={critic_steps!r}: give a whole number, 0 to train critic and model in one step")
+        raise InputError(
+            f"critic_steps={critic_steps!r}: give a whole number, 0 to train critic and model in one step",
+            code="out_of_range",
+        )
     if not (math.isfinite(critic_lr) and critic_lr > 0):
-        raise InputError(f"critic_lr={critic_lr}: give a learning rate above 0")
+        raise InputError(f"critic_lr={critic_lr}: give a learning rate above 0", code="out_of_range")
     if fresh_batches and critic_steps == 0:
         raise InputError(
-            "fresh_batches=True needs critic_steps of 1 or more: with 0 the critic has no steps of its own"
+            "fresh_batches=True needs critic_steps of 1 or more: with 0 the critic has no steps of its own",
+            code="conflict",
         )

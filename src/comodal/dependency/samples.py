@@ -77,31 +77,39 @@ def checked_views(views: ViewArrays) -> dict[str, Tensor]:
     """
     named = dict(views) if isinstance(views, Mapping) else {str(place): view for place, view in enumerate(views)}
     if len(named) < 2:
-        raise InputError(f"views: got {len(named)}, a dependency is between 2 or more; give at least 2")
+        raise InputError(f"views: got {len(named)}, a dependency is between 2 or more; give at least 2", code="missing")
     samples = {str(name): _checked_view(str(name), view) for name, view in named.items()}
     first, n = next((name, len(view)) for name, view in samples.items())
     for name, view in samples.items():
         if len(view) != n:
-            raise InputError(f"view {name!r} has {len(view)} samples and {first!r} has {n}: give the same samples")
+            raise InputError(
+                f"view {name!r} has {len(view)} samples and {first!r} has {n}: give the same samples", code="mismatch"
+            )
     least = max(SMALLEST_SAMPLE, 10 * len(named))
     if n < least:
-        raise InputError(f"views: {n} samples are too few to fit on some and report on others; give {least} or more")
+        raise InputError(
+            f"views: {n} samples are too few to fit on some and report on others; give {least} or more",
+            code="out_of_range",
+        )
     return samples
 
 
 def _checked_view(name: str, view: object) -> Tensor:
     samples = _numbers(name, view)
     if samples.ndim not in {1, 2} or samples.numel() == 0:
-        raise InputError(f"view {name!r} has shape {tuple(samples.shape)}: give shape (n, d) or (n,)")
+        raise InputError(
+            f"view {name!r} has shape {tuple(samples.shape)}: give shape (n, d) or (n,)", code="wrong_shape"
+        )
     samples = samples.reshape(len(samples), -1)
     broken = (~samples.isfinite()).any(dim=1)
     if bool(broken.any()):
         count, first = int(broken.sum()), int(broken.nonzero()[0])
         raise InputError(
-            f"view {name!r}: {count} samples have NaN or infinity, first row {first}; drop or replace them"
+            f"view {name!r}: {count} samples have NaN or infinity, first row {first}; drop or replace them",
+            code="not_finite",
         )
     if bool((samples == samples[0]).all()):
-        raise InputError(f"view {name!r} is constant: it cannot depend on anything; leave it out")
+        raise InputError(f"view {name!r} is constant: it cannot depend on anything; leave it out", code="invalid")
     return samples
 
 
@@ -110,12 +118,14 @@ def _numbers(name: str, view: object) -> Tensor:
     if isinstance(array, Tensor):
         array = array.float().numpy() if array.dtype == torch.bfloat16 else array.numpy()
     if np.iscomplexobj(array):
-        raise InputError(f"view {name!r} is complex: give real and imaginary parts as coordinates")
+        raise InputError(f"view {name!r} is complex: give real and imaginary parts as coordinates", code="wrong_type")
     try:
         return torch.from_numpy(np.array(array, dtype=np.float64))
     except (TypeError, ValueError) as error:
         reason = " ".join(str(error).split())
-        raise InputError(f"view {name!r} is not an array of real numbers ({reason}); give shape (n, d)") from error
+        raise InputError(
+            f"view {name!r} is not an array of real numbers ({reason}); give shape (n, d)", code="wrong_type"
+        ) from error
 
 
 def divide(
@@ -150,7 +160,10 @@ def divide(
     rows = rows[torch.randperm(len(rows), generator=torch.Generator().manual_seed(seed + 1))]
     cut = round(validation_share * len(rows))
     if min(cut, len(rows) - cut, len(held_out)) < max(4, len(samples)):
-        raise InputError(f"eval_share and validation_share leave a part of {n} samples nearly empty: choose others")
+        raise InputError(
+            f"eval_share and validation_share leave a part of {n} samples nearly empty: choose others",
+            code="out_of_range",
+        )
     transforms = [SCALINGS[scaling](view[rows]) for view in samples.values()]
 
     def part(chosen: Tensor) -> list[Tensor]:

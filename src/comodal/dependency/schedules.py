@@ -77,4 +77,6 @@ class CosineWarmup:
 
 def _require_steps(steps: int) -> None:
     if steps < 1:
-        raise InputError(f"steps={steps}: a warm-up takes at least 1 step; leave the schedule out for none")
+        raise InputError(
+            f"steps={steps}: a warm-up takes at least 1 step; leave the schedule out for none", code="out_of_range"
+        )

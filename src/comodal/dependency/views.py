@@ -33,10 +33,14 @@ class ViewLayout:
     def __init__(self, dims: Mapping[str, int] | Sequence[int]) -> None:
         named = dims if isinstance(dims, Mapping) else {str(place): dim for place, dim in enumerate(dims)}
         if len(named) < 2:
-            raise InputError(f"dims={dict(named)}: a dependency is between 2 or more views, name at least 2")
+            raise InputError(
+                f"dims={dict(named)}: a dependency is between 2 or more views, name at least 2", code="missing"
+            )
         for name, dim in named.items():
             if isinstance(dim, bool) or not isinstance(dim, int) or dim < 1:
-                raise InputError(f"dims: the width of {name!r} is {dim!r}, give a whole number above 0")
+                raise InputError(
+                    f"dims: the width of {name!r} is {dim!r}, give a whole number above 0", code="out_of_range"
+                )
         self.names = tuple(named)
         self.dims = tuple(named.values())
 
@@ -55,26 +59,33 @@ class ViewLayout:
         if isinstance(views, Mapping):
             if views.keys() != set(self.names):
                 raise InputError(
-                    f"representations are named {list(views)}, expected {list(self.names)}: {self._remedy}"
+                    f"representations are named {list(views)}, expected {list(self.names)}: {self._remedy}",
+                    code="mismatch",
                 )
             ordered = [views[name] for name in self.names]
         else:
             ordered = list(views)
             if len(ordered) != len(self.names):
-                raise InputError(f"got {len(ordered)} representations, expected {len(self.names)}: {self._remedy}")
+                raise InputError(
+                    f"got {len(ordered)} representations, expected {len(self.names)}: {self._remedy}", code="mismatch"
+                )
         for name, view in zip(self.names, ordered, strict=True):
             if not isinstance(view, Tensor):
-                raise InputError(f"representation {name!r} is a {type(view).__name__}: give a torch.Tensor")
+                raise InputError(
+                    f"representation {name!r} is a {type(view).__name__}: give a torch.Tensor", code="wrong_type"
+                )
         n = ordered[0].shape[0] if ordered[0].ndim else 0
         for name, dim, view in zip(self.names, self.dims, ordered, strict=True):
             if view.ndim != 2 or view.shape[1] != dim or not view.is_floating_point():
                 raise InputError(
-                    f"representation {name!r} is {tuple(view.shape)} {view.dtype}, expected floats of shape (n, {dim})"
+                    f"representation {name!r} is {tuple(view.shape)} {view.dtype}, expected floats of shape (n, {dim})",
+                    code="wrong_shape",
                 )
             if view.shape[0] != n:
                 raise InputError(
                     f"representation {name!r} has {view.shape[0]} rows and {self.names[0]!r} has {n}: "
-                    "give the same utterances for every view"
+                    "give the same utterances for every view",
+                    code="mismatch",
                 )
         return ordered
 

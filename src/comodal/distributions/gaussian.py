@@ -41,10 +41,13 @@ class GaussianViews:
     def __post_init__(self) -> None:
         covariance = self.covariance.double()
         if covariance.shape != (sum(self.dims),) * 2:
-            raise InputError(f"covariance {tuple(covariance.shape)} for views of dims {self.dims}: sizes must agree")
+            raise InputError(
+                f"covariance {tuple(covariance.shape)} for views of dims {self.dims}: sizes must agree",
+                code="wrong_shape",
+            )
         cholesky, failed = torch.linalg.cholesky_ex(covariance)
         if failed or not torch.allclose(covariance, covariance.T):
-            raise InputError("covariance: not symmetric positive definite; lower the correlations")
+            raise InputError("covariance: not symmetric positive definite; lower the correlations", code="invalid")
         object.__setattr__(self, "covariance", covariance)
         object.__setattr__(self, "_cholesky", cholesky)
 
@@ -58,7 +61,9 @@ class GaussianViews:
         find.
         """
         if not 0 <= total_correlation < math.inf:
-            raise InputError(f"total correlation {total_correlation}: give a finite number that is not negative")
+            raise InputError(
+                f"total correlation {total_correlation}: give a finite number that is not negative", code="out_of_range"
+            )
         within = torch.eye(views, dtype=torch.float64)
         within = within + _equicorrelation(total_correlation / dim, len(view_names(views))) * (1 - within)
         covariance = torch.kron(within, torch.eye(dim, dtype=torch.float64))

@@ -55,7 +55,7 @@ def view_names(views: int) -> list[str]:
     ['a', 'b', 'c']
     """
     if not 2 <= views <= 26:
-        raise InputError(f"a joint distribution of {views} views: give between 2 and 26")
+        raise InputError(f"a joint distribution of {views} views: give between 2 and 26", code="out_of_range")
     return [chr(ord("a") + k) for k in range(views)]
 
 

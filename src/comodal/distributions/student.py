@@ -36,7 +36,7 @@ class StudentT:
     def sample(self, n: int, generator: torch.Generator) -> dict[str, Tensor]:
         """``n`` samples, views ``(n, dims[m])``."""
         if not self.df > 0:
-            raise InputError(f"df {self.df}: degrees of freedom must be positive")
+            raise InputError(f"df {self.df}: degrees of freedom must be positive", code="out_of_range")
         half = torch.full((n, 1), self.df / 2, dtype=torch.float64)
         scale = (torch._standard_gamma(half, generator=generator) * 2 / self.df).sqrt()  # noqa: SLF001 - takes a generator
         return {name: (view / scale).float() for name, view in self.gaussian.sample(n, generator).items()}

@@ -92,7 +92,8 @@ def layout_of(model_type: str, *, where: str) -> Layout:
     if model_type in _REFUSED:
         raise InputError(
             f"{where}: an encoder of type {model_type!r} cannot be used: {_REFUSED[model_type]}; "
-            f"give one of type: {', '.join(LAYOUTS)}"
+            f"give one of type: {', '.join(LAYOUTS)}",
+            code="unsupported",
         )
     if model_type not in LAYOUTS:
         raise InputError.unknown("type of encoder", model_type, LAYOUTS, where=where)
@@ -114,14 +115,20 @@ def load_backbone(name: str, *, pooler: bool = False) -> Any:
     kind = _load(transformers.AutoConfig.from_pretrained, name).model_type
     layout = layout_of(kind, where=name)
     if pooler and not layout.pooler:
-        raise InputError(f"{name}: an encoder of type {kind!r} has no pooler; give pooling=mean or pooling=cls")
+        raise InputError(
+            f"{name}: an encoder of type {kind!r} has no pooler; give pooling=mean or pooling=cls", code="unsupported"
+        )
     options = {"add_pooling_layer": pooler} if layout.pooler else {}
     model, found = _load(transformers.AutoModel.from_pretrained, name, output_loading_info=True, **options)
     missing = sorted(found["missing_keys"])
     if missing and all(key.startswith("pooler.") for key in missing):
-        raise InputError(f"{name}: its pooler was not trained with it; give pooling=mean or pooling=cls")
+        raise InputError(
+            f"{name}: its pooler was not trained with it; give pooling=mean or pooling=cls", code="missing"
+        )
     if missing:
-        raise InputError(f"{name}: {len(missing)} weights are missing (first: {missing[0]}); {_NOT_WHOLE}")
+        raise InputError(
+            f"{name}: {len(missing)} weights are missing (first: {missing[0]}); {_NOT_WHOLE}", code="damaged"
+        )
     for path in layout.idle:
         model.get_parameter(path).requires_grad_(requires_grad=False)
     return model.float().train()  # it comes ready for evaluation, and Lightning leaves modes as they are
@@ -142,12 +149,16 @@ def load_tokenizer(name: str) -> Any:
     layout_of(config.model_type, where=name)
     tokenizer = _load(transformers.AutoTokenizer.from_pretrained, name)
     if not tokenizer.is_fast:
-        raise InputError(f"{name}: its tokenizer has no fast form, which alone tells the word of a piece; give another")
+        raise InputError(
+            f"{name}: its tokenizer has no fast form, which alone tells the word of a piece; give another",
+            code="unsupported",
+        )
     ids = 1 + max(tokenizer.get_vocab().values(), default=-1)
     if ids > config.vocab_size:
         raise InputError(
             f"{name}: its tokenizer gives {ids} ids and the encoder embeds {config.vocab_size}; "
-            "give the tokenizer of this encoder"
+            "give the tokenizer of this encoder",
+            code="mismatch",
         )
     return tokenizer
 
@@ -171,22 +182,24 @@ def _load(load: Callable[..., Any], name: str, **options: Any) -> Any:
     if not name:
         raise InputError(
             "no backbone is given: give fusion_config.backbone, a folder with a pretrained encoder or its name on the "
-            "Hugging Face hub, such as bert-base-uncased"
+            "Hugging Face hub, such as bert-base-uncased",
+            code="missing",
         )
     folder = Path(name).expanduser()
     local = folder.is_dir()
     if not local and (name.startswith((".", "~")) or folder.is_absolute() or len(folder.parts) > 2):
-        raise InputError(f"{name}: no such folder; give one that save_pretrained wrote, or a name on the hub")
+        raise InputError(
+            f"{name}: no such folder; give one that save_pretrained wrote, or a name on the hub", code="missing"
+        )
     try:
         with _quiet():
             return load(str(folder) if local else name, local_files_only=local, **options)
     except Exception as error:  # of a damaged file, errors of every library that reads a part of it come through
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        tried = (
-            "the folder cannot be loaded" if local else "no such folder, and not to be had from the hub by that name"
-        )
+        tried = "the folder cannot be loaded" if local else "no such folder here, and no such model on the hub"
         raise InputError(
-            f"{name}: {tried} ({reason}); give the path of a folder with config.json, weights and tokenizer files"
+            f"{name}: {tried} ({reason}); give the path of a folder with config.json, weights and tokenizer files",
+            code="damaged" if local else "unavailable",
         ) from error
 
 
@@ -194,7 +207,7 @@ def _transformers() -> Any:
     try:
         import transformers  # noqa: PLC0415 - keeps `import comodal` light
     except ImportError as error:
-        raise InputError(f"a pretrained encoder needs transformers ({error}): pip install transformers") from error
+        raise InputError.needs_extra("hf", "pretrained encoders") from error
     return transformers
 
 

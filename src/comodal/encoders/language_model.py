@@ -67,7 +67,8 @@ class LanguageModel(nn.Module):
         if self.gate_layer >= len(self.layers):
             raise InputError(
                 f"{name}: gate_layer is {self.gate_layer} and there are {len(self.layers)} layers; "
-                f"give 0 to {len(self.layers) - 1}"
+                f"give 0 to {len(self.layers) - 1}",
+                code="out_of_range",
             )
         self.layers[self.gate_layer] = GatedLayer(self.layers[self.gate_layer], time_first=self.layout.time_first)
         self._takes_types = "token_type_ids" in inspect.signature(self.model.forward).parameters
@@ -92,13 +93,15 @@ class LanguageModel(nn.Module):
         if max(tokens.vocabulary, tokens.pad_id + 1, tokens.unknown_id + 1) > rows:
             raise InputError(
                 f"{self.name}: the pieces are those of {tokens.tokenizer} with {tokens.vocabulary} ids, and the "
-                f"encoder embeds {rows}; tokenize with the encoder's own tokenizer"
+                f"encoder embeds {rows}; tokenize with the encoder's own tokenizer",
+                code="mismatch",
             )
         longest = longest_input(self.model)
         if longest is not None and tokens.max_length > longest:
             raise InputError(
                 f"{self.name}: max_length is {tokens.max_length} and the encoder takes {longest} pieces; "
-                f"give max_length={longest} or less"
+                f"give max_length={longest} or less",
+                code="out_of_range",
             )
 
     def freeze(self, layers: int) -> None:
@@ -109,7 +112,8 @@ class LanguageModel(nn.Module):
         """
         if layers > len(self.layers):
             raise InputError(
-                f"{self.name}: freeze_layers is {layers} and there are {len(self.layers)} layers; give fewer"
+                f"{self.name}: freeze_layers is {layers} and there are {len(self.layers)} layers; give fewer",
+                code="out_of_range",
             )
         if layers == len(self.layers):
             self.model.requires_grad_(requires_grad=False)
@@ -132,7 +136,7 @@ class LanguageModel(nn.Module):
         try:
             import peft  # noqa: PLC0415 - keeps `import comodal` light
         except ImportError as error:
-            raise InputError(f"lora_rank={rank} needs peft ({error}): pip install peft") from error
+            raise InputError.needs_extra("hf", "low-rank adapters") from error
         adapters = peft.LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=list(self.layout.adapted), bias="none")
         peft.inject_adapter_in_model(adapters, self.model)
 

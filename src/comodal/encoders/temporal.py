@@ -122,5 +122,5 @@ def _odd(taps: dict[str, int]) -> dict[str, int]:
     """The same numbers of taps: only an odd one has a middle, so that every frame keeps its place."""
     for name, size in taps.items():
         if size % 2 == 0:
-            raise InputError(f"kernel_size of modality {name!r} is {size}: give an odd number")
+            raise InputError(f"kernel_size of modality {name!r} is {size}: give an odd number", code="out_of_range")
     return taps

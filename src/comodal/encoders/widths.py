@@ -37,7 +37,9 @@ def per_modality(value: T | Mapping[str, T], names: Iterable[str], *, option: st
             found[name] = value[name]
         else:
             given = ", ".join(value) or "none"
-            raise InputError(f"{option} has none for modality {name!r} (given: {given}): give it one, or one for all")
+            raise InputError(
+                f"{option} has none for modality {name!r} (given: {given}): give it one, or one for all", code="missing"
+            )
     return found
 
 
@@ -54,5 +56,5 @@ def sizes_per_modality(size: int | Mapping[str, int], names: Iterable[str], *, o
     sizes = per_modality(size, names, option=option)
     for name, each in sizes.items():
         if each < 1:
-            raise InputError(f"{option} of modality {name!r} is {each}: give a positive number")
+            raise InputError(f"{option} of modality {name!r} is {each}: give a positive number", code="out_of_range")
     return sizes

@@ -54,7 +54,9 @@ class AdaptationGate(nn.Module):
     def __init__(self, width: int, dims: Mapping[str, int], *, beta: float, dropout: float) -> None:
         super().__init__()
         if beta < 0.0:
-            raise InputError(f"beta of the gate is {beta}: give a positive number, or 0 for no gate")
+            raise InputError(
+                f"beta of the gate is {beta}: give a positive number, or 0 for no gate", code="out_of_range"
+            )
         self.beta = beta
         self.gates = nn.ModuleDict({name: nn.Linear(width + dim, width) for name, dim in dims.items()})
         self.projections = nn.ModuleDict({name: nn.Linear(dim, width, bias=False) for name, dim in dims.items()})

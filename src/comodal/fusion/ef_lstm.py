@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -10,9 +9,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from comodal.contracts import DatasetSpec, FusionOutput, InputError, InputSpec, ModalitySequence, MultimodalBatch
+from comodal.contracts import DatasetSpec, FusionOutput, InputSpec, ModalitySequence, MultimodalBatch
 from comodal.encoders import ModalityDropout, align, last_frame, presence, require_modalities
 from comodal.fusion.head import Head, init_behind_relu
+from comodal.fusion.option_checks import require_options
 
 __all__ = ["EFLSTM", "EFLSTMConfig"]
 
@@ -40,11 +40,7 @@ class EFLSTMConfig:
     modality_dropout: float = 0.0
 
     def __post_init__(self) -> None:
-        for name in ("layers", "hidden"):
-            if getattr(self, name) < 1:
-                raise InputError(f"EF-LSTM {name} is {getattr(self, name)}: give a positive number")
-        if not 0.0 < self.input_scale < math.inf:
-            raise InputError(f"EF-LSTM input_scale is {self.input_scale}: give a positive number")
+        require_options(self, "EF-LSTM", positive=["layers", "hidden", "input_scale"])
 
 
 class EFLSTM(nn.Module):

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from comodal.contracts import DatasetSpec, FusionOutput, InputError, InputSpec, MultimodalBatch
+from comodal.contracts import DatasetSpec, FusionOutput, InputSpec, MultimodalBatch
 from comodal.encoders import EncoderBank, EncoderConfig, ModalityDropout, presence
 from comodal.fusion.head import Head, init_behind_relu
+from comodal.fusion.option_checks import require_options
 
 __all__ = ["LateFusion", "LateFusionConfig"]
 
@@ -31,8 +32,7 @@ class LateFusionConfig:
     modality_dropout: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.hidden < 1:
-            raise InputError(f"late fusion hidden is {self.hidden}: give a positive number")
+        require_options(self, "late fusion", positive=["hidden"])
 
 
 class LateFusion(nn.Module):

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from comodal.contracts import DatasetSpec, FusionOutput, InputError, InputSpec, MultimodalBatch
 from comodal.encoders import EncoderBank, EncoderConfig, ModalityDropout, mask_absent, presence
 from comodal.fusion.head import Head
+from comodal.fusion.option_checks import require_options
 
 __all__ = ["LFN", "LFNConfig", "low_rank_product"]
 
@@ -31,6 +32,9 @@ class LFNConfig:
     hidden: int = 32
     dropout: float = 0.5
     modality_dropout: float = 0.0
+
+    def __post_init__(self) -> None:
+        require_options(self, "LFN", positive=["rank"])
 
 
 def low_rank_product(views: list[Tensor], factors: list[Tensor], weights: Tensor, bias: Tensor) -> Tensor:
@@ -59,7 +63,9 @@ def low_rank_product(views: list[Tensor], factors: list[Tensor], weights: Tensor
         tensor([[36.]])
     """
     if not views or len(views) != len(factors):
-        raise InputError(f"low-rank fusion of {len(views)} views and {len(factors)} factors: give one factor a view")
+        raise InputError(
+            f"low-rank fusion of {len(views)} views and {len(factors)} factors: give one factor a view", code="mismatch"
+        )
     rank, _, width = factors[0].shape
     product = _project(views[0], factors[0])
     for view, factor in zip(views[1:], factors[1:], strict=True):
@@ -87,9 +93,6 @@ class LFN(nn.Module):
         spec: what the data set holds; any number of modalities, one included.
         config: sizes, rank and dropout rates.
 
-    Raises:
-        InputError: the rank is not positive.
-
     Source: Liu et al., ACL 2018 (arXiv 1806.00064). Unlike ports that select parameters by position, every factor, rank
     weight and bias is trained, and the dropout after fusion is applied.
 
@@ -105,8 +108,6 @@ class LFN(nn.Module):
     def __init__(self, spec: DatasetSpec, config: LFNConfig | None = None) -> None:
         super().__init__()
         config = config or LFNConfig()
-        if config.rank < 1:
-            raise InputError(f"LFN rank is {config.rank}: give a positive number")
         self.encoders = EncoderBank(spec, config.encoder)
         self.modality_dropout = ModalityDropout(config.modality_dropout)
         self.factors = nn.ParameterList(

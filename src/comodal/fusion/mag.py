@@ -17,6 +17,7 @@ from comodal.encoders.language_model import POOLINGS, LanguageModel
 from comodal.encoders.presence import require_modalities
 from comodal.fusion.adaptation_gate import AdaptationGate
 from comodal.fusion.head import Head
+from comodal.fusion.option_checks import require_options
 
 __all__ = ["MAG", "MAGConfig", "tokenizer_of"]
 
@@ -58,15 +59,16 @@ class MAGConfig:
     def __post_init__(self) -> None:
         if self.pooling not in POOLINGS:
             raise InputError.unknown("MAG pooling", self.pooling, POOLINGS)
-        for name in ("gate_layer", "beta", "freeze_layers", "lora_rank"):
-            if (getattr(self, name) or 0) < 0:
-                raise InputError(f"MAG {name} is {getattr(self, name)}: give a number that is not negative")
-        for name in ("dropout", "head_dropout"):
-            if not 0.0 <= getattr(self, name) < 1.0:
-                raise InputError(f"MAG {name} is {getattr(self, name)}: give a probability in [0, 1)")
+        require_options(
+            self,
+            "MAG",
+            not_negative=["gate_layer", "beta", "freeze_layers", "lora_rank"],
+            probabilities=["dropout", "head_dropout"],
+        )
         if self.lora_rank and self.freeze_layers is not None:
             raise InputError(
-                "MAG has lora_rank and freeze_layers: give one of them, adapters freeze the encoder anyway"
+                "MAG has lora_rank and freeze_layers: give one of them, adapters freeze the encoder anyway",
+                code="conflict",
             )
 
 
@@ -128,7 +130,9 @@ class MAG(nn.Module):
         super().__init__()
         config = config or MAGConfig()
         if spec.tokens is None or "text" not in spec.dims:
-            raise InputError(f"{spec.name}: there is no text of word pieces, which MAG reads; give a tokenized text")
+            raise InputError(
+                f"{spec.name}: there is no text of word pieces, which MAG reads; give a tokenized text", code="missing"
+            )
         self.encoder = LanguageModel(config.backbone, gate_layer=config.gate_layer, pooling=config.pooling)
         self.encoder.require_tokens(spec.tokens)
         self.tokens = spec.tokens

@@ -6,7 +6,6 @@ modalities, H width of all cells.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import ClassVar, Generic, NamedTuple, Protocol, TypeVar
@@ -14,13 +13,14 @@ from typing import ClassVar, Generic, NamedTuple, Protocol, TypeVar
 import torch
 from torch import Tensor, nn
 
-from comodal.contracts import DatasetSpec, FusionOutput, InputError, MultimodalBatch
+from comodal.contracts import DatasetSpec, FusionOutput, MultimodalBatch
 from comodal.encoders import ModalityDropout, align, presence
 from comodal.encoders.lstm_system import LSTMSystem, Packing, pack
 from comodal.encoders.presence import require_modalities
 from comodal.encoders.widths import sizes_per_modality
 from comodal.fusion.gated_memory import GatedMemory, TwoLayers
 from comodal.fusion.head import Head, init_behind_relu
+from comodal.fusion.option_checks import require_options
 
 __all__ = ["STATE_GAIN", "CellSummary", "CellWindows", "MemoryFusion", "MemoryFusionConfig"]
 
@@ -70,15 +70,10 @@ class MemoryFusionConfig:
     modality_dropout: float = 0.0
 
     def __post_init__(self) -> None:
-        if not 0.0 < self.input_scale < math.inf:
-            raise InputError(f"{self.architecture} input_scale is {self.input_scale}: give a positive number")
-        for name in (field.name for field in fields(self) if field.name not in {"hidden", "input_scale"}):
-            value = getattr(self, name)
-            if name.endswith("dropout"):
-                if not 0.0 <= value < 1.0:
-                    raise InputError(f"{self.architecture} {name} is {value}: give a probability in [0, 1)")
-            elif value < 1:
-                raise InputError(f"{self.architecture} {name} is {value}: give a positive width")
+        names = [field.name for field in fields(self) if field.name != "hidden"]
+        shares = [name for name in names if name.endswith("dropout")]
+        widths = [name for name in names if name not in shares]
+        require_options(self, self.architecture, positive=widths, probabilities=shares)
 
 
 class CellWindows(NamedTuple):

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from comodal.contracts import DatasetSpec, FusionOutput, InputError, InputSpec, MultimodalBatch
 from comodal.encoders import EncoderBank, EncoderConfig, ModalityDropout, presence
 from comodal.fusion.head import Head, init_behind_relu
+from comodal.fusion.option_checks import require_options
 from comodal.fusion.subspaces import cmd, masked_mse, soft_orthogonality
 
 __all__ = ["MISA", "MISAConfig"]
@@ -54,14 +55,13 @@ class MISAConfig:
     modality_dropout: float = 0.0
 
     def __post_init__(self) -> None:
-        for name in ("width", "heads", "feedforward", "hidden", "moments"):
-            if getattr(self, name) < 1:
-                raise InputError(f"MISA {name} is {getattr(self, name)}: give a positive number")
+        weights = ["similarity_weight", "difference_weight", "reconstruction_weight"]
+        sizes = ["width", "heads", "feedforward", "hidden", "moments"]
+        require_options(self, "MISA", positive=sizes, not_negative=weights)
         if self.width % self.heads:
-            raise InputError(f"MISA heads is {self.heads}: give a number that divides the width, {self.width}")
-        for name in ("similarity_weight", "difference_weight", "reconstruction_weight"):
-            if not getattr(self, name) >= 0.0:
-                raise InputError(f"MISA {name} is {getattr(self, name)}: give a number that is not negative")
+            raise InputError(
+                f"MISA heads is {self.heads}: give a number that divides the width, {self.width}", code="conflict"
+            )
 
 
 class _Parts(NamedTuple):

@@ -12,10 +12,9 @@ from comodal.encoders import ModalityDropout, masked_mean, presence
 from comodal.encoders.temporal import TemporalEncoders, sinusoidal_positions
 from comodal.fusion.crossmodal import CrossmodalTransformers, SelfAttentionTransformers
 from comodal.fusion.head import Head, init_behind_relu
+from comodal.fusion.option_checks import require_options
 
 __all__ = ["MulT", "MulTConfig"]
-
-_SHARES = ("input_dropout", "attention_dropout", "dropout", "output_dropout")
 
 
 @dataclass(frozen=True)
@@ -48,14 +47,12 @@ class MulTConfig:
     modality_dropout: float = 0.0
 
     def __post_init__(self) -> None:
-        for name in ("width", "heads", "layers", "self_layers"):
-            if getattr(self, name) < 1:
-                raise InputError(f"MulT {name} is {getattr(self, name)}: give a positive number")
+        shares = ["input_dropout", "attention_dropout", "dropout", "output_dropout"]
+        require_options(self, "MulT", positive=["width", "heads", "layers", "self_layers"], probabilities=shares)
         if self.width % self.heads:
-            raise InputError(f"MulT width {self.width} is not a multiple of {self.heads} heads: change one of them")
-        for name in _SHARES:
-            if not 0.0 <= getattr(self, name) < 1.0:
-                raise InputError(f"MulT {name} is {getattr(self, name)}: give a probability in [0, 1)")
+            raise InputError(
+                f"MulT width {self.width} is not a multiple of {self.heads} heads: change one of them", code="conflict"
+            )
 
 
 class MulT(nn.Module):

@@ -12,6 +12,7 @@ from torch.nn import functional
 from comodal.contracts import DatasetSpec, FusionOutput, InputError, InputSpec, MultimodalBatch
 from comodal.encoders import EncoderBank, EncoderConfig, ModalityDropout, mask_absent, presence
 from comodal.fusion.head import Head, init_behind_relu
+from comodal.fusion.option_checks import require_options
 
 __all__ = ["MOST_ENTRIES", "TFN", "TFNConfig", "tensor_product"]
 
@@ -37,8 +38,7 @@ class TFNConfig:
     modality_dropout: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.hidden < 1:
-            raise InputError(f"TFN hidden is {self.hidden}: give a positive number")
+        require_options(self, "TFN", positive=["hidden"])
 
 
 def tensor_product(views: Iterable[Tensor]) -> Tensor:
@@ -134,6 +134,7 @@ def _checked_entries(dims: Mapping[str, int]) -> int:
         sizes = " x ".join(str(dim + 1) for dim in dims.values())
         raise InputError(
             f"TFN of {', '.join(dims)} would build a tensor of {sizes} = {entries} entries an utterance, more than "
-            f"{MOST_ENTRIES}: give a smaller encoder.representation or fewer modalities, or take lfn, which needs none"
+            f"{MOST_ENTRIES}: give a smaller encoder.representation or fewer modalities, or take lfn, which needs none",
+            code="too_large",
         )
     return entries

@@ -52,7 +52,9 @@ class Metric:
         """
         values = self.value(sums)
         if np.isnan(values).any():
-            raise InputError(f"{self.name}: every label is exactly 0 and none counts; use acc_2_nonneg or f1_nonneg")
+            raise InputError(
+                f"{self.name}: every label is exactly 0 and none counts; use acc_2_nonneg or f1_nonneg", code="empty"
+            )
         return values
 
 
@@ -67,12 +69,16 @@ def checked(target: npt.ArrayLike, prediction: npt.ArrayLike) -> tuple[Array, Ar
     """
     y, p = np.asarray(target, dtype=np.float64), np.asarray(prediction, dtype=np.float64)
     if y.ndim != 1 or y.shape != p.shape or not y.size:
-        raise InputError(f"targets {y.shape} and predictions {p.shape}: give two vectors of one length, at least 1")
+        raise InputError(
+            f"targets {y.shape} and predictions {p.shape}: give two vectors of one length, at least 1",
+            code="wrong_shape",
+        )
     for what, column in (("targets", y), ("predictions", p)):
         bad = ~np.isfinite(column)
         if bad.any():
             raise InputError(
                 f"{int(bad.sum())} of {bad.size} {what} are NaN or infinite, the first at row {int(bad.argmax())}: "
-                "the run has diverged or the file is damaged; train it again, or leave it out"
+                "the run has diverged or the file is damaged; train it again, or leave it out",
+                code="not_finite",
             )
     return y, p
