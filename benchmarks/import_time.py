@@ -1,6 +1,6 @@
 """What ``import comodal`` adds to ``import torch``, each in fresh interpreters, taken in turn; target: at most 0.3 s.
 
-The third row also loads what a training loop of one's own uses, the last every public name, Lightning included. CPU
+The third row also loads what a training loop of one's own uses, the last every public name, Accelerate included. CPU
 seconds are printed beside those of the clock, since they tell a busy machine from a slow import.
 
     python benchmarks/import_time.py [rounds]

@@ -20,10 +20,10 @@ from concurrent.futures import ProcessPoolExecutor
 import torch
 
 from comodal.evaluation.data_config import DataConfig
-from comodal.evaluation.experiment import fit_fold
 from comodal.evaluation.grid import SELECTION_SEED
 from comodal.training.config import RunConfig, TrainingConfig
 from comodal.training.data import FoldData, prepare
+from comodal.training.fit import fit_fold
 
 FIRST_SEED = SELECTION_SEED + 700_000
 RATES = (1e-4, 5e-5, 2e-4)

@@ -25,12 +25,12 @@ import yaml
 from support.interleaved import clock_of
 
 from comodal.evaluation.data_config import DataConfig
-from comodal.evaluation.experiment import fit_fold
 from comodal.evaluation.fitted import FittedFold
 from comodal.evaluation.grid import CompareConfig
 from comodal.fusion import FUSIONS
 from comodal.training.config import PenaltyConfig, RunConfig, TrainingConfig
 from comodal.training.data import prepare
+from comodal.training.fit import fit_fold
 
 SETTINGS = (
     *((fusion, "none") for fusion, family in FUSIONS.items() if family.tokenizer is None),

@@ -18,13 +18,13 @@ import torch
 
 from comodal.data.load import load
 from comodal.data.synthetic_config import SyntheticConfig
-from comodal.evaluation.experiment import fit_fold
 from comodal.evaluation.fitted import FittedFold
 from comodal.evaluation.grid import NONE, PLACEBO, Arm, Trial
 from comodal.evaluation.multiplicity import uniformity
 from comodal.evaluation.rows import SeedRun, comparison_rows
 from comodal.training.config import RunConfig, TrainingConfig
 from comodal.training.data import prepare
+from comodal.training.fit import fit_fold
 
 METRICS = ("mae", "corr", "acc_2_pos")
 BASE = RunConfig(

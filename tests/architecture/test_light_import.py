@@ -12,17 +12,16 @@ import comodal
 pytestmark = pytest.mark.slow
 
 HEAVY = (
+    "accelerate",
     "h5py",
     "jinja2",
     "jsonargparse",
-    "lightning",
     "matplotlib",
     "optuna",
     "pandas",
     "peft",
     "plotly",
     "pyarrow",
-    "pytorch_lightning",
     "rich",
     "scipy",
     "sklearn",

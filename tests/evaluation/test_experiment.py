@@ -17,11 +17,12 @@ from comodal.data.ragged import RaggedArray
 from comodal.data.splits import grouped_k_fold
 from comodal.evaluation import experiment
 from comodal.evaluation.data_config import DataConfig
-from comodal.evaluation.experiment import evaluate, fit_fold, preflight, train
+from comodal.evaluation.experiment import evaluate, preflight, train
 from comodal.evaluation.fitted import FittedFold
 from comodal.metrics import DEFAULT_METRICS, mae
 from comodal.training.config import RunConfig
 from comodal.training.data import prepare
+from comodal.training.fit import fit_fold
 from comodal.training.run_folder import RunFolder, read_config
 from comodal.training.weights import copy_weights
 

@@ -12,7 +12,6 @@ from finished_runs import config
 
 from comodal.contracts import InputError
 from comodal.data.dataset import Dataset
-from comodal.evaluation.experiment import fit_fold
 from comodal.evaluation.fitted import (
     WEIGHTS,
     FittedFold,
@@ -23,6 +22,7 @@ from comodal.evaluation.fitted import (
 )
 from comodal.evaluation.runs import open_runs
 from comodal.training.data import prepare
+from comodal.training.fit import fit_fold
 
 
 def test_weights_critic_and_statistics_survive_the_disk(tmp_path: Path, folds: Dataset) -> None:

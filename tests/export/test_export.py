@@ -24,8 +24,8 @@ from comodal.export.card import CardFacts, model_card
 from comodal.export.folder import export_model
 from comodal.export.onnx_file import TOLERANCE, Folds, largest_difference, write_onnx
 from comodal.fusion import FUSIONS
+from comodal.training.build import build_model
 from comodal.training.config import PenaltyConfig, RunConfig, TrainingConfig
-from comodal.training.fit import build_model
 
 REFUSED = {"mfn", "graph_mfn"}
 SLOW = {"mult": {"layers": 1, "self_layers": 1}}

@@ -10,10 +10,10 @@ from torch import Tensor, nn
 from comodal.contracts import FusionOutput, ModalitySequence, MultimodalBatch
 from comodal.encoders import EncoderConfig
 from comodal.evaluation.data_config import DataConfig
-from comodal.evaluation.experiment import fit_fold
 from comodal.fusion import MISA, MISAConfig
 from comodal.training.config import PenaltyConfig, RunConfig, TrainingConfig
 from comodal.training.data import prepare
+from comodal.training.fit import fit_fold
 
 
 def hidden(batch: MultimodalBatch, *names: str) -> MultimodalBatch:

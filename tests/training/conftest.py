@@ -10,10 +10,9 @@ import torch
 
 from comodal.data.dataset import Dataset
 from comodal.data.synthetic import SyntheticConfig, synthetic
-from comodal.evaluation.experiment import fit_fold
 from comodal.training.config import PenaltyConfig, RunConfig, TrainingConfig
 from comodal.training.data import FoldData, prepare
-from comodal.training.fit import FitResult
+from comodal.training.fit import FitResult, fit_fold
 
 
 @pytest.fixture(scope="session")

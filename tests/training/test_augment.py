@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 import yaml
+from comodal.training.module import FusionTraining
 
 from comodal.contracts import InputError, MultimodalBatch
 from comodal.data.corruptions import Corruption, corrupt
@@ -22,7 +23,6 @@ from comodal.training.augment import Augmentation, of_one_modality
 from comodal.training.config import RunConfig, TrainingConfig
 from comodal.training.data import FoldData
 from comodal.training.fit import FitResult
-from comodal.training.module import FusionTraining
 from comodal.training.weights import copy_weights
 
 Run = Callable[..., FitResult]

@@ -10,16 +10,18 @@ from typing import Any
 
 import pytest
 import torch
+from comodal.training.callbacks import BestWeights
+from comodal.training.module import FusionTraining
 from torch import Tensor
 
 from comodal.contracts import InputError
 from comodal.objective import TASK_LOSSES
 from comodal.training import fit as fit_module
-from comodal.training.callbacks import BestWeights
+from comodal.training.build import build_model, build_penalty
 from comodal.training.config import RunConfig
 from comodal.training.data import FoldData
-from comodal.training.fit import FitResult, build_model, build_penalty, require_device
-from comodal.training.module import FusionTraining
+from comodal.training.devices import require_device
+from comodal.training.fit import FitResult
 from comodal.training.weights import copy_weights
 
 Run = Callable[..., FitResult]

@@ -13,8 +13,8 @@ from comodal.cli import main
 from comodal.contracts import DatasetSpec, InputError
 from comodal.evaluation.experiment import preflight
 from comodal.fusion import fusion_family
+from comodal.training.build import build_model
 from comodal.training.config import RunConfig, TrainingConfig, build_config
-from comodal.training.fit import build_model
 from comodal.training.optim import build_optimizer
 from comodal.training.presets import load_preset, preset_names
 

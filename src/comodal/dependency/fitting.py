@@ -1,6 +1,6 @@
 """Fitting a critic to fixed samples: early-stopped, averaged over its last weights, judged on samples of its own.
 
-Axis legend: n samples, M views, D_m width of view m. No Lightning: an estimator must be usable alone.
+Axis legend: n samples, M views, D_m width of view m.
 """
 
 from __future__ import annotations

@@ -131,7 +131,7 @@ def load_backbone(name: str, *, pooler: bool = False) -> Any:
         )
     for path in layout.idle:
         model.get_parameter(path).requires_grad_(requires_grad=False)
-    return model.float().train()  # it comes ready for evaluation, and Lightning leaves modes as they are
+    return model.float().train()  # transformers loads it in evaluation mode
 
 
 def load_tokenizer(name: str) -> Any:

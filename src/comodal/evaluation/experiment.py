@@ -22,15 +22,16 @@ from comodal.evaluation.fitted import FittedFold, keep_history, keep_weights
 from comodal.evaluation.runs import FINGERPRINT, PREDICTIONS, open_runs
 from comodal.evaluation.score import score
 from comodal.training.augment import Augmentation
+from comodal.training.build import build_model, build_penalty
 from comodal.training.config import RunConfig
-from comodal.training.data import FoldData, inputs, prepare, train_sampler
-from comodal.training.fit import FitResult, build_model, build_penalty, fit, require_device
+from comodal.training.data import inputs, prepare, train_sampler
+from comodal.training.devices import require_device
 from comodal.training.loggers import require_logger
 from comodal.training.optim import build_optimizer
 from comodal.training.presets import load_preset
 from comodal.training.run_folder import RunFolder
 
-__all__ = ["RunReport", "evaluate", "fit_fold", "preflight", "train"]
+__all__ = ["RunReport", "evaluate", "preflight", "train"]
 
 
 @dataclass(frozen=True)
@@ -47,22 +48,6 @@ class RunReport:
     folder: Path | None
     metrics: dict[str, Any]
     predictions: PredictionTable
-
-
-def fit_fold(
-    fold: FoldData, config: RunConfig, *, folder: Path | None = None, logger: str = "csv", progress: bool = False
-) -> FitResult:
-    """Fit on the training and validation rows of a partition; its test rows are not read."""
-    return fit(
-        fold.view.spec,
-        fold.train_loader(config),
-        fold.valid_loader(),
-        config,
-        fresh_batches=fold.fresh_batches(config) if config.penalty.fresh_batches else None,
-        folder=folder,
-        logger=logger,
-        progress=progress,
-    )
 
 
 def train(

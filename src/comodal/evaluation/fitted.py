@@ -14,9 +14,10 @@ from comodal.contracts import InputError, MultimodalBatch, PredictionTable
 from comodal.data.loader import OrderedSampler, loader
 from comodal.dependency import DependencyPenalty
 from comodal.evaluation.predict import predict
+from comodal.training.build import build_model, build_penalty
 from comodal.training.config import RunConfig
 from comodal.training.data import EVALUATION_BATCH, FoldData
-from comodal.training.fit import FitResult, build_model, build_penalty
+from comodal.training.fit import FitResult
 from comodal.training.run_folder import read_json
 from comodal.training.weights import copy_weights, load_weights, restore_weights, save_weights
 

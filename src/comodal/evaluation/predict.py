@@ -41,7 +41,7 @@ def predict(
         >>> from comodal.data.load import load
         >>> from comodal.training.config import RunConfig
         >>> from comodal.training.data import prepare
-        >>> from comodal.training.fit import build_model
+        >>> from comodal.training.build import build_model
         >>> dataset = load("synthetic")
         >>> fold = prepare(dataset, dataset.partitions[0])
         >>> model = build_model(dataset.spec, RunConfig()).eval()

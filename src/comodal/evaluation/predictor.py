@@ -24,9 +24,9 @@ from comodal.evaluation.fitted import FittedFold
 from comodal.evaluation.predictions import Predictions
 from comodal.evaluation.saved_model import SavedModel, SavedPart, find_model
 from comodal.fusion import fusion_family
+from comodal.training.build import build_model, build_penalty
 from comodal.training.config import RunConfig
 from comodal.training.data import inputs, prepare_with
-from comodal.training.fit import build_model, build_penalty
 from comodal.training.weights import load_weights, restore_weights
 
 __all__ = ["Part", "Predictor", "load_model"]

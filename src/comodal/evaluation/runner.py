@@ -14,7 +14,6 @@ from comodal.atomic_write import write_text
 from comodal.contracts import PredictionTable
 from comodal.data.dataset import Dataset
 from comodal.evaluation.data_config import DataConfig
-from comodal.evaluation.experiment import fit_fold
 from comodal.evaluation.fitted import FittedFold, keep_history, keep_weights
 from comodal.evaluation.grid import Trial
 from comodal.evaluation.pool import run_each
@@ -22,6 +21,7 @@ from comodal.evaluation.progress import Advance, no_advance
 from comodal.evaluation.runs import PREDICTIONS, RESULT, tokenizer_key
 from comodal.training.config import RunConfig
 from comodal.training.data import FoldData, prepare
+from comodal.training.fit import fit_fold
 from comodal.training.run_folder import read_json
 
 __all__ = ["TrialResult", "run_trials"]

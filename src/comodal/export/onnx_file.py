@@ -24,7 +24,7 @@ from comodal.encoders.pooling import zero_padding
 from comodal.encoders.temporal import TemporalConvolution
 from comodal.evaluation.predictor import Part, Predictor
 from comodal.fusion import fusion_family
-from comodal.training.fit import build_model
+from comodal.training.build import build_model
 
 __all__ = ["LONGEST", "TOLERANCE", "Folds", "largest_difference", "write_onnx"]
 

@@ -1,1 +1,1 @@
-"""Training with PyTorch Lightning; import the modules below, so that a config can be read without Lightning."""
+"""Training on Accelerate; import the modules below, so that a config can be read without it."""

@@ -1,64 +1,70 @@
-"""How a half-finished run is kept and found again."""
+"""The checkpoint of a half-finished run."""
 
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-from lightning.pytorch.plugins.io import TorchCheckpointIO
 
 from comodal.atomic_write import write_atomic
 from comodal.contracts import InputError
 from comodal.training.config import RunConfig
 
-__all__ = ["CHECKPOINT", "WholeCheckpoints", "resumable"]
+__all__ = ["CHECKPOINT", "load_checkpoint", "save_checkpoint"]
 
 CHECKPOINT = "last.ckpt"
 
 
-class WholeCheckpoints(TorchCheckpointIO):
-    """Write a checkpoint so that it is there whole or, even after a kill or on a full disk, as it was before.
+def save_checkpoint(folder: Path, config: RunConfig, content: Mapping[str, Any]) -> None:
+    """Write a checkpoint; a kill or a full disk leaves the previous one.
 
-    Lightning's own writer goes through a temporary folder, which may lie on another disk; moving a file from there is
-    copying it, and a kill in the middle would leave a truncated one.
+    Args:
+        folder: made when it is not there.
+        config: the run; a checkpoint of another one is not resumed.
+        content: state dicts by name.
+
+    Raises:
+        InputError: the folder cannot be written or the disk is full.
     """
-
-    def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
-        """Write beside the target, then rename.
-
-        Raises:
-            InputError: the folder cannot be written or the disk is full.
-        """
-        del storage_options
-        buffer = io.BytesIO()
-        torch.save(checkpoint, buffer)
-        try:
-            write_atomic(Path(path), lambda partial: partial.write_bytes(buffer.getbuffer()))
-        except OSError as error:
-            raise InputError(
-                f"{path}: cannot be written ({error.strerror}); free space, then start the same command again"
-            ) from error
+    path = folder / CHECKPOINT
+    buffer = io.BytesIO()
+    torch.save({"config": config.to_dict(), **content}, buffer)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_atomic(path, lambda partial: partial.write_bytes(buffer.getbuffer()))
+    except OSError as error:
+        raise InputError(
+            f"{path}: cannot be written ({error.strerror}); free space, then start the same command again",
+            code="cannot_write",
+        ) from error
 
 
-def resumable(folder: Path | None, config: RunConfig) -> Path | None:
-    """The checkpoint to resume from, ``None`` to train from the start.
+def load_checkpoint(folder: Path | None, config: RunConfig) -> dict[str, Any] | None:
+    """Return the content of a folder's checkpoint, ``None`` where there is none.
 
     Raises:
         InputError: the checkpoint is truncated or belongs to another configuration.
 
     Example:
-        >>> resumable(Path("no-such-folder"), RunConfig()) is None
+        >>> load_checkpoint(Path("no-such-folder"), RunConfig()) is None
         True
     """
     if folder is None or not (folder / CHECKPOINT).exists():
         return None
     path = folder / CHECKPOINT
     try:
-        kept = torch.load(path, map_location="cpu", weights_only=True)["comodal_config"]
-    except Exception as error:  # whatever a damaged archive makes torch raise
-        raise InputError(f"{path}: checkpoint is truncated or damaged; delete it to train from the start") from error
+        content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        kept = content.pop("config")
+    except Exception as error:  # a damaged archive makes torch raise nearly anything
+        raise InputError(
+            f"{path}: checkpoint is truncated, damaged or of another version; delete it to train from the start",
+            code="damaged",
+        ) from error
     if kept != config.to_dict():
-        raise InputError(f"{path}: checkpoint belongs to another configuration; give another output folder")
-    return path
+        raise InputError(
+            f"{path}: checkpoint belongs to another configuration; give another output folder", code="mismatch"
+        )
+    return content

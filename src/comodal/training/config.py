@@ -20,6 +20,15 @@ __all__ = ["SCHEDULES", "PenaltyConfig", "RunConfig", "TrainingConfig", "build_c
 
 SCHEDULES = ("constant", "linear")
 """What the learning rate does after the warm-up."""
+ACCELERATORS = ("cpu", "gpu", "auto")
+PRECISIONS = {"32-true": "no", "bf16-mixed": "bf16", "16-mixed": "fp16"}
+"""Name of a precision to Accelerate's."""
+_CHOICES = {
+    "task_loss": tuple(TASK_LOSSES),
+    "schedule": SCHEDULES,
+    "accelerator": ACCELERATORS,
+    "precision": tuple(PRECISIONS),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,8 +124,8 @@ class TrainingConfig:
         train_share: share of the training utterances used, in (0, 1]; whole videos are kept or left out.
         augment: corruptions of the training batches, in order, for example ``["noise:audio=0.3", "drop:vision=0.2"]``;
             validation and test stay clean.
-        accelerator: Lightning's name of the device: ``cpu``, ``gpu``, ``auto``.
-        precision: Lightning's name, for example ``32-true`` or ``bf16-mixed``.
+        accelerator: the device: ``cpu``, ``gpu``, or ``auto`` for a GPU where there is one.
+        precision: ``32-true``, ``bf16-mixed``, or ``16-mixed`` on a GPU.
     """
 
     lr: float = 1e-3
@@ -149,7 +158,7 @@ class TrainingConfig:
             raise InputError(f"training.train_share is {self.train_share}: give a share in (0, 1]")
         if not 0 <= self.warmup_share < 1:
             raise InputError(f"training.warmup_share is {self.warmup_share}: give a share in [0, 1)")
-        for name, known in {"task_loss": TASK_LOSSES, "schedule": SCHEDULES}.items():
+        for name, known in _CHOICES.items():
             if getattr(self, name) not in known:
                 raise InputError.unknown(f"training.{name}", getattr(self, name), known)
         _require_corruptions(self.augment)

@@ -43,24 +43,19 @@ class FoldData:
     standardizer: Standardizer
     groups: NDArray[Any]
 
-    def train_loader(self, config: RunConfig) -> DataLoader[MultimodalBatch]:
-        """Training batches in the order of :meth:`train_sampler`."""
-        return loader(self.view, self.train_sampler(config))
-
-    def train_sampler(self, config: RunConfig, *, purpose: str = "batches") -> EpochSampler:
-        """Rows of the training batches; their order depends on the seed, the purpose and the epoch alone."""
+    def train_sampler(self, config: RunConfig, *, purpose: str = "batches", processes: int = 1) -> EpochSampler:
+        """Return the rows of the training batches; their order depends on seed, purpose and epoch alone."""
         lengths = self.view.lengths if config.training.length_pool else None
-        return train_sampler(
-            self.partition, self.groups, config, len(self.view.spec.modalities), purpose=purpose, lengths=lengths
-        )
+        fewest = max(len(self.view.spec.modalities), processes)
+        return train_sampler(self.partition, self.groups, config, fewest, purpose=purpose, lengths=lengths)
 
     def valid_loader(self) -> DataLoader[MultimodalBatch]:
         """The validation part in order."""
         return loader(self.view, OrderedSampler(self.partition.valid, batch_size=EVALUATION_BATCH))
 
-    def fresh_batches(self, config: RunConfig) -> Callable[[int], MultimodalBatch]:
-        """Endless training batches in another random order, for the critic: a pure function of their position."""
-        sampler = self.train_sampler(config, purpose="critic batches")
+    def fresh_batches(self, config: RunConfig, *, processes: int = 1) -> Callable[[int], MultimodalBatch]:
+        """Return endless training batches in another random order, for the critic, as a function of their number."""
+        sampler = self.train_sampler(config, purpose="critic batches", processes=processes)
         batches_of = functools.lru_cache(maxsize=1)(sampler.batches)
 
         def fresh(position: int) -> MultimodalBatch:

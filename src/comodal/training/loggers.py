@@ -1,36 +1,69 @@
-"""Experiment loggers by name, each Lightning's own."""
+"""Experiment loggers by name: Accelerate's trackers, and one that writes CSV."""
 
 from __future__ import annotations
 
+import csv
 import importlib.util
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import lightning.pytorch as pl
-from lightning.pytorch import loggers
+from accelerate import tracking
 
 from comodal.contracts import InputError
 
-__all__ = ["LOGGERS", "build_logger", "require_logger"]
+__all__ = ["LOGGERS", "CSVTracker", "build_logger", "require_logger"]
 
 
-def _csv(folder: Path, name: str) -> Any:
-    del name
-    return loggers.CSVLogger(folder, name="log")
+class CSVTracker(tracking.GeneralTracker):  # type: ignore[misc]
+    """Write one row per epoch to a CSV file.
+
+    Args:
+        path: the file; replaced when it is there.
+    """
+
+    name = "csv"
+    requires_logging_directory = False
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.path = path
+        self._columns: list[str] = []
+
+    @property
+    def tracker(self) -> Path:
+        """The file."""
+        return self.path
+
+    @tracking.on_main_process  # type: ignore[untyped-decorator]
+    def log(self, values: dict[str, float], step: int | None = None, **options: Any) -> None:
+        """Append a row; the first one begins the file with the names of its values."""
+        del step, options
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self.path.open("a" if self._columns else "w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file)
+            if not self._columns:
+                self._columns = list(values)
+                writer.writerow(self._columns)
+            writer.writerow([values[name] for name in self._columns])
 
 
-def _tensorboard(folder: Path, name: str) -> Any:
-    del name
-    return loggers.TensorBoardLogger(folder, name="log")
+def _csv(folder: Path, run: str) -> Any:
+    del run
+    return CSVTracker(folder / "log" / "metrics.csv")
 
 
-def _mlflow(folder: Path, name: str) -> Any:
-    return loggers.MLFlowLogger(experiment_name="comodal", run_name=name, save_dir=str(folder / "mlruns"))
+def _tensorboard(folder: Path, run: str) -> Any:
+    del run
+    return tracking.TensorBoardTracker("log", folder)
 
 
-def _wandb(folder: Path, name: str) -> Any:
-    return loggers.WandbLogger(project="comodal", name=name, save_dir=str(folder))
+def _mlflow(folder: Path, run: str) -> Any:
+    return tracking.MLflowTracker("comodal", logging_dir=str(folder / "mlruns"), run_name=run)
+
+
+def _wandb(folder: Path, run: str) -> Any:
+    return tracking.WandBTracker("comodal", name=run, dir=str(folder))
 
 
 LOGGERS: dict[str, Callable[[Path, str], Any]] = {
@@ -56,15 +89,14 @@ def require_logger(name: str) -> None:
     if name not in LOGGERS:
         raise InputError.unknown("logger", name, LOGGERS)
     if name != "csv" and importlib.util.find_spec(name) is None:
-        raise InputError(f"logger {name!r} needs a package that is missing: pip install 'comodal[{name}]'")
+        raise InputError.needs_extra(name, f"logs for {name}")
 
 
-def build_logger(name: str, folder: Path, run: str) -> pl.loggers.Logger:
-    """Construct a logger that writes below a folder.
+def build_logger(name: str, folder: Path, run: str) -> Any:
+    """Return a logger that writes below a folder.
 
     Raises:
         InputError: unknown logger, or its package is not installed.
     """
     require_logger(name)
-    logger: pl.loggers.Logger = LOGGERS[name](folder, run)
-    return logger
+    return LOGGERS[name](folder, run)

@@ -20,7 +20,7 @@ __all__ = ["ENVIRONMENT", "METRICS", "RunFolder", "read_config", "read_json"]
 ENVIRONMENT = "environment.json"
 METRICS = "metrics.json"
 _CONFIG = "config.yaml"
-_PACKAGES = ("comodal", "torch", "lightning", "numpy", "scipy", "pyarrow")
+_PACKAGES = ("comodal", "torch", "accelerate", "numpy", "scipy", "pyarrow")
 
 
 class RunFolder:

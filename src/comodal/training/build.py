@@ -1,0 +1,59 @@
+"""Build the model and the penalty of a run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from comodal.contracts import DatasetSpec, InputError
+from comodal.dependency import DependencyPenalty
+from comodal.fusion import fusion_family
+from comodal.training.config import RunConfig
+from comodal.training.streams import stream_seed
+
+__all__ = ["build_model", "build_penalty"]
+
+
+def build_model(spec: DatasetSpec, config: RunConfig) -> Any:
+    """Return the fusion model with the initial weights of the run's seed; the global random stream is left alone.
+
+    Raises:
+        InputError: sizes or rates of the fusion config that make no model.
+
+    Example:
+        >>> spec = DatasetSpec("toy", {"text": 4}, {"text": 1})
+        >>> one, two = (build_model(spec, RunConfig(seed=5)).parameters() for _ in range(2))
+        >>> all(bool((a == b).all()) for a, b in zip(one, two))
+        True
+    """
+    with torch.random.fork_rng():
+        torch.manual_seed(stream_seed(config.seed, "init"))
+        try:
+            return fusion_family(config.fusion).build(spec, config.build_fusion_config())
+        except InputError:
+            raise
+        except (ValueError, RuntimeError) as error:  # PyTorch's own refusal of a size or a rate
+            reason = str(error).splitlines()[0]
+            raise InputError(
+                f"{config.fusion} fusion cannot be built ({reason}): change fusion_config", code="out_of_range"
+            ) from error
+
+
+def build_penalty(model: Any, config: RunConfig, steps_per_epoch: int) -> DependencyPenalty | None:
+    """Return the penalty of a config, ``None`` for measure ``none``.
+
+    Args:
+        model: gives the widths of the representations, two at least.
+        config: the run.
+        steps_per_epoch: batches of an epoch, which the warm-up counts in.
+    """
+    options = config.penalty
+    if options.measure == "none":
+        return None
+    dims: dict[str, int] = dict(model.dims)
+    if options.between == "fusion":
+        dims = {"fused": model.fused_dim, "modalities": sum(dims.values())}
+    return options.build(
+        dims, measure=options.measure, seed=stream_seed(config.seed, "critic"), steps_per_epoch=steps_per_epoch
+    )
