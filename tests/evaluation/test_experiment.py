@@ -119,7 +119,7 @@ def test_a_finished_run_is_read_back_without_training(
     data: DataConfig, short: Short, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = train(data, short(), out=tmp_path)
-    monkeypatch.setattr(experiment, "fit", lambda *_, **__: pytest.fail("trained again"))
+    monkeypatch.setattr(experiment, "fit_fold", lambda *_, **__: pytest.fail("trained again"))
     again = train(data, short(), out=tmp_path)
     assert again.metrics == first.metrics
     same_tables(again.predictions, first.predictions)

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 import torch
 import yaml
-from comodal.training.module import FusionTraining
 
 from comodal.contracts import InputError, MultimodalBatch
 from comodal.data.corruptions import Corruption, corrupt
@@ -23,6 +22,8 @@ from comodal.training.augment import Augmentation, of_one_modality
 from comodal.training.config import RunConfig, TrainingConfig
 from comodal.training.data import FoldData
 from comodal.training.fit import FitResult
+from comodal.training.loop import TrainingLoop
+from comodal.training.streams import stream_seed
 from comodal.training.weights import copy_weights
 
 Run = Callable[..., FitResult]
@@ -99,7 +100,7 @@ def test_they_are_the_acts_that_robustness_uses(seen: Callable[..., Any], fold: 
         Corruption("swap", "text", 0.2),
     )
     first = next(batch for trained, _, batch in seen(options) if trained)
-    seed = fit_module.stream_seed(5, "augment", 0)
+    seed = stream_seed(5, "augment", 0)
     expected = corrupt(clean(fold, first), augment.corruptions, torch.Generator().manual_seed(seed))
     assert same(first, expected)
 
@@ -131,14 +132,14 @@ def test_killed_in_mid_epoch_and_resumed_it_ends_with_the_same_weights(
 ) -> None:
     options = config(penalty=PENALTIES[penalty], max_epochs=4, augment=HARM)
     undisturbed = run(options)
-    whole = FusionTraining.training_step
+    whole = TrainingLoop._train_batch
 
-    def mortal(self: FusionTraining, batch: Any, batch_idx: int) -> None:
-        if self.global_step == 10:  # of 16, in the third epoch
+    def mortal(self: TrainingLoop, batch: Any, number: int, batches: int) -> bool:
+        if (self.state.epoch, number) == (2, 2):
             raise Killed
-        whole(self, batch, batch_idx)
+        return whole(self, batch, number, batches)
 
-    monkeypatch.setattr(FusionTraining, "training_step", mortal)
+    monkeypatch.setattr(TrainingLoop, "_train_batch", mortal)
     with pytest.raises(Killed):
         run(options, folder=tmp_path)
     monkeypatch.undo()

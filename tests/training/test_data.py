@@ -16,9 +16,7 @@ Config = Callable[..., RunConfig]
 
 
 def epoch_ids(fold: FoldData, config: RunConfig, epoch: int) -> list[tuple[str, ...]]:
-    loader = fold.train_loader(config)
-    loader.sampler.set_epoch(epoch)
-    return [batch.id for batch in loader]
+    return [fold.view[rows].id for rows in fold.train_sampler(config).batches(epoch)]
 
 
 def test_batches_depend_on_seed_and_epoch_alone(fold: FoldData, config: Config) -> None:

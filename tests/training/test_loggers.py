@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from refusals import refused
 
-from comodal.contracts import InputError
 from comodal.training import loggers
 from comodal.training.config import RunConfig
 from comodal.training.fit import FitResult
@@ -49,9 +49,7 @@ def test_without_a_folder_nothing_is_written(
 @pytest.mark.parametrize("name", ["tensorboard", "mlflow", "wandb"])
 def test_a_missing_package_is_named_with_its_extra(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
-    with pytest.raises(
-        InputError, match=rf"logger '{name}' needs a package that is missing: pip install 'comodal\[{name}\]'"
-    ):
+    with refused("needs_package", f"pip install '{name}"):
         build_logger(name, tmp_path, "run")
     require_logger("csv")
 
@@ -59,8 +57,8 @@ def test_a_missing_package_is_named_with_its_extra(name: str, tmp_path: Path, mo
 @pytest.mark.parametrize(
     ("name", "kind", "expected"),
     [
-        ("mlflow", "MLFlowLogger", {"experiment_name": "comodal", "run_name": "run", "save_dir": "OUT/mlruns"}),
-        ("wandb", "WandbLogger", {"project": "comodal", "name": "run", "save_dir": "OUT"}),
+        ("mlflow", "MLflowTracker", {"logging_dir": "OUT/mlruns", "run_name": "run"}),
+        ("wandb", "WandBTracker", {"name": "run", "dir": "OUT"}),
     ],
 )
 def test_services_are_given_the_folder_and_the_name(
@@ -68,9 +66,9 @@ def test_services_are_given_the_folder_and_the_name(
 ) -> None:
     calls: list[dict[str, Any]] = []
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: object())
-    monkeypatch.setattr(loggers.loggers, kind, lambda **options: calls.append(options))
+    monkeypatch.setattr(loggers.tracking, kind, lambda project, **options: calls.append({"of": project} | options))
     build_logger(name, tmp_path, "run")
-    assert calls == [{key: value.replace("OUT", str(tmp_path)) for key, value in expected.items()}]
+    assert calls == [{"of": "comodal"} | {key: each.replace("OUT", str(tmp_path)) for key, each in expected.items()}]
 
 
 def test_every_extra_exists() -> None:
@@ -81,5 +79,5 @@ def test_every_extra_exists() -> None:
 
 
 def test_an_unknown_logger_offers_the_nearest() -> None:
-    with pytest.raises(InputError, match=r"unknown logger 'tensorbord': did you mean 'tensorboard'\?"):
+    with refused("unknown_name", "tensorbord", "tensorboard"):
         require_logger("tensorbord")

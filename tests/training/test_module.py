@@ -144,16 +144,18 @@ def test_k_critic_steps_come_before_each_model_step(
     assert {count for name, _, count in optimizer_steps if name == "AdamW"} == {model if steps else model + critic}
 
 
-def test_every_critic_step_takes_the_next_fresh_batch(fold: FoldData, config: Config) -> None:
+def test_every_critic_step_takes_the_next_fresh_batch(
+    run: Run, config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
     options = config(max_epochs=2, penalty={"measure": "kl", "critic_steps": 3, "fresh_batches": True})
-    draw = fold.fresh_batches(options)
-    positions: list[int] = []
+    fresh_batches, positions = FoldData.fresh_batches, []
 
-    def recorded(position: int) -> MultimodalBatch:
-        positions.append(position)
-        return draw(position)
+    def recorded(self: FoldData, *arguments: Any, **named: Any) -> Callable[[int], MultimodalBatch]:
+        draw = fresh_batches(self, *arguments, **named)
+        return lambda position: (positions.append(position), draw(position))[1]
 
-    fit_module.fit(fold.view.spec, fold.train_loader(options), fold.valid_loader(), options, fresh_batches=recorded)
+    monkeypatch.setattr(FoldData, "fresh_batches", recorded)
+    run(options)
     assert positions == list(range(2 * 4 * 3)), "3 critic steps, 4 batches, 2 epochs"
 
 

@@ -28,7 +28,7 @@ def test_a_new_folder_keeps_the_config_and_the_versions(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path / "deep" / "run", CONFIG)
     assert read_config(folder.path) == {"seed": 1, "training": {"lr": 0.1, "sizes": [1, 2]}}
     versions = read_json(folder.path / "environment.json")["packages"]
-    assert {"comodal", "torch", "lightning"} <= set(versions)
+    assert {"comodal", "torch", "accelerate"} <= set(versions)
     assert not folder.finished
 
 

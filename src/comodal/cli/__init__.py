@@ -16,7 +16,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Returns:
         Exit status: 0 done, 1 `comodal data validate` found something wrong, 2 the input was wrong (one line on
-        standard error says how), 130 interrupted.
+        standard error says how), 130 interrupted, 143 terminated.
     """
     from comodal import __version__
     from comodal.cli.parser import build_parser
@@ -39,4 +39,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("comodal: interrupted; the same command goes on from here", file=sys.stderr)
         return 130
+    except SystemExit as leaving:
+        if leaving.code != 143:
+            raise
+        print("comodal: terminated; the same command goes on from here", file=sys.stderr)
+        return 143
     return status or 0

@@ -103,8 +103,6 @@ class EpochSampler(Sampler[Tensor]):
         return list(torch.split(torch.from_numpy(self.index[order]), self.batch_size))
 
     def __iter__(self) -> Iterator[Tensor]:
-        # The epoch is read with the first batch and not before: a resumed Lightning run makes this iterator before it
-        # has restored which epoch it is in.
         yield from self.batches(self.epoch)
 
     def __len__(self) -> int:

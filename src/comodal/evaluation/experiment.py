@@ -25,7 +25,8 @@ from comodal.training.augment import Augmentation
 from comodal.training.build import build_model, build_penalty
 from comodal.training.config import RunConfig
 from comodal.training.data import inputs, prepare, train_sampler
-from comodal.training.devices import require_device
+from comodal.training.devices import is_writer, make_accelerator, require_device
+from comodal.training.fit import fit_fold
 from comodal.training.loggers import require_logger
 from comodal.training.optim import build_optimizer
 from comodal.training.presets import load_preset
@@ -83,12 +84,14 @@ def train(
         return _train_partitions(dataset, config, None, logger=logger, progress=progress)
     require_logger(logger)
     source = dataclasses.asdict(data) if isinstance(data, DataConfig) else _in_memory(dataset)
-    run = RunFolder(out, {"data": source, **config.to_dict()})
+    with make_accelerator(config.training).main_process_first():
+        run = RunFolder(out, {"data": source, **config.to_dict()})
     if run.finished:
         return RunReport(run.path, run.metrics(), PredictionTable.from_parquet(run.path / PREDICTIONS))
     report = _train_partitions(dataset, config, run.path, logger=logger, progress=progress)
-    write_atomic(run.path / PREDICTIONS, report.predictions.to_parquet)
-    run.finish(report.metrics)
+    if is_writer():
+        write_atomic(run.path / PREDICTIONS, report.predictions.to_parquet)
+        run.finish(report.metrics)
     return report
 
 
@@ -140,7 +143,7 @@ def _train_partitions(
         folder = None if path is None else path / partition.name
         fold = prepare(dataset, partition, config)
         result = fit_fold(fold, config, folder=folder, logger=logger, progress=progress)
-        if folder is not None:
+        if folder is not None and is_writer():
             keep_weights(fold, result, folder)
             keep_history(result, folder)
         tables.append(FittedFold.of(fold, config, result).predict())

@@ -1,0 +1,99 @@
+"""Training in two real processes finds what one process finds with the global batch."""
+
+from __future__ import annotations
+
+import json
+import os
+import runpy
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from comodal.contracts import PredictionTable
+from comodal.training.weights import load_weights
+
+WORKER = Path(__file__).with_name("training_worker.py")
+VARIANTS: dict[str, dict[str, Any]] = {
+    "none": {"penalty": {}, "training": {}},
+    "kl": {"penalty": {"measure": "kl", "critic_steps": 2}, "training": {"augment": ["noise:audio=0.3"]}},
+    "simultaneous": {"penalty": {"measure": "f", "critic_steps": 0}, "training": {"accumulate": 3}},
+    "fresh": {
+        "penalty": {"measure": "wasserstein", "fresh_batches": True, "between": "fusion"},
+        "training": {"schedule": "linear", "gradient_clip": 0.05},
+    },
+}
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    """Compute as the workers do, bit for bit."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port: int = found.getsockname()[1]
+        return port
+
+
+@pytest.fixture(scope="module")
+def together(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Train every variant in two processes, with the environment that ``torchrun`` gives them."""
+    folder = tmp_path_factory.mktemp("together")
+    shared = {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo", **shared}
+    running = [
+        subprocess.Popen(
+            [sys.executable, str(WORKER), str(folder), json.dumps(VARIANTS)],
+            env={**environment, "RANK": str(rank), "LOCAL_RANK": str(rank)},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for rank in range(2)
+    ]
+    try:
+        for process in running:
+            _, error = process.communicate(timeout=180)
+            assert process.returncode == 0, error
+    finally:
+        for process in running:
+            process.kill()
+            process.wait()
+    return folder
+
+
+def history(folder: Path) -> list[dict[str, float]]:
+    (file,) = folder.rglob("history.json")
+    epochs: list[dict[str, float]] = json.loads(file.read_text())["epochs"]
+    return epochs
+
+
+def weights(folder: Path) -> torch.Tensor:
+    """All weights of the model, in one vector."""
+    (file,) = folder.rglob("weights.safetensors")
+    return torch.cat([value.flatten() for name, value in load_weights(file).items() if name.startswith("model.")])
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_two_processes_find_what_one_finds(name: str, together: Path, tmp_path: Path) -> None:
+    """59 samples in batches of 16: the last batch has 11, so the shares of the processes differ."""
+    alone = runpy.run_path(str(WORKER))["run"](tmp_path, **VARIANTS[name])
+    for one, two in zip(history(tmp_path), history(together / name), strict=True):
+        assert two == pytest.approx(one, abs=1e-6)
+    expected, found = weights(tmp_path), weights(together / name)
+    # AdamW makes whole steps even of gradients that are rounding errors: a few weights may differ by more.
+    assert (found - expected).norm() <= 1e-5 * expected.norm()
+    predictions = PredictionTable.from_parquet(together / name / "predictions.parquet")
+    assert predictions.prediction == pytest.approx(alone.prediction, abs=1e-5)
+    found_scores, scores = (each - each.mean() for each in (predictions.critic_score, alone.critic_score))
+    assert found_scores == pytest.approx(scores, abs=1e-4, nan_ok=True)
