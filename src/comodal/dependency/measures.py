@@ -19,8 +19,7 @@ from comodal.dependency.critics import CRITICS, Critic
 from comodal.dependency.exponentials import log_mean_exp
 from comodal.dependency.lipschitz import GRADIENT_PENALTY_COEFFICIENT, gradient_penalty, spectral_norm
 from comodal.dependency.moving_average import mine_surrogate, moving_log_partition
-from comodal.dependency.precision import full_precision
-from comodal.dependency.views import ViewLayout, Views
+from comodal.dependency.views import ViewLayout, Views, full_precision
 from comodal.resampling import cyclic_order
 
 __all__ = ["MEASURES", "NORMALIZATIONS", "DependencyMeasure", "MeasureSpec", "measure_spec"]

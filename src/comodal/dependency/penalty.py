@@ -13,9 +13,8 @@ from comodal.contracts import InputError
 from comodal.dependency.critics import Critic
 from comodal.dependency.distributed import gather_views
 from comodal.dependency.measures import DependencyMeasure
-from comodal.dependency.precision import full_precision
 from comodal.dependency.schedules import ConstantWeight
-from comodal.dependency.views import Views
+from comodal.dependency.views import Views, full_precision
 
 __all__ = ["DependencyPenalty"]
 

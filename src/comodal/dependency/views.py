@@ -1,14 +1,16 @@
-"""What a caller may hand over as representations, checked once and put in order."""
+"""Representations as callers give them: checked, put in order, computed with in full precision."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 
+import torch
 from torch import Tensor
 
 from comodal.contracts import InputError
 
-__all__ = ["ViewLayout", "Views"]
+__all__ = ["ViewLayout", "Views", "full_precision"]
 
 Views = Mapping[str, Tensor] | Sequence[Tensor]
 """Representations of a batch: name to ``(n, D_m)``, or the same tensors in the order of the layout."""
@@ -24,7 +26,6 @@ class ViewLayout:
         InputError: fewer than 2 views, or a width that is not a whole number above 0.
 
     Example:
-        >>> import torch
         >>> layout = ViewLayout({"text": 3, "audio": 2})
         >>> [tuple(view.shape) for view in layout.match({"audio": torch.zeros(5, 2), "text": torch.zeros(5, 3)})]
         [(5, 3), (5, 2)]
@@ -92,3 +93,16 @@ class ViewLayout:
     @property
     def _remedy(self) -> str:
         return "give one tensor for each name of dims"
+
+
+def full_precision(view: Tensor) -> AbstractContextManager[object]:
+    """Return a context without autocast on the device of a tensor, for forward and backward passes.
+
+    Example:
+        >>> ones = torch.ones(2, 2)
+        >>> with torch.autocast("cpu", dtype=torch.bfloat16), full_precision(ones):
+        ...     (ones @ ones).dtype
+        torch.float32
+    """
+    device = view.device.type
+    return torch.autocast(device, enabled=False) if torch.is_autocast_enabled(device) else nullcontext()

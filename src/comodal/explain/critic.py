@@ -90,7 +90,7 @@ def from_penalty(fitted: FittedFold) -> PointwiseCritic:
     """The critic that was trained with a model.
 
     Its free constant is set on tuples of the training part whose pairing is broken: for ``kl``
-    ``T - log E_Q[exp T]``, for ``f`` ``T - 1``; see :mod:`comodal.dependency.pointwise`.
+    ``T - log E_Q[exp T]``, for ``f`` ``T - 1``; see ``log_ratio`` of :class:`comodal.dependency.Bound`.
 
     Args:
         fitted: a model with its penalty.

@@ -1,19 +1,19 @@
-"""Every metric by name."""
+"""The registry of metrics."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
 from comodal.contracts import InputError
-from comodal.metrics.accuracy import ACC_2_NONNEG, ACC_2_POS, ACC_5, ACC_7
+from comodal.metrics.accuracy import acc_2_nonneg, acc_2_pos, acc_5, acc_7
 from comodal.metrics.metric import Metric
-from comodal.metrics.regression import CORR, MAE
-from comodal.metrics.weighted_f1 import F1, F1_NONNEG, F1_POS
+from comodal.metrics.regression import corr, mae
+from comodal.metrics.weighted_f1 import f1, f1_nonneg, f1_pos
 
 __all__ = ["DEFAULT_METRICS", "METRICS", "metrics_named"]
 
 METRICS: Mapping[str, Metric] = {
-    metric.name: metric for metric in (ACC_2_NONNEG, ACC_2_POS, ACC_5, ACC_7, F1, F1_NONNEG, F1_POS, MAE, CORR)
+    metric.name: metric for metric in (acc_2_nonneg, acc_2_pos, acc_5, acc_7, f1, f1_nonneg, f1_pos, mae, corr)
 }
 """Name to metric."""
 
@@ -22,7 +22,7 @@ DEFAULT_METRICS: tuple[str, ...] = ("acc_2_nonneg", "acc_2_pos", "acc_5", "acc_7
 
 
 def metrics_named(names: Sequence[str]) -> tuple[Metric, ...]:
-    """The metrics of these names, in this order.
+    """Return the metrics of these names, in this order.
 
     Raises:
         InputError: a name is unknown; the nearest known one is offered.

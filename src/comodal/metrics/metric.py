@@ -1,6 +1,6 @@
-"""What a metric is: a function of sums over utterances, with its name, unit and direction.
+"""Metrics as functions of sums over samples, with name, unit and direction.
 
-Axis legend: N utterances, k terms of a metric.
+Axis legend: N samples, k terms of a metric.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ Array = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Metric:
-    """A metric as a function of sums over utterances.
+    """A metric: call it with targets ``(N,)`` and predictions ``(N,)``.
 
     Attributes:
         name: as in tables and files.
         unit: ``"%"`` for a share from 0 to 100, ``"label"`` for the unit of the labels, ``""`` for none.
         higher_is_better: which direction is an improvement.
         terms: ``(N,)`` targets and ``(N,)`` predictions to ``(N, k)`` rows to be summed.
-        value: ``(..., k)`` sums to ``(...)`` metric values, NaN where no utterance counts.
+        value: ``(..., k)`` sums to ``(...)`` metric values, NaN where no sample counts.
     """
 
     name: str
@@ -37,18 +37,18 @@ class Metric:
     value: Callable[[Array], Array]
 
     def __call__(self, target: npt.ArrayLike, prediction: npt.ArrayLike) -> float:
-        """The metric of one set of predictions.
+        """Return the metric of one set of predictions.
 
         Raises:
-            InputError: lengths differ, something is not finite, or no utterance counts.
+            InputError: lengths differ, a value is NaN or infinite, or no sample counts.
         """
         return float(self.of_sums(self.terms(*checked(target, prediction)).sum(axis=0)))
 
     def of_sums(self, sums: Array) -> Array:
-        """The metric of terms summed over all utterances of ``(...)`` sets of predictions.
+        """Return the metrics ``(...)`` of terms ``(..., k)`` summed over the samples of each set of predictions.
 
         Raises:
-            InputError: in one of them no utterance counts.
+            InputError: no sample of a set counts.
         """
         values = self.value(sums)
         if np.isnan(values).any():
@@ -59,7 +59,7 @@ class Metric:
 
 
 def checked(target: npt.ArrayLike, prediction: npt.ArrayLike) -> tuple[Array, Array]:
-    """Both as ``(N,)`` float64 arrays.
+    """Return targets and predictions as ``(N,)`` float64 arrays.
 
     Raises:
         InputError: shapes differ, nothing is given, or a value is NaN or infinite.

@@ -1,6 +1,11 @@
-"""How far predictions are from the labels, and whether they follow them.
+"""Errors of predictions, and their correlation with the targets.
 
-Axis legend: N utterances.
+Axis legend: N samples.
+
+>>> mae([3.0, -1.0], [4.0, -1.5])
+0.75
+>>> corr([1.0, 2.0, 3.0], [2.0, 4.0, 6.0]), corr([1.0, 2.0, 3.0], [0.3, 0.3, 0.3])
+(1.0, 0.0)
 """
 
 from __future__ import annotations
@@ -11,53 +16,18 @@ import numpy.typing as npt
 from comodal.metrics.metric import Array, Metric, checked
 from comodal.metrics.sums import columns, mean, ratio
 
-__all__ = ["CORR", "MAE", "corr", "is_collapsed", "mae"]
+__all__ = ["corr", "is_collapsed", "mae"]
 
 _NO_VARIATION = 1e-12  # variance below this share of the second moment is rounding error
 
 
-def mae(target: npt.ArrayLike, prediction: npt.ArrayLike) -> float:
-    """Mean absolute error over all utterances, predictions unclipped; smaller is better.
-
-    Args:
-        target: ``(N,)`` labels.
-        prediction: ``(N,)`` in the unit of the labels.
-
-    Returns:
-        Non-negative, in the unit of the labels.
-
-    >>> mae([3.0, -1.0], [4.0, -1.5])
-    0.75
-    """
-    return MAE(target, prediction)
-
-
-def corr(target: npt.ArrayLike, prediction: npt.ArrayLike) -> float:
-    """Pearson's correlation; by definition here 0 when targets or predictions are constant.
-
-    Args:
-        target: ``(N,)`` labels.
-        prediction: ``(N,)``.
-
-    Returns:
-        From -1 to 1, no unit.
-
-    >>> corr([1.0, 2.0, 3.0], [2.0, 4.0, 6.0]), corr([1.0, 2.0, 3.0], [0.3, 0.3, 0.3])
-    (1.0, 0.0)
-    """
-    return CORR(target, prediction)
-
-
 def is_collapsed(target: npt.ArrayLike, prediction: npt.ArrayLike, *, share: float = 0.05) -> bool:
-    """Whether the predictions have collapsed to a constant: ``std(prediction) <= share * std(target)``.
+    """Return whether the predictions are almost constant: ``std(prediction) <= share * std(target)``.
 
     Args:
-        target: ``(N,)`` labels.
+        target: ``(N,)``.
         prediction: ``(N,)``.
-        share: largest spread, as a share of the labels' spread, that still counts as constant.
-
-    Returns:
-        True when a constant would have done.
+        share: largest spread of the predictions that counts as constant, as a share of the spread of the targets.
 
     >>> is_collapsed([-2.0, 0.0, 2.0], [0.31, 0.30, 0.31]), is_collapsed([-2.0, 0.0, 2.0], [-0.2, 0.0, 0.2])
     (True, False)
@@ -89,5 +59,8 @@ def _correlation(sums: Array) -> Array:
     return np.clip(ratio(n * yp - y * p, scale, empty=0.0), -1.0, 1.0)
 
 
-MAE = Metric("mae", "label", False, _absolute_error, mean)
-CORR = Metric("corr", "", True, _moments, _correlation)
+mae = Metric("mae", "label", False, _absolute_error, mean)
+"""Mean absolute error over all samples, in the unit of the targets; predictions are not clipped."""
+
+corr = Metric("corr", "", True, _moments, _correlation)
+"""Pearson's correlation, from -1 to 1; 0 where targets or predictions are constant."""

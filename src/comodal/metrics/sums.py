@@ -1,6 +1,6 @@
-"""From utterances to terms, and from summed terms to values.
+"""Terms per sample, and values of summed terms.
 
-Axis legend: N utterances, k terms of a metric.
+Axis legend: N samples, k terms of a metric.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ __all__ = ["columns", "mean", "percent", "ratio"]
 
 
 def columns(*terms: Any) -> Array:
-    """Terms of ``(N,)`` side by side, ``(N, k)`` in float64.
+    """Return terms of ``(N,)`` side by side, ``(N, k)`` in float64.
 
     >>> columns([1, 2], [True, False])
     array([[1., 1.], [2., 0.]])
@@ -24,7 +24,7 @@ def columns(*terms: Any) -> Array:
 
 
 def ratio(numerator: Array, denominator: Array, *, empty: float) -> Array:
-    """Quotients of any shape, ``empty`` where the denominator is not positive.
+    """Return quotients of any shape, ``empty`` where the denominator is not positive.
 
     >>> ratio(np.array([1.0, 1.0]), np.array([4.0, 0.0]), empty=-1.0)
     array([ 0.25, -1.  ])
@@ -34,7 +34,7 @@ def ratio(numerator: Array, denominator: Array, *, empty: float) -> Array:
 
 
 def mean(sums: Array) -> Array:
-    """Summed values and their count ``(..., 2)`` to ``(...)``, NaN where nothing counts.
+    """Return the means ``(...)`` of sums and counts ``(..., 2)``, NaN where the count is 0.
 
     >>> mean(np.array([[3.0, 4.0], [0.0, 0.0]]))
     array([0.75,  nan])
@@ -43,7 +43,7 @@ def mean(sums: Array) -> Array:
 
 
 def percent(sums: Array) -> Array:
-    """The :func:`mean` in percent.
+    """Return the :func:`mean` in percent.
 
     >>> percent(np.array([[3.0, 4.0]]))
     array([75.])

@@ -1,6 +1,9 @@
-"""F1 of the two sides of sentiment, weighted by true support.
+"""F1 of two classes, weighted by their true support, in percent.
 
-Axis legend: N utterances.
+A class that occurs in neither targets nor predictions has F1 0 and weight 0. Axis legend: N samples.
+
+>>> f1_nonneg([-1.0, 0.0, 2.0], [-1.0, 1.0, 1.0]), f1_pos([-1.0, 0.0, 2.0], [-1.0, -1.0, 1.0])
+(100.0, 100.0)
 """
 
 from __future__ import annotations
@@ -9,44 +12,11 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from comodal.metrics.metric import Array, Metric
 from comodal.metrics.sums import columns, ratio
 
-__all__ = ["F1", "F1_NONNEG", "F1_POS", "f1_nonneg", "f1_pos"]
-
-
-def f1_nonneg(target: npt.ArrayLike, prediction: npt.ArrayLike) -> float:
-    """F1 of negative against non-negative over all utterances, weighted by true support.
-
-    Args:
-        target: ``(N,)`` labels.
-        prediction: ``(N,)``.
-
-    Returns:
-        Percent, 0 to 100; a class that is never true and never predicted counts 0 with weight 0.
-
-    >>> f1_nonneg([-1.0, 0.0, 2.0], [-1.0, 1.0, 1.0])
-    100.0
-    """
-    return F1_NONNEG(target, prediction)
-
-
-def f1_pos(target: npt.ArrayLike, prediction: npt.ArrayLike) -> float:
-    """F1 of negative against positive, zero labels left out, weighted by true support.
-
-    Args:
-        target: ``(N,)`` labels.
-        prediction: ``(N,)``.
-
-    Returns:
-        Percent, 0 to 100.
-
-    >>> f1_pos([-1.0, 0.0, 2.0], [-1.0, -1.0, 1.0])
-    100.0
-    """
-    return F1_POS(target, prediction)
+__all__ = ["f1", "f1_nonneg", "f1_pos"]
 
 
 def _confusion(true: Any, guess: Any, counted: Any) -> Array:
@@ -68,6 +38,11 @@ def _weighted_f1(sums: Array) -> Array:
     return 100.0 * ratio(upper * (tp + fn) + lower * (tn + fp), tp + fp + fn + tn, empty=np.nan)
 
 
-F1_NONNEG = Metric("f1_nonneg", "%", True, _confusion_nonneg, _weighted_f1)
-F1_POS = Metric("f1_pos", "%", True, _confusion_pos, _weighted_f1)
-F1 = replace(F1_POS, name="f1")
+f1_nonneg = Metric("f1_nonneg", "%", True, _confusion_nonneg, _weighted_f1)
+"""Weighted F1 of negative against non-negative, over all samples."""
+
+f1_pos = Metric("f1_pos", "%", True, _confusion_pos, _weighted_f1)
+"""Weighted F1 of negative against positive, over samples whose target is not 0."""
+
+f1 = replace(f1_pos, name="f1")
+"""The same as :data:`f1_pos`, under the customary name."""
