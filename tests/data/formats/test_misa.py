@@ -9,8 +9,8 @@ import pytest
 from format_samples import misa_record as misa
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from refusals import refused
 
-from comodal.contracts import InputError
 from comodal.data.assemble import assemble
 from comodal.data.checks import check
 from comodal.data.formats import mag_bert
@@ -147,8 +147,7 @@ def test_zero_frames_in_mid_sequence_and_real_ones_beyond_stay(tmp_path):
 def test_stated_lengths_that_cannot_be(tmp_path, stated):
     (*content, _), label, segment = mmim(np.random.default_rng(0))[0], 1.0, "v_0"
     folder = write(tmp_path, {"train": [((*content, stated), label, segment)]})
-    says = r"train.pkl, utterance 0 \(v_0\): .* audio frames are stated and 9 there"
-    with pytest.raises(InputError, match=says):
+    with refused("mismatch", "train.pkl, utterance 0 (v_0)", "9"):
         read(folder)
 
 
@@ -158,15 +157,15 @@ def test_aligned_lengths_that_differ_name_file_index_and_segment(tmp_path, part)
     parts, label, segment = content["dev"][1]
     broken = tuple(each[:-1] if k == part else each for k, each in enumerate(parts))
     content["dev"][1] = (broken, label, segment)
-    with pytest.raises(InputError, match=r"dev.pkl, utterance 1 \(dev_a\[1\]\): words and frames differ in number"):
+    with refused("mismatch", "dev.pkl", "1", "(dev_a[1])"):
         read(write(tmp_path, content))
 
 
 def test_numbers_of_words_are_as_many_as_words_also_without_alignment(tmp_path):
     (_, *content), label, segment = mmim(np.random.default_rng(0))
     rest = listed(mmim)
-    for numbers, says in [([1, 2], "differ in number"), ([1.5, 2, 3], "not one whole number a word")]:
-        with pytest.raises(InputError, match=says):
+    for numbers, code in [([1, 2], "mismatch"), ([1.5, 2, 3], "wrong_type")]:
+        with refused(code, "train.pkl, utterance 0 (v_0)"):
             read(write(tmp_path, {**rest, "train": [((numbers, *content), label, segment)]}))
     folder = write(tmp_path, {**rest, "train": [(([1, 2, 3], *content), label, segment)]})
     assert FORMAT.open(folder).dims["word_ids"] == 1
@@ -176,7 +175,7 @@ def test_numbers_of_words_are_as_many_as_words_also_without_alignment(tmp_path):
 @pytest.mark.parametrize("numbers", ["abc", {}, None, [[1, 2, 3]], ["so", "good", "a"], [-1, 2, 3], [2**30, 1, 2]])
 def test_numbers_of_words_that_are_none(tmp_path, numbers):
     (_, *content), label, segment = misa(np.random.default_rng(0))
-    with pytest.raises(InputError, match=r"utterance 0 \(v\[0\]\): numbers of words are not"):
+    with refused("wrong_type", "0", "(v[0])"):
         read(write(tmp_path, {"train": [((numbers, *content), label, segment)]}))
 
 
@@ -199,10 +198,10 @@ def test_files_that_are_missing_or_named_otherwise(tmp_path):
     assert [len(rows) for rows in dataset.partitions[0].splits.values()] == [0, 3, 3]
     write(folder, {"mine": content["train"]})
     assert FORMAT.recognises(folder / "mine.pkl")
-    with pytest.raises(InputError, match=r"mine.pkl: its name does not tell its split; name the files train.pkl"):
+    with refused("invalid", "mine.pkl", "train.pkl"):
         FORMAT.open(folder / "mine.pkl")
     write(folder, {"dev": content["dev"]})
-    with pytest.raises(InputError, match=r"valid.pickle: dev.pkl holds the split 'valid' too"):
+    with refused("duplicate", "valid.pickle", "dev.pkl", "'valid'"):
         FORMAT.open(folder)
 
 
@@ -216,25 +215,25 @@ def test_a_file_with_another_ending_is_read_beside_the_others(tmp_path):
 def test_a_sibling_of_another_kind_is_named(tmp_path):
     content = listed(misa)
     folder = write(tmp_path, {**content, "dev": {"train": 1}})
-    with pytest.raises(InputError, match=r"dev.pkl: a list of utterances is expected, not dict"):
+    with refused("wrong_type", "dev.pkl"):
         FORMAT.open(folder)
     (folder / "dev.pkl").write_bytes(b"")
     assert FORMAT.recognises(folder)
-    with pytest.raises(InputError, match=r"dev.pkl: not a pickle"):
+    with refused("damaged", "dev.pkl"):
         FORMAT.open(folder)
     write(folder, {"dev": [((["a"], np.ones((1, 2)), np.ones((1, 3))), 1.0, "v[0]")]})
-    with pytest.raises(InputError, match=r"dev.pkl, utterance 0: not of the form .* with 4 or 6 parts"):
+    with refused("damaged", "dev.pkl", "0", "4", "6"):
         FORMAT.open(folder)
 
 
 def test_nothing_in_them(tmp_path):
-    with pytest.raises(InputError, match=r"no utterance in train.pkl"):
+    with refused("empty"):
         FORMAT.open(write(tmp_path, {"train": []}))
     empty = (([], np.zeros((0, 35)), np.zeros((0, 74)), []), 1.0, "v[0]")
-    with pytest.raises(InputError, match="no utterance has a frame of audio or vision"):
+    with refused("empty"):
         FORMAT.open(write(tmp_path, {"train": [empty]}))
     (tmp_path / "train.pkl").unlink()
-    with pytest.raises(InputError, match="no file that is named for a split"):
+    with refused("missing"):
         FORMAT.open(tmp_path)
 
 
@@ -267,5 +266,5 @@ def test_what_lies_in_the_place_of_a_split_and_is_no_file_is_named(tmp_path, pla
     (folder / "dev.pkl").symlink_to("nowhere") if place == "link" else (folder / "dev.pkl").mkdir()
     for path in (folder, folder / "train.pkl"):
         assert FORMAT.recognises(path)
-        with pytest.raises(InputError, match=r"dev.pkl: not a file, so that 'valid' would be left out; get it again"):
+        with refused("missing", "dev.pkl", "'valid'"):
             read(path)

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from padded_tables import DIMS, SPLITS, assert_rows, frames, padded
 from pickle_files import write_pickle
+from refusals import refused
 
-from comodal.contracts import InputError
 from comodal.data.assemble import assemble
 from comodal.data.checks import check
 from comodal.data.formats.mmsa import FORMAT
@@ -181,31 +181,31 @@ def damage(table, key, value):
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [
-        ("regression_labels", None, r"any_name.bin, test: no key 'regression_labels', only annotations"),
-        ("regression_labels", lambda x: [str(each) for each in x], "test/regression_labels: labels are not numbers"),
-        ("regression_labels", lambda x: x[:-1], r"test/id: 4 utterances where there are 3 labels"),
-        ("audio", lambda x: x[:-1], "test/audio: 3 utterances where there are 4 labels"),
-        ("audio", lambda x: [row[: 3 + i] for i, row in enumerate(x)], "test/audio: not an array of numbers"),
-        ("audio", lambda x: x[..., :1], "test: features a frame are .* but .* in train"),
-        ("audio", lambda _: "text", "test/audio: not an array of numbers .str instead"),
-        ("vision", None, "test: features a frame are"),
-        ("audio_lengths", lambda x: x[:-1], "test/audio_lengths: lengths of 4 utterances"),
-        ("audio_lengths", lambda x: [-1] * len(x), "test/audio_lengths: lengths of 4 utterances"),
-        ("text_bert", lambda x: x[:, :2], r"test/text_bert: word pieces have shape \(4, 2, 8\)"),
-        ("text_bert", lambda x: x[1:], r"any_name.bin, test/text_bert: 3 utterances where"),
-        ("text_bert", lambda x: x.astype(str), "test/text_bert: word pieces are no numbers"),
-        ("text_bert", lambda x: x + 1, "test/text_bert: the second row is no attention mask"),
-        ("text_bert", lambda x: x * np.array([1, 1e300, 1])[:, None], "test/text_bert: the second row is no"),
-        ("raw_text", lambda x: [3] * len(x), "test/raw_text: transcripts are not strings"),
-        ("raw_text", lambda x: x[:-1], "test/raw_text: 3 utterances where"),
-        ("id", lambda x: x[:-1], "test/id: 3 utterances where"),
-        ("id", lambda x: [{}] * len(x), "id/test: an id is a dict"),
+        ("regression_labels", None, "'regression_labels'"),
+        ("regression_labels", lambda x: [str(each) for each in x], "test/regression_labels"),
+        ("regression_labels", lambda x: x[:-1], "test/id"),
+        ("audio", lambda x: x[:-1], "test/audio"),
+        ("audio", lambda x: [row[: 3 + i] for i, row in enumerate(x)], "test/audio"),
+        ("audio", lambda x: x[..., :1], ""),
+        ("audio", lambda _: "text", "test/audio"),
+        ("vision", None, ""),
+        ("audio_lengths", lambda x: x[:-1], "test/audio_lengths"),
+        ("audio_lengths", lambda x: [-1] * len(x), "test/audio_lengths"),
+        ("text_bert", lambda x: x[:, :2], "test/text_bert"),
+        ("text_bert", lambda x: x[1:], "test/text_bert"),
+        ("text_bert", lambda x: x.astype(str), "test/text_bert"),
+        ("text_bert", lambda x: x + 1, "test/text_bert"),
+        ("text_bert", lambda x: x * np.array([1, 1e300, 1])[:, None], "test/text_bert"),
+        ("raw_text", lambda x: [3] * len(x), "test/raw_text"),
+        ("raw_text", lambda x: x[:-1], "test/raw_text"),
+        ("id", lambda x: x[:-1], "test/id"),
+        ("id", lambda x: [{}] * len(x), "id/test"),
     ],
 )
 def test_bad_values_name_file_split_and_key(file, key, value, message):
     content, _ = build(aligned=False)
     damage(content["test"], key, value)
-    with pytest.raises(InputError, match=message) as caught:
+    with refused(("damaged", "invalid", "mismatch", "missing", "wrong_shape", "wrong_type"), message) as caught:
         list(FORMAT.open(write_pickle(file, content)).blocks(["text", "audio", "vision", "text_bert"]))
     assert "\n" not in str(caught.value)
 
@@ -218,9 +218,9 @@ def test_what_is_another_file_is_not_recognised(file):
     assert not FORMAT.recognises(file.with_name("nowhere"))
     assert not FORMAT.recognises(file.parent)
     content, _ = build(aligned=True)
-    with pytest.raises(InputError, match=r"any_name.bin, dev: the split 'valid' is in the file twice"):
+    with refused("duplicate", "any_name.bin", "'valid'"):
         FORMAT.open(write_pickle(file, {**content, "dev": content["valid"]}))
-    with pytest.raises(InputError, match=r"any_name.bin, test: a table is expected, not a list"):
+    with refused("wrong_type", "any_name.bin"):
         FORMAT.open(write_pickle(file, {**content, "test": []}))
 
 

@@ -8,8 +8,8 @@ import zipfile
 import numpy as np
 import pytest
 from format_samples import MOSI_VIDEOS, mosi_columns, mosi_lists
+from refusals import refused
 
-from comodal.contracts import InputError
 from comodal.data.assemble import assemble
 from comodal.data.checks import check
 from comodal.data.formats import recognise
@@ -118,10 +118,10 @@ def test_not_found_says_both_ways(tmp_path, monkeypatch):
     monkeypatch.delenv("COMODAL_MOSI_DIR", raising=False)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(mosi_utterances, "__file__", str(tmp_path / "mosi_utterances.py"))
-    with pytest.raises(InputError, match=r"set COMODAL_MOSI_DIR .* or put that folder at ../shared/data/cmu_mosi"):
+    with refused("missing", "COMODAL_MOSI_DIR", "/shared/data/cmu_mosi"):
         locate()
     monkeypatch.setenv("COMODAL_MOSI_DIR", str(tmp_path))
-    with pytest.raises(InputError, match=r"COMODAL_MOSI_DIR=.*no utterances.npz there"):
+    with refused("missing", "COMODAL_MOSI_DIR", "utterances.npz"):
         locate()
 
 
@@ -134,19 +134,19 @@ def test_folds_that_agree_are_accepted_and_others_refused(folder):
     wrong["disjoint"]["test"].remove("video8")
     wrong["disjoint"]["train"].append("video8")
     file.write_text(json.dumps(wrong))
-    with pytest.raises(InputError, match=r"folds.json: video 'video8' is in 'train' there and in 'test'"):
+    with refused("mismatch", "folds.json", "'video8'", "'train'", "'test'"):
         read(folder, protocol="clean")
     file.write_text("{")
-    with pytest.raises(InputError, match=r"folds.json: not a readable list of folds"):
+    with refused("damaged", "folds.json"):
         read(folder)
 
 
 def test_unknown_protocol_and_features(folder):
-    with pytest.raises(InputError, match="unknown protocol 'nestd': did you mean 'nested'"):
+    with refused("unknown_name", "'nestd'", "'nested'"):
         read(folder, protocol="nestd")
-    with pytest.raises(InputError, match="unknown features 'text_mini': did you mean 'text_minilm'"):
+    with refused("unknown_name", "'text_mini'", "'text_minilm'"):
         read(folder, features={"text": "text_mini"})
-    with pytest.raises(InputError, match="unknown features 'sentiment'"):
+    with refused("unknown_name", "'sentiment'"):
         read(folder, features={"text": "sentiment"})
 
 
@@ -154,44 +154,44 @@ def test_damaged_files(folder, columns):
     file = folder / "utterances.npz"
     whole = file.read_bytes()
     file.write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(InputError, match=r"utterances.npz: a damaged file of arrays"):
+    with refused("damaged", "utterances.npz"):
         read(folder)
     broken = bytearray(whole)
     start = whole.index(b"audio.npy") + 200
     broken[start : start + 20] = b"\xff" * 20
     file.write_bytes(bytes(broken))
-    with pytest.raises(InputError, match=r"utterances.npz: a damaged file of arrays \("):
+    with refused("damaged", "utterances.npz"):
         read(folder)
-    for content, message in ((b"", "neither npz nor"), (b"text", "neither npz nor"), (None, "no such file")):
+    for content, code in ((b"", "damaged"), (b"text", "damaged"), (None, "missing")):
         file.unlink()
         if content is not None:
             file.write_bytes(content)
-        with pytest.raises(InputError, match=rf"utterances.npz: {message}"):
+        with refused(code, "utterances.npz"):
             read(folder)
         file.touch()
     write(folder, {**columns, "sentiment": columns["sentiment"].astype(object)})
-    with pytest.raises(InputError, match=r"utterances.npz: .* holds Python objects"):
+    with refused("unsafe", "utterances.npz"):
         read(folder)
     write(folder, {name: column for name, column in columns.items() if name != "nested_fold"})
-    with pytest.raises(InputError, match="no column 'nested_fold', which its protocols need"):
+    with refused("missing", "'nested_fold'"):
         read(folder)
 
 
 def test_bad_values_name_file_and_utterance(folder, columns):
     columns["audio"][9, 2] = np.nan
     write(folder, columns)
-    with pytest.raises(InputError, match=r"/.*: modality 'audio' has 1 NaN .* first 'video4_2'"):
+    with refused("invalid", "'audio'", "1", "'video4_2'"):
         load(folder)
     assert load(folder, clean=True).cleaning.replaced_values == {"text": 0, "audio": 1, "vision": 0}
     columns["sentiment"][9] = 3.4
     write(folder, columns)
-    with pytest.raises(InputError, match=r"1 of 18 labels .first: utterance 'video4_2'.*it is 3.4"):
+    with refused("invalid", "1", "18", "first", "'video4_2'"):
         load(folder)
 
 
 def test_columns_of_other_length(folder, columns):
     write(folder, {**columns, "audio": columns["audio"][:-1]})
-    with pytest.raises(InputError, match=r"utterances.npz, audio: shape \(17, 4\) where \(N, features\)"):
+    with refused("wrong_shape", "utterances.npz", "(17", "4)", "(N, features)"):
         read(folder)
 
 
@@ -206,30 +206,30 @@ def test_a_damaged_directory_is_told_and_not_raised_by_the_recogniser(folder, tm
     assert damaged != file.read_bytes()
     file.write_bytes(damaged)
     assert recognises(folder)
-    with pytest.raises(InputError, match=r"utterances.npz: a damaged file of arrays \(.*write or get it again"):
+    with refused("damaged", "utterances.npz"):
         read(folder)
     (tmp_path / "other.npz").write_bytes(damaged)
     assert not recognises(tmp_path / "other.npz")
-    with pytest.raises(InputError, match=r"other.npz: no reader knows it"):
+    with refused("invalid", "other.npz"):
         recognise(tmp_path / "other.npz")
 
 
 @pytest.mark.parametrize(
     ("name", "values", "message"),
     [
-        ("id", np.arange(18), "id: int64 where text is expected"),
-        ("video", np.float32(1), r"video: shape \(\) where \(N,\)"),
-        ("sentiment", np.full(18, "good"), "sentiment: <U4 where numbers is expected"),
-        ("audio", np.ones(18), r"audio: shape \(18,\) where \(N, features\)"),
-        ("vision", np.ones((18, 0)), r"vision: shape \(18, 0\) where \(N, features\)"),
-        ("transcript", np.full((18, 2), "good"), r"transcript: shape \(18, 2\) where \(N,\)"),
-        ("id", np.array([*"abcdefgh", "", *"jklmnopqr"]), "id: utterance 8 has none; get the file again"),
-        ("nested_fold", np.ones((18, 1)), r"nested_fold: shape \(18, 1\) where \(N,\)"),
+        ("id", np.arange(18), "int64"),
+        ("video", np.float32(1), "(N,)"),
+        ("sentiment", np.full(18, "good"), "U4"),
+        ("audio", np.ones(18), "(N, features)"),
+        ("vision", np.ones((18, 0)), "(N, features)"),
+        ("transcript", np.full((18, 2), "good"), "(N,)"),
+        ("id", np.array([*"abcdefgh", "", *"jklmnopqr"]), "8"),
+        ("nested_fold", np.ones((18, 1)), "nested_fold"),
     ],
 )
 def test_columns_of_another_kind_are_named(folder, columns, name, values, message):
     write(folder, {**columns, name: values})
-    with pytest.raises(InputError, match=rf"utterances.npz, {message}"):
+    with refused(("missing", "wrong_shape", "wrong_type"), message):
         read(folder, features={"audio": "audio"})
 
 
@@ -242,14 +242,14 @@ def test_a_claim_beyond_the_file_is_refused_before_memory_is_taken(folder, colum
         for name, content in members.items():
             huge = content.replace(b"(18, 4), }", b"(1" + b"0" * 12 + b", 4), }")[: len(content)]
             archive.writestr(name, huge if name == "audio.npy" else content)
-    with pytest.raises(InputError, match=r"audio.npy' of shape \(1000000000000, 4\) does not have its size"):
+    with refused("damaged", "audio.npy", "(1000000000000", "4)"):
         read(folder)
 
 
 @pytest.mark.parametrize("content", [b"\x89HDF\r\n" + bytes(5000), b"[" * 100_000, b"[]", b'{"nested": {"0": 1}}'])
 def test_lists_of_folds_that_are_none_are_refused_in_one_short_line(folder, content):
     (folder / "folds.json").write_bytes(content)
-    with pytest.raises(InputError, match=r"folds.json: not a readable list of folds \(") as error:
+    with refused("damaged", "folds.json") as error:
         read(folder)
     assert str(error.value).isprintable()
     assert len(str(error.value)) < 400 + len(str(folder))

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from padded_tables import DIMS, SPLITS, assert_rows, frames, padded
 from pickle_files import write_pickle
+from refusals import refused
 
-from comodal.contracts import InputError
 from comodal.data.assemble import assemble
 from comodal.data.checks import check
 from comodal.data.formats.mult import FORMAT
@@ -157,18 +157,18 @@ def test_two_modalities_vectors_and_not_finite_values(file):
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [
-        ("labels", None, r"any_name.bin, test: no key 'labels', only audio, id, text, vision; get"),
-        ("labels", lambda _: ["Negative"] * 4, "test/labels: labels are not numbers"),
-        ("labels", lambda _: np.zeros((4, 3)), r"test/labels: labels have shape \(4, 3\)"),
-        ("labels", lambda _: 3.0, r"test/labels: labels have shape \(\)"),
-        ("text", lambda x: x[1:], "test/text: 3 utterances where there are 4 labels"),
-        ("text", lambda x: list(x) * 2, "test/text: 8 utterances where"),
-        ("text", lambda x: [row[i:] for i, row in enumerate(x)], "test/text: .*rows of different lengths"),
-        ("text", lambda x: x[0, 0], r"test/text: features have shape \(4,\)"),
-        ("text", lambda x: x.astype(complex), "test/text: .*complex64|test/text: .*complex|refused|not plain"),
-        ("text", lambda x: {"a": x}, "test/text: not an array of numbers .dict"),
-        ("text", None, "test: features a frame are .* in train"),
-        ("id", lambda x: x[1:], "test/id: 3 utterances"),
+        ("labels", None, "any_name.bin"),
+        ("labels", lambda _: ["Negative"] * 4, "test/labels"),
+        ("labels", lambda _: np.zeros((4, 3)), "test/labels"),
+        ("labels", lambda _: 3.0, "test/labels"),
+        ("text", lambda x: x[1:], "test/text"),
+        ("text", lambda x: list(x) * 2, "test/text"),
+        ("text", lambda x: [row[i:] for i, row in enumerate(x)], "test/text"),
+        ("text", lambda x: x[0, 0], "test/text"),
+        ("text", lambda x: x.astype(complex), "test/text"),
+        ("text", lambda x: {"a": x}, "test/text"),
+        ("text", None, ""),
+        ("id", lambda x: x[1:], "test/id"),
     ],
 )
 def test_bad_values_name_file_split_and_key(file, key, value, message):
@@ -177,7 +177,7 @@ def test_bad_values_name_file_split_and_key(file, key, value, message):
         del content["test"][key]
     else:
         content["test"][key] = value(content["test"][key])
-    with pytest.raises(InputError, match=message) as caught:
+    with refused(("invalid", "mismatch", "missing", "wrong_shape", "wrong_type"), message) as caught:
         list(FORMAT.open(write_pickle(file, content)).blocks(list(DIMS)))
     assert "\n" not in str(caught.value)
     assert "any_name.bin" in str(caught.value)
@@ -186,14 +186,14 @@ def test_bad_values_name_file_split_and_key(file, key, value, message):
 def test_a_few_bytes_that_stand_for_very_many_numbers_are_refused(file):
     rows = [0.0] * 1000
     content = {"train": {"text": [[rows] * 1000] * 1000, "labels": [0.0] * 1000}}
-    with pytest.raises(InputError, match=r"any_name.bin, train/text: .*the same rows are repeated|any_name.bin: "):
+    with refused("damaged", "any_name.bin"):
         FORMAT.open(write_pickle(file, content))
 
 
 def test_no_utterance_and_no_feature(file):
-    with pytest.raises(InputError, match="holds no utterance"):
+    with refused("invalid"):
         FORMAT.open(write_pickle(file, {"train": {"text": [], "labels": []}}))
-    with pytest.raises(InputError, match="not a pickle file"):
+    with refused("damaged"):
         FORMAT.open(file.with_name("nowhere"))
     assert not FORMAT.recognises(write_pickle(file, {"train": {"glove": [], "labels": [1]}}))
     assert not FORMAT.recognises(write_pickle(file, {"train": {"text": [], "regression_labels": [1]}}))

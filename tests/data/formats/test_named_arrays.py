@@ -10,9 +10,9 @@ import zipfile
 import numpy as np
 import pytest
 import torch
+from refusals import refused
 from safetensors.torch import save_file
 
-from comodal.contracts import InputError
 from comodal.data.formats.named_arrays import open_arrays
 
 
@@ -67,27 +67,27 @@ def claim(shape):
 @pytest.mark.parametrize(
     ("members", "message"),
     [
-        ([("a.npy", npy(np.array([{}, None], dtype=object)))], "Python objects"),
-        ([("a.npy", claim((10**12,)))], "does not have its size"),
-        ([("a.npy", claim((10**12, 10**12)))], "does not have its size"),
-        ([("a.npy", claim((-1,)))], "does not have its size"),
-        ([("a.npy", npy(np.ones(3))[:-1])], "does not have its size"),
-        ([("a.npy", b"no array")], "damaged"),
-        ([("a.txt", npy(np.ones(3)))], "is no array or is there twice"),
+        ([("a.npy", npy(np.array([{}, None], dtype=object)))], ""),
+        ([("a.npy", claim((10**12,)))], ""),
+        ([("a.npy", claim((10**12, 10**12)))], ""),
+        ([("a.npy", claim((-1,)))], ""),
+        ([("a.npy", npy(np.ones(3))[:-1])], ""),
+        ([("a.npy", b"no array")], ""),
+        ([("a.txt", npy(np.ones(3)))], ""),
     ],
 )
 def test_members_that_cannot_be_true_are_refused(tmp_path, members, message):
-    with pytest.raises(InputError, match=message):
+    with refused(("damaged", "unsafe"), message):
         opened(write_zip(tmp_path / "a.npz", members))
 
 
 def test_a_member_may_not_be_there_twice_nor_packed_otherwise(tmp_path):
     members = [("a.npy", npy(np.ones(3)))]
-    with pytest.raises(InputError, match="packed in another way"):
+    with refused("damaged"):
         opened(write_zip(tmp_path / "a.npz", members, method=zipfile.ZIP_BZIP2))
     with pytest.warns(UserWarning, match="Duplicate name"):
         write_zip(tmp_path / "b.npz", members * 2)
-    with pytest.raises(InputError, match="there twice"):
+    with refused("damaged"):
         opened(tmp_path / "b.npz")
 
 
@@ -97,7 +97,7 @@ def test_a_directory_that_claims_terabytes_is_refused(tmp_path):
     entry = content.index(b"PK\x01\x02")
     content[entry + 24 : entry + 28] = struct.pack("<I", 2**32 - 2)  # uncompressed size in the directory
     path.write_bytes(content)
-    with pytest.raises(InputError, match="far more than its size allows"):
+    with refused("too_large"):
         opened(path)
 
 
@@ -106,30 +106,30 @@ def test_a_wrong_checksum_is_found(tmp_path):
     content = path.read_bytes()
     place = content.index(np.ones(1).tobytes())
     path.write_bytes(content[:place] + b"\1" + content[place + 1 :])
-    with pytest.raises(InputError, match="CRC"):
+    with refused("damaged"):
         opened(path)
 
 
 def test_safetensors_that_claim_more_than_they_hold_are_refused(tmp_path):
     header = json.dumps({"a": {"dtype": "F32", "shape": [10**9], "data_offsets": [0, 4 * 10**9]}}).encode()
     (tmp_path / "a").write_bytes(struct.pack("<Q", len(header)) + header + bytes(8))
-    with pytest.raises(InputError, match="damaged"):
+    with refused("damaged"):
         opened(tmp_path / "a")
     (tmp_path / "a").write_bytes(struct.pack("<Q", 2**62) + b"{}")
-    with pytest.raises(InputError, match="damaged"):
+    with refused("damaged"):
         opened(tmp_path / "a")
 
 
 @pytest.mark.parametrize("content", [b"", b"PK", b"PK\x03\x04 nothing", b"not arrays at all"])
 def test_other_files_are_refused(tmp_path, content):
     (tmp_path / "a").write_bytes(content)
-    with pytest.raises(InputError, match=r"neither npz|damaged"):
+    with refused("damaged"):
         opened(tmp_path / "a")
 
 
 def test_no_file_is_refused(tmp_path):
     for path in (tmp_path, tmp_path / "nowhere"):
-        with pytest.raises(InputError, match="no such file"):
+        with refused("missing"):
             opened(path)
 
 
@@ -142,5 +142,5 @@ def test_text_of_characters_that_there_are_not_is_damage(tmp_path, character, or
     assert opened(tmp_path / "a.npz")["text"].tolist() == text.tolist()
     text.view(f"{order}u4")[1] = character
     np.savez(tmp_path / "a.npz", text=text)
-    with pytest.raises(InputError, match=r"a.npz: a damaged file of arrays \(text with characters that do not exist"):
+    with refused("damaged", "a.npz"):
         opened(tmp_path / "a.npz")

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from refusals import refused
 
-from comodal.contracts import InputError
 from comodal.data.formats.npz_views import views_from_npz
 
 
@@ -28,25 +28,25 @@ def test_without_names_all_arrays_are_read(tmp_path):
 @pytest.mark.parametrize(
     ("names", "message"),
     [
-        (["texd"], "did you mean 'text'"),
-        (["zzzzz"], "it holds text, audio, odd"),
-        (["text", "text"], "given twice"),
-        (["odd"], "holds Python objects"),
+        (["texd"], "'text'"),
+        (["zzzzz"], ""),
+        (["text", "text"], ""),
+        (["odd"], ""),
     ],
 )
 def test_wrong_names_are_refused_in_one_line(archive, names, message):
-    with pytest.raises(InputError, match=message) as caught:
+    with refused(("duplicate", "unknown_name", "unsafe"), message) as caught:
         views_from_npz(archive, names)
     assert "\n" not in str(caught.value)
 
 
 def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(InputError, match=r"nowhere\.npz: no such file"):
+    with refused("missing", "nowhere.npz"):
         views_from_npz(tmp_path / "nowhere.npz")
 
 
 def test_a_folder_is_refused(tmp_path):
-    with pytest.raises(InputError, match="not a readable"):
+    with refused("missing"):
         views_from_npz(tmp_path)
 
 
@@ -54,14 +54,14 @@ def test_a_folder_is_refused(tmp_path):
 def test_a_file_that_is_no_archive_is_refused(tmp_path, content):
     path = tmp_path / "v.npz"
     path.write_bytes(content)
-    with pytest.raises(InputError, match="not a readable"):
+    with refused("damaged"):
         views_from_npz(path)
 
 
 def test_a_truncated_archive_is_refused(archive):
     whole = archive.read_bytes()
     archive.write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(InputError, match="not a readable"):
+    with refused("damaged"):
         views_from_npz(archive, ["text"])
 
 
@@ -71,12 +71,12 @@ def test_a_damaged_array_is_refused(tmp_path):
     whole = bytearray(path.read_bytes())
     whole[2000] ^= 0xFF
     path.write_bytes(whole)
-    with pytest.raises(InputError, match="damaged"):
+    with refused("damaged"):
         views_from_npz(path, ["a"])
 
 
 def test_a_single_array_is_refused(tmp_path):
     path = tmp_path / "v.npy"
     np.save(path, np.zeros(3))
-    with pytest.raises(InputError, match="single array"):
+    with refused("damaged"):
         views_from_npz(path)

@@ -1,4 +1,4 @@
-"""One reader a file family, each from a path to a `Source`."""
+"""One reader per file family, each from a path to a `Source`."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ FORMATS: dict[str, Format] = {
 
 
 def recognise(path: Path) -> Format:
-    """The file family of a path, found by looking into it.
+    """Return the file family of a path, by its content.
 
     Raises:
         InputError: there is no such path, or no reader knows it.
@@ -53,15 +53,16 @@ def recognise(path: Path) -> Format:
         comodal.contracts.InputError: nowhere.npz: no such file or folder; check the path
     """
     if not path.exists():
-        raise InputError(f"{path}: no such file or folder; check the path")
+        raise InputError(f"{path}: no such file or folder; check the path", code="missing")
     for each in FORMATS.values():
         if each.recognises(path):
             return each
     refused = refusal(path)
     if refused is not None:
-        raise InputError(str(refused)) from refused
+        raise InputError(str(refused), code=refused.code) from refused
     known = ", ".join(FORMATS)
     raise InputError(
         f"{path}: no reader knows it by its content (known: {known}; docs/formats.md describes them); give one of "
-        "these, or use comodal.from_arrays"
+        "these, or use comodal.from_arrays",
+        code="unsupported",
     )

@@ -1,4 +1,4 @@
-"""The unimodal pickles of bc-LSTM: (train, train labels, test, test labels, longest, train lengths, test lengths).
+"""Read bc-LSTM's pickles of one modality: (train, labels, test, labels, longest, train lengths, test lengths).
 
 A dialogue is a video, its utterances in order; each is one vector. The labels are classes, and there is no validation
 part.
@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from comodal.contracts import InputError
+from comodal.data.formats.damage import damaged
 from comodal.data.formats.interface import Block, Format, Source
 from comodal.data.formats.names import MODALITIES, canonical_modality
-from comodal.data.formats.numeric import numeric
+from comodal.data.formats.numeric import floats, numeric
 from comodal.data.formats.padding import dense
 from comodal.data.formats.parts import DIVISIONS
 from comodal.data.formats.pickled import memory_needed, peek, take
@@ -46,7 +46,7 @@ class _Dialogues:
 
 
 def recognises(path: Path) -> bool:
-    """A pickle of seven parts, of which the first four are arrays of dialogues."""
+    """Whether a pickle has seven parts, of which the first four are arrays of dialogues."""
     content = peek(path)
     if not isinstance(content, list | tuple) or len(content) != _PARTS:
         return False
@@ -61,11 +61,11 @@ def open_source(path: Path) -> Source:
     """
     content = take(path)
     if not isinstance(content, list | tuple) or len(content) != _PARTS:
-        raise InputError(f"{path}: not the seven parts of a bc-LSTM pickle; get the file again")
+        raise damaged(path, "not the seven parts of a bc-LSTM pickle")
     parts = [_dialogues(content, split, path) for split in _DATA]
     dims = [part.values.shape[2] for part in parts]
     if dims[0] != dims[1]:
-        raise InputError(f"{path}, part 2: {dims[1]} features but {dims[0]} in part 0; get the file again")
+        raise damaged(f"{path}, part 2", f"{dims[1]} features but {dims[0]} in part 0", code="mismatch")
     feature, named = _feature(path)
     low, high = _label_range(np.concatenate([part.labels[part.real] for part in parts]))
     return Source(
@@ -89,34 +89,25 @@ def _dialogues(content: Sequence[Any], split: str, path: Path) -> _Dialogues:
     first, lengths_at = _DATA[split], _LENGTHS[split]
     values = dense(content[first], where=f"{path}, part {first}")
     where = f"{path}, part {first + 1}"
-    try:
-        with np.errstate(over="ignore", invalid="ignore"):
-            labels = numeric(content[first + 1]).astype(np.float32)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"{where}: labels are no numbers ({error}); get the file again") from error
+    labels = floats(content[first + 1], where=where, what="labels")
     if labels.ndim == 3 and labels.shape[2] == 1:
         labels = labels[:, :, 0]
     if labels.shape != values.shape[:2]:
-        raise InputError(
-            f"{where}: labels have shape {labels.shape} where part {first} has {values.shape}; get the file again"
-        )
+        raise damaged(where, f"labels have shape {labels.shape} where part {first} has {values.shape}", code="mismatch")
     lengths = _lengths(content[lengths_at], values, where=f"{path}, part {lengths_at}")
     return _Dialogues(split, values, labels, np.arange(values.shape[1]) < lengths[:, None])
 
 
 def _lengths(raw: Any, values: NDArray[np.float32], *, where: str) -> NDArray[np.int64]:
     n, most, _ = values.shape
-    try:
-        found = numeric(raw)
-    except (TypeError, ValueError):
-        found = np.zeros(0)
+    found = numeric(raw, where=where, what="lengths")
     if found.shape != (n,) or not ((found >= 0) & (found <= most) & (found % 1 == 0)).all():
-        raise InputError(f"{where}: not {n} lengths from 0 to {most}, one a video; get the file again")
+        raise damaged(where, f"not {n} lengths from 0 to {most}, one per video")
     return np.asarray(found, dtype=np.int64)
 
 
 def _label_range(labels: NDArray[np.float32]) -> tuple[float, float]:
-    """From class 0 to the last where labels are classes, else that of sentiment."""
+    """Return class 0 to the last where labels are classes, else the range of sentiment."""
     known = labels[np.isfinite(labels)]
     if (known % 1 == 0).all() and (known >= 0).all():
         return 0.0, float(known.max(initial=1.0))
@@ -124,7 +115,7 @@ def _label_range(labels: NDArray[np.float32]) -> tuple[float, float]:
 
 
 def _feature(path: Path) -> tuple[str, str]:
-    """Name of the one feature, and how it was found: the content does not tell it."""
+    """Return the name of the one feature, from the name of the file, and how it was found."""
     words = [canonical_modality(word) for word in re.findall("[a-z]+", path.stem.lower())]
     named = next((word for word in words if word in MODALITIES), "")
     if named:

@@ -1,4 +1,4 @@
-"""The field's schemes of utterance ids, each brought to ``video_segment``."""
+"""Parse the field's schemes of utterance ids, and bring them to ``video_segment``."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from comodal.contracts import InputError
+from comodal.data.formats.damage import damaged
 from comodal.data.formats.texts import as_text, column
 
 __all__ = ["Identified", "identify_splits", "parse_id"]
@@ -21,7 +21,7 @@ _UNDERSCORED = re.compile(r"(?P<video>.+)_(?P<segment>\d+)", re.DOTALL)
 
 
 def parse_id(raw: object) -> tuple[str, str]:
-    """Video and segment of an id; the segment is empty where the id names a video alone.
+    """Return video and segment of an id; the segment is empty where the id names a video alone.
 
     Understood are ``video$_$segment`` (MMSA), ``video[segment]`` (SDK, MAG-BERT), ``video_segment`` (MulT; split at
     the last underscore, since names of videos hold underscores too) and bytes of each. Segments keep the file's own
@@ -57,20 +57,20 @@ class Identified:
 def identify_splits(
     raw: Mapping[str, Sequence[object]], *, where: str, order: Mapping[str, Sequence[float]] | None = None
 ) -> dict[str, Identified]:
-    """Ids and videos of all utterances of a file, in whatever schemes its ids are, mixed ones too.
+    """Return ids and videos of all utterances of a file; schemes may be mixed.
 
     An id without a segment gets the lowest number that its video has free, from 0. In a file with such ids, the digits
     after an underscore may belong to the name of a video: they do where the same id stands there more than once.
     An utterance without an id is called by split and row. Ids that stand there twice do so afterwards.
 
     Args:
-        raw: split to one id an utterance; ``None`` or nothing but spaces for an utterance without.
+        raw: split to one id per utterance; ``None`` or nothing but spaces for an utterance without.
         where: file and key, for errors.
         order: split to what the utterances of a video are numbered by, for example their start; as they come when
             ``None``.
 
     Raises:
-        InputError: an id is no string or number, or absurdly long.
+        InputError: an id is not a string or number, or too long.
 
     Example:
         >>> found = identify_splits({"train": ["a", "b[4]", "a"]}, where="x", order={"train": [9.5, 0.0, 2.0]})["train"]
@@ -89,13 +89,14 @@ def identify_splits(
 
 def _text(raw: object, where: str) -> str:
     if not isinstance(raw, str | bytes | int | float | np.generic | None):
-        raise InputError(f"{where}: an id is a {type(raw).__name__}; give one string an utterance")
+        kind = type(raw).__name__
+        raise damaged(where, f"an id is a {kind}", remedy="give one string per utterance", code="wrong_type")
     # NumPy drops zero characters at the end of a text, so that an id of nothing else would become empty.
     return as_text(raw).replace("\0", "").strip()
 
 
 def _parsed(given: Sequence[str]) -> list[tuple[str, str]]:
-    """Video and segment of each id of a file; see :func:`identify_splits` for the one doubtful case."""
+    """Return video and segment of each id of a file; see :func:`identify_splits` for the one doubtful case."""
     found = [parse_id(text) for text in given]
     if all(segment for _, segment in found):
         return found
@@ -104,7 +105,7 @@ def _parsed(given: Sequence[str]) -> list[tuple[str, str]]:
 
 
 def _number(parsed: Sequence[tuple[str, str]], by: NDArray[np.float64] | None) -> list[tuple[str, str, bool]]:
-    """Video, segment, and whether the segment was made here."""
+    """Return video, segment, and whether the segment was made here."""
     taken = set(parsed)
     free: Counter[str] = Counter()
     found = [(video, segment, False) for video, segment in parsed]

@@ -1,4 +1,4 @@
-"""Labels in the shapes they come in, brought to one number an utterance."""
+"""Sentiment labels in the shapes of the field, as one number per utterance."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from comodal.contracts import InputError
-from comodal.data.formats.numeric import numeric
+from comodal.data.formats.damage import damaged
+from comodal.data.formats.numeric import floats
 
 __all__ = ["sentiment"]
 
 
 def sentiment(labels: Any, *, where: str) -> tuple[NDArray[np.float32], str]:
-    """Sentiment of every utterance.
+    """Return the sentiment of every utterance.
 
     Args:
         labels: ``(N,)``, ``(N, 1)``, ``(N, 1, 1)``, or ``(N, 7)`` and ``(N, 1, 7)`` as CMU-MOSEI has them, whose first
@@ -25,7 +25,7 @@ def sentiment(labels: Any, *, where: str) -> tuple[NDArray[np.float32], str]:
         ``(N,)`` float32, NaN where missing, and what was brought into our form, empty when nothing was.
 
     Raises:
-        InputError: labels that are no numbers (text, or rows of different lengths), or of another shape.
+        InputError: labels that are not numbers, or of another shape.
 
     Example:
         >>> sentiment([[[1.5]], [[-2.0]]], where="x")
@@ -33,11 +33,7 @@ def sentiment(labels: Any, *, where: str) -> tuple[NDArray[np.float32], str]:
         >>> sentiment([[1.5, 0, 0, 1, 0, 0, 0]], where="x")[1]
         'the first of 7 label columns was taken as sentiment'
     """
-    try:
-        with np.errstate(over="ignore", invalid="ignore"):
-            found = numeric(labels).astype(np.float32)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"{where}: labels are not numbers ({error}); give one float an utterance") from error
+    found = floats(labels, where=where, what="labels")
     shape = found.shape
     if found.ndim == 3 and shape[1] == 1:
         found = found[:, 0]
@@ -46,4 +42,6 @@ def sentiment(labels: Any, *, where: str) -> tuple[NDArray[np.float32], str]:
     if found.ndim == 2 and found.shape[1] in (1, 7):
         taken = "the first of 7 label columns was taken as sentiment" if found.shape[1] == 7 else ""
         return np.ascontiguousarray(found[:, 0]), taken
-    raise InputError(f"{where}: labels have shape {shape}; give (N,), (N, 1), (N, 1, 1) or (N, 7)")
+    raise damaged(
+        where, f"labels have shape {shape}", remedy="give (N,), (N, 1), (N, 1, 1) or (N, 7)", code="wrong_shape"
+    )

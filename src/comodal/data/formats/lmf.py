@@ -1,4 +1,4 @@
-"""LMF's pickle ``mosi.pkl``: a table a split with covarep and facet, averaged over time, glove by words, and label.
+"""Read LMF's pickle ``mosi.pkl``: covarep and facet averaged over time, glove by words, and label, by split.
 
 Its keys are bytes when Python 3 reads them as such; it has no ids.
 """
@@ -12,8 +12,8 @@ from comodal.data.formats.interface import Format, Source
 from comodal.data.formats.mmsa import OWN_KEYS as MMSA_KEYS
 from comodal.data.formats.mult import OWN_KEYS as MULT_KEYS
 from comodal.data.formats.parts import agreed, part_of, source_of
-from comodal.data.formats.pickled import memory_needed, peek, take
-from comodal.data.formats.tables import ids, not_read, table_keys, tables
+from comodal.data.formats.pickled import memory_needed, peek
+from comodal.data.formats.split_tables import ids, not_read, split_tables, table_keys
 
 __all__ = ["FORMAT"]
 
@@ -22,7 +22,7 @@ _KEYS = {"text": "glove", "audio": "covarep", "vision": "facet"}
 
 
 def recognises(path: Path) -> bool:
-    """A pickle with a table a split that has glove, covarep or facet, and no other family's keys."""
+    """Whether a pickle has tables of splits with glove, covarep or facet, and no other family's keys."""
     keys = table_keys(peek(path))
     return bool(keys & set(_KEYS.values())) and not keys & (MMSA_KEYS | MULT_KEYS)
 
@@ -31,9 +31,9 @@ def open_source(path: Path) -> Source:
     """Unpickle and check everything; padding is cut when blocks are asked for.
 
     Raises:
-        InputError: a key is missing, holds no numbers, or has another number of utterances.
+        InputError: a key is missing, does not hold numbers, or has another number of utterances.
     """
-    found = tables(take(path), path, labels=_LABELS)
+    found = split_tables(path, labels=_LABELS)
     names = identify_splits({table.split: ids(table) for table in found}, where=f"{path}, id")
     parts = agreed([part_of(table, names[table.split], _KEYS) for table in found])
     facts = {"memory": memory_needed(path), **not_read(found, {_LABELS, "id", *_KEYS.values()})}

@@ -1,7 +1,7 @@
-"""MMSA's pickles, ``aligned_50.pkl`` and ``unaligned_50.pkl``: a table a split, text from BERT with its word pieces.
+"""Read MMSA's pickles ``aligned_50.pkl`` and ``unaligned_50.pkl``: text from BERT with its word pieces, by split.
 
-Aligned means word-piece aligned: every word's audio and vision frame stands once for each of its pieces, zeros stand at
-[CLS] and [SEP]. Unaligned files say the lengths of audio and vision. In both, the attention mask says that of the text.
+Aligned means word-piece aligned: the audio and vision frame of a word is repeated for each of its pieces, with zeros at
+[CLS] and [SEP]. Unaligned files state the lengths of audio and vision; the attention mask gives the length of the text.
 
 Axis legend: N utterances, T padded frames, L word pieces.
 """
@@ -15,16 +15,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from comodal.contracts import InputError
+from comodal.data.formats.damage import damaged
 from comodal.data.formats.ids import Identified, identify_splits
 from comodal.data.formats.interface import Format, Source
 from comodal.data.formats.labels import sentiment
 from comodal.data.formats.names import MODALITIES
-from comodal.data.formats.numeric import numeric
+from comodal.data.formats.numeric import floats
 from comodal.data.formats.padding import real_frames, within
 from comodal.data.formats.parts import Part, agreed, part_of, source_of
-from comodal.data.formats.pickled import memory_needed, peek, take
-from comodal.data.formats.tables import Table, ids, not_read, require_rows, table_keys, tables
+from comodal.data.formats.pickled import memory_needed, peek
+from comodal.data.formats.split_tables import SplitTable, ids, not_read, require_rows, split_tables, table_keys
 from comodal.data.formats.texts import transcripts
 from comodal.data.ragged import RaggedArray
 
@@ -36,11 +36,11 @@ _ONE_MODALITY = tuple(f"{_LABELS}_{each}" for each in "TAV")
 _LENGTHS = {name: f"{name}_lengths" for name in MODALITIES}
 _READ = frozenset({_LABELS, _PIECES, "raw_text", "id", *_ONE_MODALITY, *MODALITIES, *_LENGTHS.values()})
 OWN_KEYS = frozenset({_LABELS, _PIECES, "classification_labels", *_ONE_MODALITY})
-"""Keys that no other family has."""
+"""Keys of this family alone."""
 
 
 def recognises(path: Path) -> bool:
-    """A pickle with a table a split that has regression labels or word pieces."""
+    """Whether a pickle has tables of splits with regression labels or word pieces."""
     return bool(table_keys(peek(path)) & OWN_KEYS)
 
 
@@ -48,9 +48,9 @@ def open_source(path: Path) -> Source:
     """Unpickle, check and name everything; what is padded is cut when blocks are asked for.
 
     Raises:
-        InputError: a key is missing, holds no numbers, or has another number of utterances.
+        InputError: a key is missing, does not hold numbers, or has another number of utterances.
     """
-    found = tables(take(path), path, labels=_LABELS)
+    found = split_tables(path, labels=_LABELS)
     names = identify_splits({table.split: ids(table) for table in found}, where=f"{path}, id")
     parts = [_part(table, names[table.split]) for table in found]
     aligned = all(_is_aligned(part) for part in parts)
@@ -69,7 +69,7 @@ def open_source(path: Path) -> Source:
     )
 
 
-def _part(table: Table, names: Identified) -> Part:
+def _part(table: SplitTable, names: Identified) -> Part:
     where = table.where
     columns = {
         key: sentiment(require_rows(table, key), where=f"{where}/{key}")[0]
@@ -93,10 +93,10 @@ def _is_aligned(part: Part) -> bool:
     return not part.lengths and len({frames.shape[1] for frames in part.padded.values()}) == 1
 
 
-def _cut_at_mask(part: Part, table: Table, *, aligned: bool) -> Part:
-    """The attention mask says where the text ends: what BERT gives for padding need not be zero.
+def _cut_at_mask(part: Part, table: SplitTable, *, aligned: bool) -> Part:
+    """Cut the text at the end of the attention mask, since BERT's vectors of padding need not be zero.
 
-    Aligned audio and vision are cut with the text, and keep it from being cut where they go on.
+    Aligned audio and vision are cut with the text, at the last frame that is real in any of them.
     """
     if _PIECES not in table.content:
         return part
@@ -119,20 +119,15 @@ def _cut_at_mask(part: Part, table: Table, *, aligned: bool) -> Part:
     )
 
 
-def _pieces(table: Table) -> NDArray[np.float32]:
-    """``(N, 3, L)``: input ids, attention mask, segment ids."""
+def _pieces(table: SplitTable) -> NDArray[np.float32]:
+    """Return ``(N, 3, L)``: input ids, attention mask, segment ids."""
     where = f"{table.where}/{_PIECES}"
-    given = require_rows(table, _PIECES)
-    try:
-        found = numeric(given)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"{where}: word pieces are no numbers ({error}); get the file again") from error
+    found = floats(require_rows(table, _PIECES), where=where, what="word pieces")
     if found.ndim != 3 or found.shape[1] != 3 or found.shape[2] == 0:
-        raise InputError(f"{where}: word pieces have shape {found.shape}, not (N, 3, pieces); get the file again")
+        raise damaged(where, f"word pieces have shape {found.shape}, not (N, 3, pieces)", code="wrong_shape")
     if not np.isin(found[:, 1], (0, 1)).all():
-        raise InputError(f"{where}: the second row is no attention mask of 0 and 1; get the file again")
-    with np.errstate(over="ignore", invalid="ignore"):
-        return found.astype(np.float32)
+        raise damaged(where, "the second row is not an attention mask of 0 and 1")
+    return found
 
 
 def _outside(part: Part, cut: Mapping[str, RaggedArray]) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""CMU-MOSI at utterance level: ``utterances.npz`` and, beside it, ``folds.json``.
+"""Read CMU-MOSI at utterance level: ``utterances.npz`` and, beside it, ``folds.json``.
 
 Two of its features, the CNN text and the 3D-CNN vision features, were learnt with sentiment labels. Which numbers made
 with them mean anything depends on the partition, so every combination that does not carries a note.
@@ -16,6 +16,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from comodal.contracts import InputError
+from comodal.data.formats.damage import damaged
 from comodal.data.formats.interface import Block, Division, Format, Source
 from comodal.data.formats.named_arrays import NamedArrays, open_arrays
 from comodal.data.formats.texts import one_line
@@ -52,7 +53,7 @@ _FOLDS_KEY = {"nested_fold": "nested", "disjoint_split": "disjoint", "standard_s
 
 
 def locate() -> Path:
-    """Folder of the utterance file: ``$COMODAL_MOSI_DIR``, else the nearest ``shared/data/cmu_mosi``.
+    """Return the folder of the utterance file: ``$COMODAL_MOSI_DIR``, else the nearest ``shared/data/cmu_mosi``.
 
     The latter is looked for in every folder above the current one and above the project.
 
@@ -62,7 +63,10 @@ def locate() -> Path:
     given = os.environ.get(ENVIRONMENT)
     if given:
         if not (Path(given) / _FILE).is_file():
-            raise InputError(f"{ENVIRONMENT}={given}: no {_FILE} there; set it to the folder that holds the file")
+            problem = f"no {_FILE} there"
+            raise damaged(
+                f"{ENVIRONMENT}={given}", problem, remedy="set it to the folder with the file", code="missing"
+            )
         return Path(given)
     for start in (Path.cwd(), Path(__file__).resolve()):
         for folder in (start, *start.parents):
@@ -70,14 +74,15 @@ def locate() -> Path:
                 return folder / _BESIDE
     raise InputError(
         f"CMU-MOSI not found: set {ENVIRONMENT} to the folder that holds {_FILE}, "
-        f"or put that folder at ../{_BESIDE.as_posix()} beside the project"
+        f"or put that folder at ../{_BESIDE.as_posix()} beside the project",
+        code="missing",
     )
 
 
 def recognises(path: Path) -> bool:
-    """A folder with ``utterances.npz``, or any ``.npz`` with ids, videos and sentiment.
+    """Whether a path is a folder with ``utterances.npz``, or an ``.npz`` with ids, videos and sentiment.
 
-    A damaged archive of that name is taken too, so that it is named rather than its folder called unknown.
+    A damaged archive of that name is taken too, so that opening it reports the damage.
     """
     file = path / _FILE if path.is_dir() else path
     try:
@@ -85,7 +90,7 @@ def recognises(path: Path) -> bool:
             return False
         with zipfile.ZipFile(file) as archive:
             members = set(archive.namelist())
-    # NotImplementedError is what zipfile says of a version or an encryption that it does not know.
+    # NotImplementedError is for a version or an encryption that zipfile does not know.
     except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile):
         return file.name == _FILE
     return {f"{name}.npy" for name in _REQUIRED} <= members
@@ -98,8 +103,8 @@ def open_source(path: Path) -> Source:
         path: the folder, or the ``.npz`` file in it.
 
     Returns:
-        A source with the protocols ``nested`` (default), ``clean``, ``contaminated`` and ``leaky``, whose notes say
-        when features and partition do not go together.
+        A source with the protocols ``nested`` (default), ``clean``, ``contaminated`` and ``leaky``, with notes where
+        features and partition do not go together.
 
     Raises:
         InputError: a damaged file, or one that lacks a column.
@@ -108,7 +113,7 @@ def open_source(path: Path) -> Source:
     with open_arrays(file) as archive:
         for column in (*_REQUIRED, *_FOLDS_KEY):
             if column not in archive.shapes:
-                raise InputError(f"{file}: no column {column!r}, which its protocols need; get the file again")
+                raise damaged(file, f"no column {column!r}, which its protocols need", code="missing")
         dims = {name: shape[-1] for name, shape in archive.shapes.items() if name not in _NOT_FEATURES and shape}
         count = _count(file, archive)
     return Source(
@@ -124,18 +129,18 @@ def open_source(path: Path) -> Source:
 
 
 def _count(file: Path, archive: NamedArrays) -> int:
-    """Utterances, of which every column has as many."""
+    """Return the number of utterances, which every column must have."""
     rows = archive.shapes["id"][:1]
     for name, shape in archive.shapes.items():
         features = name not in _NOT_FEATURES
         if shape[:1] != rows or len(shape) != 1 + features or 0 in shape:
             wanted = "(N, features)" if features else "(N,)"
-            raise InputError(f"{file}, {name}: shape {shape} where {wanted} is expected; get the file again")
+            raise damaged(f"{file}, {name}", f"shape {shape} where {wanted} is expected", code="wrong_shape")
     return rows[0]
 
 
 def _block(file: Path, features: Collection[str]) -> Block:
-    """Only the columns that are needed: an archive is decompressed column by column."""
+    """Read the columns that are needed alone: an archive is decompressed column by column."""
     with open_arrays(file) as archive:
         table = {
             name: _column(file, name, archive.read(name))
@@ -155,32 +160,30 @@ def _block(file: Path, features: Collection[str]) -> Block:
 
 
 def _column(file: Path, name: str, values: NDArray[Any]) -> NDArray[Any]:
-    """The array, when it is of the kind that its name says."""
+    """Return an array that has the type of its column."""
     wanted, kinds = ("text", "U") if name in _TEXTS else ("numbers", "fiub")
     if values.dtype.kind not in kinds:
-        raise InputError(f"{file}, {name}: {values.dtype} where {wanted} is expected; get the file again")
+        raise damaged(f"{file}, {name}", f"{values.dtype} where {wanted} is expected", code="wrong_type")
     if name in _REQUIRED and values.dtype.kind == "U" and not (values != "").all():
-        raise InputError(f"{file}, {name}: utterance {int((values == '').argmax())} has none; get the file again")
+        raise damaged(f"{file}, {name}", f"utterance {int((values == '').argmax())} has none", code="missing")
     return values
 
 
 def _check_folds(file: Path, column: str, table: Mapping[str, NDArray[Any]]) -> None:
-    """Where the lists of videos lie beside the file, the two must agree."""
+    """Refuse lists of videos beside the file that disagree with it."""
     if not file.is_file():
         return
     try:
         lists: dict[str, list[str]] = json.loads(file.read_text(encoding="utf-8"))[_FOLDS_KEY[column]]
         listed = {video: part for part, videos in lists.items() for video in videos}
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        # Its type, too: a key that is lacking says nothing else. Not all it says: a damaged text is quoted whole.
+        # With its type: the message of a KeyError is the key alone.
         why = one_line(f"{type(error).__name__}: {error}", longest=200)
-        raise InputError(f"{file}: not a readable list of folds ({why}); get it again or remove it") from error
+        raise damaged(file, f"not a readable list of folds ({why})", remedy="get it again or remove it") from error
     for video, part in zip(table["video"].tolist(), table[column].tolist(), strict=True):
         if listed.get(video, "-1") != str(part):
-            raise InputError(
-                f"{file}: video {video!r} is in {listed.get(video, 'no part')!r} there and in {str(part)!r} of "
-                f"{column}; get both files again"
-            )
+            problem = f"video {video!r} is in {listed.get(video, 'no part')!r} there and in {str(part)!r} of {column}"
+            raise damaged(file, problem, remedy="get both files again", code="mismatch")
 
 
 FORMAT = Format(

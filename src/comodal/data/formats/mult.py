@@ -1,7 +1,7 @@
-"""The pickles of MulT, MultiBench and CMU: a table a split with text, audio, vision, labels and, mostly, id.
+"""Read the pickles of MulT, MultiBench and CMU: one table per split with text, audio, vision, labels and, mostly, id.
 
-Aligned files have one frame a word in every modality. CMU-MOSI's ids name video and segment; CMU-MOSEI's name the video
-alone, and start and end tell its segments apart.
+Aligned files have one frame per word in every modality. CMU-MOSI's ids name video and segment; CMU-MOSEI's name the
+video alone, and its segments differ by start and end.
 
 Axis legend: N utterances, T padded frames.
 """
@@ -21,8 +21,8 @@ from comodal.data.formats.interface import Format, Source
 from comodal.data.formats.mmsa import OWN_KEYS as MMSA_KEYS
 from comodal.data.formats.names import MODALITIES, canonical_modality
 from comodal.data.formats.parts import Part, agreed, part_of, source_of
-from comodal.data.formats.pickled import memory_needed, peek, take
-from comodal.data.formats.tables import Table, ids, not_read, table_keys, tables
+from comodal.data.formats.pickled import memory_needed, peek
+from comodal.data.formats.split_tables import SplitTable, ids, not_read, split_tables, table_keys
 from comodal.data.formats.texts import as_text
 
 __all__ = ["FORMAT", "OWN_KEYS"]
@@ -30,11 +30,11 @@ __all__ = ["FORMAT", "OWN_KEYS"]
 _LABELS = "labels"
 _TIMES = ("start", "end")
 OWN_KEYS = frozenset({"text", "audio", "vision", "visual", "video", "acoustic", "language"})
-"""Names that its modalities have."""
+"""Names of its modalities."""
 
 
 def recognises(path: Path) -> bool:
-    """A pickle with a table a split that has text, audio or vision, and none of MMSA's own keys."""
+    """Whether a pickle has tables of splits with text, audio or vision, and none of MMSA's own keys."""
     keys = table_keys(peek(path))
     return bool(keys & OWN_KEYS) and not keys & MMSA_KEYS
 
@@ -43,9 +43,9 @@ def open_source(path: Path) -> Source:
     """Unpickle, check and name everything; padding is cut when blocks are asked for.
 
     Raises:
-        InputError: a key is missing, holds no numbers, or has another number of utterances.
+        InputError: a key is missing, does not hold numbers, or has another number of utterances.
     """
-    found = tables(take(path), path, labels=_LABELS)
+    found = split_tables(path, labels=_LABELS)
     times = {table.split: _times(table) for table in found}
     timed = bool(found) and all(len(each) for each in times.values())
     names = identify_splits(
@@ -63,8 +63,8 @@ def open_source(path: Path) -> Source:
     return source_of(path, parts, family=FORMAT.name, aligned=aligned, facts=facts)
 
 
-def _times(table: Table) -> NDArray[np.float64]:
-    """``(N, 2)`` start and end of every utterance; ``(0, 2)`` where the ids do not say them for all."""
+def _times(table: SplitTable) -> NDArray[np.float64]:
+    """Return ``(N, 2)`` start and end of every utterance; ``(0, 2)`` where the ids do not have them for all."""
     none = np.zeros((0, 2))
     given = table.content.get("id")
     fields = given.tolist() if isinstance(given, np.ndarray) else given
@@ -85,15 +85,15 @@ def _fields(row: Any) -> Sequence[Any]:
     return found[1:]
 
 
-def _modalities(table: Table) -> dict[str, str]:
-    """Name of the features to their key; where two keys mean one modality, its own name comes first."""
+def _modalities(table: SplitTable) -> dict[str, str]:
+    """Return name of the features to their key; where two keys mean one modality, its own name comes first."""
     named: dict[str, str] = {}
     for key in sorted(OWN_KEYS & set(table.content), key=lambda key: key not in MODALITIES):
         named.setdefault(canonical_modality(key), key)
     return {name: named[name] for name in MODALITIES if name in named}
 
 
-def _part(table: Table, names: Identified, times: NDArray[np.float64]) -> Part:
+def _part(table: SplitTable, names: Identified, times: NDArray[np.float64]) -> Part:
     part = part_of(table, names, _modalities(table))
     return replace(part, columns={name: times[:, k] for k, name in enumerate(_TIMES)}) if len(times) else part
 

@@ -1,10 +1,8 @@
-"""Arrays by name from an npz or a safetensors file: neither can run code, and nothing is read before it is asked for.
-
-Which of the two a file is, its first bytes say.
-"""
+"""Arrays by name from an npz or a safetensors file, by its first bytes; each is read when it is asked for."""
 
 from __future__ import annotations
 
+import math
 import struct
 import tokenize
 import zipfile
@@ -19,14 +17,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from comodal.contracts import InputError
+from comodal.data.formats.damage import damaged
 from comodal.data.formats.texts import one_line, require_characters
 
 __all__ = ["NamedArrays", "Shape", "open_arrays"]
 
 Shape = tuple[int, ...]
 
+_AGAIN = "write it again with numpy.savez"
 _DEFLATE_AT_MOST = 1100
-"""Deflate cannot make more bytes of one; what claims more is damaged or made to fill the memory."""
+"""Bytes that deflate makes of one at most."""
 
 
 class NamedArrays(Protocol):
@@ -51,11 +51,11 @@ class NamedArrays(Protocol):
 
 @contextmanager
 def open_arrays(path: Path) -> Iterator[NamedArrays]:
-    """Open a file of arrays; whatever is wrong with it, then or while it is read, is one kind of error.
+    """Open a file of arrays; errors within the block are its errors.
 
     Raises:
-        InputError: it is neither npz nor safetensors, it is damaged, it claims to hold more than it can, or it holds
-            Python objects.
+        InputError: it is neither npz nor safetensors, is damaged, claims to hold more than it can, or holds Python
+            objects.
 
     Example:
         >>> import tempfile
@@ -67,21 +67,22 @@ def open_arrays(path: Path) -> Iterator[NamedArrays]:
     """
     from safetensors import SafetensorError  # noqa: PLC0415 - keeps `import comodal` light
 
+    errors = (OSError, EOFError, ValueError, TypeError, LookupError, ArithmeticError, RuntimeError, MemoryError)
+    libraries = (zipfile.BadZipFile, zlib.error, struct.error, tokenize.TokenError, SyntaxError, SafetensorError)
     try:
         with _opened(path) as arrays:
             yield arrays
     except InputError:
         raise
-    except (OSError, EOFError, ValueError, TypeError, LookupError, ArithmeticError, RuntimeError, MemoryError) as error:
-        raise _damaged(path, error) from error
-    except (zipfile.BadZipFile, zlib.error, struct.error, tokenize.TokenError, SyntaxError, SafetensorError) as error:
-        raise _damaged(path, error) from error
+    except (*errors, *libraries) as error:
+        reason = one_line(error, longest=200) or type(error).__name__
+        raise damaged(path, f"a damaged file of arrays ({reason})", remedy="write or get it again") from error
 
 
 @contextmanager
 def _opened(path: Path) -> Iterator[NamedArrays]:
     if not path.is_file():
-        raise InputError(f"{path}: no such file; give an npz or safetensors file")
+        raise damaged(path, "no such file", remedy="give an npz or safetensors file", code="missing")
     with path.open("rb") as handle:
         start = handle.read(9)
         if start[:2] == b"PK":
@@ -89,18 +90,13 @@ def _opened(path: Path) -> Iterator[NamedArrays]:
                 yield _npz(path, archive)
             return
     if start[8:] != b"{":
-        raise InputError(f"{path}: neither npz nor safetensors; write it with numpy.savez or safetensors")
+        raise damaged(path, "neither npz nor safetensors", remedy="write it with numpy.savez or safetensors")
     yield from _safetensors(path)
-
-
-def _damaged(path: Path, error: Exception) -> InputError:
-    reason = one_line(error, longest=200) or type(error).__name__
-    return InputError(f"{path}: a damaged file of arrays ({reason}); write or get it again")
 
 
 @dataclass
 class _Npz:
-    """Members are decompressed one by one; the last one is kept, since its rows are asked for in turn."""
+    """An npz archive, decompressed array by array; the last one is kept, since its rows are asked for in turn."""
 
     archive: zipfile.ZipFile
     members: Mapping[str, zipfile.ZipInfo]
@@ -112,7 +108,13 @@ class _Npz:
 
     def read(self, name: str) -> NDArray[Any]:
         with self.archive.open(self.members[name]) as stream:
-            array: NDArray[Any] = np.lib.format.read_array(stream, allow_pickle=False)
+            try:
+                array: NDArray[Any] = np.lib.format.read_array(stream, allow_pickle=False)
+            except ValueError as error:
+                if "Object arrays" not in str(error):
+                    raise
+                where = f"{self.archive.filename}, array {name!r}"
+                raise damaged(where, "holds Python objects", remedy="store numbers", code="unsafe") from error
         require_characters(array)
         return array
 
@@ -126,20 +128,20 @@ def _npz(path: Path, archive: zipfile.ZipFile) -> _Npz:
     infos = archive.infolist()
     room = path.stat().st_size * _DEFLATE_AT_MOST
     if sum(info.file_size for info in infos) > room:
-        raise InputError(f"{path}: claims to hold far more than its size allows; write it again with numpy.savez")
+        raise damaged(path, "claims to hold far more than its size allows", remedy=_AGAIN, code="too_large")
     members: dict[str, zipfile.ZipInfo] = {}
     for info in infos:
         name = info.filename.removesuffix(".npy")
         if name == info.filename or name in members:
-            raise InputError(f"{path}: member {info.filename!r} is no array or is there twice; use numpy.savez")
+            raise damaged(path, f"member {info.filename!r} is not an array or is there twice", remedy=_AGAIN)
         if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            raise InputError(f"{path}: member {info.filename!r} is packed in another way; write it with numpy.savez")
+            raise damaged(path, f"member {info.filename!r} is packed in another way", remedy=_AGAIN)
         members[name] = info
     return _Npz(archive, members, {name: _npy_shape(path, archive, members[name]) for name in members})
 
 
 def _npy_shape(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Shape:
-    """Shape from the header; a size that does not fit to it is found before any memory is taken."""
+    """Return the shape from the header, if the array's size is that of the member."""
     with archive.open(info) as stream:
         version = np.lib.format.read_magic(stream)
         if version == (1, 0):
@@ -147,19 +149,16 @@ def _npy_shape(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> S
         else:
             shape, _, dtype = np.lib.format.read_array_header_2_0(stream)
         begin = stream.tell()
-    if dtype.hasobject:
-        raise InputError(f"{path}: array {info.filename!r} holds Python objects; store numbers, one array an utterance")
-    count = 1
-    for length in shape:
-        count *= length
-    if min(shape, default=0) < 0 or begin + count * dtype.itemsize != info.file_size:
-        raise InputError(f"{path}: array {info.filename!r} of shape {shape} does not have its size; write it again")
+    if min(shape, default=0) < 0 or (
+        begin + math.prod(shape) * dtype.itemsize != info.file_size and not dtype.hasobject
+    ):
+        raise damaged(path, f"array {info.filename!r} of shape {shape} does not have its size", remedy=_AGAIN)
     return tuple(shape)
 
 
 @dataclass
 class _Safetensors:
-    """Tensors are copied out of the mapped file: a map that is kept would count as memory of ours."""
+    """A safetensors file; tensors are copied, since pages of the mapped file would count as used memory."""
 
     handle: Any
     shapes: Mapping[str, Shape]

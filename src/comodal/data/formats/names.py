@@ -1,4 +1,4 @@
-"""The field's many names of modalities and splits, each brought to one."""
+"""Bring the field's names of modalities and splits to one each."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _SPLITS = {
 
 
 def canonical_modality(name: str) -> str:
-    """``text``, ``audio`` or ``vision`` for the names in use; any other name as it is, in lower case.
+    """Return ``text``, ``audio`` or ``vision`` for the names in use; any other name in lower case.
 
     Example:
         >>> [canonical_modality(name) for name in ("Acoustic", "language", "FACET", "eeg")]
@@ -48,7 +48,7 @@ def canonical_modality(name: str) -> str:
 
 
 def canonical_split(key: object) -> str:
-    """``train``, ``valid`` or ``test`` for a key of a file, string or bytes; empty for any other key.
+    """Return ``train``, ``valid`` or ``test`` for a key of a file, string or bytes; empty for any other key.
 
     Example:
         >>> [canonical_split(key) for key in ("Train", b"dev", "words", 3)]
@@ -59,7 +59,7 @@ def canonical_split(key: object) -> str:
 
 
 def in_order(names: list[str]) -> list[str]:
-    """Text, audio, vision first, then the others as they came.
+    """Return names with text, audio, vision first, then the others as they came.
 
     Example:
         >>> in_order(["eeg", "vision", "text"])

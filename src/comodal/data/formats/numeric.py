@@ -7,55 +7,62 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["numeric"]
+from comodal.data.formats.damage import damaged
+
+__all__ = ["floats", "numeric"]
 
 _NUMBERS = (bool, int, float, np.integer, np.floating, np.bool_, type(None))
 
 
-def numeric(values: Any) -> NDArray[Any]:
+def numeric(values: Any, *, where: str, what: str = "values") -> NDArray[Any]:
     """Return an array of booleans, whole numbers or floats.
 
     Args:
         values: an array, or lists of numbers or of arrays; ``None`` becomes NaN.
+        where: file and key, for errors.
+        what: what the values are, for errors.
 
     Raises:
-        ValueError: rows of different lengths.
-        TypeError: text, complex numbers, or anything else that is no number.
+        InputError: rows of different lengths, text, complex numbers, or anything else that is not a number.
 
     Example:
-        >>> numeric([[1, 2], [3, None]])
+        >>> numeric([[1, 2], [3, None]], where="x")
         array([[ 1.,  2.], [ 3., nan]])
-        >>> numeric(["1.5"])
+        >>> numeric(["1.5"], where="data.pkl/labels", what="labels")
         Traceback (most recent call last):
-        TypeError: str instead of a number
+        comodal.contracts.InputError: data.pkl/labels: labels are not numbers (str); get the file again
     """
-    if isinstance(values, np.ndarray) and values.dtype.kind == "O":
-        values = values.tolist()
-    if isinstance(values, list | tuple):
-        return _from_lists(values)
-    found = np.asarray(values) if isinstance(values, (np.ndarray, *_NUMBERS)) else None
-    if found is None or found.dtype.kind not in "fiub":
-        raise TypeError(f"{type(values).__name__ if found is None else found.dtype} instead of numbers")
-    return found
-
-
-def _from_lists(values: list[Any] | tuple[Any, ...]) -> NDArray[Any]:
-    _require_numbers(values)
     try:
+        if isinstance(values, np.ndarray) and values.dtype.kind == "O":
+            values = values.tolist()
+        _require_numbers(values)
         found = np.asarray(values)
         # Among numbers, only None and whole numbers beyond 64 bits make an array of objects.
         return found.astype(np.float64) if found.dtype.kind == "O" else found
-    except OverflowError as error:
-        raise ValueError(str(error)) from error
+    except TypeError as error:
+        raise damaged(where, f"{what} are not numbers ({error})", code="wrong_type") from error
     except ValueError as error:
-        raise ValueError("rows of different lengths") from error
+        raise damaged(where, f"{what} are not numbers (rows of different lengths)", code="wrong_shape") from error
+    except OverflowError as error:
+        raise damaged(where, f"{what} are not numbers ({error})", code="out_of_range") from error
+
+
+def floats(values: Any, *, where: str, what: str = "values") -> NDArray[np.float32]:
+    """Return an array of float32; what is too great becomes infinite, and a signalling NaN is one like any other.
+
+    Raises:
+        InputError: as :func:`numeric`.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        return np.asarray(numeric(values, where=where, what=what), dtype=np.float32, order="C")
 
 
 def _require_numbers(values: Any) -> None:
-    if isinstance(values, np.ndarray) and values.dtype.kind not in "fiub":
-        raise TypeError(f"{values.dtype} instead of numbers")
-    for each in values if isinstance(values, list | tuple) else ():
-        if isinstance(each, list | tuple | np.ndarray):
+    if isinstance(values, np.ndarray):
+        if values.dtype.kind not in "fiub":
+            raise TypeError(str(values.dtype))
+    elif isinstance(values, list | tuple):
+        for each in values:
             _require_numbers(each)
-        elif not isinstance(each, _NUMBERS):
-            raise TypeError(f"{type(each).__name__} instead of a number")
+    elif not isinstance(values, _NUMBERS):
+        raise TypeError(type(values).__name__)

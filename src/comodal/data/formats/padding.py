@@ -1,4 +1,4 @@
-"""Padded sequences, on whichever side, brought to their own lengths.
+"""Remove the padding of sequences, on whichever side it is.
 
 Axis legend: N utterances, T padded frames, d features of a frame.
 """
@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from comodal.contracts import InputError
-from comodal.data.formats.numeric import numeric
+from comodal.data.formats.damage import damaged
+from comodal.data.formats.numeric import floats, numeric
 from comodal.data.ragged import RaggedArray, frame_index, run_offsets
 
 __all__ = ["Side", "dense", "padding_side", "real_frames", "unpad", "unpad_aligned", "within"]
@@ -22,31 +22,27 @@ Side = str
 
 
 def dense(values: Any, *, where: str) -> NDArray[np.float32]:
-    """An array ``(N, T, d)`` of floats; ``(N, d)`` becomes ``(N, 1, d)``.
+    """Return an array ``(N, T, d)`` of floats; ``(N, d)`` becomes ``(N, 1, d)``.
 
     Raises:
-        InputError: ragged rows, no numbers, or another shape.
+        InputError: rows of different lengths, other things than numbers, or another shape.
     """
-    try:
-        # What is too great becomes infinite; a signalling NaN, as damaged files have, is one like any other.
-        with np.errstate(over="ignore", invalid="ignore"):
-            found = np.ascontiguousarray(numeric(values), dtype=np.float32)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"{where}: not an array of numbers ({error}); give (N, frames, features)") from error
-    if found.ndim == 2:
-        found = found[:, None, :]
-    if found.ndim != 3 or found.shape[2] == 0 or found.shape[1] == 0:
-        raise InputError(f"{where}: features have shape {found.shape}; give (N, frames, features)")
+    found = floats(values, where=where, what="features")
+    found = found[:, None, :] if found.ndim == 2 else found
+    if found.ndim != 3 or 0 in found.shape[1:]:
+        raise damaged(
+            where, f"features have shape {found.shape}", remedy="give (N, frames, features)", code="wrong_shape"
+        )
     return found
 
 
 def real_frames(values: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """``(N, T)``: frames of ``(N, T, d)`` that are not all zero (one that is not finite is real)."""
+    """Return ``(N, T)``: the frames of ``(N, T, d)`` that are not all zero (one that is not finite is real)."""
     return np.asarray((values != 0).any(axis=2))
 
 
 def padding_side(real: NDArray[np.bool_]) -> Side:
-    """Side on which a file is padded, from which end has more all-zero frames; rows without a real frame do not count.
+    """Return the side of the padding: the end with more all-zero frames, over the rows that have a real frame.
 
     Example:
         >>> import numpy as np
@@ -64,7 +60,7 @@ def padding_side(real: NDArray[np.bool_]) -> Side:
 
 
 def _spans(real: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """First and one past the last real frame of every row; a zero frame between two real ones stays inside."""
+    """Return the first and one past the last real frame of every row; zero frames between stay inside."""
     steps = real.shape[1]
     some = real.any(axis=1)
     first = np.where(some, real.argmax(axis=1), 0)
@@ -81,7 +77,7 @@ def _cut(values: NDArray[np.float32], first: NDArray[np.int64], end: NDArray[np.
 
 
 def _from_padded_side(real: NDArray[np.bool_], side: Side) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Spans that lose zeros at the padded end only: at the other end they are silence."""
+    """Return spans without the zeros at the padded end; at the other end zeros are silence."""
     first, end = _spans(real)
     some = real.any(axis=1)
     if side == "left":
@@ -92,7 +88,7 @@ def _from_padded_side(real: NDArray[np.bool_], side: Side) -> tuple[NDArray[np.i
 
 
 def within(values: NDArray[np.float32], mask: NDArray[np.bool_]) -> RaggedArray:
-    """The frames of each row from the first to the last that a mask allows, whatever their values.
+    """Return the frames of each row from the first to the last that a mask allows, whatever their values.
 
     Args:
         values: ``(N, T, d)``.
@@ -109,7 +105,7 @@ def within(values: NDArray[np.float32], mask: NDArray[np.bool_]) -> RaggedArray:
 def unpad(
     values: NDArray[np.float32], *, lengths: Any = None, side: Side | None = None, where: str
 ) -> tuple[RaggedArray, Side]:
-    """One modality without its padding.
+    """Remove the padding of one modality.
 
     Args:
         values: ``(N, T, d)``.
@@ -146,22 +142,19 @@ def unpad(
 
 
 def _lengths(lengths: Any, n: int, steps: int, *, where: str) -> NDArray[np.int64]:
-    """Lengths as whole numbers, at most as many as there are frames: the padding may have cut a sequence."""
-    try:
-        given = numeric(lengths)
-    except (TypeError, ValueError):
-        given = np.zeros(0)
+    """Return lengths as whole numbers, at most as many as there are frames: the padding may have cut a sequence."""
+    given = numeric(lengths, where=where, what="lengths")
     if given.ndim == 2 and given.shape[1] == 1:
         given = given[:, 0]
     if given.shape != (n,) or not np.isfinite(given).all() or (given < 0).any() or (given % 1 != 0).any():
-        raise InputError(f"{where}: lengths of {n} utterances are not {n} whole numbers; get the file again")
+        raise damaged(where, f"lengths of {n} utterances are not {n} whole numbers")
     return np.asarray(np.minimum(given, steps), dtype=np.int64)
 
 
 def unpad_aligned(
     arrays: Mapping[str, NDArray[np.float32]], *, side: Side | None = None
 ) -> tuple[dict[str, RaggedArray], Side]:
-    """Word-aligned modalities without their common padding: a frame is padding where every modality is zero.
+    """Remove the common padding of word-aligned modalities: a frame is padding where every modality is zero.
 
     Args:
         arrays: name to ``(N, T, d)``, all with the same N and T.

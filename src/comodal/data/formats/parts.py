@@ -18,7 +18,7 @@ from comodal.data.formats.ids import Identified
 from comodal.data.formats.interface import Block, Division, Source
 from comodal.data.formats.names import in_order
 from comodal.data.formats.padding import Side, padding_side, real_frames, unpad, unpad_aligned
-from comodal.data.formats.tables import Table, features
+from comodal.data.formats.split_tables import SplitTable, features
 from comodal.data.ragged import RaggedArray
 
 __all__ = ["DIVISIONS", "Part", "agreed", "blocks_of", "dims_of", "part_of", "source_of"]
@@ -68,7 +68,7 @@ class Part:
         return {name: found[name] for name in in_order(list(found))}
 
 
-def part_of(table: Table, names: Identified, keys: Mapping[str, str]) -> Part:
+def part_of(table: SplitTable, names: Identified, keys: Mapping[str, str]) -> Part:
     """A table with its utterances named and its features read.
 
     Args:

@@ -1,4 +1,4 @@
-"""Text from whatever a file holds, one string an utterance."""
+"""Text from the values of a file, one string per utterance."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from comodal.contracts import InputError
+from comodal.data.formats.damage import damaged
 
 __all__ = ["as_text", "column", "listing", "one_line", "require_characters", "transcripts"]
 
@@ -41,7 +41,7 @@ def as_text(raw: object) -> str:
 
 
 def listing(names: Iterable[str]) -> str:
-    r"""Names in one line of bearable length, for errors and facts: those of a damaged file may be anything.
+    r"""Return names in one short line, for errors and facts.
 
     Example:
         >>> listing({"b", "a\n"}), listing([])
@@ -51,7 +51,7 @@ def listing(names: Iterable[str]) -> str:
 
 
 def one_line(said: object, *, longest: int = _LONGEST_LINE) -> str:
-    r"""Any text, such as the error of a library or a name in a damaged file, as a part of a line that can be printed.
+    r"""Return a text, such as the error of a library or a name in a file, as part of a line that can be printed.
 
     Args:
         said: the text, or what ``str`` makes one of.
@@ -67,7 +67,7 @@ def one_line(said: object, *, longest: int = _LONGEST_LINE) -> str:
 
 
 def column(texts: Sequence[str], *, where: str) -> NDArray[np.str_]:
-    """An array of strings. Every string takes as much room as the longest, so one must not be absurdly long.
+    """Return an array of strings, each of which takes as much memory as the longest.
 
     Raises:
         InputError: together they would take more than a gigabyte.
@@ -79,8 +79,8 @@ def column(texts: Sequence[str], *, where: str) -> NDArray[np.str_]:
     longest = max(map(len, texts), default=0)
     if 4 * longest * len(texts) > _MOST_BYTES:
         first = max(range(len(texts)), key=lambda row: len(texts[row]))
-        raise InputError(
-            f"{where}: the text of utterance {first} has {longest} characters, too many for a table; shorten it"
+        raise damaged(
+            where, f"the text of utterance {first} has {longest} characters", remedy="shorten it", code="too_large"
         )
     return np.array(texts, dtype=np.str_) if texts else np.array([], dtype="U1")
 
@@ -98,17 +98,17 @@ def require_characters(array: NDArray[Any]) -> None:
 
 
 def transcripts(raw: Any, *, where: str) -> tuple[NDArray[np.str_], dict[str, int]]:
-    r"""Words of every utterance, separated by single spaces.
+    r"""Return the words of every utterance, separated by single spaces.
 
     Args:
-        raw: strings or bytes, one an utterance; ``None`` for an utterance without words.
+        raw: strings or bytes, one per utterance; ``None`` for an utterance without words.
         where: file and key, for errors.
 
     Returns:
         ``(N,)``, and what was brought into our form.
 
     Raises:
-        InputError: it is no list of strings.
+        InputError: not a list of strings.
 
     Example:
         >>> transcripts(["so  good\n", b"yes"], where="x")
@@ -118,7 +118,7 @@ def transcripts(raw: Any, *, where: str) -> tuple[NDArray[np.str_], dict[str, in
     if isinstance(rows, list | tuple):
         rows = [row[0] if isinstance(row, list | tuple) and len(row) == 1 else row for row in rows]
     if not isinstance(rows, list | tuple) or not all(isinstance(row, str | bytes | None) for row in rows):
-        raise InputError(f"{where}: transcripts are not strings; give one string an utterance")
+        raise damaged(where, "transcripts are not strings", remedy="give one string per utterance", code="wrong_type")
     given = [as_text(row) for row in rows]
     words = [" ".join(text.split()) for text in given]
     changed = sum(a != b for a, b in zip(given, words, strict=True))

@@ -5,16 +5,16 @@ from __future__ import annotations
 import pickle
 import random
 import tracemalloc
-from pathlib import Path
 
 import numpy as np
 import pytest
 from format_samples import dense_contents
+from refusals import refused
 
 from comodal.contracts import InputError
 from comodal.data.assemble import assemble
 from comodal.data.formats import bclstm, lmf, mmsa, mult
-from comodal.data.formats.tables import features, ids, not_read, require_rows, table_keys, tables
+from comodal.data.formats.split_tables import features, ids, not_read, require_rows, split_tables, table_keys
 
 FORMATS = {each.FORMAT.name: each.FORMAT for each in (mmsa, mult, lmf, bclstm)}
 
@@ -24,6 +24,17 @@ def read(path):
     chosen = [each for each in FORMATS.values() if each.recognises(path)]
     assert len(chosen) < 2
     return assemble(chosen[0].open(path)) if chosen else None
+
+
+@pytest.fixture
+def tables(tmp_path):
+    """The tables of a pickle with some content."""
+
+    def call(content):
+        (tmp_path / "f").write_bytes(pickle.dumps(content))
+        return split_tables(tmp_path / "f", labels="y")
+
+    return call
 
 
 @pytest.mark.parametrize("name", FORMATS)
@@ -66,11 +77,11 @@ def test_a_hostile_file_is_recognised_by_none(tmp_path):
     file.write_bytes(b"cos\nsystem\n(S'true'\ntR.")
     assert read(file) is None
     for known in FORMATS.values():
-        with pytest.raises(InputError, match=r"x.pkl.*system"):
+        with refused("unsafe", "x.pkl"):
             known.open(file)
 
 
-def test_tables_in_order_without_empty_ones():
+def test_tables_in_order_without_empty_ones(tables, tmp_path):
     content = {
         "test": {"y": np.zeros((2, 1))},
         b"Dev": {b"y": np.zeros((0, 1, 1))},
@@ -78,17 +89,17 @@ def test_tables_in_order_without_empty_ones():
         "words": [],
         3: {},
     }
-    found = tables(content, Path("f"), labels="y")
+    found = tables(content)
     assert [(table.split, table.where, len(table)) for table in found] == [
-        ("train", "f, train", 1),
-        ("test", "f, test", 2),
+        ("train", f"{tmp_path / 'f'}, train", 1),
+        ("test", f"{tmp_path / 'f'}, test", 2),
     ]
     assert found[0].normalised == {"the first of 7 label columns was taken as sentiment": 1}
     assert found[1].normalised == {}
     assert table_keys(content) == {"y", "x"}
     assert not_read(found, {"y"}) == {"not read": "x"}
     assert not_read(found, {"x", "y"}) == {}
-    assert tables([], Path("f"), labels="y") == []
+    assert tables([]) == []
 
 
 @pytest.mark.parametrize("content", [None, [], "train", {"train": [1]}, {"x": {"y": 1}}, {("train",): {"y": 1}}])
@@ -99,25 +110,25 @@ def test_no_tables(content):
 @pytest.mark.parametrize(
     ("table", "message"),
     [
-        ({}, "f, train: no key 'y', only none; get"),
-        ({"x": 1}, "f, train: no key 'y', only x; get"),
-        ({"x\ny": 1}, "f, train: no key 'y', only x y; get"),
-        ({"x" * 10**6: 1}, "f, train: no key 'y', only x{300}[.][.][.]; get"),
-        (None, "f, train: a table is expected, not a NoneType"),
-        ({"y": 3.0}, r"f, train/y: labels have shape \(\)"),
+        ({}, "'y'"),
+        ({"x": 1}, "'y'"),
+        ({"x\ny": 1}, "'y'"),
+        ({"x" * 10**6: 1}, "'y'"),
+        (None, ""),
+        ({"y": 3.0}, "train/y"),
     ],
 )
-def test_bad_tables(table, message):
-    with pytest.raises(InputError, match=message):
-        tables({"train": table}, Path("f"), labels="y")
+def test_bad_tables(tables, table, message):
+    with refused(("missing", "wrong_shape", "wrong_type"), message):
+        tables({"train": table})
 
 
-def test_rows_are_those_of_the_labels():
-    (table,) = tables({"train": {"y": [0.0, 1.0], "x": np.zeros((3, 1)), "z": np.float32(1)}}, Path("f"), labels="y")
+def test_rows_are_those_of_the_labels(tables):
+    (table,) = tables({"train": {"y": [0.0, 1.0], "x": np.zeros((3, 1)), "z": np.float32(1)}})
     for key, found in (("x", 3), ("z", 0)):
-        with pytest.raises(InputError, match=f"f, train/{key}: {found} utterances where there are 2 labels"):
+        with refused("mismatch", f"f, train/{key}", found):
             require_rows(table, key)
-    with pytest.raises(InputError, match="f, train/x: 3 utterances"):
+    with refused("mismatch", "train/x", "3"):
         features(table, {"text": "x"})
     assert features(table, {"text": "absent"}) == {}
 
@@ -134,11 +145,11 @@ def test_rows_are_those_of_the_labels():
         ([np.array([b"a"]), ("b", 1.0)], [b"a", "b"]),
     ],
 )
-def test_ids_of_every_shape(given, expected):
-    (table,) = tables({"train": {"y": [0.0, 1.0], "id": given}}, Path("f"), labels="y")
+def test_ids_of_every_shape(tables, given, expected):
+    (table,) = tables({"train": {"y": [0.0, 1.0], "id": given}})
     assert ids(table) == expected
 
 
-def test_keys_of_a_damaged_file_can_be_printed():
-    with pytest.raises(InputError, match=r"^f, train: no key 'y', only x\\x00; get the file again$"):
-        tables({"train": {"x\0": [1.0]}}, Path("f"), labels="y")
+def test_keys_of_a_damaged_file_can_be_printed(tables):
+    with refused("missing", "'y'", "x00"):
+        tables({"train": {"x\0": [1.0]}})

@@ -8,30 +8,37 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from comodal.contracts import InputError
+from comodal.data.formats.damage import damaged
 from comodal.data.formats.ids import Identified, identify_splits
-from comodal.data.formats.interface import Block
+from comodal.data.formats.interface import Block, Source
 from comodal.data.formats.labels import sentiment
-from comodal.data.formats.numeric import numeric
+from comodal.data.formats.numeric import floats
+from comodal.data.formats.parts import DIVISIONS
 from comodal.data.formats.texts import as_text, column, one_line
 from comodal.data.ragged import RaggedArray
 
 __all__ = [
+    "PARTS",
     "Listing",
     "Spoken",
-    "feature_width",
-    "frame_array",
+    "listing_source",
     "looks_like_records",
-    "record_blocks",
+    "modality_frames",
+    "require_equal_counts",
     "require_records",
     "spoken",
     "word_texts",
 ]
+
+PARTS = {"audio": 2, "vision": 1}
+"""Modality to its place in the content of an utterance."""
 
 _LOOKED_AT = 8
 _ROWS = 512
@@ -45,7 +52,7 @@ class Listing:
     Attributes:
         split: ``train``, ``valid`` or ``test``.
         where: file and key, for errors.
-        records: one tuple an utterance.
+        records: one tuple per utterance.
     """
 
     split: str
@@ -53,7 +60,7 @@ class Listing:
     records: Sequence[Any]
 
     def at(self, row: int) -> str:
-        """File, key, number and segment of an utterance, for errors."""
+        """Return file, key, number and segment of an utterance, for errors."""
         segment = self.records[row][2] if len(self.records[row]) == 3 else None
         named = isinstance(segment, str | bytes)
         return f"{self.where}, utterance {row}" + (f" ({one_line(as_text(segment), longest=60)})" if named else "")
@@ -61,12 +68,12 @@ class Listing:
 
 @dataclass(frozen=True, eq=False)
 class Spoken:
-    """What one utterance holds.
+    """Words and frames of one utterance.
 
     Attributes:
         words: those of the transcript.
         frames: name of the features to ``(T, d)``.
-        changed: what was brought into our form.
+        changed: what was changed in them.
     """
 
     words: Sequence[str]
@@ -75,7 +82,7 @@ class Spoken:
 
 
 def looks_like_records(content: object, parts: Collection[int]) -> bool:
-    """Whether content lists utterances of so many parts; a few at its beginning tell.
+    """Whether content lists utterances of so many parts, by the first few of them.
 
     Example:
         >>> looks_like_records([((["so"], [[0.5]], [[2.0]]), 1.5, "v[0]")], {3}), looks_like_records([1, 2], {3})
@@ -94,32 +101,64 @@ def _is_record(record: object, parts: Collection[int]) -> bool:
 
 
 def require_records(content: object, parts: Collection[int], *, split: str, where: str) -> Listing:
-    """The utterances of a split, each of which has the form of one.
+    """Return the utterances of a split, each checked to have the form of one.
 
     Raises:
-        InputError: one has not, or has a segment that is no name.
+        InputError: one has not, or has a segment that is not a name.
     """
     if not isinstance(content, list | tuple):
-        raise InputError(f"{where}: a list of utterances is expected, not {type(content).__name__}; get the file again")
+        raise damaged(where, f"a list of utterances is expected, not {type(content).__name__}", code="wrong_type")
     for row, record in enumerate(content):
         if not _is_record(record, parts):
             sizes = " or ".join(map(str, sorted(parts)))
-            raise InputError(
-                f"{where}, utterance {row}: not of the form ((words, visual, acoustic, ...), label, segment) "
-                f"with {sizes} parts in the first; get the file again"
-            )
+            form = f"((words, visual, acoustic, ...), label, segment) with {sizes} parts in the first"
+            raise damaged(f"{where}, utterance {row}", f"not of the form {form}")
         if not isinstance(record[2], str | bytes | int | np.integer | None):
             kind = type(record[2]).__name__
-            raise InputError(f"{where}, utterance {row}: its segment is {kind}, not text; get the file again")
+            raise damaged(f"{where}, utterance {row}", f"its segment is {kind}, not text", code="wrong_type")
     return Listing(split, where, content)
 
 
-def feature_width(listings: Sequence[Listing], part: int) -> int:
-    """Features a frame in one part of the content, from the first utterance that has a frame; 0 where none has.
+def listing_source(
+    path: Path,
+    listings: Sequence[Listing],
+    speak: Callable[[Mapping[str, int], Any, str], Spoken],
+    *,
+    family: str,
+    facts: Mapping[str, str],
+) -> Source:
+    """Return the source of some listings, with the modalities that have a frame at all.
+
+    Args:
+        path: of the file or folder.
+        listings: its splits.
+        speak: from the dims, the content of an utterance, and its place for errors, to words and frames.
+        family: name of the file family.
+        facts: further facts of the source.
 
     Raises:
-        InputError: that utterance's frames are no table of numbers.
+        InputError: no utterance, or no frame of any modality.
     """
+    if not any(listing.records for listing in listings):
+        raise damaged(path, "no utterance under train, dev or test", code="empty")
+    widths = {name: _width(listings, part) for name, part in PARTS.items()}
+    dims = {name: width for name, width in widths.items() if width}
+    if not dims:
+        raise damaged(path, "no utterance has a frame of audio or vision", code="empty")
+    return Source(
+        path=path,
+        format=family,
+        dims=dims,
+        divisions=DIVISIONS,
+        blocks=lambda features: _blocks(listings, features, partial(speak, dims), where=str(path)),
+        n_utterances=sum(len(listing.records) for listing in listings),
+        files=(path,),
+        facts=facts,
+    )
+
+
+def _width(listings: Sequence[Listing], part: int) -> int:
+    """Return the features per frame of the first utterance that has a frame; 0 where none has."""
     for listing in listings:
         for row, record in enumerate(listing.records):
             if len(record[0][part]):
@@ -127,58 +166,70 @@ def feature_width(listings: Sequence[Listing], part: int) -> int:
     return 0
 
 
-def frame_array(raw: Any, *, dim: int, where: str) -> NDArray[np.float32]:
-    """Frames of one utterance, ``(T, dim)``; what has no frame may have any shape.
+def modality_frames(content: Any, dims: Mapping[str, int], where: str) -> dict[str, NDArray[np.float32]]:
+    """Return the frames of one utterance, name to ``(T, d)``; what has no frame may have any shape.
 
     Raises:
-        InputError: no numbers, or another shape.
+        InputError: not numbers, or another shape.
 
     Example:
-        >>> frame_array([[1, 2], [3, 4]], dim=2, where="x").shape, frame_array([], dim=2, where="x").shape
-        ((2, 2), (0, 2))
+        >>> frames = modality_frames((["so"], [], [[1, 2]]), {"audio": 2}, "x")
+        >>> {name: each.shape for name, each in frames.items()}
+        {'audio': (1, 2), 'vision': (0, 1)}
     """
-    if not len(raw):
-        return np.zeros((0, max(dim, 1)), dtype=np.float32)
-    found = _table(raw, where=where)
-    if found.shape[1] != dim:
-        raise InputError(f"{where}: shape {found.shape} where (frames, {dim}) is expected; get the file again")
+    found = {}
+    for name, part in PARTS.items():
+        raw, dim = content[part], dims.get(name, 0)
+        found[name] = _table(raw, where=f"{where}, {name}") if len(raw) else np.zeros((0, max(dim, 1)), np.float32)
+        if len(raw) and found[name].shape[1] != dim:
+            problem = f"shape {found[name].shape} where (frames, {dim}) is expected"
+            raise damaged(f"{where}, {name}", problem, code="wrong_shape")
     return found
 
 
 def _table(raw: Any, *, where: str) -> NDArray[np.float32]:
-    try:
-        with np.errstate(over="ignore", invalid="ignore"):
-            found = numeric(raw).astype(np.float32, copy=False)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"{where}: frames are not a table of numbers ({error}); get the file again") from error
+    found = floats(raw, where=where, what="frames")
     if found.ndim != 2 or found.shape[1] == 0:
-        raise InputError(f"{where}: shape {found.shape} where (frames, features) is expected; get the file again")
+        raise damaged(where, f"shape {found.shape} where (frames, features) is expected", code="wrong_shape")
     return found
 
 
+def require_equal_counts(counts: Mapping[str, int], equal: Collection[int], where: str) -> None:
+    """Refuse words and frames that differ in number.
+
+    Args:
+        counts: all of them, for the message.
+        equal: numbers that must be the same.
+        where: file and utterance.
+    """
+    if len(set(equal)) != 1:
+        listed = ", ".join(f"{count} {name}" for name, count in counts.items())
+        raise damaged(where, f"words and frames differ in number ({listed})", code="mismatch")
+
+
 def word_texts(raw: Any, *, where: str) -> list[str]:
-    """Words of one utterance as they are in the file.
+    """Return the words of one utterance as they are in the file.
 
     Raises:
-        InputError: no list of text, for example numbers of a vocabulary that the file does not hold.
+        InputError: not a list of text, for example numbers of a vocabulary that the file does not hold.
     """
     given = raw.ravel().tolist() if isinstance(raw, np.ndarray) else raw
-    if not isinstance(given, list | tuple):
-        raise InputError(f"{where}: words are {type(raw).__name__}, not a list of text; get the file again")
-    stranger = next((each for each in given if not isinstance(each, str | bytes)), "")
-    if not isinstance(stranger, str | bytes):
-        kind = type(stranger).__name__
-        raise InputError(f"{where}: words are {kind}, not text; give a file that holds the words themselves")
+    held = given if isinstance(given, list | tuple) else [given] if not isinstance(given, str) else [None]
+    kinds = {type(each).__name__ for each in held if not isinstance(each, str | bytes)}
+    if kinds:
+        remedy = "give a file that holds the words themselves"
+        raise damaged(
+            where, f"words are {', '.join(sorted(kinds))}, not a list of text", remedy=remedy, code="wrong_type"
+        )
     if sum(map(len, given)) > _MOST_CHARACTERS:
-        raise InputError(f"{where}: its words have over a million characters; get the file again")
+        raise damaged(where, "its words have over a million characters", code="too_large")
     return [as_text(each) for each in given]
 
 
 def spoken(texts: Sequence[str], frames: Mapping[str, NDArray[np.float32]]) -> Spoken:
-    """Words that single spaces can part, and the frames that stand with them.
+    """Return words without white space, and the frames that belong to them.
 
-    White space within a word is removed. A word of nothing else cannot stand in a transcript: it is left out, and so is
-    its frame in features that have a frame a word.
+    A word of nothing but white space is left out, and so is its frame in features that have one frame per word.
 
     Args:
         texts: words as they are in the file.
@@ -201,20 +252,10 @@ def spoken(texts: Sequence[str], frames: Mapping[str, NDArray[np.float32]]) -> S
     return Spoken([word for word in words if word], frames, changed)
 
 
-def record_blocks(
+def _blocks(
     listings: Sequence[Listing], features: Collection[str], speak: Callable[[Any, str], Spoken], *, where: str
 ) -> Iterator[Block]:
-    """Blocks of a file, some hundred utterances each.
-
-    Args:
-        listings: its splits.
-        features: those wanted.
-        speak: from the content of an utterance, and file and utterance for errors, to what it holds.
-        where: file, for errors.
-
-    Raises:
-        InputError: an utterance cannot be read.
-    """
+    """Yield some hundred utterances at a time."""
     identified = identify_splits(
         {listing.split: [record[2] for record in listing.records] for listing in listings}, where=where
     )
@@ -234,7 +275,7 @@ def _block(
 ) -> Block:
     held = [speak(listing.records[row][0], listing.at(row)) for row in rows]
     labels = [_label(listing.records[row][1], where=listing.at(row)) for row in rows]
-    # The ids of a split were brought into our form at once; that is told once.
+    # The ids of a split were changed at once, which is counted once.
     counts = Counter({} if rows.start else identified.normalised)
     counts.update(sentence for each in held for sentence in each.changed)
     counts.update(sentence for _, sentence in labels if sentence)

@@ -1,0 +1,163 @@
+"""Pickles with one table of arrays per split: the raw form of the MMSA, MulT and LMF families."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from comodal.data.dataset import SPLITS
+from comodal.data.formats.damage import damaged
+from comodal.data.formats.labels import sentiment
+from comodal.data.formats.names import canonical_split
+from comodal.data.formats.padding import dense
+from comodal.data.formats.pickled import take
+from comodal.data.formats.texts import as_text, listing, one_line
+
+__all__ = ["SplitTable", "features", "ids", "not_read", "require_rows", "split_contents", "split_tables", "table_keys"]
+
+
+@dataclass(frozen=True, eq=False)
+class SplitTable:
+    """The table of one split as it is in the file, its labels read.
+
+    Attributes:
+        split: ``train``, ``valid`` or ``test``.
+        where: file and split, for errors.
+        content: key, as text, to value.
+        target: ``(N,)`` float32.
+        normalised: what was changed in the labels.
+    """
+
+    split: str
+    where: str
+    content: Mapping[str, Any]
+    target: NDArray[np.float32]
+    normalised: Mapping[str, int]
+
+    def __len__(self) -> int:
+        return len(self.target)
+
+
+def table_keys(content: object) -> frozenset[str]:
+    """Return the keys of the tables of all splits, empty for any other content.
+
+    Example:
+        >>> table_keys({b"train": {b"glove": []}, "x": {"y": 0}}), table_keys({"train": []})
+        (frozenset({'glove'}), frozenset())
+    """
+    if not isinstance(content, dict):
+        return frozenset()
+    held = [table for key, table in content.items() if canonical_split(key) and isinstance(table, dict)]
+    return frozenset(as_text(key) for table in held for key in table)
+
+
+def split_contents(path: Path) -> dict[str, tuple[str, Any]]:
+    """Return split to file and key, for errors, and content of a pickle with a dict of splits, training first.
+
+    Raises:
+        InputError: the pickle is refused, or a split is there under two names.
+    """
+    content, found = take(path), dict[str, tuple[str, Any]]()
+    for key, held in content.items() if isinstance(content, dict) else ():
+        split, where = canonical_split(key), f"{path}, {one_line(as_text(key))}"
+        if split in found:
+            raise damaged(where, f"the split {split!r} is in the file twice", remedy="keep one", code="duplicate")
+        if split:
+            found[split] = where, held
+    return {split: found[split] for split in SPLITS if split in found}
+
+
+def split_tables(path: Path, *, labels: str) -> list[SplitTable]:
+    """Return the splits of a pickle that hold utterances, training first.
+
+    Args:
+        path: of the file.
+        labels: key of the labels.
+
+    Raises:
+        InputError: the pickle is refused, a split is there under two names or is not a table, or its labels are missing
+            or not numbers.
+
+    Example:
+        >>> import pickle, tempfile
+        >>> content = {b"dev": {b"y": [[1.0]]}, "train": {"y": [0.5, 0.25]}, "test": {"y": []}, "extra": 1}
+        >>> path = Path(tempfile.mkdtemp()) / "x.pkl"
+        >>> _ = path.write_bytes(pickle.dumps(content))
+        >>> [(table.split, table.target.tolist()) for table in split_tables(path, labels="y")]
+        [('train', [0.5, 0.25]), ('valid', [1.0])]
+    """
+    found = [_table(split, held, where=where, labels=labels) for split, (where, held) in split_contents(path).items()]
+    return [table for table in found if len(table)]
+
+
+def _table(split: str, held: object, *, where: str, labels: str) -> SplitTable:
+    if not isinstance(held, dict):
+        raise damaged(where, f"a table is expected, not a {type(held).__name__}", code="wrong_type")
+    content = {as_text(name): value for name, value in held.items()}
+    if labels not in content:
+        raise damaged(where, f"no key {labels!r}, only {listing(content)}", code="missing")
+    target, taken = sentiment(content[labels], where=f"{where}/{labels}")
+    return SplitTable(split, where, content, target, {taken: len(target)} if taken and len(target) else {})
+
+
+def require_rows(table: SplitTable, key: str) -> Any:
+    """Return the content under a key, if it has one row per label.
+
+    Raises:
+        InputError: naming both numbers.
+    """
+    value = table.content[key]
+    listed = isinstance(value, list | tuple) or (isinstance(value, np.ndarray) and value.ndim > 0)
+    found = len(value) if listed else 0
+    if found != len(table):
+        raise damaged(
+            f"{table.where}/{key}", f"{found} utterances where there are {len(table)} labels", code="mismatch"
+        )
+    return value
+
+
+def features(table: SplitTable, keys: Mapping[str, str]) -> dict[str, NDArray[np.float32]]:
+    """Return the padded features of a split: name of the features to ``(N, T, d)``.
+
+    Args:
+        table: the split.
+        keys: name of the features to their key; one that the split does not have is left out.
+
+    Raises:
+        InputError: not numbers, or another number of utterances.
+    """
+    found = {}
+    for name, key in keys.items():
+        if key in table.content:
+            found[name] = dense(table.content[key], where=f"{table.where}/{key}")
+            require_rows(table, key)
+    return found
+
+
+def ids(table: SplitTable) -> list[object]:
+    """Return the ids as they are in the file, ``None`` for each utterance where there are none.
+
+    Of rows with several fields, as CMU's files have them with start and end, the first is the id.
+
+    Raises:
+        InputError: another number of utterances, or not a list.
+    """
+    if table.content.get("id") is None or (isinstance(table.content["id"], list) and not table.content["id"]):
+        return [None] * len(table)
+    given = require_rows(table, "id")
+    found = given.tolist() if isinstance(given, np.ndarray) else list(given)
+    for _ in range(2):
+        found = [each.tolist() if isinstance(each, np.ndarray) else each for each in found]
+        found = [each[0] if isinstance(each, list | tuple) and each else each for each in found]
+    return found
+
+
+def not_read(found: Iterable[SplitTable], used: Collection[str]) -> dict[str, str]:
+    """Return the keys of a file that a reader does not use, as a fact of the source."""
+    names = {key for table in found for key in table.content} - set(used)
+    return {"not read": listing(names)} if names else {}
