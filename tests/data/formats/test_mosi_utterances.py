@@ -210,7 +210,7 @@ def test_a_damaged_directory_is_told_and_not_raised_by_the_recogniser(folder, tm
         read(folder)
     (tmp_path / "other.npz").write_bytes(damaged)
     assert not recognises(tmp_path / "other.npz")
-    with refused("invalid", "other.npz"):
+    with refused("unsupported", "other.npz"):
         recognise(tmp_path / "other.npz")
 
 
