@@ -65,7 +65,7 @@ def test_interval_and_p_value_agree() -> None:
         assert (result.p_value < 0.05) == (not result.ci_low <= 0.0 <= result.ci_high)
 
 
-def test_fewer_effective_videos_give_fewer_degrees_of_freedom() -> None:
+def test_fewer_effective_groups_give_fewer_degrees_of_freedom() -> None:
     data = crossed(cells(8, 20, (0.5, 1.0, 0.5)))
     plain, uneven = crossed_mean(*data), crossed_mean(*data, effective_groups=6.0)
     assert uneven.df < plain.df
@@ -89,7 +89,7 @@ def test_a_difference_without_any_variation_is_certain() -> None:
     assert (result.p_value, result.ci_low, result.ci_high) == (0.0, 0.5, 0.5)
 
 
-@pytest.mark.parametrize(("seeds", "groups", "said"), [(1, 10, "1 seed"), (5, 1, "1 video")])
+@pytest.mark.parametrize(("seeds", "groups", "said"), [(1, 10, "1 seed"), (5, 1, "1 group")])
 def test_one_of_either_has_no_p_value(seeds: int, groups: int, said: str) -> None:
     result = crossed_mean(np.full(seeds, 0.5), np.full((groups, seeds), 0.5))
     assert result.delta == 0.5
@@ -99,13 +99,13 @@ def test_one_of_either_has_no_p_value(seeds: int, groups: int, said: str) -> Non
 
 def test_few_of_either_is_said() -> None:
     data = cells(3, 10, (1.0, 1.0, 1.0))
-    assert "rough" in crossed_mean(*crossed(data)).note
+    assert "approximate" in crossed_mean(*crossed(data)).note
     assert crossed_mean(*crossed(cells(4, 10, (1.0, 1.0, 1.0)))).note == ""
 
 
-def test_a_metric_that_one_video_alone_defines_has_no_p_value() -> None:
+def test_a_metric_that_one_group_alone_determines_has_no_p_value() -> None:
     d, left = crossed(cells(6, 9, (0.4, 0.4, 0.4)))
     left[4] = np.nan
     result = crossed_mean(d, left)
     assert np.isnan(result.p_value)
-    assert "single video" in result.note
+    assert "single group" in result.note

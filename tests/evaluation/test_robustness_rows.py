@@ -9,26 +9,19 @@ import pytest
 from statsmodels.stats.multitest import multipletests
 
 from comodal.contracts import PredictionTable, RobustnessRow
-from comodal.evaluation.robustness_rows import evaluated_arm, robustness_rows
+from comodal.data.corruptions import parse_corruption
+from comodal.evaluation.robustness_rows import robustness_rows, scenario_result
 from comodal.evaluation.rows import SeedRun, Setting, comparison_rows
-from comodal.evaluation.scenarios import Scenario, parse_scenario
+from comodal.evaluation.scenarios import Scenario
 from comodal.evaluation.score import score
 
 N = 60
 TARGET = np.random.default_rng(5).normal(size=N)
 NAMES = ("text", "audio")
+CURVES = ("noise:audio=0", "noise:audio=0.5", "noise:audio=1", "drop:text=0", "drop:text=1")
 SCENARIOS = [
-    parse_scenario(name, NAMES)
-    for name in (
-        "clean",
-        "text",
-        "audio",
-        "noise:audio=0",
-        "noise:audio=0.5",
-        "noise:audio=1",
-        "drop:text=0",
-        "drop:text=1",
-    )
+    *(Scenario(kept) for kept in ((), ("text",), ("audio",))),
+    *(Scenario(corruption=parse_corruption(name)) for name in CURVES),
 ]
 NONE, KL, F, ALONE = ("early", "none", 0.0), ("early", "kl", 0.3), ("early", "f", 1.0), ("early:text", "none", 0.0)
 OTHERS: dict[Setting, Setting | None] = {NONE: None, KL: NONE, F: NONE, ALONE: None}
@@ -60,7 +53,7 @@ def table(count: int = 4) -> list[RobustnessRow]:
     heard = dict.fromkeys((NONE, KL, F), SCENARIOS)
     heard[ALONE] = [each for each in SCENARIOS if each.name in {"clean", "text", "drop:text=0", "drop:text=1"}]
     arms = {
-        setting: {each: evaluated_arm(runs(setting, each, count), metrics=METRICS) for each in scenarios}
+        setting: {each: scenario_result(runs(setting, each, count), metrics=METRICS) for each in scenarios}
         for setting, scenarios in heard.items()
     }
     return robustness_rows(arms, OTHERS, dict.fromkeys(OTHERS, NONE), metrics=METRICS)
@@ -151,10 +144,10 @@ def test_the_interval_of_the_mean_covers_it_and_shrinks_with_seeds(rows: list[Ro
     assert wide.mean_high - wide.mean_low > narrow.mean_high - narrow.mean_low  # type: ignore[operator]
 
 
-def test_a_single_run_has_intervals_over_videos_and_no_difference() -> None:
+def test_a_single_run_has_intervals_over_groups_and_no_difference() -> None:
     clean, point = SCENARIOS[0], SCENARIOS[4]
     scenarios = [clean, SCENARIOS[3], point]
-    arms = {KL: {each: evaluated_arm(runs(KL, each, 1), metrics=METRICS) for each in scenarios}}
+    arms = {KL: {each: scenario_result(runs(KL, each, 1), metrics=METRICS) for each in scenarios}}
     found = robustness_rows(arms, {KL: None}, {KL: None}, metrics=METRICS)
     assert {row.kind for row in found} == {"subset", "curve", "relative"}
     assert all(row.row.delta is None and row.row.std is None for row in found)

@@ -4,33 +4,21 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from refusals import refused
 from scipy.integrate import trapezoid
 
-from comodal.contracts import InputError
 from comodal.evaluation.groups import Grouping
 from comodal.evaluation.paired import ArmMetrics
-from comodal.evaluation.severity_areas import area_below, area_weights, effective_area, relative_area
+from comodal.evaluation.severity_areas import area_weights, effective_area, relative_area
 
 GROUPS = Grouping(np.array([0, 1, 2]), np.array([1, 1, 1]))
 SEVERITIES = [0.0, 0.25, 1.0]
 
 
 def arm(values: list[float], left_out: float = 0.0) -> ArmMetrics:
-    """Two seeds; three videos, each of which moves the metric by so much."""
+    """Two seeds; three groups, each of which moves the metric by so much."""
     seeds = np.array(values)
     return ArmMetrics({"acc": seeds}, {"acc": seeds + left_out * np.array([[-1.0], [0.0], [1.0]])}, GROUPS)
-
-
-def test_flat_curve_has_its_own_height() -> None:
-    assert area_below([70.0, 70.0, 70.0], SEVERITIES) == pytest.approx(70.0)
-    assert area_below([70.0, 70.0], [0.0, 0.5]) == pytest.approx(70.0)
-
-
-def test_falling_curve_by_hand() -> None:
-    # 80 -> 60 over a quarter: 17.5; 60 -> 20 over three quarters: 30.
-    assert area_below([80.0, 60.0, 20.0], SEVERITIES) == pytest.approx(47.5)
-    # only up to one half: 80 -> 60 -> 60, mean of 70 and 60
-    assert area_below([80.0, 60.0, 60.0], [0.0, 0.25, 0.5]) == pytest.approx(65.0)
 
 
 def test_any_curve_is_numpys_trapezoid() -> None:
@@ -38,17 +26,18 @@ def test_any_curve_is_numpys_trapezoid() -> None:
     severities = np.sort(rng.uniform(size=9))
     values = rng.normal(size=9)
     expected = trapezoid(values, severities) / np.ptp(severities)
-    assert area_below(values, severities) == pytest.approx(expected)
+    assert area_weights(severities) @ values == pytest.approx(expected)
     assert area_weights(severities).sum() == pytest.approx(1.0)
 
 
-def test_relative_area_of_every_seed_and_every_left_out_video() -> None:
+def test_relative_area_of_every_seed_and_every_left_out_group() -> None:
     points = [arm([80.0, 82.0], 1.0), arm([60.0, 70.0], 2.0), arm([20.0, 30.0], 4.0)]
     found = relative_area(points, SEVERITIES)
+    # By hand, 80 -> 60 over a quarter: 17.5; 60 -> 20 over three quarters: 30.
     assert found.values["acc"] == pytest.approx([47.5, 0.25 * 76 + 0.75 * 50])
-    for video, sign in enumerate((-1.0, 0.0, 1.0)):
+    for group, sign in enumerate((-1.0, 0.0, 1.0)):
         moved = [80 + sign, 60 + 2 * sign, 20 + 4 * sign]
-        assert found.left_out["acc"][video, 0] == pytest.approx(trapezoid(moved, SEVERITIES))
+        assert found.left_out["acc"][group, 0] == pytest.approx(trapezoid(moved, SEVERITIES))
 
 
 def test_effective_area_is_what_lies_above_the_moved_baseline() -> None:
@@ -74,10 +63,10 @@ def test_better_clean_performance_alone_is_no_effective_robustness() -> None:
 
 @pytest.mark.parametrize("severities", [[0.5], [0.0, 0.0], [1.0, 0.0], []])
 def test_no_area_below_a_point(severities: list[float]) -> None:
-    with pytest.raises(InputError, match="at least 2, rising"):
+    with refused("invalid", severities):
         area_weights(severities)
 
 
 def test_one_point_a_severity() -> None:
-    with pytest.raises(InputError, match="2 points of a curve and 3 severities"):
+    with refused("mismatch", 2, 3):
         relative_area([arm([1.0, 1.0])] * 2, SEVERITIES)

@@ -139,7 +139,7 @@ def _single_rows(run: SavedRun, scores: Mapping[str, Any], note: str) -> Iterato
     collapsed = is_collapsed(table.target, table.prediction)
     for name in (name for name in METRICS if name in scores and scores[name]["value"] is not None):
         low, high = scores[name]["ci_low"], scores[name]["ci_high"]
-        interval = "" if low is None else f"95 % interval of the value over videos [{low:.3f}, {high:.3f}]"
+        interval = "" if low is None else f"95 % interval of the value over groups [{low:.3f}, {high:.3f}]"
         yield ComparisonRow(
             run.arm.label,
             run.arm.measure,

@@ -1,11 +1,10 @@
-"""Videos as the unit of resampling: sums per video, from which every resample follows without touching utterances.
+"""Resample groups of samples: bootstrap and leave-one-out of metrics, from sums per group.
 
-Utterances of one video share speaker, microphone and topic, so the video and not the utterance is the unit that is
-drawn again or left out. Every metric is a function of sums over utterances (:mod:`comodal.metrics`), so a bootstrap
-resample of videos is a vector of counts, all resamples together are one matrix product, and leaving a video out is a
-subtraction.
+Samples of a group are dependent (utterances of a video share speaker, microphone and topic), so intervals resample
+groups. Every metric is a function of sums over samples (:mod:`comodal.metrics`), so a bootstrap resample of groups is a
+vector of counts, all resamples together are one matrix product, and leaving a group out is a subtraction.
 
-Axis legend: N utterances, V videos (groups), B bootstrap replicates, k terms of a metric.
+Axis legend: N samples, V groups, B bootstrap replicates, k terms of a metric.
 """
 
 from __future__ import annotations
@@ -24,11 +23,11 @@ __all__ = ["Grouping", "bootstrap_counts", "group_sums", "grouping", "leave_one_
 
 @dataclass(frozen=True)
 class Grouping:
-    """Which video each utterance belongs to.
+    """The group of each sample.
 
     Attributes:
         codes: ``(N,)`` int, from 0 to V - 1.
-        sizes: ``(V,)`` utterances of each video.
+        sizes: ``(V,)`` number of samples of each group.
     """
 
     codes: npt.NDArray[np.intp]
@@ -36,12 +35,12 @@ class Grouping:
 
     @property
     def count(self) -> int:
-        """V, the number of videos."""
+        """Return V, the number of groups."""
         return len(self.sizes)
 
     @property
     def effective_count(self) -> float:
-        """``(sum n_v)^2 / sum n_v^2``: V for videos of one size, fewer when a few long ones carry most of the weight.
+        """Return ``(sum n_v)^2 / sum n_v^2``: V for groups of one size, less when a few large ones dominate.
 
         >>> Grouping(np.array([0, 0, 1, 1]), np.array([2, 2])).effective_count
         2.0
@@ -50,30 +49,32 @@ class Grouping:
 
 
 def grouping(table: PredictionTable) -> Grouping:
-    """The videos of a table of predictions.
+    """Return the groups of a table of predictions.
 
     Raises:
-        InputError: the table is empty, or holds an utterance twice (several splits or scenarios below each other).
+        InputError: the table is empty, or holds a sample twice (several splits or scenarios in one table).
     """
     if not len(table):
-        raise InputError("the prediction table has no rows: was the split or scenario asked for ever predicted?")
+        message = "the prediction table has no rows; select a split and scenario that were predicted"
+        raise InputError(message, code="empty")
     ids, times = np.unique(table.id.astype(str), return_counts=True)
     if times.max() > 1:
         twice = str(ids[times.argmax()])
         raise InputError(
-            f"utterance {twice!r} occurs {times.max()} times in a prediction table: select one split and one scenario"
+            f"sample {twice!r} occurs {times.max()} times in a prediction table: select one split and one scenario",
+            code="duplicate",
         )
     _, codes, sizes = np.unique(table.group.astype(str), return_inverse=True, return_counts=True)
     return Grouping(codes.astype(np.intp), sizes.astype(np.int64))
 
 
 def bootstrap_counts(n_groups: int, *, replicates: int, seed: int) -> Array:
-    """How often each video is drawn in each replicate, V draws with replacement.
+    """Return how often each group is drawn in each bootstrap replicate, with V draws with replacement.
 
     Args:
         n_groups: V.
         replicates: B.
-        seed: of the draws.
+        seed: seed of the draws.
 
     Returns:
         ``(B, V)`` non-negative whole numbers, each row summing to V.
@@ -83,22 +84,23 @@ def bootstrap_counts(n_groups: int, *, replicates: int, seed: int) -> Array:
     ((5, 3), [3.0, 3.0, 3.0, 3.0, 3.0])
     """
     if replicates < 2:
-        raise InputError(f"replicates is {replicates}: a bootstrap needs at least 2, 2000 for an interval")
+        message = f"replicates is {replicates}: a bootstrap needs at least 2, 2000 for an interval"
+        raise InputError(message, code="out_of_range")
     draws = np.random.default_rng(seed).multinomial(n_groups, np.full(n_groups, 1.0 / n_groups), size=replicates)
     return draws.astype(np.float64)
 
 
 def group_sums(metric: Metric, target: Any, prediction: Any, groups: Grouping) -> Array:
-    """The terms of a metric summed within each video.
+    """Return the terms of a metric summed within each group.
 
     Args:
-        metric: which.
-        target: ``(N,)`` labels.
-        prediction: ``(N,)``.
-        groups: of the same N utterances.
+        metric: the metric.
+        target: ``(N,)`` true values.
+        prediction: ``(N,)`` predicted values.
+        groups: groups of the same N samples.
 
     Returns:
-        ``(V, k)``; their sum over videos is what ``metric.value`` takes.
+        ``(V, k)``; ``metric.value`` takes their sum over groups.
 
     >>> from comodal.metrics import METRICS
     >>> groups = Grouping(np.array([0, 0, 1]), np.array([2, 1]))
@@ -111,10 +113,10 @@ def group_sums(metric: Metric, target: Any, prediction: Any, groups: Grouping) -
 
 
 def leave_one_out(sums: Array) -> Array:
-    """The sums over all videos but one, for each video.
+    """Return the sums over all groups but one, for each group.
 
     Args:
-        sums: ``(V, ...)`` sums of each video.
+        sums: ``(V, ...)`` sums of each group.
 
     Returns:
         ``(V, ...)``.
@@ -127,14 +129,14 @@ def leave_one_out(sums: Array) -> Array:
 
 
 def percentile_interval(replicates: Array, n_groups: int) -> tuple[float, float]:
-    """The 95 % percentile interval, widened for few videos.
+    """Return the 95 % percentile interval, widened for few groups.
 
     The plain percentile interval is too narrow by ``sqrt((V - 1) / V)`` and by the normal quantile in place of
     Student's. The widened one takes the percentiles at ``Phi(-+ sqrt(V / (V - 1)) t_{0.975, V - 1})``.
 
     Args:
-        replicates: ``(B,)`` values; NaN where a replicate had nothing to count, and left out.
-        n_groups: V; with a single video there is no interval.
+        replicates: ``(B,)`` values; NaN, where a replicate had nothing to count, is ignored.
+        n_groups: V.
 
     Returns:
         Lower and upper end, both NaN for V = 1.

@@ -1,4 +1,4 @@
-"""Many p-values at once: Holm's correction, and whether they look as p-values must when nothing is there."""
+"""Correct p-values for multiplicity (Holm), and test whether p-values are uniform (for A/A comparisons)."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ __all__ = ["Uniformity", "holm", "uniformity"]
 
 
 def holm(p_values: npt.ArrayLike) -> Array:
-    """Holm's step-down correction: ``p_(i)' = max_{j <= i} min(1, (m - j + 1) p_(j))``.
+    """Return p-values after Holm's step-down correction ``p_(i)' = max_{j <= i} min(1, (m - j + 1) p_(j))``.
 
     A rejection below 0.05 of the corrected values keeps the chance of *any* false rejection in the family below 5 %,
     whatever the dependence between its members.
 
     Args:
-        p_values: ``(m,)`` from 0 to 1; NaN marks a comparison that could not be made, and is not counted in m.
+        p_values: ``(m,)`` from 0 to 1; NaN marks a comparison without a p-value, which is not counted in m.
 
     Returns:
         ``(m,)`` corrected, in the order given, NaN where NaN was given.
@@ -45,13 +45,13 @@ def holm(p_values: npt.ArrayLike) -> Array:
 
 
 class Uniformity(NamedTuple):
-    """How p-values of comparisons in which nothing was there are distributed.
+    """Result of a test of p-values for uniformity.
 
     Attributes:
         statistic: Kolmogorov-Smirnov distance to the uniform distribution.
-        p_value: of the hypothesis that they are uniform; small means the instrument is wrong.
-        rejected: share of them below 0.05; about 0.05 when the instrument is right.
-        n: how many there are.
+        p_value: of the hypothesis that they are uniform; small when the comparison is miscalibrated.
+        rejected: share of them below 0.05; about 0.05 for a calibrated comparison.
+        n: number of p-values.
     """
 
     statistic: float
@@ -62,6 +62,8 @@ class Uniformity(NamedTuple):
 
 def uniformity(p_values: Sequence[float] | Array) -> Uniformity:
     """Test p-values of independent A/A comparisons for uniformity (Kolmogorov-Smirnov, two-sided).
+
+    No command calls it: it is for checking the comparison itself, as ``benchmarks/placebo.py`` does.
 
     Args:
         p_values: ``(m,)``, at least 2.
@@ -80,7 +82,8 @@ def uniformity(p_values: Sequence[float] | Array) -> Uniformity:
 
     p = _checked_p_values(p_values)
     if len(p) < 2 or np.isnan(p).any():
-        raise InputError(f"{len(p)} p-values of which {int(np.isnan(p).sum())} are NaN: uniformity needs 2 or more")
+        message = f"{len(p)} p-values of which {int(np.isnan(p).sum())} are NaN: give at least 2, and no NaN"
+        raise InputError(message, code="invalid")
     result = kstest(p, "uniform")
     return Uniformity(float(result.statistic), float(result.pvalue), float((p < 0.05).mean()), len(p))
 
@@ -88,5 +91,5 @@ def uniformity(p_values: Sequence[float] | Array) -> Uniformity:
 def _checked_p_values(p_values: npt.ArrayLike) -> Array:
     p = np.asarray(p_values, dtype=np.float64)
     if p.ndim != 1 or bool(((p < 0) | (p > 1)).any()):
-        raise InputError(f"p-values of shape {p.shape}: give a vector of values from 0 to 1")
+        raise InputError(f"p-values of shape {p.shape}: give a vector of values from 0 to 1", code="out_of_range")
     return p

@@ -1,8 +1,8 @@
-"""What missing and corrupted modalities do to every run of a folder, and whether a penalty helps against it."""
+"""Evaluate finished runs with missing and corrupted modalities, and compare penalties under them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -14,8 +14,9 @@ from comodal.data.dataset import Dataset
 from comodal.evaluation.data_config import note_of
 from comodal.evaluation.grid import NONE, Arm
 from comodal.evaluation.paired import require_same_samples
-from comodal.evaluation.robustness_rows import EvaluatedArm, evaluated_arm, robustness_rows
-from comodal.evaluation.rows import SeedRun, Setting, references
+from comodal.evaluation.progress import Progress, no_progress
+from comodal.evaluation.robustness_rows import robustness_rows, scenario_result
+from comodal.evaluation.rows import ArmResult, SeedRun, Setting, references
 from comodal.evaluation.runs import RunSet, open_runs
 from comodal.evaluation.scenario_predictions import ScenarioPredictions
 from comodal.evaluation.scenario_runs import ScenarioRun, run_scenarios
@@ -26,20 +27,18 @@ from comodal.training.data import inputs
 __all__ = ["RobustnessConfig", "robustness"]
 
 _PREDICTIONS = "predictions"
-_BASELINE = "late"  # what MultiBench measures effective robustness from
-
-Progress = Callable[[str, int], Callable[[int], Any]]
+_BASELINE = "late"  # MultiBench measures effective robustness from late fusion
 
 
 @dataclass(frozen=True, kw_only=True)
 class RobustnessConfig:
-    """What is done to the test part.
+    """Scenarios and metrics of a robustness evaluation.
 
     Attributes:
-        scenarios: ``subsets`` of the modalities, severity ``curves``, or ``all``; the clean test part is always there.
-        severities: points of every curve, from 0 to 1; 0 is always there.
-        kinds: of corruption; ``None`` for all that make sense for a modality.
-        modalities: which are corrupted; ``None`` for all.
+        scenarios: ``subsets`` of the modalities, severity ``curves``, or ``all``; always with the clean test part.
+        severities: points of every curve, from 0 to 1; 0 is always included.
+        kinds: kinds of corruption; ``None`` for all that apply to a modality.
+        modalities: modalities to corrupt; ``None`` for all.
         metrics: names in :data:`comodal.metrics.METRICS`.
 
     Raises:
@@ -61,10 +60,10 @@ class RobustnessConfig:
         metrics_named(self.metrics)
 
     def of(self, spec: DatasetSpec) -> tuple[Scenario, ...]:
-        """The scenarios of a data set, the clean one first.
+        """Return the scenarios of a data set, the clean one first.
 
         Raises:
-            InputError: a modality that does not exist, or no corruption that makes sense.
+            InputError: an unknown modality, or no corruption that applies.
         """
         chosen = [] if self.scenarios == "curves" else subsets(spec.modalities)
         if self.scenarios != "subsets":
@@ -81,26 +80,26 @@ def robustness(
     source: str | Dataset | None = None,
     replication: bool = False,
     jobs: int = 1,
-    progress: Progress | None = None,
+    progress: Progress = no_progress,
 ) -> list[RobustnessRow]:
     """Evaluate the finished runs of a folder with modalities missing and corrupted.
 
-    All runs see the same corrupted utterances. Each arm is compared with the same fusion without a penalty in the same
+    All runs see the same corrupted samples. Each arm is compared with the same fusion without a penalty in the same
     scenario, seed by seed, with the intervals of :func:`comodal.evaluation.rows.comparison_rows`; networks of a single
-    modality are shown beside them and are part of no comparison. A single run has nothing to be compared with.
+    modality are listed without a comparison, and so is a single run.
 
     Args:
-        folder: of ``comodal train`` or ``comodal compare``.
+        folder: folder of ``comodal train`` or ``comodal compare``.
         config: scenarios and metrics.
-        out: where the predictions are kept; below ``folder`` when not given. Interrupted, the same call goes on; those
-            of other weights are made again.
+        out: folder of the predictions, below ``folder`` when not given. The same call resumes after an interruption;
+            predictions of other weights are made again.
         source: other data with the same modalities and partitions; needed for runs on a data set in memory.
-        replication: the runs of a comparison on fresh seeds instead of the first ones.
-        jobs: processes, each with one thread.
-        progress: called with a stage's name and its number of runs, gives the function that counts them.
+        replication: the replication of a comparison instead of its first runs.
+        jobs: number of processes, each with one thread.
+        progress: called with the name of a stage and its number of runs; returns the function that counts them.
 
     Raises:
-        InputError: no finished run, no weights, bad options, or a modality that does not exist.
+        InputError: no finished run, no saved weights, bad options, or an unknown modality.
 
     Example:
         >>> import tempfile
@@ -117,11 +116,11 @@ def robustness(
         True
     """
     if jobs < 1 or (jobs > 1 and isinstance(source, Dataset)):
-        raise InputError(f"jobs is {jobs}: give 1 or more, and 1 for a data set in memory")
+        raise InputError(f"jobs is {jobs}: give 1 or more, and 1 for a data set in memory", code="out_of_range")
     found = open_runs(folder, source=source, replication=replication)
     plan = _Plan(found, config or RobustnessConfig(), Path(out or Path(folder) / "robustness") / _PREDICTIONS)
     wanted = plan.wanted()
-    count = (progress or _no_progress)("runs in every scenario", len(wanted))
+    count = progress("runs in every scenario", len(wanted))
     elsewhere = source if isinstance(source, str) else None
     run_scenarios(found, wanted, source=elsewhere, replication=replication, jobs=jobs, advance=count)
     return plan.rows(wanted)
@@ -142,12 +141,12 @@ class _Plan:
 
     @cached_property
     def inputs(self) -> dict[str, Dataset]:
-        """The data as each architecture reads them."""
+        """Return the data as each architecture reads them."""
         first = {run.arm.fusion: run.configs[0] for run in reversed(self.found.runs)}
         return {fusion: inputs(self.found.dataset, config) for fusion, config in first.items()}
 
     def _scenarios(self, arm: Arm) -> tuple[Scenario, ...]:
-        """Those of the architecture, less what a network of one modality does not notice."""
+        """Return the scenarios of an architecture; for a single modality, those that change its input."""
         spec = self.inputs[arm.fusion].spec
         every = self.config.of(spec)
         if not arm.modality:
@@ -162,27 +161,22 @@ class _Plan:
         require_same_samples(
             [ScenarioPredictions.from_parquet(runs[0].path).table(CLEAN) for runs in by_setting.values()]
         )
-        arms = {setting: self._evaluated(runs) for setting, runs in by_setting.items()}
+        arms = {setting: self._results(runs) for setting, runs in by_setting.items()}
         alone = len(wanted) == 1
         others = dict.fromkeys(arms) if alone else references(arms)
         baselines = dict.fromkeys(arms) if alone else {setting: _baseline(setting, arms) for setting in arms}
         made = robustness_rows(arms, others, baselines, metrics=self.config.metrics)
-        return [self._noted(row) for row in made]
+        return [row.with_note(note_of(self.inputs[row.row.fusion.partition(":")[0]])) for row in made]
 
-    def _evaluated(self, runs: Sequence[ScenarioRun]) -> dict[Scenario, EvaluatedArm]:
-        kept = [(each.run.seed, ScenarioPredictions.from_parquet(each.path)) for each in runs]
-        return {scenario: self._in_scenario(kept, scenario) for scenario in runs[0].scenarios}
-
-    def _in_scenario(self, kept: Sequence[tuple[int, ScenarioPredictions]], scenario: Scenario) -> EvaluatedArm:
-        name = scenario.name
-        # No seconds: what training took stands in the table of the comparison.
-        seeds = [SeedRun(seed, each.table(name), 0.0, each.collapsed(name)) for seed, each in kept]
-        return evaluated_arm(seeds, metrics=self.config.metrics)
-
-    def _noted(self, row: RobustnessRow) -> RobustnessRow:
-        note = note_of(self.inputs[row.row.fusion.partition(":")[0]])
-        joined = "; ".join(part for part in (row.row.note, note) if part)
-        return replace(row, row=replace(row.row, note=joined))
+    def _results(self, runs: Sequence[ScenarioRun]) -> dict[Scenario, ArmResult]:
+        saved = [(each.run.seed, ScenarioPredictions.from_parquet(each.path)) for each in runs]
+        results = {}
+        for scenario in runs[0].scenarios:
+            name = scenario.name
+            # Seconds are 0: the table of the comparison has the duration of training.
+            seeds = [SeedRun(seed, each.table(name), 0.0, each.collapsed(name)) for seed, each in saved]
+            results[scenario] = scenario_result(seeds, metrics=self.config.metrics)
+        return results
 
 
 def _name(arm: Arm) -> str:
@@ -190,11 +184,6 @@ def _name(arm: Arm) -> str:
 
 
 def _baseline(setting: Setting, arms: Mapping[Setting, Any]) -> Setting:
-    """Late fusion without a penalty where there is one, else the setting's own fusion without a penalty."""
+    """Return late fusion without a penalty if it exists, else the setting's own fusion without a penalty."""
     fusion = setting[0].partition(":")[0]
     return next(other for wanted in (_BASELINE, fusion) for other in arms if other[:2] == (wanted, NONE))
-
-
-def _no_progress(stage: str, total: int) -> Callable[[int], Any]:
-    del stage, total
-    return lambda count: None  # noqa: ARG005 - counts for nobody

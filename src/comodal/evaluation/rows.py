@@ -1,11 +1,11 @@
-"""Finished runs of every arm -> the rows of a comparison, corrected for their number."""
+"""Make the rows of a comparison from the finished runs of every arm, with corrected p-values."""
 
 from __future__ import annotations
 
 import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from comodal.metrics import DEFAULT_METRICS, METRICS, is_collapsed, metrics_name
 
 __all__ = [
     "ArmResult",
+    "Interval",
     "SeedRun",
     "Setting",
     "arm_result",
@@ -28,19 +29,21 @@ __all__ = [
 ]
 
 Setting = tuple[str, str, float]
-"""Fusion model, measure, weight: what an arm is called."""
+"""Fusion model, measure and weight of an arm."""
+
+Interval = tuple[float | None, float | None]
 
 
 @dataclass(frozen=True)
 class SeedRun:
-    """One trained model, as a comparison sees it.
+    """The predictions of one trained model.
 
     Attributes:
-        seed: pairs it with the run of the reference that has the same seed.
-        table: predictions on the test part, one scenario; all folds of a cross-validated protocol below each other.
-        seconds: what training it took.
-        collapsed: whether it predicts a constant; ``None`` finds out from the table. A cross-validated run has
-            collapsed when one of its folds has, which the table of all folds cannot show: say so here.
+        seed: seed that pairs it with the run of the reference with the same seed.
+        table: predictions on the test part in one scenario; with cross-validation, of all folds.
+        seconds: duration of its training.
+        collapsed: whether it predicts a constant; ``None`` to determine it from the table. A cross-validated run has
+            collapsed when one of its folds has, which the table of all folds does not show.
     """
 
     seed: int
@@ -50,40 +53,42 @@ class SeedRun:
 
     @property
     def has_collapsed(self) -> bool:
-        """``collapsed`` as given, or as the table shows."""
+        """Return ``collapsed``, determined from the table if it was not given."""
         return is_collapsed(self.table.target, self.table.prediction) if self.collapsed is None else self.collapsed
 
 
 @dataclass(frozen=True)
 class ArmResult:
-    """The runs of one arm, evaluated.
+    """Evaluated runs of one arm.
 
     Attributes:
-        seeds: one a run, rising.
-        arm: its metrics, the seeds in the same order.
-        seconds: mean seconds a run.
-        collapsed: how many runs predict a constant.
+        seeds: one per run, rising.
+        metrics: metrics of the runs, seeds in the same order.
+        seconds: mean seconds per run.
+        collapsed: number of runs that predict a constant.
+        intervals: metric to the 95 % interval of its mean; empty where nothing reads it.
     """
 
     seeds: tuple[int, ...]
-    arm: ArmMetrics
+    metrics: ArmMetrics
     seconds: float
     collapsed: int
+    intervals: Mapping[str, Interval] = field(default_factory=dict)
 
 
 def arm_result(runs: Sequence[SeedRun], *, metrics: Sequence[str] = DEFAULT_METRICS) -> ArmResult:
-    """Evaluate the runs of an arm.
+    """Return the metrics of the runs of an arm.
 
     Args:
-        runs: one a seed, in rising order.
+        runs: one per seed, in rising order.
         metrics: names in :data:`comodal.metrics.METRICS`.
 
     Raises:
-        InputError: tables that differ in their utterances, or an unknown metric.
+        InputError: tables of different samples, or an unknown metric.
     """
-    arm = evaluate_arm([run.table for run in runs], metrics=metrics)
+    found = evaluate_arm([run.table for run in runs], metrics=metrics)
     seconds = float(np.mean([run.seconds for run in runs]))
-    return ArmResult(tuple(run.seed for run in runs), arm, seconds, sum(run.has_collapsed for run in runs))
+    return ArmResult(tuple(run.seed for run in runs), found, seconds, sum(run.has_collapsed for run in runs))
 
 
 def comparison_rows(
@@ -93,19 +98,19 @@ def comparison_rows(
     parents: Mapping[str, str] | None = None,
     metrics: Sequence[str] = DEFAULT_METRICS,
 ) -> list[ComparisonRow]:
-    """Every arm against its reference, one row for each metric.
+    """Compare every arm with its reference, and return one row per arm and metric.
 
-    The arm ``(fusion, measure, weight)`` is compared with ``(fusion, reference)``, seed by seed. An arm that has itself
-    ``measure == reference`` is a reference and its differences are ``None``, unless ``parents`` names another fusion
+    The arm ``(fusion, measure, weight)`` is compared with ``(fusion, reference)``, seed by seed. An arm with
+    ``measure == reference`` is itself a reference and its differences are ``None``, unless ``parents`` names the fusion
     model to compare it with: ``parents={"early:text": "early"}`` compares the text-only network with early fusion.
 
-    ``p_value`` is Holm-corrected over all compared arms, metric by metric: whoever looks at one metric may read its
-    column as it stands. ``p_holm_all`` is corrected over all arms and metrics: for whoever picks the best cell.
+    ``p_value`` is Holm-corrected over all compared arms within each metric, for reading one metric. ``p_holm_all`` is
+    corrected over all arms and metrics, for picking the best cell of the table.
 
     Args:
         results: setting to its runs.
-        reference: measure that stands for no penalty.
-        parents: fusion model to the one whose reference it is compared with.
+        reference: measure of the reference arms.
+        parents: fusion model to the fusion model whose reference it is compared with.
         metrics: names in :data:`comodal.metrics.METRICS`.
 
     Returns:
@@ -113,7 +118,7 @@ def comparison_rows(
 
     Raises:
         InputError: no arm, an arm without runs, a seed twice in an arm, a missing or ambiguous reference, a reference
-            that lacks a seed of an arm, or tables that differ in their utterances.
+            that lacks a seed of an arm, or tables of different samples.
     """
     runs = {setting: _by_seed(setting, given) for setting, given in results.items()}
     others = references(runs, reference=reference, parents=parents)
@@ -126,7 +131,7 @@ def comparison_rows(
 def references(
     settings: Iterable[Setting], *, reference: str = "none", parents: Mapping[str, str] | None = None
 ) -> dict[Setting, Setting | None]:
-    """What each setting is compared with, ``None`` for a reference.
+    """Return the setting that each setting is compared with, ``None`` for a reference.
 
     Raises:
         InputError: a missing or ambiguous reference.
@@ -144,12 +149,12 @@ def arm_rows(
     *,
     metrics: Sequence[str] = DEFAULT_METRICS,
 ) -> list[ComparisonRow]:
-    """The rows of evaluated arms, p-values not corrected yet: :func:`corrected` does it for a family of rows.
+    """Return the rows of evaluated arms with uncorrected p-values; :func:`corrected` corrects a family of rows.
 
     Args:
         results: setting to its evaluated runs.
         others: setting to the one it is compared with, ``None`` for no comparison.
-        metrics: in this order.
+        metrics: names of metrics, in the order of the rows.
 
     Raises:
         InputError: a reference that lacks a seed of an arm.
@@ -161,7 +166,7 @@ def arm_rows(
         for metric in metrics_named(metrics):
             row = _row(setting, result, metric.name)
             if other is not None and paired is not None:
-                row = _compared(row, difference(result.arm, paired, metric.name), _name(other))
+                row = _compared(row, difference(result.metrics, paired, metric.name), _name(other))
             rows.append(row)
     return rows
 
@@ -169,10 +174,10 @@ def arm_rows(
 def _by_seed(setting: Setting, given: Sequence[SeedRun]) -> list[SeedRun]:
     runs = sorted(given, key=lambda run: run.seed)
     if not runs:
-        raise InputError(f"{_name(setting)}: no finished run to compare; train at least 2 seeds")
+        raise InputError(f"{_name(setting)}: no finished run to compare; train at least 2 seeds", code="empty")
     for run, following in itertools.pairwise(runs):
         if run.seed == following.seed:
-            raise InputError(f"{_name(setting)}: seed {run.seed} occurs twice; give each seed once")
+            raise InputError(f"{_name(setting)}: seed {run.seed} occurs twice; give each seed once", code="duplicate")
     return runs
 
 
@@ -191,19 +196,20 @@ def _reference_of(
     if len(found) != 1:
         raise InputError(
             f"{_name(setting)} needs one reference {parent}/{reference} and there are {len(found)}: "
-            f"add {reference!r} to the measures, once for each fusion model"
+            f"add {reference!r} to the measures, once for each fusion model",
+            code="duplicate" if found else "missing",
         )
     return found[0]
 
 
 def at_seeds(result: ArmResult, reference: ArmResult, *, name: str, other: str) -> ArmMetrics:
-    """The reference at the seeds of what is compared with it.
+    """Return the metrics of a reference at the seeds of an arm that is compared with it.
 
     Args:
-        result: what is compared.
-        reference: what it is compared with.
-        name: of the first, for the message.
-        other: of the second.
+        result: the arm.
+        reference: its reference.
+        name: name of the arm, for the message.
+        other: name of the reference, for the message.
 
     Raises:
         InputError: the reference lacks one of the seeds.
@@ -212,18 +218,19 @@ def at_seeds(result: ArmResult, reference: ArmResult, *, name: str, other: str) 
     if missing := sorted(set(result.seeds) - set(position)):
         raise InputError(
             f"{other} lacks {len(missing)} seeds of {name}, the first is {missing[0]}: "
-            "the reference needs at least the seeds of what is compared with it"
+            "the reference needs all seeds of the arms compared with it",
+            code="missing",
         )
     columns = [position[seed] for seed in result.seeds]
     return ArmMetrics(
-        {metric: values[columns] for metric, values in reference.arm.values.items()},
-        {metric: values[:, columns] for metric, values in reference.arm.left_out.items()},
-        reference.arm.groups,
+        {metric: values[columns] for metric, values in reference.metrics.values.items()},
+        {metric: values[:, columns] for metric, values in reference.metrics.left_out.items()},
+        reference.metrics.groups,
     )
 
 
 def _row(setting: Setting, result: ArmResult, metric: str) -> ComparisonRow:
-    values = result.arm.values[metric]
+    values = result.metrics.values[metric]
     return ComparisonRow(
         *setting,
         metric=metric,
@@ -236,7 +243,7 @@ def _row(setting: Setting, result: ArmResult, metric: str) -> ComparisonRow:
         n_seeds=len(values),
         collapsed=result.collapsed,
         seconds=result.seconds,
-        n_groups=result.arm.groups.count,
+        n_groups=result.metrics.groups.count,
         better="higher" if METRICS[metric].higher_is_better else "lower",
     )
 
@@ -260,7 +267,7 @@ def _known(value: float) -> float | None:
 
 
 def corrected(rows: Sequence[ComparisonRow]) -> list[ComparisonRow]:
-    """Rows of one family with their p-values: Holm-corrected within each metric, and over all metrics together."""
+    """Return the rows of a family with p-values Holm-corrected within each metric, and over all metrics."""
     raw = np.array([math.nan if row.p_raw is None else row.p_raw for row in rows])
     names = np.array([row.metric for row in rows])
     within = np.full(len(rows), math.nan)

@@ -1,4 +1,4 @@
-"""What may happen to the modalities of a test part: each subset of them present, or one of them corrupted."""
+"""Scenarios of a test part: a subset of the modalities is present, or one modality is corrupted."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 import torch
 
 from comodal.contracts import DatasetSpec, InputError, ModalitySequence, MultimodalBatch, TokenSpec
-from comodal.data.corruptions import KINDS, Corruption, drop_modality, kinds_for, parse_corruption
+from comodal.data.corruptions import KINDS, Corruption, drop_modality, kinds_for
 from comodal.training.streams import stream_seed
 
-__all__ = ["CHOICES", "CLEAN", "SEVERITIES", "Scenario", "Variants", "curves", "parse_scenario", "subsets"]
+__all__ = ["CHOICES", "CLEAN", "SEVERITIES", "Scenario", "Variants", "curves", "subsets"]
 
 CLEAN = "clean"
 CHOICES = ("all", "subsets", "curves")
@@ -21,11 +21,11 @@ SEVERITIES = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 @dataclass(frozen=True)
 class Scenario:
-    """One thing that may happen to a test part.
+    """One scenario of a test part.
 
     Attributes:
-        kept: the modalities that are there; empty for all.
-        corruption: what happens to one of them; ``None`` for nothing.
+        kept: the modalities that are present; empty for all.
+        corruption: corruption of one of them, or ``None``.
     """
 
     kept: tuple[str, ...] = ()
@@ -33,27 +33,27 @@ class Scenario:
 
     @property
     def name(self) -> str:
-        """How it is called: ``clean``, ``text+audio`` or ``noise:audio=0.5``."""
+        """Return the name, such as ``clean``, ``text+audio`` or ``noise:audio=0.5``."""
         if self.corruption is not None:
             return self.corruption.name
         return "+".join(self.kept) or CLEAN
 
     @property
     def curve(self) -> str:
-        """The severity curve it is a point of, ``noise:audio``; empty for a subset."""
+        """Return the name of its severity curve, such as ``noise:audio``; empty for a subset."""
         return self.name.partition("=")[0] if self.corruption else ""
 
     @property
     def severity(self) -> float:
-        """Of the corruption; 0 for a subset."""
+        """Return the severity of the corruption, 0 for a subset."""
         return self.corruption.severity if self.corruption else 0.0
 
     def suits(self, spec: DatasetSpec) -> bool:
-        """Whether it says something of a model on this data: its modalities are there and can be corrupted like that.
+        """Return whether data have the modalities of the scenario, and its corruption applies to them.
 
         Example:
             >>> text = DatasetSpec("toy", {"text": 4}, {"text": 1})
-            >>> [parse_scenario(name, ("text", "audio")).suits(text) for name in ("clean", "text", "audio")]
+            >>> [Scenario(kept).suits(text) for kept in ((), ("text",), ("audio",))]
             [True, True, False]
         """
         if self.corruption is None:
@@ -64,7 +64,7 @@ class Scenario:
 
 
 def subsets(modalities: Sequence[str]) -> list[Scenario]:
-    """Every non-empty subset, all modalities first, single ones last.
+    """Return a scenario for every non-empty subset, from all modalities to single ones.
 
     Example:
         >>> [scenario.name for scenario in subsets(["text", "audio", "vision"])]
@@ -81,16 +81,16 @@ def curves(
     kinds: Sequence[str] | None = None,
     modalities: Sequence[str] | None = None,
 ) -> list[Scenario]:
-    """The points of every severity curve, severity 0 included: it is the clean test part.
+    """Return the points of every severity curve, including the clean point at severity 0.
 
     Args:
         spec: of the data set as the model reads it.
         severities: from 0 to 1.
-        kinds: of corruption; all that make sense for a modality when ``None``.
-        modalities: which are corrupted; all when ``None``.
+        kinds: kinds of corruption; ``None`` for all that apply to a modality.
+        modalities: modalities to corrupt; ``None`` for all.
 
     Raises:
-        InputError: unknown kind or modality, a severity outside [0, 1], or kinds of which none makes sense.
+        InputError: unknown kind or modality, a severity outside [0, 1], or no kind that applies.
 
     Example:
         >>> toy = DatasetSpec("toy", {"text": 4, "audio": 2}, {"text": 1, "audio": 1})
@@ -104,60 +104,29 @@ def curves(
     chosen = [(kind, name) for name, known in offered.items() for kind in known if kinds is None or kind in kinds]
     if not chosen:
         known = ", ".join(dict.fromkeys(kind for each in offered.values() for kind in each))
-        raise InputError(f"{spec.name}: {', '.join(kinds or ())} makes no sense for {', '.join(offered)}; use {known}")
+        message = f"{spec.name}: {', '.join(kinds or ())} does not apply to {', '.join(offered)}; use {known}"
+        raise InputError(message, code="unsupported")
     points = sorted({0.0, *map(float, severities)})
     return [Scenario(corruption=Corruption(*each, severity)) for each in chosen for severity in points]
 
 
-def parse_scenario(text: str, modalities: Sequence[str]) -> Scenario:
-    """Read the name of a scenario.
-
-    Args:
-        text: ``clean``, modalities joined by ``+``, or ``KIND:MODALITY=SEVERITY``.
-        modalities: of the data set, in order.
-
-    Raises:
-        InputError: a modality that does not exist, an unknown corruption, or a severity outside [0, 1].
-
-    Example:
-        >>> parse_scenario("audio+text", ["text", "audio", "vision"]).name
-        'text+audio'
-    """
-    if ":" in text:
-        corruption = parse_corruption(text)
-        _require_known([corruption.modality], modalities)
-        return Scenario(corruption=corruption)
-    if text.strip() == CLEAN:
-        return Scenario()
-    wanted = [word.strip() for word in text.split("+")]
-    _require_known(wanted, modalities)
-    kept = tuple(name for name in modalities if name in wanted)
-    return Scenario(() if len(kept) == len(modalities) else kept)
-
-
-def _require_known(wanted: Sequence[str], modalities: Sequence[str]) -> None:
-    for name in wanted:
-        if name not in modalities:
-            raise InputError.unknown("modality", name, modalities)
-
-
 class Variants:
-    """One batch in any scenario. What a scenario leaves alone are the very same tensors, so they need no new encoding.
+    """One batch in any scenario. Unchanged modalities are the same tensors, so they need no new encoding.
 
-    Chance depends on the curve, the partition and the number of the batch, and on nothing else: all runs see the same
-    corrupted utterances, and a higher severity touches all that a lower one does.
+    Random numbers depend only on the curve, the partition and the number of the batch: all runs see the same corrupted
+    samples, and a higher severity changes all samples that a lower one changes.
 
     Args:
-        batch: as it is.
+        batch: the clean batch.
         partition: position of the partition in the data set.
         number: position of the batch in the test part.
-        tokens: how to read a text of word pieces.
+        tokens: tokenizer facts of a text of word pieces.
 
     Example:
         >>> from comodal.data.collate import batch
         >>> from comodal.data.synthetic import SyntheticConfig, synthetic
         >>> few = batch(synthetic(SyntheticConfig(n_train=40, n_valid=16, n_test=16)), range(4))
-        >>> given = Variants(few).of(parse_scenario("text", list(few.modalities)))
+        >>> given = Variants(few).of(Scenario(kept=("text",)))
         >>> [bool(sequence.present.any()) for sequence in given.modalities.values()]
         [True, False, False]
         >>> given.modalities["text"].values is few.modalities["text"].values
@@ -177,14 +146,14 @@ class Variants:
 
     @property
     def shared(self) -> list[ModalitySequence]:
-        """The sequences that come in several scenarios."""
+        """Return the sequences that occur in several scenarios."""
         return [*self.batch.modalities.values(), *self._hidden.values()]
 
     def of(self, scenario: Scenario) -> MultimodalBatch:
-        """The batch in a scenario.
+        """Return the batch in a scenario.
 
         Raises:
-            InputError: a corruption that makes no sense for the batch.
+            InputError: the corruption does not apply to the batch.
         """
         if scenario.corruption is not None:
             chance = torch.Generator().manual_seed(stream_seed(0, scenario.curve, *self._place))

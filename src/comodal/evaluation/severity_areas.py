@@ -1,6 +1,6 @@
-"""How much of a model's performance survives a corruption: the area below its severity curve.
+"""Areas below severity curves: how much performance a model keeps under a corruption.
 
-Axis legend: K severities, S seeds, V videos.
+Axis legend: K severities.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from comodal.contracts import InputError
 from comodal.evaluation.paired import ArmMetrics
 from comodal.metrics import Array
 
-__all__ = ["area_below", "area_weights", "effective_area", "relative_area"]
+__all__ = ["area_weights", "effective_area", "relative_area"]
 
 
 def area_weights(severities: npt.ArrayLike) -> Array:
-    r"""Weights :math:`w_k` of the trapezoidal mean of a curve.
+    r"""Return the weights :math:`w_k` of the trapezoidal mean of a curve, the area below it per unit of severity.
 
     .. math:: \frac{1}{s_K - s_1} \sum_{k=1}^{K-1} (s_{k+1} - s_k) \frac{m_k + m_{k+1}}{2} = \sum_k w_k m_k
 
@@ -37,38 +37,23 @@ def area_weights(severities: npt.ArrayLike) -> Array:
     s = np.asarray(severities, dtype=np.float64)
     steps = np.diff(s)
     if s.ndim != 1 or len(s) < 2 or not bool((steps > 0).all()):
-        raise InputError(f"severities {s.tolist()}: the area below a curve needs at least 2, rising")
+        message = f"severities {s.tolist()}: the area below a curve needs at least 2, rising"
+        raise InputError(message, code="invalid")
     weights: Array = (np.append(steps, 0.0) + np.insert(steps, 0, 0.0)) / (2.0 * (s[-1] - s[0]))
     return weights
 
 
-def area_below(values: npt.ArrayLike, severities: npt.ArrayLike) -> float:
-    """Trapezoidal area below one curve divided by the range of severities: the mean performance over them.
-
-    Args:
-        values: ``(K,)`` the metric at each severity.
-        severities: ``(K,)`` rising.
-
-    Returns:
-        In the unit of the metric.
-
-    >>> area_below([80.0, 70.0, 40.0], [0.0, 0.5, 1.0])
-    65.0
-    """
-    return float(area_weights(severities) @ np.asarray(values, dtype=np.float64))
-
-
 def relative_area(points: Sequence[ArmMetrics], severities: Sequence[float]) -> ArmMetrics:
-    """Relative robustness: :func:`area_below` the curve, for each seed, on all videos and without each one.
+    """Return the relative robustness: the trapezoidal mean of the curve, in the unit of the metric.
 
     Args:
-        points: the arm at each severity, the first one clean.
+        points: metrics of the arm at each severity, the first one clean.
         severities: rising.
 
     Source: P. P. Liang et al., "MultiBench: Multiscale benchmarks for multimodal representation learning", NeurIPS
     Datasets and Benchmarks 2021, on the evaluation of robustness: the area below the performance-imperfection curve.
-    MultiBench then rescales by the best and the worst of the methods that happen to be compared; here the area stays in
-    the unit of the metric, so that it does not change with the company.
+    MultiBench then rescales by the best and worst of the compared methods; here the area stays in the unit of the
+    metric, so that it does not depend on the other methods.
     """
     return _weighted(points, area_weights(severities))
 
@@ -76,21 +61,21 @@ def relative_area(points: Sequence[ArmMetrics], severities: Sequence[float]) -> 
 def effective_area(
     points: Sequence[ArmMetrics], baseline: Sequence[ArmMetrics], severities: Sequence[float]
 ) -> ArmMetrics:
-    r"""Effective robustness: how much flatter a curve is than that of a baseline, whatever both reach when clean.
+    r"""Return the effective robustness: how much flatter a curve is than a baseline's, apart from clean performance.
 
     .. math:: \rho = \mathrm{area}(m) - \mathrm{area}(\beta), \qquad \beta_k = b_k + (m_1 - b_1)
 
-    The baseline's curve :math:`b` is moved to start where the arm's curve :math:`m` starts; what lies between the two
-    is robustness that better clean performance does not explain. 0 for the baseline itself.
+    The baseline's curve :math:`b` is shifted to start where the arm's curve :math:`m` starts; the area between the two
+    is robustness that better clean performance does not explain. It is 0 for the baseline itself.
 
     Args:
-        points: the arm at each severity, the first one clean.
-        baseline: the same of the baseline, the same seeds in the same order.
+        points: metrics of the arm at each severity, the first one clean.
+        baseline: metrics of the baseline, with the same seeds in the same order.
         severities: rising.
 
     Source: MultiBench, as in :func:`relative_area`, after R. Taori et al., "Measuring robustness to natural
-    distribution shifts in image classification", NeurIPS 2020. MultiBench's baseline is late fusion, and its code adds
-    the differences up where the text speaks of an area; here it is the area.
+    distribution shifts in image classification", NeurIPS 2020. MultiBench's baseline is late fusion; its code sums
+    the differences where its text has an area, as here.
     """
     weights = area_weights(severities)
     from_start = weights - np.eye(len(weights))[0]
@@ -103,9 +88,10 @@ def effective_area(
 
 
 def _weighted(points: Sequence[ArmMetrics], weights: Array) -> ArmMetrics:
-    """The sum of the points' metrics, each with its weight."""
+    """Return the weighted sum of the metrics of the points."""
     if len(points) != len(weights):
-        raise InputError(f"{len(points)} points of a curve and {len(weights)} severities: give one point a severity")
+        message = f"{len(points)} points of a curve and {len(weights)} severities: give one point per severity"
+        raise InputError(message, code="mismatch")
     return ArmMetrics(
         {name: _sum([each.values[name] for each in points], weights) for name in points[0].values},
         {name: _sum([each.left_out[name] for each in points], weights) for name in points[0].left_out},
