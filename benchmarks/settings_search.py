@@ -20,7 +20,8 @@ from comodal.data.load import load
 from comodal.evaluation.data_config import DataConfig
 from comodal.evaluation.grid import NONE, SELECTION_SEED, Arm, Trial
 from comodal.evaluation.runner import run_trials
-from comodal.training.config import PenaltyConfig, RunConfig, TrainingConfig, build_config
+from comodal.training.build_config import build_config
+from comodal.training.config import PenaltyConfig, RunConfig, TrainingConfig
 
 FIRST_SEED = SELECTION_SEED + 500_000
 SETTINGS: dict[str, dict[str, Any]] = {

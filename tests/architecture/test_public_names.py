@@ -68,6 +68,7 @@ NAMES = {
     "ENCODER_NAMES": "comodal.encoders.ENCODERS",
     "MEASURE_NAMES": "comodal.dependency.MEASURES",
     "CRITIC_NAMES": "comodal.dependency.CRITICS",
+    "NORMALIZATION_NAMES": "comodal.dependency.NORMALIZATIONS",
     "TASK_LOSS_NAMES": "comodal.objective.TASK_LOSSES",
 }
 

@@ -14,7 +14,8 @@ from comodal.contracts import DatasetSpec, InputError
 from comodal.evaluation.experiment import preflight
 from comodal.fusion import fusion_family
 from comodal.training.build import build_model
-from comodal.training.config import RunConfig, TrainingConfig, build_config
+from comodal.training.build_config import build_config
+from comodal.training.config import RunConfig, TrainingConfig
 from comodal.training.optim import build_optimizer
 from comodal.training.presets import load_preset, preset_names
 

@@ -5,7 +5,16 @@
 
 from __future__ import annotations
 
-__all__ = ["BETWEEN", "CRITIC_NAMES", "ENCODER_NAMES", "FUSION_NAMES", "MEASURE_NAMES", "TASK_LOSS_NAMES"]
+__all__ = [
+    "BETWEEN",
+    "CRITIC_NAMES",
+    "ENCODER_NAMES",
+    "FUSION_NAMES",
+    "LIPSCHITZ_NAMES",
+    "MEASURE_NAMES",
+    "NORMALIZATION_NAMES",
+    "TASK_LOSS_NAMES",
+]
 
 FUSION_NAMES = ("early", "lfn", "ef_lstm", "late", "tfn", "mfn", "graph_mfn", "misa", "mult", "mag")
 """Keys of :data:`comodal.fusion.FUSIONS`."""
@@ -18,6 +27,12 @@ MEASURE_NAMES = ("kl", "mine", "f", "reverse_kl", "pearson", "squared_hellinger"
 
 CRITIC_NAMES = ("joint", "separable")
 """Keys of :data:`comodal.dependency.CRITICS`."""
+
+NORMALIZATION_NAMES = ("layer", "sphere", "none")
+"""Keys of :data:`comodal.dependency.NORMALIZATIONS`."""
+
+LIPSCHITZ_NAMES = ("gradient_penalty", "spectral_norm")
+"""Ways to keep a critic 1-Lipschitz."""
 
 BETWEEN = ("modalities", "fusion")
 """What a dependency is measured between: the unimodal representations, or the fused one and all of them."""

@@ -13,7 +13,8 @@ from comodal.contracts import InputError
 from comodal.dependency import MEASURES
 from comodal.fusion import FUSIONS, fusion_family
 from comodal.training.augment import of_one_modality
-from comodal.training.config import RunConfig, TrainingConfig, build_config
+from comodal.training.build_config import build_config
+from comodal.training.config import RunConfig, TrainingConfig
 
 __all__ = [
     "NONE",

@@ -1,22 +1,33 @@
-"""Everything that defines a run, typed; a run folder keeps it as YAML."""
+"""Typed configuration of a run: model, penalty, training, seed. A run folder keeps it as YAML."""
 
 from __future__ import annotations
 
 import dataclasses
 import functools
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from comodal.contracts import InputError
+from comodal.contracts.names import (
+    BETWEEN,
+    CRITIC_NAMES,
+    FUSION_NAMES,
+    LIPSCHITZ_NAMES,
+    MEASURE_NAMES,
+    NORMALIZATION_NAMES,
+    TASK_LOSS_NAMES,
+)
 from comodal.data.corruptions import parse_corruption
-from comodal.dependency import BETWEEN, DependencyPenalty, LinearWarmup
-from comodal.fusion import fusion_family
-from comodal.objective import TASK_LOSSES
+from comodal.training.build_config import build_config
 from comodal.training.presets import load_preset
 
-__all__ = ["SCHEDULES", "PenaltyConfig", "RunConfig", "TrainingConfig", "build_config"]
+if TYPE_CHECKING:  # `comodal --help` imports this module, and must not wait for torch
+    from comodal.dependency import DependencyPenalty
+
+__all__ = ["ACCELERATORS", "PRECISIONS", "SCHEDULES", "PenaltyConfig", "RunConfig", "TrainingConfig"]
 
 SCHEDULES = ("constant", "linear")
 """What the learning rate does after the warm-up."""
@@ -24,7 +35,7 @@ ACCELERATORS = ("cpu", "gpu", "auto")
 PRECISIONS = {"32-true": "no", "bf16-mixed": "bf16", "16-mixed": "fp16"}
 """Name of a precision to Accelerate's."""
 _CHOICES = {
-    "task_loss": tuple(TASK_LOSSES),
+    "task_loss": TASK_LOSS_NAMES,
     "schedule": SCHEDULES,
     "accelerator": ACCELERATORS,
     "precision": tuple(PRECISIONS),
@@ -62,30 +73,59 @@ class PenaltyConfig:
     warmup_epochs: int = 0
 
     def __post_init__(self) -> None:
-        if self.between not in BETWEEN:
-            raise InputError.unknown("penalty.between", self.between, BETWEEN)
-        if self.warmup_epochs < 0:
-            raise InputError(f"penalty.warmup_epochs is {self.warmup_epochs}: give a number that is not negative")
-        self.build({"one": 8, "two": 8}, measure="kl" if self.measure == "none" else self.measure)  # its own checks
+        choices = {
+            "measure": ("none", *MEASURE_NAMES, "nwj"),
+            "between": BETWEEN,
+            "critic": CRITIC_NAMES,
+            "normalize": NORMALIZATION_NAMES,
+            "lipschitz": LIPSCHITZ_NAMES,
+        }
+        for name, known in choices.items():
+            if getattr(self, name) not in known:
+                raise InputError.unknown(f"penalty.{name}", getattr(self, name), known)
+        for name in ("weight", "critic_steps", "warmup_epochs"):
+            _require(math.isfinite(getattr(self, name)) and getattr(self, name) >= 0, self, name, "0 or more")
+        _require(math.isfinite(self.critic_lr) and self.critic_lr > 0, self, "critic_lr", "a number above 0")
+        _require(bool(self.critic_hidden) and min(self.critic_hidden) > 0, self, "critic_hidden", "widths of 1 or more")
+        if self.fresh_batches and self.critic_steps == 0:
+            raise InputError(
+                "penalty.fresh_batches needs penalty.critic_steps of 1 or more: the critic has no steps of its own",
+                code="conflict",
+            )
+        if self.measure == "wasserstein":
+            self._check_wasserstein()
+
+    def _check_wasserstein(self) -> None:
+        if self.normalize == "none":
+            raise InputError(
+                "penalty.normalize 'none': wasserstein grows with the scale of the representations alone; "
+                "choose 'layer' or 'sphere'",
+                code="conflict",
+            )
+        if self.lipschitz == "spectral_norm" and self.critic != "joint":
+            raise InputError(
+                f"penalty.lipschitz 'spectral_norm' with penalty.critic {self.critic!r}: choose the critic 'joint', "
+                "or 'gradient_penalty'",
+                code="conflict",
+            )
 
     def build(
         self, dims: Mapping[str, int], *, measure: str, seed: int = 0, steps_per_epoch: int = 1
     ) -> DependencyPenalty:
-        """The penalty on variables of these widths.
+        """Return the penalty on variables of these widths.
 
         Args:
             dims: width of each variable.
-            measure: the measure, which is the config's own but for ``none``.
+            measure: the measure, the config's own unless that is ``none``.
             seed: of the critic.
             steps_per_epoch: model steps of an epoch, which the warm-up counts in.
-
-        Raises:
-            InputError: an option is unknown, out of range, or contradicts another.
 
         Example:
             >>> PenaltyConfig(weight=0.1).build({"text": 4, "audio": 2}, measure="kl").weight
             0.1
         """
+        from comodal.dependency import DependencyPenalty, LinearWarmup  # noqa: PLC0415 - imports torch
+
         return DependencyPenalty(
             measure,
             dims=dims,
@@ -113,15 +153,15 @@ class TrainingConfig:
         schedule: ``constant``, or ``linear`` for a learning rate that falls to 0 at the end of ``max_epochs``.
         warmup_share: share of the steps of ``max_epochs`` over which the learning rate rises linearly from 0.
         weight_decay: decoupled weight decay, not applied to biases and norms.
-        batch_size: utterances a batch.
+        batch_size: samples per batch.
         accumulate: batches whose gradients are averaged for one step of the model.
         max_epochs: most passes over the training data.
         patience: epochs without a better validation loss before training stops.
         task_loss: ``l1``, ``mse`` or ``smooth_l1``.
         gradient_clip: largest norm of the model's gradient; 0 for none.
-        length_pool: batches among which utterances are sorted by length, so that a batch of sequences is padded little;
+        length_pool: batches among which samples are sorted by length, so that a batch of sequences is padded little;
             0 for batches at random.
-        train_share: share of the training utterances used, in (0, 1]; whole videos are kept or left out.
+        train_share: share of the training samples used, in (0, 1]; whole groups are kept or left out.
         augment: corruptions of the training batches, in order, for example ``["noise:audio=0.3", "drop:vision=0.2"]``;
             validation and test stay clean.
         accelerator: the device: ``cpu``, ``gpu``, or ``auto`` for a GPU where there is one.
@@ -146,18 +186,15 @@ class TrainingConfig:
     precision: str = "32-true"
 
     def __post_init__(self) -> None:
-        positive = {name: getattr(self, name) for name in ("lr", "batch_size", "accumulate", "max_epochs", "patience")}
-        positive |= {f"group_lr of {name!r}": lr for name, lr in self.group_lr.items()}
-        for name, value in positive.items():
-            if not value > 0:
-                raise InputError(f"training.{name} is {value}: give a positive number")
+        for name in ("lr", "batch_size", "accumulate", "max_epochs", "patience"):
+            _require(getattr(self, name) > 0, self, name, "a positive number")
+        for name, lr in self.group_lr.items():
+            if not lr > 0:
+                raise InputError(f"training.group_lr of {name!r} is {lr}: give a positive number", code="out_of_range")
         for name in ("weight_decay", "gradient_clip", "length_pool"):
-            if getattr(self, name) < 0:
-                raise InputError(f"training.{name} is {getattr(self, name)}: give a number that is not negative")
-        if not 0 < self.train_share <= 1:
-            raise InputError(f"training.train_share is {self.train_share}: give a share in (0, 1]")
-        if not 0 <= self.warmup_share < 1:
-            raise InputError(f"training.warmup_share is {self.warmup_share}: give a share in [0, 1)")
+            _require(getattr(self, name) >= 0, self, name, "a number that is not negative")
+        _require(0 < self.train_share <= 1, self, "train_share", "a share in (0, 1]")
+        _require(0 <= self.warmup_share < 1, self, "warmup_share", "a share in [0, 1)")
         for name, known in _CHOICES.items():
             if getattr(self, name) not in known:
                 raise InputError.unknown(f"training.{name}", getattr(self, name), known)
@@ -186,24 +223,25 @@ class RunConfig:
 
     def __post_init__(self) -> None:
         if self.seed < 0:
-            raise InputError(f"seed is {self.seed}: give a number that is not negative")
+            raise InputError(f"seed is {self.seed}: give a number that is not negative", code="out_of_range")
+        if self.fusion not in FUSION_NAMES:
+            raise InputError.unknown("fusion", self.fusion, FUSION_NAMES)
         if self.preset:
             load_preset(self.preset)
         self.build_fusion_config()
 
     def build_fusion_config(self) -> Any:
-        """The architecture's own typed config.
+        """Return the architecture's own typed config.
 
         Raises:
-            InputError: unknown architecture or option; the nearest known one is offered.
+            InputError: an option that the architecture does not have; the nearest known one is offered.
         """
-        fusion_family(self.fusion)  # its own check
         return _fusion_config(self.fusion, json.dumps(self.fusion_config, default=_as_kept))
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain types, every default written out, so that a later default changes no finished run.
+        """Return plain types, every default written out, so that a later default changes no finished run.
 
-        No augmentation is left out: folders from before there was any go on.
+        An empty ``augment`` is left out, as in the folders of versions without it.
         """
         resolved = json.loads(json.dumps(dataclasses.asdict(self)))
         if not self.training.augment:
@@ -213,7 +251,7 @@ class RunConfig:
 
     @staticmethod
     def from_dict(values: dict[str, Any]) -> RunConfig:
-        """The config that :meth:`to_dict` wrote.
+        """Return the config that :meth:`to_dict` wrote.
 
         Example:
             >>> RunConfig.from_dict(RunConfig(seed=3).to_dict()).seed
@@ -223,53 +261,25 @@ class RunConfig:
         return config
 
 
-def build_config(config_class: type[Any], values: dict[str, Any], *, where: str) -> Any:
-    """Build a config dataclass from plain values, nested ones included.
-
-    Args:
-        config_class: a dataclass.
-        values: field name to value; a field that is itself a dataclass takes one, or a dict.
-        where: named in error messages.
-
-    Raises:
-        InputError: unknown key (the nearest known one is offered) or a value of the wrong type.
-
-    Example:
-        >>> build_config(TrainingConfig, {"lr": 0.01}, where="training").lr
-        0.01
-        >>> build_config(TrainingConfig, {"lrr": 0.01}, where="training")
-        Traceback (most recent call last):
-        comodal.contracts.InputError: training: unknown key 'lrr': did you mean 'lr'? (known: ...
-    """
-    import jsonargparse  # noqa: PLC0415 - keeps `import comodal` light
-
-    known = {f.name for f in dataclasses.fields(config_class)}
-    _refuse_unknown(values, known, where)
-    values = {name: _plain(value) for name, value in values.items()}
-    for name in known & values.keys():
-        default = _default(config_class, name)
-        if dataclasses.is_dataclass(default) and isinstance(values[name], dict):
-            _refuse_unknown(values[name], {f.name for f in dataclasses.fields(default)}, f"{where}.{name}")
-    parser = jsonargparse.ArgumentParser(exit_on_error=False)
-    parser.add_class_arguments(config_class, "config")
-    try:
-        return parser.instantiate(parser.parse_object({"config": values})).config
-    except jsonargparse.ArgumentError as error:
-        reason = " ".join(str(error).split())
-        raise InputError(f"{where}: {reason}") from error
-
-
 def _require_corruptions(texts: tuple[str, ...]) -> None:
     for text in texts:
         try:
             parse_corruption(text)
         except InputError as error:
-            raise InputError(f"training.augment: {error}") from error
+            raise error.at("training.augment") from error
+
+
+def _require(legal: bool, config: PenaltyConfig | TrainingConfig, name: str, wanted: str) -> None:
+    section = "penalty" if isinstance(config, PenaltyConfig) else "training"
+    if not legal:
+        raise InputError(f"{section}.{name} is {getattr(config, name)}: give {wanted}", code="out_of_range")
 
 
 @functools.lru_cache(maxsize=256)
 def _fusion_config(fusion: str, options: str) -> Any:
-    """Made once for the many runs of a comparison that share it; such a config is frozen."""
+    """Return a frozen config, made once for the many runs of a comparison that share it."""
+    from comodal.fusion import fusion_family  # noqa: PLC0415 - imports torch
+
     return build_config(fusion_family(fusion).config, json.loads(options), where=f"{fusion} fusion")
 
 
@@ -278,17 +288,6 @@ def _plain(value: Any) -> Any:
 
 
 def _as_kept(value: Any) -> Any:
-    """What a file keeps of a value that JSON has no word for; a wrong type is refused where the config is built."""
+    """Return what a file keeps of a value that JSON cannot hold; build_config refuses wrong types."""
     plain = _plain(value)
     return str(value) if plain is value else plain
-
-
-def _default(config_class: type[Any], name: str) -> Any:
-    entry = next(f for f in dataclasses.fields(config_class) if f.name == name)
-    return entry.default if entry.default_factory is dataclasses.MISSING else entry.default_factory()
-
-
-def _refuse_unknown(values: dict[str, Any], known: set[str], where: str) -> None:
-    for key in values:
-        if key not in known:
-            raise InputError.unknown("key", key, sorted(known), where=where)
