@@ -101,7 +101,7 @@ def main() -> None:
         for arm, detected, spent in pool.map(found_by, [options.folder] * count, positions, [options] * count):
             seconds.append(spent)
             for each in detected:
-                found.setdefault((arm, each.score, each.target, each.modality), []).append(each)
+                found.setdefault((arm, each.score.score, each.score.target, each.score.modality), []).append(each)
     print("\n".join(table(found)))
     print(f"\n{count} runs, {np.median(seconds):.2f} s each (median of processor time)")
 

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 import torch
 from mag_by_hand import UNKNOWN, batch_of, model_of, replaced, spec_of
+from refusals import refused
 from tiny_language_models import save_tiny
 from torch import Tensor, nn
 
-from comodal.contracts import DatasetSpec, FusionOutput, InputError, ModalitySequence, MultimodalBatch
+from comodal.contracts import DatasetSpec, FusionOutput, ModalitySequence, MultimodalBatch
 from comodal.explain.attribution import TOP_FEATURES, attributions_of, integrated_gradients
 from comodal.fusion import FUSIONS
 
@@ -151,7 +152,7 @@ def test_word_pieces_are_attributed_through_their_embedding(tmp_path: Path) -> N
         assert not torch.equal(model(batch).logits, model(nothing).logits)
 
 
-def test_without_captum_the_message_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_captum_the_package_to_install_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "captum.attr", None)
-    with pytest.raises(InputError, match=r"pip install 'comodal\[explain\]'"):
+    with refused("needs_package", "captum"):
         integrated_gradients(Product(), _batch())

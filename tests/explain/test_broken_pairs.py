@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from refusals import refused
 from scipy.stats import chisquare
 
-from comodal.contracts import InputError, ModalitySequence, MultimodalBatch
+from comodal.contracts import ModalitySequence, MultimodalBatch
 from comodal.explain.broken_pairs import draw_donors, rearranged
 
 GROUPS = np.array(list("aabbbbcdaca"))
@@ -40,17 +41,17 @@ def test_draws_depend_on_the_seed_alone() -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "message"),
+    ("changes", "code", "named"),
     [
-        ({"share": 0.0}, "share=0.0"),
-        ({"share": 1.0}, "share=1.0"),
-        ({"rounds": 0}, "repetitions=0"),
-        ({"groups": ["a"] * 30}, "one video only"),
+        ({"share": 0.0}, "out_of_range", "0.0"),
+        ({"share": 1.0}, "out_of_range", "1.0"),
+        ({"rounds": 0}, "out_of_range", "0"),
+        ({"groups": ["a"] * 30}, "empty", "group"),
     ],
 )
-def test_bad_input_is_one_line(changes, message) -> None:  # type: ignore[no-untyped-def]
+def test_bad_input_is_refused(changes, code, named) -> None:  # type: ignore[no-untyped-def]
     known = {"groups": GROUPS, "share": 0.5, "rounds": 1, "seed": 0, **changes}
-    with pytest.raises(InputError, match=message):
+    with refused(code, named):
         draw_donors(known.pop("groups"), **known)
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from refusals import refused
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from comodal.contracts import InputError
 from comodal.explain.detection import auroc, average_precision
 
 RNG = np.random.default_rng(0)
@@ -57,15 +57,15 @@ def test_a_row_of_weights_with_one_class_has_no_area() -> None:
 
 @pytest.mark.parametrize("area", [auroc, average_precision])
 @pytest.mark.parametrize(
-    ("score", "found", "message"),
+    ("score", "found", "code", "named"),
     [
-        ([1.0, 2.0], [True, True], "one class only"),
-        ([1.0, 2.0], [False, False], "one class only"),
-        ([1.0, np.nan], [True, False], "1 of 2 scores are NaN"),
-        ([1.0, -np.inf], [True, False], "1 of 2 scores are NaN or infinite"),
-        ([1.0, 2.0, 3.0], [True, False], r"shape \(3,\)"),
+        ([1.0, 2.0], [True, True], "empty", "one class"),
+        ([1.0, 2.0], [False, False], "empty", "one class"),
+        ([1.0, np.nan], [True, False], "not_finite", "1 of 2"),
+        ([1.0, -np.inf], [True, False], "not_finite", "1 of 2"),
+        ([1.0, 2.0, 3.0], [True, False], "wrong_shape", "(3,)"),
     ],
 )
-def test_bad_input_is_one_line(area, score, found, message) -> None:  # type: ignore[no-untyped-def]
-    with pytest.raises(InputError, match=message):
+def test_bad_input_is_refused(area, score, found, code, named) -> None:  # type: ignore[no-untyped-def]
+    with refused(code, named):
         area(score, found)

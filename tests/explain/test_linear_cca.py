@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from refusals import refused
 from scipy.stats import multivariate_normal
 from sklearn.cross_decomposition import CCA
 
-from comodal.contracts import InputError
 from comodal.explain.linear_cca import RIDGES, choose_cca, fit_cca
 
 
@@ -84,15 +84,15 @@ def test_the_ridge_that_finds_validation_pairs_is_chosen() -> None:
 
 
 @pytest.mark.parametrize(
-    ("views", "ridge", "message"),
+    ("views", "ridge", "code", "named"),
     [
-        ({"text": np.ones((9, 2))}, 1.0, "got 1 views"),
-        ({"text": np.ones((9, 2)), "audio": np.ones((8, 2))}, 1.0, "'audio': 8"),
-        ({"text": np.ones((2, 2)), "audio": np.ones((2, 2))}, 1.0, "3 or more"),
-        ({"text": np.full((9, 2), np.nan), "audio": np.ones((9, 2))}, 1.0, "'text' .* NaN"),
-        ({"text": np.ones((9, 2)), "audio": np.ones((9, 2))}, -1.0, "ridge=-1.0"),
+        ({"text": np.ones((9, 2))}, 1.0, "wrong_shape", "1"),
+        ({"text": np.ones((9, 2)), "audio": np.ones((8, 2))}, 1.0, "wrong_shape", "'audio': 8"),
+        ({"text": np.ones((2, 2)), "audio": np.ones((2, 2))}, 1.0, "wrong_shape", "3"),
+        ({"text": np.full((9, 2), np.nan), "audio": np.ones((9, 2))}, 1.0, "not_finite", "text"),
+        ({"text": np.ones((9, 2)), "audio": np.ones((9, 2))}, -1.0, "out_of_range", "-1.0"),
     ],
 )
-def test_bad_input_is_one_line(views, ridge, message) -> None:  # type: ignore[no-untyped-def]
-    with pytest.raises(InputError, match=message):
+def test_bad_input_is_refused(views, ridge, code, named) -> None:  # type: ignore[no-untyped-def]
+    with refused(code, named):
         fit_cca(views, ridge=ridge)

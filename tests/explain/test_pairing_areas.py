@@ -8,10 +8,10 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from comodal.evaluation.groups import Grouping
 from comodal.explain.broken_pairs import draw_donors
-from comodal.explain.pairing_areas import Area, Ranking, areas, grouping_of, interval
+from comodal.explain.pairing_areas import Area, ScoredPairs, areas, grouping_of, interval
 
 
-def rankings() -> list[Ranking]:
+def rankings() -> list[ScoredPairs]:
     """Two models' test parts, three videos each, two repetitions."""
     rng = np.random.default_rng(5)
     found = []
@@ -19,16 +19,16 @@ def rankings() -> list[Ranking]:
         video = first + np.array([0, 0, 0, 1, 1, 2, 2, 2, 2, 1])
         for donor in draw_donors(video, share=0.4, rounds=2, seed=first):
             broken = donor != np.arange(10)
-            found.append(Ranking(rng.integers(5, size=10) + 0.8 * broken, broken, video, video[donor]))
+            found.append(ScoredPairs(rng.integers(5, size=10) + 0.8 * broken, broken, video, video[donor]))
     return found
 
 
-def by_hand(given: list[Ranking], left_out: int | None) -> tuple[float, float]:
+def by_hand(given: list[ScoredPairs], left_out: int | None) -> tuple[float, float]:
     sums = np.zeros(4)
     for each in given:
-        kept = np.ones(10, dtype=bool) if left_out is None else ~np.isin(left_out, [each.video, each.donor_video])
+        kept = np.ones(10, dtype=bool) if left_out is None else ~np.isin(left_out, [each.group, each.donor_group])
         if left_out is not None:
-            kept = (each.video != left_out) & (each.donor_video != left_out)
+            kept = (each.group != left_out) & (each.donor_group != left_out)
         found, score = each.found[kept], each.score[kept]
         if found.all() or not found.any():
             continue
@@ -54,7 +54,7 @@ def test_areas_and_those_without_each_video_are_plain_loops() -> None:
 def test_scores_of_different_models_are_never_compared() -> None:
     given = rankings()
     moved = [
-        Ranking(np.exp(each.score) - 1e3 * place, each.found, each.video, each.donor_video)
+        ScoredPairs(np.exp(each.score) - 1e3 * place, each.found, each.group, each.donor_group)
         for place, each in enumerate(given)
     ]
     for before, after in zip(areas(given, 6), areas(moved, 6), strict=True):
@@ -81,7 +81,7 @@ def test_videos_are_numbered_over_all_parts() -> None:
     assert [part.tolist() for part in codes] == [[1, 0, 1], [2]]
 
 
-def simulated(rng: np.random.Generator, *, videos: int, knows: float) -> tuple[list[Ranking], Grouping]:
+def simulated(rng: np.random.Generator, *, videos: int, knows: float) -> tuple[list[ScoredPairs], Grouping]:
     """True pairs stand above broken ones, by ``knows`` on average and by another amount in every video."""
     video = np.repeat(np.arange(videos), 8)
     of_video, noise = knows + 1.2 * rng.normal(size=videos), rng.normal(size=(2, len(video)))
@@ -90,7 +90,7 @@ def simulated(rng: np.random.Generator, *, videos: int, knows: float) -> tuple[l
     for donor in donors:
         broken = donor != np.arange(len(video))
         agreement = np.where(broken, noise[1] + 0.3 * noise[0][donor], of_video[video] + noise[0])
-        found.append(Ranking(-agreement, broken, video, video[donor]))
+        found.append(ScoredPairs(-agreement, broken, video, video[donor]))
     return found, Grouping(video, np.full(videos, 8))
 
 

@@ -1,1 +1,1 @@
-"""What a critic says of each utterance, what a model needs of each, and what moved each prediction."""
+"""Pointwise dependency of each sample, predictions without each modality, and attributions."""

@@ -1,6 +1,6 @@
-"""What moved each prediction: integrated gradients of every modality at once.
+"""Attribution of predictions to inputs by integrated gradients over all modalities together.
 
-Axis legend: B utterances, T frames, d features of a frame, P word pieces, H width of a piece's embedding.
+Axis legend: B samples, T frames, d features of a frame, P word pieces, H width of a piece's embedding.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from comodal.contracts import Attribution, InputError, ModalitySequence, Multimo
 __all__ = ["STEPS", "TOP_FEATURES", "Contributions", "attributions_of", "integrated_gradients"]
 
 STEPS = (32, 128, 512)
-"""Points of the path; the next is for the utterances whose sum is not right yet."""
+"""Steps of the numerical integral; each number after the first is for samples that did not converge before."""
 
 TOP_FEATURES = 10
 AT_ONCE = 4096
@@ -32,8 +32,8 @@ class Contributions:
 
     Attributes:
         values: modality to ``(B, T, d)`` contributions, in units of the label; of word pieces ``(B, P, H)``.
-        change: ``(B,)`` prediction less the prediction at the baseline, which the contributions sum to.
-        residual: ``(B,)`` the sum less ``change``: what the numerical integral got wrong.
+        change: ``(B,)`` prediction minus prediction at the baseline; the contributions sum to it.
+        residual: ``(B,)`` the sum less ``change``: the error of the numerical integral.
     """
 
     values: Mapping[str, Tensor]
@@ -44,22 +44,22 @@ class Contributions:
 def integrated_gradients(
     model: nn.Module, batch: MultimodalBatch, *, tokens: TokenSpec | None = None, steps: Sequence[int] = STEPS
 ) -> Contributions:
-    r"""Contributions of every input to every prediction, along the straight line from a baseline.
+    r"""Return the contribution of every input to every prediction, by integrated gradients from a baseline.
 
     .. math:: c_i = (x_i - b_i) \int_0^1 \frac{\partial \hat y}{\partial x_i}\bigl(b + t (x - b)\bigr)\, dt,
         \qquad \sum_i c_i = \hat y(x) - \hat y(b)
 
     The baseline :math:`b` of standardised features is 0, their mean in the training part; that of word pieces is the
-    embedding of the unknown piece. Masks stay, so a modality is not removed but says nothing.
+    embedding of the unknown piece. Masks stay: no modality is removed, but at the baseline it carries no information.
 
     Args:
         model: in evaluation mode.
-        batch: B utterances.
-        tokens: how the text is read, for a model of word pieces.
-        steps: points of the path, tried in turn until the sum is right to 1 % of the change, or to 0.01.
+        batch: B samples.
+        tokens: special ids of the tokenizer, for a model that reads word pieces.
+        steps: of the integral, tried in turn until the sum is within 1 % of the change, or 0.01.
 
     Raises:
-        InputError: captum is not installed.
+        InputError: captum is not installed (``needs_package``).
 
     Source: Sundararajan, Taly and Yan 2017, *Axiomatic Attribution for Deep Networks*; computed by captum.
 
@@ -84,13 +84,13 @@ def integrated_gradients(
 def attributions_of(
     batch: MultimodalBatch, found: Contributions, words: Sequence[Mapping[str, Sequence[str]]], *, pieces: bool = False
 ) -> list[Attribution]:
-    """The contributions of a batch, one entry an utterance and modality that is there.
+    """Return the attributions of a batch, one per sample and modality that is present.
 
     Args:
-        batch: B utterances.
+        batch: B samples.
         found: their contributions.
-        words: of each utterance, modality to what its frames are, for those whose frames are words.
-        pieces: whether the text is word pieces, whose features are of an embedding and mean nothing by themselves.
+        words: for each sample, modality to the words its frames stand for; empty for other modalities.
+        pieces: whether the text is word pieces; the features of their embeddings have no meaning and are left out.
     """
     return [
         _attribution(batch, found, row, name, words[row].get(name, ()), features=not (pieces and name == TEXT))
@@ -123,7 +123,7 @@ def _refined(
     extra: tuple[Tensor, ...],
     steps: Sequence[int],
 ) -> Contributions:
-    """Coarse for all, then finer for the utterances that need it."""
+    """Return contributions with few steps, and with more for the samples whose sum is still off."""
     inputs = tuple(point.values())
     with torch.no_grad():
         change = forward(*inputs, *extra) - forward(*baseline, *extra)
@@ -153,9 +153,7 @@ def _integral(
     try:
         from captum.attr import IntegratedGradients  # noqa: PLC0415 - keeps `import comodal` light
     except ImportError as error:
-        raise InputError(
-            "attributions need captum: pip install 'comodal[explain]', or give --attributions 0"
-        ) from error
+        raise InputError.needs_extra("explain", "attributions") from error
     found: tuple[Tensor, ...] = IntegratedGradients(forward).attribute(
         inputs, baselines=baseline, additional_forward_args=extra, n_steps=steps
     )
@@ -163,11 +161,11 @@ def _integral(
 
 
 def _forward(model: nn.Module, names: tuple[str, ...], *, reads_pieces: bool) -> Callable[..., Tensor]:
-    """The prediction as a function of values, masks and, for a model of word pieces, their ids."""
+    """Return the prediction as a function of values, masks and, for a model of word pieces, their ids."""
 
     def forward(*given: Tensor) -> Tensor:
         values, masks = dict(zip(names, given, strict=False)), given[len(names) : 2 * len(names)]
-        # Captum asks for a slope by every input, also by one of which the model makes nothing.
+        # Captum needs a gradient for every input, also for one that the model ignores.
         unused = torch.stack([0.0 * value.flatten(1).sum(dim=1) for value in values.values()]).sum(dim=0)
         if not reads_pieces:
             return _prediction(model, values, masks) + unused
@@ -188,7 +186,7 @@ def _prediction(model: nn.Module, values: Mapping[str, Tensor], masks: Sequence[
 def _ends(
     model: nn.Module, batch: MultimodalBatch, tokens: TokenSpec | None
 ) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
-    """The inputs, and the baseline they are compared with."""
+    """Return the inputs and their baseline."""
     point = {name: sequence.values for name, sequence in batch.modalities.items()}
     baseline = {name: torch.zeros_like(values) for name, values in point.items()}
     if tokens is not None:
@@ -207,7 +205,7 @@ def _embedding(model: nn.Module) -> nn.Module:
 
 
 def _embedded(model: nn.Module, values: Mapping[str, Tensor], masks: Sequence[Tensor]) -> Tensor:
-    """What the model's embedding gives for the pieces, ``(B, P, H)``."""
+    """Return the embeddings of the word pieces, ``(B, P, H)``."""
     seen: list[Tensor] = []
     handle = _embedding(model).register_forward_hook(lambda *hooked: seen.append(hooked[2].detach()))
     try:
@@ -220,7 +218,7 @@ def _embedded(model: nn.Module, values: Mapping[str, Tensor], masks: Sequence[Te
 
 @contextmanager
 def _output_of(module: nn.Module, value: Tensor) -> Iterator[None]:
-    """Let a module give a value, whatever it is asked."""
+    """Replace the output of a module by ``value``."""
 
     def replaced(*hooked: Any) -> Tensor:
         del hooked

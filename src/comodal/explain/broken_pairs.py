@@ -1,6 +1,6 @@
-"""Which utterances get a modality of another video, and a batch in which they have it.
+"""Broken pairs: samples that get one modality from a sample of another group.
 
-Axis legend: n utterances, R rounds, M modalities, k tuples.
+Axis legend: n samples, R rounds, M modalities, k tuples.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ __all__ = ["draw_donors", "rearranged"]
 
 
 def draw_donors(groups: ArrayLike, *, share: float, rounds: int, seed: int) -> NDArray[np.int64]:
-    """In each round, whose modality every utterance gets: its own, or that of an utterance of another video.
+    """Return, for each round, the row each sample takes a modality from: its own, or one of another group.
 
-    A random share of the utterances gets another's; each donor is drawn from all utterances of all other videos,
-    which share neither speaker nor microphone with it.
+    A random share of the samples is broken; their donors are drawn from all samples of all other groups, which share
+    neither speaker nor microphone with them.
 
     Args:
-        groups: ``(n,)`` the video of each utterance.
-        share: of the utterances whose pairing is broken, in (0, 1); at least one is broken and one stays.
+        groups: ``(n,)`` group of each sample.
+        share: of the samples whose pairing is broken, in (0, 1); at least one is broken and one stays.
         rounds: independent draws, R.
         seed: of all draws.
 
     Returns:
-        ``(R, n)`` row numbers; a row's own number where the pairing stays.
+        ``(R, n)`` row numbers; a sample that is not broken has its own.
 
     Raises:
-        InputError: a share outside (0, 1), no round, or fewer than two videos.
+        InputError: a share outside (0, 1), no round, or fewer than two groups.
 
     Example:
         >>> donor = draw_donors(["a", "a", "b", "b"], share=0.5, rounds=2, seed=0)
@@ -45,7 +45,7 @@ def draw_donors(groups: ArrayLike, *, share: float, rounds: int, seed: int) -> N
     _check(share, rounds, len(sizes))
     n, rng = len(codes), np.random.default_rng(seed)
     broken = min(max(round(share * n), 1), n - 1)
-    # Videos side by side: a donor is drawn among the rows outside one's own video, whose block is stepped over.
+    # Rows are sorted by group; a donor is drawn from the n - size other rows, skipping the block of the own group.
     order, start = np.argsort(codes, kind="stable"), np.cumsum(sizes) - sizes
     donors = np.tile(np.arange(n), (rounds, 1))
     for row in donors:
@@ -57,14 +57,14 @@ def draw_donors(groups: ArrayLike, *, share: float, rounds: int, seed: int) -> N
 
 
 def rearranged(batch: MultimodalBatch, rows: Mapping[str, Tensor]) -> MultimodalBatch:
-    """A batch of any tuples of a batch's utterances.
+    """Return a batch that takes each modality from rows of its own.
 
     Args:
         batch: where modalities are taken from.
-        rows: modality to ``(k,)`` row numbers; id and target are those of the first modality's row.
+        rows: modality to ``(k,)`` row numbers; ids and targets come from the rows of the first modality.
 
     Returns:
-        ``k`` utterances.
+        ``k`` samples.
 
     Example:
         >>> import torch
@@ -84,10 +84,10 @@ def rearranged(batch: MultimodalBatch, rows: Mapping[str, Tensor]) -> Multimodal
     )
 
 
-def _check(share: float, rounds: int, videos: int) -> None:
+def _check(share: float, rounds: int, groups: int) -> None:
     if not 0 < share < 1:
-        raise InputError(f"share={share}: give the share of pairs to break, between 0 and 1, both excluded")
+        raise InputError(f"share is {share}: give a share of pairs to break between 0 and 1", code="out_of_range")
     if rounds < 1:
-        raise InputError(f"repetitions={rounds}: give at least 1")
-    if videos < 2:
-        raise InputError("the test utterances are of one video only: a broken pair needs a second one; give group")
+        raise InputError(f"repetitions is {rounds}: give 1 or more", code="out_of_range")
+    if groups < 2:
+        raise InputError("all test samples are of one group: broken pairs need 2 or more groups", code="empty")

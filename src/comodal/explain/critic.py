@@ -1,6 +1,6 @@
-"""A critic as explanations use it: pointwise dependency of any tuples of representations, with its unit.
+"""Critics for explanations: the pointwise dependency of tuples of representations, with its unit.
 
-Axis legend: N utterances, k tuples, M views, d_m width of view m.
+Axis legend: N samples, k tuples, M views, d_m width of view m.
 """
 
 from __future__ import annotations
@@ -29,25 +29,25 @@ __all__ = ["FITTED", "NATS", "RANK", "TRAINED", "PointwiseCritic", "fit_afterwar
 
 NATS, RANK = "nats", "rank"
 TRAINED, FITTED = "trained with the model", "fitted afterwards"
-# A few hundred utterances stop early: more steps find the same weights.
+# A few hundred samples stop early: more steps find the same weights.
 FIT = EstimationConfig(validation_tuples=20_000, fit=FitConfig(steps=500, checks=20))
-UNCONFIRMED = "no dependency that validation utterances confirm"
+UNCONFIRMED = "no dependency that validation samples confirm"
 
 
 @dataclass(frozen=True, eq=False)
 class PointwiseCritic:
-    """How dependent the views of a tuple are, the log density ratio of joint to product of marginals.
+    """Pointwise dependency of a tuple of views: the log density ratio of joint to product of marginals.
 
     Attributes:
         names: the views, in order.
-        measure: whose critic it is.
-        unit: ``"nats"``, or ``"rank"`` where only the order means anything.
+        measure: dependency measure that the critic belongs to.
+        unit: ``"nats"``, or ``"rank"`` where only the order has a meaning.
         origin: :data:`TRAINED` or :data:`FITTED`.
         between: what the views are, ``"modalities"`` or ``"fusion"``; see :func:`comodal.dependency.between`.
-        scale: views by name to those the critic sees, in order, each row by itself.
+        scale: views by name to the critic's inputs, in order, row by row.
         critic: scores them.
-        log_ratio: scores ``(k,)`` to pointwise dependency ``(k,)``, a shift or another increasing function.
-        warnings: what a reader must know.
+        log_ratio: scores ``(k,)`` to pointwise dependency ``(k,)``, an increasing function.
+        warnings: limits to report with the numbers.
     """
 
     names: tuple[str, ...]
@@ -61,7 +61,7 @@ class PointwiseCritic:
     warnings: tuple[str, ...] = ()
 
     def __call__(self, views: Mapping[str, Any]) -> Tensor:
-        """Pointwise dependency ``(N,)`` of utterances, from ``(N, d_m)`` a view; low where they disagree.
+        """Return the pointwise dependency ``(N,)`` of samples from views ``(N, d_m)``; low where the views disagree.
 
         Raises:
             InputError: views of other names or widths.
@@ -70,27 +70,28 @@ class PointwiseCritic:
         return self.of_rows(scaled, aligned_rows(scaled))
 
     def prepare(self, views: Mapping[str, Any]) -> list[Tensor]:
-        """The views as the critic sees them, for :meth:`of_rows`; row i depends on row i alone."""
+        """Return the views as the critic's inputs, for :meth:`of_rows`; row i depends on row i alone."""
         if missing := [name for name in self.names if name not in views]:
             raise InputError.unknown("view", missing[0], list(views), where="critic")
         named = {name: torch.as_tensor(views[name]) for name in self.names}
         for name, width in zip(self.names, self.critic.dims, strict=True):
             if named[name].shape[1:] != (width,):
-                raise InputError(f"view {name!r} has shape {tuple(named[name].shape)}: this critic is for (n, {width})")
+                shape = tuple(named[name].shape)
+                raise InputError(f"view {name!r} has shape {shape}: give (n, {width})", code="wrong_shape")
         with torch.no_grad():
             return self.scale(named)
 
     def of_rows(self, scaled: Sequence[Tensor], rows: Tensor) -> Tensor:
-        """Pointwise dependency ``(k,)`` of any tuples: ``rows`` ``(M, k)`` says where each view is taken from."""
+        """Return the pointwise dependency ``(k,)`` of tuples: ``rows`` ``(M, k)`` holds the row of each view."""
         with torch.no_grad():
             return self.log_ratio(score_tuples(self.critic, scaled, rows).double()).float()
 
 
 def from_penalty(fitted: FittedFold) -> PointwiseCritic:
-    """The critic that was trained with a model.
+    """Return the critic that was trained with a model.
 
-    Its free constant is set on tuples of the training part whose pairing is broken: for ``kl``
-    ``T - log E_Q[exp T]``, for ``f`` ``T - 1``; see ``log_ratio`` of :class:`comodal.dependency.Bound`.
+    Its free constant is set on broken pairs of the training part: ``T - log E_Q[exp T]`` for ``kl``, ``T - 1`` for
+    ``f``; see ``log_ratio`` of :class:`comodal.dependency.Bound`.
 
     Args:
         fitted: a model with its penalty.
@@ -100,7 +101,8 @@ def from_penalty(fitted: FittedFold) -> PointwiseCritic:
     """
     if fitted.penalty is None:
         raise InputError(
-            "this run was trained without a penalty and has no critic; fit one on its representations: --fit-critic kl"
+            "this run was trained without a penalty and has no critic; fit one on its representations: --fit-critic kl",
+            code="missing",
         )
     measure, between = fitted.penalty.measure, fitted.config.penalty.between
     with torch.no_grad():
@@ -129,21 +131,21 @@ def fit_afterwards(
     between: str = "modalities",
     config: EstimationConfig | None = None,
 ) -> PointwiseCritic:
-    """Fit a critic on representations that are fixed, whoever made them.
+    """Fit a critic on fixed representations of any model.
 
-    As :func:`~comodal.dependency.estimation.estimate_dependency` fits one, but that scores keep their order: they are
-    shifted, by the constant that is best on the validation part, and neither cut nor shrunk.
+    Like :func:`~comodal.dependency.estimation.estimate_dependency`, but scores keep their order: they are shifted by
+    the constant that is best on the validation part, and neither clipped nor shrunk.
 
     Args:
-        train: name to ``(N, d_m)``, utterances that are not to be explained.
+        train: name to ``(N, d_m)``, samples other than those to explain.
         measure: a key of :data:`~comodal.dependency.catalog.MEASURES`.
-        seed: of the first weights, the pairings, and the division.
-        validation: as ``train``, other utterances, on which the critic is chosen; a fifth of ``train`` when not given.
+        seed: of initial weights, pairings and the split.
+        validation: as ``train``, other samples, which select the critic; default: a fifth of ``train``.
         between: what the views are.
-        config: how it is fitted; the default is meant for some hundreds to thousands of utterances.
+        config: of the fit; the default suits hundreds to thousands of samples.
 
     Raises:
-        InputError: fewer than 2 views, too few utterances, values that are not finite, a constant view, an unknown
+        InputError: fewer than 2 views, too few samples, values that are not finite, a constant view, an unknown
             measure.
 
     Example:
@@ -200,7 +202,7 @@ def _divided(
 def _judged(
     spec: MeasureSpec, critic: Critic, views: Sequence[Tensor], generator: torch.Generator
 ) -> tuple[float, tuple[str, ...]]:
-    """The constant that is best on samples the critic did not see, and what they do not confirm."""
+    """Return the constant that is best on validation samples, and a warning when they confirm no dependency."""
     rows = broken_rows(views, FIT.validation_tuples, generator)
     joint, marginal = (score_tuples(critic, views, each).double() for each in (aligned_rows(views), rows))
     constant = float(LOG_RATIO_FORMS[spec.bound.name].constant(joint, marginal))

@@ -1,6 +1,6 @@
-"""How well a score finds what it should: areas below two curves, exact with ties, for many sets of weights at once.
+"""AUROC and average precision, exact with ties, for many sets of weights at once.
 
-Axis legend: n utterances, W sets of weights, G distinct scores. No scikit-learn at run time; tests compare with it.
+Axis legend: n samples, W sets of weights, G distinct scores. Tests compare with scikit-learn.
 """
 
 from __future__ import annotations
@@ -18,31 +18,31 @@ Array = NDArray[np.float64]
 
 
 class Curve(NamedTuple):
-    """What is met on the way down a ranking, one step a distinct score.
+    """Cumulative weights down a ranking, one step per distinct score.
 
     Attributes:
-        hits: ``(W, G)`` weight of what was found so far.
-        misses: ``(W, G)`` weight of what was taken for it.
+        hits: ``(W, G)`` weight of true positives so far.
+        misses: ``(W, G)`` weight of false positives so far.
     """
 
     hits: Array
     misses: Array
 
     def auroc(self) -> Array:
-        """``(W,)``, see :func:`auroc`."""
+        """Return ``(W,)``, see :func:`auroc`."""
         before = np.concatenate([np.zeros((len(self.hits), 1)), self.hits[:, :-1]], axis=1)
         area = (np.diff(self.misses, axis=1, prepend=0.0) * (before + self.hits) / 2).sum(axis=1)
         return _ratio(area, self.hits[:, -1] * self.misses[:, -1])
 
     def average_precision(self) -> Array:
-        """``(W,)``, see :func:`average_precision`."""
+        """Return ``(W,)``, see :func:`average_precision`."""
         precision = _ratio(self.hits, self.hits + self.misses, empty=0.0)
         area = (np.diff(self.hits, axis=1, prepend=0.0) * precision).sum(axis=1)
         return _ratio(np.where(self.misses[:, -1] > 0, area, np.nan), self.hits[:, -1])
 
 
 def curve(score: ArrayLike, found: ArrayLike, weight: ArrayLike | None = None) -> Curve:
-    """What is met on the way down a ranking; the arguments and errors are those of :func:`auroc`.
+    """Return the cumulative weights down a ranking; arguments and errors are those of :func:`auroc`.
 
     >>> curve([2.0, 2.0, 1.0], [True, False, True]).hits.tolist()
     [[1.0, 2.0]]
@@ -57,20 +57,20 @@ def curve(score: ArrayLike, found: ArrayLike, weight: ArrayLike | None = None) -
 
 
 def auroc(score: ArrayLike, found: ArrayLike, weight: ArrayLike | None = None) -> Array:
-    """Area below the receiver operating characteristic: the chance that what is to be found scores higher.
+    """Return the area under the ROC curve: the probability that a positive scores higher than a negative.
 
     ``P(S_+ > S_-) + P(S_+ = S_-) / 2``, the Mann-Whitney statistic over the number of pairs; 0.5 is chance.
 
     Args:
-        score: ``(n,)``, higher = more likely to be found.
-        found: ``(n,)`` bool, what is to be found.
-        weight: ``(W, n)`` non-negative, one area for each row; ones when not given.
+        score: ``(n,)``, higher = more likely positive.
+        found: ``(n,)`` bool, the positives.
+        weight: ``(W, n)`` non-negative, one area per row; default: ones.
 
     Returns:
-        ``(W,)``, or ``(1,)`` without weights; NaN where a row leaves one class only.
+        ``(W,)``, or ``(1,)`` without weights; NaN where a row leaves only one class.
 
     Raises:
-        InputError: one class only, scores that are not finite, or lengths that differ.
+        InputError: only one class, scores that are not finite, or lengths that differ.
 
     Source: J. A. Hanley, B. J. McNeil, Radiology 143, 1982.
 
@@ -82,20 +82,20 @@ def auroc(score: ArrayLike, found: ArrayLike, weight: ArrayLike | None = None) -
 
 
 def average_precision(score: ArrayLike, found: ArrayLike, weight: ArrayLike | None = None) -> Array:
-    """Area below the precision-recall curve as a sum of steps: mean precision at each utterance that is to be found.
+    """Return the area under the precision-recall curve as a sum of steps: the mean precision at each positive.
 
-    ``sum_g (R_g - R_{g-1}) P_g`` over the distinct scores from the highest; its chance is the share to be found.
+    ``sum_g (R_g - R_{g-1}) P_g`` over the distinct scores from the highest; chance is the share of positives.
 
     Args:
-        score: ``(n,)``, higher = more likely to be found.
-        found: ``(n,)`` bool, what is to be found.
-        weight: ``(W, n)`` non-negative, one area for each row; ones when not given.
+        score: ``(n,)``, higher = more likely positive.
+        found: ``(n,)`` bool, the positives.
+        weight: ``(W, n)`` non-negative, one area per row; default: ones.
 
     Returns:
-        ``(W,)``, or ``(1,)`` without weights; NaN where a row leaves one class only.
+        ``(W,)``, or ``(1,)`` without weights; NaN where a row leaves only one class.
 
     Raises:
-        InputError: one class only, scores that are not finite, or lengths that differ.
+        InputError: only one class, scores that are not finite, or lengths that differ.
 
     Source: C. D. Manning, P. Raghavan, H. Schuetze, Introduction to Information Retrieval, 2008, section 8.4.
 
@@ -109,15 +109,16 @@ def average_precision(score: ArrayLike, found: ArrayLike, weight: ArrayLike | No
 def _check(score: Array, found: NDArray[Any], weight: Array) -> None:
     if score.ndim != 1 or found.shape != score.shape or weight.shape[1:] != score.shape:
         raise InputError(
-            f"scores have shape {score.shape}, what is to be found {found.shape}, weights {weight.shape}: give (n,), "
-            "(n,) and (W, n)"
+            f"scores are {score.shape}, positives {found.shape}, weights {weight.shape}: give (n,), (n,) and (W, n)",
+            code="wrong_shape",
         )
     if not np.isfinite(score).all():
         raise InputError(
-            f"{(~np.isfinite(score)).sum()} of {len(score)} scores are NaN or infinite: fit the critic again"
+            f"{(~np.isfinite(score)).sum()} of {len(score)} scores are NaN or infinite: fit the critic again",
+            code="not_finite",
         )
     if found.all() or not found.any():
-        raise InputError("one class only: give utterances that are to be found, and others")
+        raise InputError("only one class: give positive and negative samples", code="empty")
 
 
 def _ratio(part: Array, whole: Array, *, empty: float = np.nan) -> Array:

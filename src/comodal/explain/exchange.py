@@ -1,52 +1,49 @@
-"""Pointwise dependency when one modality is another utterance's: which modality disagrees with the others.
+"""Pointwise dependency when one modality comes from another sample: which modality disagrees with the others.
 
-Axis legend: N utterances, M views.
+Axis legend: N samples, M views.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import partial
 
 import torch
 from torch import Tensor
 
-from comodal.contracts import FusionOutput, ModalitySequence, MultimodalBatch
+from comodal.contracts import FusionOutput
 from comodal.dependency import views_of
 from comodal.dependency.fitted_critic import aligned_rows
 from comodal.evaluation.fitted import FittedFold
+from comodal.explain.broken_pairs import rearranged
 from comodal.explain.critic import PointwiseCritic
 from comodal.explain.representations import Representations
 
 __all__ = ["DONORS", "exchanged", "exchanged_inputs", "mean_over_donors"]
 
 DONORS = 200
-"""Most donors of an utterance."""
+"""Largest number of donors per sample."""
 
 TUPLES = 4_000_000
 FEWEST = 20
 
 
-def mean_over_donors(
-    score: Callable[[Tensor], Tensor], n: int, *, donors: int, generator: torch.Generator
-) -> tuple[Tensor, int]:
-    """Mean score of each utterance over donors, never itself: exact over all others where ``donors`` allows.
+def mean_over_donors(score: Callable[[Tensor], Tensor], n: int, *, donors: int, generator: torch.Generator) -> Tensor:
+    """Return the mean score ``(N,)`` of each sample over donors, other samples whose modality it is given.
 
-    Donors are those at so many places further on in one random cyclic order; the distances are drawn without
-    repeats, so an utterance has no donor twice, and any other utterance is as likely as the next.
+    Donors lie at drawn distances in one random cyclic order. Distances do not repeat, so a sample never has the same
+    donor twice, all other samples are equally likely, and the mean is over all of them where ``donors >= N - 1``.
 
     Args:
-        score: donor of each utterance ``(N,)`` to score of each ``(N,)``.
+        score: donor of each sample ``(N,)`` to score of each ``(N,)``.
         n: N, at least 2.
-        donors: most donors an utterance.
+        donors: largest number of donors per sample.
         generator: source of randomness.
-
-    Returns:
-        ``(N,)``, and the number of donors.
 
     Example:
         >>> values = torch.tensor([1.0, 2.0, 6.0])
         >>> mean_over_donors(lambda donor: values[donor], 3, donors=9, generator=torch.Generator())
-        (tensor([4.0000, 3.5000, 1.5000]), 2)
+        tensor([4.0000, 3.5000, 1.5000])
     """
     order = torch.randperm(n, generator=generator)
     distances = (1 + torch.randperm(n - 1, generator=generator))[:donors].tolist()
@@ -54,21 +51,21 @@ def mean_over_donors(
     for distance in distances:
         donor = torch.empty_like(order).scatter_(0, order, order.roll(-distance))
         total += score(donor)
-    return (total / len(distances)).float(), len(distances)
+    return (total / len(distances)).float()
 
 
 def exchanged(
     critic: PointwiseCritic, views: Representations, *, donors: int = DONORS, seed: int = 0
 ) -> tuple[dict[str, Tensor], int]:
-    """The mean dependency of each utterance with each modality in turn another utterance's.
+    """Return the mean dependency of each sample when each modality in turn comes from another sample.
 
-    The representation is exchanged, which is what the model would make of the other utterance's modality: every
-    architecture makes it of that modality alone.
+    Representations are exchanged. This equals exchanging the inputs, because every architecture computes the
+    representation of a modality from that modality alone.
 
     Args:
         critic: of the modalities.
-        views: N utterances, at least 2.
-        donors: most donors of an utterance; fewer where there are so many utterances that it would take minutes.
+        views: N samples, at least 2.
+        donors: largest number of donors per sample; fewer for so many samples that it would take minutes.
         seed: of the donors.
 
     Returns:
@@ -77,41 +74,36 @@ def exchanged(
     scaled = critic.prepare(views.compared(critic.between))
     count = min(donors, max(FEWEST, TUPLES // (len(views) * len(critic.names))))
 
-    def mean(place: int) -> tuple[Tensor, int]:
-        def score(donor: Tensor) -> Tensor:
-            rows = aligned_rows(scaled).clone()
-            rows[place] = donor
-            return critic.of_rows(scaled, rows)
+    def score(name: str, donor: Tensor) -> Tensor:
+        rows = aligned_rows(scaled).clone()
+        rows[critic.names.index(name)] = donor
+        return critic.of_rows(scaled, rows)
 
-        generator = torch.Generator().manual_seed(seed)
-        return mean_over_donors(score, len(views), donors=count, generator=generator)
-
-    found = {name: mean(place) for place, name in enumerate(critic.names)}
-    return {name: values for name, (values, _) in found.items()}, min(count, len(views) - 1)
+    return _means(score, critic.names, len(views), donors=count, seed=seed), min(count, len(views) - 1)
 
 
 def exchanged_inputs(
     critic: PointwiseCritic, fitted: FittedFold, *, split: str = "test", donors: int = FEWEST, seed: int = 0
 ) -> tuple[dict[str, Tensor], int]:
-    """The same through the model, for a critic that also sees the fused representation: a pass for every donor."""
-    rows = torch.from_numpy(fitted.fold.partition.splits[split])
-    modalities = list(fitted.fold.view.spec.modalities)
+    """Return the same for a critic that also sees the fused representation: the model runs once per donor."""
+    batch = fitted.fold.view[torch.from_numpy(fitted.fold.partition.splits[split])]
+    itself = torch.arange(len(batch))
 
-    def mean(name: str) -> tuple[Tensor, int]:
-        def score(donor: Tensor) -> Tensor:
-            output: FusionOutput = fitted.model(_mixed(fitted, rows, name, donor))
-            return critic(views_of(output, between=critic.between))
-
-        generator = torch.Generator().manual_seed(seed)
-        return mean_over_donors(score, len(rows), donors=donors, generator=generator)
+    def score(name: str, donor: Tensor) -> Tensor:
+        rows = {each: donor if each == name else itself for each in batch.modalities}
+        output: FusionOutput = fitted.model(rearranged(batch, rows))
+        return critic(views_of(output, between=critic.between))
 
     with torch.no_grad():
-        found = {name: mean(name) for name in modalities}
-    return {name: values for name, (values, _) in found.items()}, min(donors, len(rows) - 1)
+        found = _means(score, batch.modalities, len(batch), donors=donors, seed=seed)
+    return found, min(donors, len(batch) - 1)
 
 
-def _mixed(fitted: FittedFold, rows: Tensor, name: str, donor: Tensor) -> MultimodalBatch:
-    batch = fitted.fold.view[rows]
-    sequence = batch.modalities[name]
-    given = ModalitySequence(sequence.values[donor], sequence.mask[donor])
-    return MultimodalBatch(batch.id, {**batch.modalities, name: given}, batch.target)
+def _means(
+    score: Callable[[str, Tensor], Tensor], names: Iterable[str], n: int, *, donors: int, seed: int
+) -> dict[str, Tensor]:
+    """Return the mean over donors for each modality; all modalities have the same donors."""
+    return {
+        name: mean_over_donors(partial(score, name), n, donors=donors, generator=torch.Generator().manual_seed(seed))
+        for name in names
+    }

@@ -1,6 +1,6 @@
-"""Explaining a run: each utterance by the model, and the critic, that did not train on it.
+"""Explain a run: each sample by the model and the critic that were not trained on it.
 
-Axis legend: N utterances.
+Axis legend: N samples.
 """
 
 from __future__ import annotations
@@ -21,8 +21,7 @@ from comodal.explain.attribution import attributions_of, integrated_gradients
 from comodal.explain.critic import PointwiseCritic, fit_afterwards, from_penalty
 from comodal.explain.exchange import DONORS, exchanged, exchanged_inputs
 from comodal.explain.frame_words import frame_words
-from comodal.explain.parts import ExplainedPart, joined
-from comodal.explain.plane import on_plane
+from comodal.explain.partition_tables import joined_tables, partition_table
 from comodal.explain.ranking import rankings
 from comodal.explain.removal import without_each
 from comodal.explain.representation_file import require_enough
@@ -35,12 +34,12 @@ _AT_ONCE = 128
 
 @dataclass(frozen=True, kw_only=True)
 class ExplanationConfig:
-    """What is asked of an explanation.
+    """Options of an explanation.
 
     Attributes:
-        fit_critic: measure of a critic to fit afterwards; empty for the one trained with the model.
-        donors: most utterances that a modality is taken from.
-        attributions: so many of each rank list get attributions; 0 for none.
+        fit_critic: dependency measure of a critic to fit afterwards; empty for the critic trained with the model.
+        donors: largest number of other samples that a modality is taken from.
+        attributions: how many samples of each rank list get attributions; 0 for none.
         map: ``pca`` or ``umap``.
         seed: of donors and of a critic fitted afterwards.
     """
@@ -53,26 +52,26 @@ class ExplanationConfig:
 
     def __post_init__(self) -> None:
         if self.donors < 1:
-            raise InputError(f"donors is {self.donors}: give 1 or more")
+            raise InputError(f"donors is {self.donors}: give 1 or more", code="out_of_range")
         if self.attributions < 0:
-            raise InputError(f"attributions is {self.attributions}: give 0 for none, or a number of utterances")
+            raise InputError(f"attributions is {self.attributions}: give 0 or more", code="out_of_range")
 
 
 @dataclass(frozen=True, eq=False)
 class Explanation:
-    """What is known of every utterance of the test part, and what moved some of the predictions."""
+    """An explanation of every test sample, and attributions of some predictions."""
 
     table: ExplanationTable
     attributions: tuple[Attribution, ...] = ()
 
 
 def explained_run(runs: RunSet, *, arm: str = "", seed: int | None = None) -> SavedRun:
-    """The run that is explained.
+    """Return the run to explain.
 
     Args:
         runs: at least one.
-        arm: ``fusion/measure``, such as ``"early/kl"``; the first with a penalty when empty, else the first.
-        seed: its lowest when not given.
+        arm: ``fusion/measure``, such as ``"early/kl"``; default: the first with a penalty, or else the first.
+        seed: default: the lowest.
 
     Raises:
         InputError: no such arm or seed.
@@ -82,13 +81,13 @@ def explained_run(runs: RunSet, *, arm: str = "", seed: int | None = None) -> Sa
 
 
 def critic_of(fitted: FittedFold, config: ExplanationConfig) -> PointwiseCritic:
-    """The critic of one partition: the one trained with the model, or one fitted on its training part now.
+    """Return the critic of one partition: trained with the model, or fitted on its training part now.
 
     Raises:
-        InputError: there is none and none is to be fitted, or there is a single modality.
+        InputError: the run has no critic and none is to be fitted, or it has a single modality.
     """
     if len(fitted.fold.view.spec.modalities) < 2:
-        raise InputError("this run has one modality, which can disagree with no other; choose another arm (--arm)")
+        raise InputError("this run has only one modality: choose another arm (--arm)", code="unsupported")
     if not config.fit_critic:
         return from_penalty(fitted)
     between = fitted.config.penalty.between
@@ -99,16 +98,16 @@ def critic_of(fitted: FittedFold, config: ExplanationConfig) -> PointwiseCritic:
 def explain(runs: RunSet, run: SavedRun, config: ExplanationConfig | None = None) -> Explanation:
     """Explain the test part of every partition of a run.
 
-    Each utterance is explained by the one model that neither trained nor was chosen on it. Percentiles are within a
-    partition, because critics of different models are not on one scale.
+    Each sample is explained by the model that was neither trained nor selected on it. Percentiles are within a
+    partition, because critics of different models have different scales.
 
     Args:
-        runs: the folder's runs, with their data.
+        runs: of a folder, with their data.
         run: one of them.
-        config: what is asked.
+        config: options.
 
     Raises:
-        InputError: the run kept no weights, has no critic and none is to be fitted, or explains too few utterances.
+        InputError: the run kept no weights, has no critic and none is to be fitted, or explains too few samples.
 
     Example:
         >>> import tempfile
@@ -131,7 +130,7 @@ def explain(runs: RunSet, run: SavedRun, config: ExplanationConfig | None = None
         critic = critic_of(fitted, config)
         facts |= {"measure": critic.measure, "unit": critic.unit, "critic": critic.origin, "between": critic.between}
         parts.append(_part(runs.dataset, fitted, critic, config))
-    require_enough(sum(len(part.views) for part in parts), str(runs.folder))
+    require_enough(sum(map(len, parts)), str(runs.folder))
     known = {
         "source": runs.dataset.spec.name,
         "note": runs.dataset.spec.note,
@@ -142,28 +141,25 @@ def explain(runs: RunSet, run: SavedRun, config: ExplanationConfig | None = None
         "split": "test",
         "modalities": list(parts[0].without),
     }
-    table = joined(parts, {**known, **facts})
+    table = joined_tables(parts, {**known, **facts})
     found = tuple(_attributed(runs, run, _chosen(table, config.attributions)))
     return Explanation(table, found)
 
 
-def _part(dataset: Dataset, fitted: FittedFold, critic: PointwiseCritic, config: ExplanationConfig) -> ExplainedPart:
+def _part(dataset: Dataset, fitted: FittedFold, critic: PointwiseCritic, config: ExplanationConfig) -> ExplanationTable:
     views = represent(fitted)
     if critic.between == "modalities":
         swapped, donors = exchanged(critic, views, donors=config.donors, seed=config.seed)
     else:
         swapped, donors = exchanged_inputs(critic, fitted, donors=config.donors, seed=config.seed)
-    plane, words = on_plane(views.fused, views.prediction, config.map)
-    return ExplainedPart(
-        views=views,
-        dependency=critic(views.compared(critic.between)).numpy(),
-        swapped={name: values.numpy() for name, values in swapped.items()},
+    return partition_table(
+        views,
+        critic,
+        swapped=swapped,
+        donors=donors,
         without={name: values.numpy() for name, values in without_each(fitted).items()},
         transcript=_transcripts(dataset, fitted.fold.partition.test),
-        plane=plane.numpy(),
-        map_words=words,
-        donors=donors,
-        warnings=critic.warnings,
+        plane=config.map,
     )
 
 

@@ -1,4 +1,4 @@
-"""What the frames of an utterance are called, where they are words or pieces of words."""
+"""Words or word pieces that the frames of a sample stand for."""
 
 from __future__ import annotations
 
@@ -17,14 +17,13 @@ Names = dict[str, Sequence[str]]
 
 
 def frame_words(dataset: Dataset, fitted: FittedFold) -> Callable[[Tensor], list[Names]]:
-    """Names of frames: the words of the transcript, or the pieces that a language model reads.
+    """Return a function that names frames: by words of the transcript, or by the pieces that a language model reads.
 
-    A modality's frames are words where they are as many, it is the text or aligned with it, and no modality of the
-    data set that has a single frame an utterance.
+    Frames are words for the text and modalities aligned with it, if they are as many as the words and the data set has
+    more than one frame per sample.
 
     Returns:
-        Function from row numbers ``(B,)`` to the names of each, by modality; a modality whose frames have no names is
-        left out.
+        Function from row numbers ``(B,)`` to one dict per sample: modality to names; unnamed modalities are left out.
     """
     family = fusion_family(fitted.config.fusion)
     if family.tokenizer is not None:

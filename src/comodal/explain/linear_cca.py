@@ -1,6 +1,6 @@
-"""The baseline of every critic: linear canonical correlations, and the pointwise dependency they imply.
+"""Linear CCA as a baseline for critics: canonical correlations and the pointwise dependency they imply.
 
-Axis legend: n utterances, d_m width of view m, r canonical pairs of two views, k tuples.
+Axis legend: n samples, d_m width of view m, r canonical pairs of two views, k tuples.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ __all__ = ["RIDGES", "LinearCCA", "choose_cca", "fit_cca"]
 
 Array = NDArray[np.float64]
 RIDGES = (0.01, 0.1, 1.0, 10.0)
-"""From which the ridge is chosen: many utterances of few features need little, the reverse needs much."""
+"""Candidates for the ridge: few samples or many features need a large one."""
 _ROUNDS = 10
-_HIGHEST = 0.999  # correlation at which two directions count as one and the same
+_HIGHEST = 0.999  # larger correlations are clipped, so that the log density ratio stays finite
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +34,7 @@ class LinearCCA:
 
     Attributes:
         names: the views, in order.
-        mean: by view ``(d_m,)``, of the training utterances.
+        mean: by view ``(d_m,)``, of the training samples.
         directions: pair of views to ``((d_a, r), (d_b, r))``.
         correlations: pair of views to ``(r,)``, shrunk by the ridge, largest first.
     """
@@ -45,12 +45,12 @@ class LinearCCA:
     correlations: Mapping[tuple[str, str], Array]
 
     def __call__(self, views: Mapping[str, Any]) -> Tensor:
-        """Score of utterances, ``(n,)``, from ``(n, d_m)`` a view."""
+        """Return the score of samples, ``(n,)``, from views ``(n, d_m)``."""
         rows = torch.arange(len(next(iter(views.values()))))
         return self.of_rows(self.prepare(views), rows.expand(len(self.names), -1))
 
     def prepare(self, views: Mapping[str, Any]) -> list[Tensor]:
-        """Canonical variates of each view, ``(n, R)``: those of its first pair, then those of its second, and so on."""
+        """Return the canonical variates of each view, ``(n, R)``: those of its first pair, of its second, and so on."""
         centred = {name: _double(views[name]) - self.mean[name] for name in self.names}
         return [
             torch.from_numpy(
@@ -63,12 +63,12 @@ class LinearCCA:
         ]
 
     def of_rows(self, prepared: Sequence[Tensor], rows: Tensor) -> Tensor:
-        r"""Scores ``(k,)`` of any tuples: ``rows`` ``(M, k)`` says where each view is taken from.
+        r"""Return scores ``(k,)`` of tuples: ``rows`` ``(M, k)`` holds the row of each view.
 
         .. math:: \sum_{a < b} \sum_j -\tfrac12 \ln(1 - \rho_j^2)
                   + \frac{2 \rho_j u_j w_j - \rho_j^2 (u_j^2 + w_j^2)}{2 (1 - \rho_j^2)}
 
-        the log density ratio of each pair of views if they were Gaussian: high where canonical variates agree.
+        the sum over pairs of views of their log density ratio if they were Gaussian.
         """
         taken, used = [view[row] for view, row in zip(prepared, rows, strict=True)], [0] * len(self.names)
         total = torch.zeros(rows.shape[1], dtype=torch.float64)
@@ -84,17 +84,17 @@ class LinearCCA:
 
 
 def fit_cca(train: Mapping[str, Any], *, ridge: float = 1.0) -> LinearCCA:
-    """Canonical correlations of every pair of views, with covariances pulled towards the sphere.
+    """Fit canonical correlations of every pair of views with ridge-regularised covariances.
 
-    Each covariance C gets ``ridge * trace(C) / d`` added to its diagonal: with a few hundred utterances and as many
+    Each covariance C gets ``ridge * trace(C) / d`` added to its diagonal: with a few hundred samples and as many
     features, unregularised correlations are all near 1.
 
     Args:
-        train: name to ``(n, d_m)``, utterances that are not scored later.
-        ridge: of the mean variance; 0 for none.
+        train: name to ``(n, d_m)``, samples other than those to score.
+        ridge: as a multiple of the mean variance; 0 for none.
 
     Raises:
-        InputError: fewer than 2 views, lengths that differ, fewer than 3 utterances, values that are not finite, or a
+        InputError: fewer than 2 views, lengths that differ, fewer than 3 samples, values that are not finite, or a
             negative ridge.
 
     Source: H. D. Vinod, "Canonical ridge and econometrics of joint production", Journal of Econometrics 4, 1976;
@@ -122,17 +122,17 @@ def fit_cca(train: Mapping[str, Any], *, ridge: float = 1.0) -> LinearCCA:
 def choose_cca(
     train: Mapping[str, Any], validation: Mapping[str, Any], *, ridges: Sequence[float] = RIDGES
 ) -> LinearCCA:
-    """Canonical correlations with the ridge that tells validation utterances from broken pairs of them best.
+    """Fit canonical correlations with the ridge that separates validation samples from broken pairs best.
 
-    A baseline deserves the care that is taken with what it is compared with: critics are chosen on validation, too.
+    Critics are selected on validation data, and so is their baseline.
 
     Args:
         train: as for :func:`fit_cca`.
-        validation: as ``train``, other utterances.
-        ridges: to choose from; of equals the first.
+        validation: as ``train``, other samples.
+        ridges: candidates; the first of equally good ones is taken.
 
     Raises:
-        InputError: as for :func:`fit_cca`, or fewer validation utterances than views.
+        InputError: as for :func:`fit_cca`, or fewer validation samples than views.
 
     Example:
         >>> x = torch.randn(80, 3, generator=torch.Generator().manual_seed(0))
@@ -152,7 +152,7 @@ def choose_cca(
 
 
 def _whitening(centred: Array, ridge: float) -> Array:
-    """``(d, d)`` whose columns have unit variance and no correlation, up to the ridge."""
+    """Return ``(d, r)`` that makes the columns uncorrelated with unit variance, up to the ridge."""
     covariance = centred.T @ centred / len(centred)
     mean_variance = float(np.trace(covariance)) / len(covariance)
     values, vectors = np.linalg.eigh(covariance)
@@ -169,14 +169,15 @@ def _double(view: Any) -> Array:
 
 def _check(views: Mapping[str, Array], ridge: float) -> None:
     if len(views) < 2:
-        raise InputError(f"got {len(views)} views: canonical correlations are between 2 or more; give at least 2")
+        raise InputError(f"got {len(views)} views: give 2 or more", code="wrong_shape")
     lengths = {name: len(view) for name, view in views.items()}
     if len(set(lengths.values())) > 1 or min(lengths.values()) < 3:
-        raise InputError(f"views have {lengths} rows: give the same utterances for each, 3 or more")
+        raise InputError(f"views have {lengths} rows: give the same samples for each, 3 or more", code="wrong_shape")
     for name, view in views.items():
         if view.ndim != 2 or not np.isfinite(view).all():
             raise InputError(
-                f"view {name!r} of shape {view.shape} is not (n, d) or holds NaN: drop or replace those rows"
+                f"view {name!r} of shape {view.shape} is not (n, d) or holds NaN: drop or replace those rows",
+                code="wrong_shape" if view.ndim != 2 else "not_finite",
             )
     if ridge < 0:
-        raise InputError(f"ridge={ridge}: give 0 or more")
+        raise InputError(f"ridge is {ridge}: give 0 or more", code="out_of_range")

@@ -1,6 +1,6 @@
-"""Explaining a model of which nothing is known but what it made of each utterance.
+"""Explain and validate the saved representations of any model.
 
-Axis legend: N utterances.
+Axis legend: N samples.
 """
 
 from __future__ import annotations
@@ -14,12 +14,11 @@ from numpy.typing import NDArray
 
 from comodal.contracts import ExplanationTable, InputError, PairingScore
 from comodal.dependency.catalog import measure_spec
-from comodal.explain.critic import FITTED, NATS, RANK, PointwiseCritic, fit_afterwards
+from comodal.explain.critic import FITTED, NATS, RANK, fit_afterwards
 from comodal.explain.exchange import DONORS, exchanged
-from comodal.explain.pairing import HeldOutPart, detections, summary
+from comodal.explain.pairing import HeldOutSamples, detections
 from comodal.explain.pairing_scorers import CCA, FITTED_CRITIC, cca_scorer, critic_scorer
-from comodal.explain.parts import ExplainedPart, joined
-from comodal.explain.plane import on_plane
+from comodal.explain.partition_tables import joined_tables, partition_table
 from comodal.explain.representation_file import read_representations, require_enough
 from comodal.explain.representations import Representations
 
@@ -37,21 +36,20 @@ class _Division(NamedTuple):
 def explain_representations(
     path: str | Path, *, measure: str = "kl", seed: int = 0, donors: int = DONORS, kind: str = "pca"
 ) -> ExplanationTable:
-    """Fit a critic on saved representations and say what it says of each utterance it was not fitted on.
+    """Fit a critic on saved representations and explain the samples it was not fitted on.
 
-    With a ``split`` in the file the critic is fitted on ``train``, judged on ``valid`` where there is such a part, and
-    explains ``test``. Without one the utterances are halved, whole groups together, and each half is explained by a
-    critic fitted on the other, so that every utterance is explained.
+    With a ``split`` in the file the critic is fitted on ``train``, selected on ``valid`` if present, and explains
+    ``test``. Without one the samples are halved by whole groups; a critic fitted on one half explains the other.
 
     Args:
         path: see :func:`~comodal.explain.representation_file.read_representations`.
         measure: a key of :data:`~comodal.dependency.catalog.MEASURES`.
         seed: of the critic, the donors and the halves.
-        donors: most utterances that a modality is taken from.
-        kind: how the plane is made, see :mod:`comodal.explain.plane`.
+        donors: largest number of other samples that a modality is taken from.
+        kind: of the map, see :mod:`comodal.explain.plane`.
 
     Returns:
-        The table; predictions without a modality are unknown, NaN.
+        The table; predictions without a modality are unknown and NaN.
 
     Raises:
         InputError: what :func:`~comodal.explain.representation_file.read_representations` refuses, an unknown measure,
@@ -62,7 +60,7 @@ def explain_representations(
         _part(each, seed=seed, donors=donors, kind=kind, measure=measure)
         for each in _divisions(everything, split, seed=seed)
     ]
-    require_enough(sum(len(part.views) for part in found), str(path))
+    require_enough(sum(map(len, found)), str(path))
     unit = RANK if measure_spec(measure).bound.log_ratio is None else NATS
     facts = {
         "source": Path(path).name,
@@ -74,30 +72,30 @@ def explain_representations(
         "split": "all, by two critics fitted on the other half" if split is None else "test",
         "modalities": list(everything.views),
     }
-    return joined(found, facts)
+    return joined_tables(found, facts)
 
 
 def validate_representations(
     path: str | Path, *, measure: str = "kl", seed: int = 0, share: float = 0.5, repetitions: int = 20
 ) -> list[PairingScore]:
-    """How well a critic fitted on saved representations finds pairs that were broken on purpose, beside linear CCA.
+    """Validate a critic fitted on saved representations, and linear CCA, on artificially broken pairs.
 
-    The file is divided as in :func:`explain_representations`, and pairs are broken as in
-    :func:`~comodal.explain.pairing.validate_pairing`. Where it names no groups, each utterance is one: intervals are
-    then too narrow if several are of one video.
+    The file is split as in :func:`explain_representations`, and pairs are broken as in
+    :func:`~comodal.explain.pairing.validate_pairing`. Without groups in the file each sample is its own group, and
+    intervals are too narrow where samples belong together.
 
     Args:
         path: see :func:`~comodal.explain.representation_file.read_representations`.
         measure: a key of :data:`~comodal.dependency.catalog.MEASURES`.
         seed: of the critic, the halves and the draws.
-        share: of the utterances that are broken.
-        repetitions: draws of which, and of their donors.
+        share: of samples whose pairing is broken.
+        repetitions: draws of broken samples and their donors.
 
     Returns:
-        One entry a score and modality.
+        One entry per score and modality.
 
     Raises:
-        InputError: as :func:`explain_representations`; utterances of a single group, too few of them to choose CCA's
+        InputError: as :func:`explain_representations`; samples of a single group, too few of them to select CCA's
             ridge, or a share outside (0, 1).
 
     Example:
@@ -116,34 +114,27 @@ def validate_representations(
         fitted, note = critic_scorer(
             train.views, None if valid is None else valid.views, test.views, measure=measure, seed=seed
         )
-        most, rest = _halves(train, seed) if valid is None else (train, valid)  # the rest chooses the ridge
+        most, rest = _halves(train, seed) if valid is None else (train, valid)  # the rest selects the ridge
         scorers = {FITTED_CRITIC: fitted, CCA: cca_scorer(most.views, rest.views, test.views)}
         unplanted = np.zeros(len(test), dtype=bool)
-        parts.append(HeldOutPart(tuple(test.views), test.group, unplanted, scorers, {FITTED_CRITIC: note}))
-    return [summary(each) for each in detections(parts, share=share, repetitions=repetitions, seed=seed)]
+        parts.append(HeldOutSamples(tuple(test.views), test.group, unplanted, scorers, {FITTED_CRITIC: note}))
+    return [each.score for each in detections(parts, share=share, repetitions=repetitions, seed=seed)]
 
 
-def _part(division: _Division, *, measure: str, seed: int, donors: int, kind: str) -> ExplainedPart:
-    critic: PointwiseCritic = fit_afterwards(
-        division.train.views,
-        measure=measure,
-        seed=seed,
-        validation=None if division.valid is None else division.valid.views,
-    )
-    views = division.test
+def _part(division: _Division, *, measure: str, seed: int, donors: int, kind: str) -> ExplanationTable:
+    views, valid = division.test, division.valid
+    validation = None if valid is None else valid.views
+    critic = fit_afterwards(division.train.views, measure=measure, seed=seed, validation=validation)
     swapped, count = exchanged(critic, views, donors=donors, seed=seed)
-    plane, words = on_plane(views.fused, views.prediction, kind)
     unknown = np.full(len(views), np.nan, dtype=np.float32)
-    return ExplainedPart(
-        views=views,
-        dependency=critic(views.compared()).numpy(),
-        swapped={name: values.numpy() for name, values in swapped.items()},
+    return partition_table(
+        views,
+        critic,
+        swapped=swapped,
+        donors=count,
         without=dict.fromkeys(views.views, unknown),
         transcript=np.full(len(views), ""),
-        plane=plane.numpy(),
-        map_words=words,
-        donors=count,
-        warnings=critic.warnings,
+        plane=kind,
     )
 
 
@@ -157,18 +148,19 @@ def _divisions(everything: Representations, split: NDArray[Any] | None, *, seed:
         yield _Division(everything.take(~half), None, everything.take(half))
 
 
-def _halves(utterances: Representations, seed: int) -> tuple[Representations, Representations]:
-    first = _half(utterances.group, seed)
+def _halves(samples: Representations, seed: int) -> tuple[Representations, Representations]:
+    first = _half(samples.group, seed)
     if min(first.sum(), (~first).sum()) < _FEWEST_VALID:
         raise InputError(
-            f"{len(first)} training utterances of {len(np.unique(utterances.group))} videos cannot be halved by whole "
-            "videos to choose the ridge of CCA; give the file a 'valid' split"
+            f"{len(first)} training samples of {len(np.unique(samples.group))} groups cannot be halved by whole "
+            "groups to select the ridge of CCA; add a 'valid' split to the file",
+            code="empty",
         )
-    return utterances.take(~first), utterances.take(first)
+    return samples.take(~first), samples.take(first)
 
 
 def _half(group: NDArray[Any], seed: int) -> NDArray[np.bool_]:
-    """Whole groups of about half of the utterances: the largest first, each to the smaller side."""
+    """Return whole groups with about half of the samples: the largest group first, each to the smaller side."""
     names, owner, sizes = np.unique(group, return_inverse=True, return_counts=True)
     order = np.random.default_rng(seed).permutation(len(names))
     order = order[np.argsort(-sizes[order], kind="stable")]

@@ -1,4 +1,4 @@
-"""The folder of an explanation, as :mod:`comodal.evaluation.gather` reads it."""
+"""Write the folder of an explanation, which :mod:`comodal.evaluation.gather` reads."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 from comodal.atomic_write import write_atomic, write_text
 from comodal.contracts import Attribution, ExplanationTable, InputError, PairingScore
 from comodal.evaluation.gather import ATTRIBUTIONS, EXPLANATION, PAIRING
-from comodal.explain.ranking import Ranking, rankings
+from comodal.explain.ranking import RankList, rankings
 
 __all__ = [
     "claim",
@@ -25,7 +25,7 @@ _LISTED = 20
 
 
 def claim(folder: Path, *, force: bool) -> None:
-    """Refuse a folder that holds something, unless that is an explanation to replace.
+    """Raise an error for a folder that holds anything but an explanation to replace.
 
     Raises:
         InputError: the folder holds an explanation and ``force`` is not given, or it holds something else.
@@ -34,18 +34,18 @@ def claim(folder: Path, *, force: bool) -> None:
         return
     mine = any((folder / name).exists() for name in (EXPLANATION, PAIRING))
     if not folder.is_dir() or (not mine and any(folder.iterdir())):
-        raise InputError(f"{folder}: holds other files; give another --out")
+        raise InputError(f"{folder}: holds other files; give another --out", code="exists")
     if mine and not force:
-        raise InputError(f"{folder}: holds an explanation already; give --force to replace it, or another --out")
+        raise InputError(f"{folder}: holds an explanation; give --force to replace it, or another --out", code="exists")
 
 
 def write_explanation(folder: Path, table: ExplanationTable, attributions: Sequence[Attribution] = ()) -> None:
-    """Write the table, the attributions and the rank lists; what an earlier explanation left is removed.
+    """Write the table, the attributions and the rank lists; files of an earlier explanation are removed.
 
     Args:
-        folder: made when it is not there.
-        table: as ``explanation.parquet``, written last, so that a folder with it is whole.
-        attributions: as ``attributions.jsonl``, one object a line.
+        folder: created when missing.
+        table: to ``explanation.parquet``, written last, so that a folder with it is complete.
+        attributions: to ``attributions.jsonl``, one object per line.
     """
     for name in (EXPLANATION, ATTRIBUTIONS, _RANKS, PAIRING):
         (folder / name).unlink(missing_ok=True)
@@ -61,7 +61,7 @@ def write_pairing(folder: Path, scores: Sequence[PairingScore]) -> None:
 
 
 def rank_text(table: ExplanationTable, length: int = _LISTED) -> str:
-    r"""The rank lists as Markdown; transcripts are shown as they are, markup in them included.
+    r"""Return the rank lists as Markdown; markup in transcripts is escaped.
 
     Example:
         >>> import numpy as np
@@ -73,7 +73,7 @@ def rank_text(table: ExplanationTable, length: int = _LISTED) -> str:
         >>> print(rank_text(table, 1).splitlines()[-1])
         | a | 0.000 | 0.0 | audio |  |  | &lt;b&gt;\| |
     """
-    lines = ["# Utterances to look at first", "", _sentence(table), ""]
+    lines = ["# Samples to look at first", "", _sentence(table), ""]
     for ranking in rankings(table, length):
         lines += [f"## {ranking.name.capitalize()}", "", ranking.meaning, "", *_listed(table, ranking), ""]
     return "\n".join(lines)
@@ -81,14 +81,14 @@ def rank_text(table: ExplanationTable, length: int = _LISTED) -> str:
 
 def _sentence(table: ExplanationTable) -> str:
     facts: Mapping[str, Any] = table.facts
-    unit = "in nats" if facts.get("unit") == "nats" else "without a unit: only its order means anything"
+    unit = "in nats" if facts.get("unit") == "nats" else "without a unit: only its order has a meaning"
     said = [f"Dependency by the critic of `{facts.get('measure', '')}`, {facts.get('critic', '')}, {unit}."]
     said.append(f"Percentiles are {facts.get('percentile', 'among all')}.")
     said += [f"Warning: {warning}." for warning in facts.get("warnings", ())]
     return " ".join(said)
 
 
-def _listed(table: ExplanationTable, ranking: Ranking) -> Iterator[str]:
+def _listed(table: ExplanationTable, ranking: RankList) -> Iterator[str]:
     yield "| id | dependency | percentile | disagreeing | target | prediction | transcript |"
     yield "| --- | ---: | ---: | --- | ---: | ---: | --- |"
     disagreeing = table.disagreeing

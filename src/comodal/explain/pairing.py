@@ -1,13 +1,13 @@
-"""Is the explanation true? How well a score finds utterances whose modalities do not belong together.
+"""Validate critics on artificially broken pairs: how well a score finds modalities that do not belong together.
 
-Axis legend: n utterances of a part, M modalities, k tuples, R repetitions.
+Axis legend: n samples of a part, M modalities, k tuples, R repetitions.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -17,17 +17,16 @@ from comodal.contracts import InputError, PairingScore
 from comodal.evaluation.groups import Grouping
 from comodal.evaluation.runs import RunSet, SavedRun
 from comodal.explain.broken_pairs import draw_donors
-from comodal.explain.pairing_areas import Area, Ranking, areas, grouping_of, interval
+from comodal.explain.pairing_areas import Area, ScoredPairs, areas, grouping_of, interval
 from comodal.explain.pairing_scorers import RowScorer, scorers_of
 
 __all__ = [
     "BROKEN",
     "PLANTED",
     "Detection",
-    "HeldOutPart",
+    "HeldOutSamples",
     "detections",
     "held_out_parts",
-    "summary",
     "validate_pairing",
 ]
 
@@ -37,15 +36,15 @@ LARGEST = 5000
 
 
 @dataclass(frozen=True, eq=False)
-class HeldOutPart:
-    """The test utterances of one partition, with what scores them.
+class HeldOutSamples:
+    """Test samples of one partition, with their scorers.
 
     Attributes:
         modalities: names, in the order of a tuple's rows.
-        groups: ``(n,)`` the video of each utterance.
-        planted: ``(n,)`` bool, those that the data say disagree.
+        groups: ``(n,)`` group of each sample.
+        planted: ``(n,)`` bool, samples whose modalities disagree according to the data.
         scorers: name to scorer.
-        notes: scorer to what a reader must know of it.
+        notes: scorer to a note for readers.
     """
 
     modalities: tuple[str, ...]
@@ -55,31 +54,18 @@ class HeldOutPart:
     notes: Mapping[str, str]
 
 
-@dataclass(frozen=True, eq=False)
-class Detection:
+class Detection(NamedTuple):
     """How well one score finds one kind of disagreement.
 
     Attributes:
-        score: name of what scores.
-        target: :data:`BROKEN` or :data:`PLANTED`.
-        modality: whose pairing is broken; empty for planted disagreement.
-        auroc: with its values without each video.
-        precision: average precision, the same.
-        groups: the videos.
-        n_broken: utterances to be found, in each repetition.
-        n: all utterances that are ranked.
-        note: what a reader must know.
+        score: as reports read it, with 95 % intervals over groups.
+        auroc: with its values without each group.
+        groups: the groups.
     """
 
-    score: str
-    target: str
-    modality: str
+    score: PairingScore
     auroc: Area
-    precision: Area
     groups: Grouping
-    n_broken: int
-    n: int
-    note: str
 
 
 def validate_pairing(
@@ -91,28 +77,26 @@ def validate_pairing(
     repetitions: int = 20,
     seed: int = 0,
 ) -> list[PairingScore]:
-    """Break the pairing of some test utterances and see whether the critic finds them.
+    """Break the pairing of some test samples and measure how well each score finds them.
 
-    A share of the test utterances get one modality of an utterance of another video; the score of each utterance should
-    tell which. Scores: the critic that was trained with the model, one fitted afterwards on its training part, and
-    linear CCA fitted on the same representations and on the features themselves. Where the data say which utterances
-    disagree, as the embedded data do, those are to be found too, and are left out of the broken pairs, whose others
-    must be whole. Ranks are within a partition, whose model did not see these utterances.
+    A share of the test samples gets one modality from a sample of another group. Scores: the critic trained with the
+    model, one fitted afterwards on its training part, and linear CCA on the same representations and on the features.
+    Samples that disagree according to the data, as in the embedded data, are a second target and take no part in the
+    broken pairs. Samples are ranked within a partition, whose model was not trained on them.
 
     Args:
-        runs: what :func:`~comodal.evaluation.runs.open_runs` found.
+        runs: see :func:`~comodal.evaluation.runs.open_runs`.
         run: one of them.
-        measure_to_fit: measure of the critic that is fitted afterwards; none is when ``None``.
-        share: of the utterances that are broken.
-        repetitions: draws of which, and of their donors.
+        measure_to_fit: dependency measure of a critic to fit afterwards; ``None`` for no such critic.
+        share: of samples whose pairing is broken.
+        repetitions: draws of broken samples and their donors.
         seed: of these draws.
 
     Returns:
-        One entry a score, and a modality or planted disagreement.
+        One entry per score and modality, and per score and planted disagreement.
 
     Raises:
-        InputError: no critic to judge, one modality only, fewer than 20 test utterances, test utterances of a single
-            video, or a share outside (0, 1).
+        InputError: no critic, only one modality, fewer than 20 test samples, only one group, or a share outside (0, 1).
 
     Example:
         >>> import tempfile
@@ -129,11 +113,11 @@ def validate_pairing(
         ([('critic', 'text'), ('critic', 'audio')], 400, 800)
     """
     parts = held_out_parts(runs, run, measure_to_fit=measure_to_fit)
-    return [summary(each) for each in detections(parts, share=share, repetitions=repetitions, seed=seed)]
+    return [each.score for each in detections(parts, share=share, repetitions=repetitions, seed=seed)]
 
 
-def held_out_parts(runs: RunSet, run: SavedRun, *, measure_to_fit: str | None = None) -> list[HeldOutPart]:
-    """The test part of every partition of a run, with its scorers."""
+def held_out_parts(runs: RunSet, run: SavedRun, *, measure_to_fit: str | None = None) -> list[HeldOutSamples]:
+    """Return the test samples of every partition of a run, with their scorers."""
     planted = runs.dataset.columns.get("disagree", np.full(len(runs.dataset), ""))
     found = []
     for fitted in runs.fitted(run):
@@ -143,92 +127,72 @@ def held_out_parts(runs: RunSet, run: SavedRun, *, measure_to_fit: str | None = 
         if len(rows) < len(test):
             notes = {name: _joined(notes.get(name, ""), _drawn(len(rows), len(test))) for name in scorers}
         names = tuple(fitted.fold.view.spec.modalities)
-        found.append(HeldOutPart(names, fitted.fold.groups[rows], planted[rows] != "", scorers, notes))
+        found.append(HeldOutSamples(names, fitted.fold.groups[rows], planted[rows] != "", scorers, notes))
     return found
 
 
 def detections(
-    parts: Sequence[HeldOutPart], *, share: float = 0.5, repetitions: int = 20, seed: int = 0
+    parts: Sequence[HeldOutSamples], *, share: float = 0.5, repetitions: int = 20, seed: int = 0
 ) -> Iterator[Detection]:
-    """How well each scorer finds broken pairs of each modality, and planted disagreement where there is any.
+    """Yield how well each scorer finds broken pairs of each modality, and planted disagreement where there is any.
 
     Args:
-        parts: of one run; every one with the same scorers.
+        parts: of one run, all with the same scorers.
         share: as in :func:`validate_pairing`.
         repetitions: R.
-        seed: as there. All scorers, and all modalities, meet the same draws.
+        seed: as there; all scorers and modalities share the draws.
 
     Raises:
         InputError: as there.
     """
     if (n := sum(len(part.groups) for part in parts)) < FEWEST:
-        raise InputError(f"{n} test utterances: broken pairs are looked for among {FEWEST} or more; give more data")
+        raise InputError(f"{n} test samples are too few for broken pairs; give {FEWEST} or more", code="empty")
     groups, codes = grouping_of([part.groups for part in parts])
     draws = []
-    for place, (part, video) in enumerate(zip(parts, codes, strict=True)):
+    for place, (part, group) in enumerate(zip(parts, codes, strict=True)):
         whole = np.flatnonzero(~part.planted)
         donors = draw_donors(part.groups[whole], share=share, rounds=repetitions, seed=seed + place)
-        draws.append(_Draw(part, video, whole, donors))
+        draws.append(_Draw(part, group, whole, donors))
     for name in parts[0].scorers:
         for modality in parts[0].modalities:
             rankings = [ranking for draw in draws for ranking in draw.rankings(name, modality)]
             yield _detection(parts, name, rankings, groups, target=BROKEN, modality=modality, rounds=repetitions)
-        rankings = [draw.planted(name) for draw in draws if 0 < draw.part.planted.sum() < len(draw.video)]
+        rankings = [draw.planted(name) for draw in draws if 0 < draw.part.planted.sum() < len(draw.group)]
         if rankings:
             yield _detection(parts, name, rankings, groups, target=PLANTED, modality="", rounds=1)
 
 
-def summary(detection: Detection) -> PairingScore:
-    """A detection as reports read it, with 95 % intervals over videos."""
-    auroc_ends = interval(detection.auroc, detection.groups)
-    precision_ends = interval(detection.precision, detection.groups)
-    return PairingScore(
-        score=detection.score,
-        target=detection.target,
-        modality=detection.modality,
-        auroc=detection.auroc.value,
-        auroc_low=auroc_ends[0],
-        auroc_high=auroc_ends[1],
-        average_precision=detection.precision.value,
-        precision_low=precision_ends[0],
-        precision_high=precision_ends[1],
-        n_broken=detection.n_broken,
-        n=detection.n,
-        note=detection.note,
-    )
-
-
 @dataclass(frozen=True, eq=False)
 class _Draw:
-    """Which utterances of a part are broken, and by whose modality.
+    """Broken samples of one part, and their donors.
 
     Attributes:
-        part: the utterances.
-        video: ``(n,)`` number of the video of each.
-        whole: rows of the part that the data do not say disagree.
+        part: the samples.
+        group: ``(n,)`` number of each sample's group.
+        whole: rows of the part without planted disagreement.
         donors: ``(R, len(whole))`` places in ``whole``.
     """
 
-    part: HeldOutPart
-    video: NDArray[np.intp]
+    part: HeldOutSamples
+    group: NDArray[np.intp]
     whole: NDArray[np.intp]
     donors: NDArray[np.int64]
 
-    def rankings(self, name: str, modality: str) -> Iterator[Ranking]:
-        """One a repetition: utterances as they are, but for those that got a modality of another."""
+    def rankings(self, name: str, modality: str) -> Iterator[ScoredPairs]:
+        """Yield one set of scored samples per repetition; broken ones have the modality of their donor."""
         found, views = self.donors != np.arange(len(self.whole)), len(self.part.modalities)
         score = np.tile(self._score(name, np.tile(self.whole, (views, 1))), (len(self.donors), 1))
         tuples = np.tile(np.broadcast_to(self.whole, found.shape)[found], (views, 1))
         tuples[self.part.modalities.index(modality)] = self.whole[self.donors[found]]
         score[found] = self._score(name, tuples)
-        video = self.video[self.whole]
+        group = self.group[self.whole]
         for row, donor, broken in zip(score, self.donors, found, strict=True):
-            yield Ranking(-row, broken, video, video[donor])
+            yield ScoredPairs(-row, broken, group, group[donor])
 
-    def planted(self, name: str) -> Ranking:
-        """All utterances as they are; to be found are those that the data say disagree."""
-        rows = np.tile(np.arange(len(self.video)), (len(self.part.modalities), 1))
-        return Ranking(-self._score(name, rows), self.part.planted, self.video, self.video)
+    def planted(self, name: str) -> ScoredPairs:
+        """Return all samples unchanged; the positives are those with planted disagreement."""
+        rows = np.tile(np.arange(len(self.group)), (len(self.part.modalities), 1))
+        return ScoredPairs(-self._score(name, rows), self.part.planted, self.group, self.group)
 
     def _score(self, name: str, rows: NDArray[Any]) -> NDArray[np.float64]:
         with torch.no_grad():
@@ -236,9 +200,9 @@ class _Draw:
 
 
 def _detection(
-    parts: Sequence[HeldOutPart],
+    parts: Sequence[HeldOutSamples],
     name: str,
-    rankings: Sequence[Ranking],
+    rankings: Sequence[ScoredPairs],
     groups: Grouping,
     *,
     target: str,
@@ -246,17 +210,23 @@ def _detection(
     rounds: int,
 ) -> Detection:
     auroc, precision = areas(rankings, groups.count)
-    return Detection(
+    auroc_low, auroc_high = interval(auroc, groups)
+    precision_low, precision_high = interval(precision, groups)
+    score = PairingScore(
         score=name,
         target=target,
         modality=modality,
-        auroc=auroc,
-        precision=precision,
-        groups=groups,
+        auroc=auroc.value,
+        auroc_low=auroc_low,
+        auroc_high=auroc_high,
+        average_precision=precision.value,
+        precision_low=precision_low,
+        precision_high=precision_high,
         n_broken=sum(int(each.found.sum()) for each in rankings) // rounds,
         n=sum(len(each.found) for each in rankings) // rounds,
         note=_joined(*(part.notes.get(name, "") for part in parts)),
     )
+    return Detection(score, auroc, groups)
 
 
 def _joined(*notes: str) -> str:
@@ -264,11 +234,11 @@ def _joined(*notes: str) -> str:
 
 
 def _drawn(some: int, n: int) -> str:
-    return f"on {some} of {n} test utterances, whole videos drawn at random"
+    return f"on {some} of {n} test samples, whole groups drawn at random"
 
 
 def _few_enough(rows: NDArray[np.int64], groups: NDArray[Any]) -> NDArray[np.int64]:
-    """Whole videos drawn until 5,000 utterances are met: beyond that an interval is narrow and the time is not."""
+    """Return rows of whole groups drawn at random, at most 5,000: more narrow the interval little and take long."""
     if len(rows) <= LARGEST:
         return rows
     names, codes, sizes = np.unique(groups[rows], return_inverse=True, return_counts=True)

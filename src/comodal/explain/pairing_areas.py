@@ -1,6 +1,6 @@
-"""Areas below the curves of several rankings together, and how far they move when a video is left out.
+"""AUROC and average precision over several rankings, and their jackknife intervals over groups.
 
-Axis legend: n utterances of a ranking, V videos of all rankings.
+Axis legend: n samples of a ranking, V groups of all rankings.
 """
 
 from __future__ import annotations
@@ -16,63 +16,63 @@ from numpy.typing import NDArray
 from comodal.evaluation.groups import Grouping
 from comodal.explain.detection import curve
 
-__all__ = ["Area", "Ranking", "areas", "grouping_of", "interval"]
+__all__ = ["Area", "ScoredPairs", "areas", "grouping_of", "interval"]
 
 Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
-class Ranking:
-    """Utterances that one model ranked, some of which it should find.
+class ScoredPairs:
+    """Samples that one model scored, some of them positives.
 
     Attributes:
         score: ``(n,)``, higher = more suspicious.
-        found: ``(n,)`` bool, what is to be found.
-        video: ``(n,)`` int, the video of each, a number below V.
-        donor_video: ``(n,)`` int, the video its exchanged modality is from; its own where none was exchanged.
+        found: ``(n,)`` bool, the positives.
+        group: ``(n,)`` int, the number of each sample's group, below V.
+        donor_group: ``(n,)`` int, the group of its donor; its own where the sample is not broken.
     """
 
     score: Array
     found: NDArray[Any]
-    video: NDArray[Any]
-    donor_video: NDArray[Any]
+    group: NDArray[Any]
+    donor_group: NDArray[Any]
 
 
 @dataclass(frozen=True, eq=False)
 class Area:
-    """A mean of areas.
+    """A mean area, and its leave-one-group-out values.
 
     Attributes:
-        value: of all videos.
-        left_out: ``(V,)`` without one video, be it an utterance's own or a donor's.
+        value: of all groups.
+        left_out: ``(V,)`` without the samples of one group and those that it gave a modality to.
     """
 
     value: float
     left_out: Array
 
 
-def areas(rankings: Sequence[Ranking], videos: int) -> tuple[Area, Area]:
-    """AUROC and average precision within each ranking, averaged.
+def areas(rankings: Sequence[ScoredPairs], groups: int) -> tuple[Area, Area]:
+    """Return AUROC and average precision, computed within each ranking and averaged.
 
     Scores of different models have no common scale, so nothing is compared across rankings. AUROCs are weighted by
-    pairs (found, not found), which makes their mean the chance that of two utterances *scored by one model* the broken
-    one is the more suspicious; average precisions by what is to be found.
+    pairs (positive, negative): their mean is the probability that a positive scores higher than a negative *of the
+    same model*. Average precisions are weighted by positives.
 
     Args:
         rankings: at least one.
-        videos: V.
+        groups: V.
 
     Returns:
         AUROC, average precision.
 
     Example:
-        >>> ranking = Ranking(np.array([3.0, 1.0, 2.0]), np.array([True, False, False]), np.arange(3), np.arange(3))
+        >>> ranking = ScoredPairs(np.array([3.0, 1.0, 2.0]), np.array([True, False, False]), np.arange(3), np.arange(3))
         >>> [area.value for area in areas([ranking], 3)]
         [1.0, 1.0]
     """
     totals = np.zeros(
-        (2, 2, videos + 1)
-    )  # AUROC and precision, their sum and its weight, without each video and with all
+        (2, 2, groups + 1)
+    )  # AUROC and precision, their sum and its weight, without each group and with all
     for ranking in rankings:
         met, parts = _without_each(ranking)
         totals += parts[..., -1:]
@@ -82,11 +82,11 @@ def areas(rankings: Sequence[Ranking], videos: int) -> tuple[Area, Area]:
     return Area(float(means[0, -1]), means[0, :-1]), Area(float(means[1, -1]), means[1, :-1])
 
 
-def _without_each(ranking: Ranking) -> tuple[NDArray[np.intp], Array]:
-    """Videos met ``(v,)``, and ``(2, 2, v + 1)`` as in the totals, the last with all of them."""
-    met = np.unique(np.concatenate([ranking.video, ranking.donor_video]))
+def _without_each(ranking: ScoredPairs) -> tuple[NDArray[np.intp], Array]:
+    """Groups met ``(v,)``, and ``(2, 2, v + 1)`` as in the totals, the last with all of them."""
+    met = np.unique(np.concatenate([ranking.group, ranking.donor_group]))
     kept = np.ones((len(met) + 1, len(ranking.score)))
-    kept[:-1] -= (met[:, None] == ranking.video) | (met[:, None] == ranking.donor_video)
+    kept[:-1] -= (met[:, None] == ranking.group) | (met[:, None] == ranking.donor_group)
     met_on_the_way = curve(ranking.score, ranking.found, kept)
     broken, whole = met_on_the_way.hits[:, -1], met_on_the_way.misses[:, -1]
     weights = np.stack([broken * whole, broken * (whole > 0)])
@@ -95,19 +95,18 @@ def _without_each(ranking: Ranking) -> tuple[NDArray[np.intp], Array]:
 
 
 def interval(area: Area, groups: Grouping) -> tuple[float, float]:
-    """The 95 % interval of an area for other videos of the same kind, from the jackknife over videos.
+    """Return the 95 % interval of an area over groups, by the jackknife.
 
-    ``value -+ t sqrt((V - 1) / V sum_v (A_v - mean A)^2)`` with ``A_v`` the area without video v and Student's t of the
-    effective number of videos, cut to [0, 1]. Utterances of a video share a speaker, so videos and not utterances are
-    the unit; leaving one out also leaves out the pairs it gave a modality to. It is for the model as it is: another
-    seed gives another model.
+    ``value -+ t sqrt((V - 1) / V sum_v (A_v - mean A)^2)`` with ``A_v`` the area without group v and Student's t of the
+    effective number of groups, clipped to [0, 1]. Samples of a group share a speaker, so the group is the unit;
+    leaving one out also leaves out the samples it gave a modality to. The interval holds for one trained model.
 
     Args:
         area: of :func:`areas`.
-        groups: the videos, in the numbering of the rankings.
+        groups: with the numbers that the rankings use.
 
     Returns:
-        Lower and upper end; NaN for both where fewer than two videos can be left out.
+        Lower and upper end; both NaN where fewer than two groups can be left out.
 
     Source: B. Efron, The Jackknife, the Bootstrap and Other Resampling Plans, 1982, chapter 3.
 
@@ -127,7 +126,7 @@ def interval(area: Area, groups: Grouping) -> tuple[float, float]:
 
 
 def grouping_of(groups: Sequence[NDArray[Any]]) -> tuple[Grouping, list[NDArray[np.intp]]]:
-    """Videos of several parts numbered together, and the numbers of each part's utterances.
+    """Return the groups of several parts numbered together, and the group numbers of each part's samples.
 
     >>> grouping_of([np.array(["a", "b"]), np.array(["c", "b"])])[1]
     [array([0, 1]), array([2, 1])]

@@ -1,10 +1,10 @@
-"""What may know which modalities belong together: critics, and linear CCA as a baseline.
+"""Scorers of pairings: critics, and linear CCA as a baseline.
 
-A scorer takes tuples ``(M, k)``, the test row of each modality, and returns their dependency ``(k,)``. Every model's
-representation of a modality depends on that modality alone, so a tuple of utterances' modalities is a tuple of their
-representations: the model runs once. Only a critic of the fused representation needs a run for every tuple.
+A scorer takes tuples ``(M, k)``, the test row of each modality, and returns their dependency ``(k,)``. In every model
+the representation of a modality depends on that modality alone, so tuples are formed from representations and the model
+runs once. Only a critic of the fused representation needs one run per tuple.
 
-Axis legend: n test utterances, M modalities, k tuples.
+Axis legend: n test samples, M modalities, k tuples.
 """
 
 from __future__ import annotations
@@ -33,29 +33,29 @@ __all__ = ["CCA", "CRITIC", "FEATURE_CCA", "FITTED_CRITIC", "RowScorer", "cca_sc
 CRITIC, FITTED_CRITIC = "critic", "critic fitted afterwards"
 CCA, FEATURE_CCA = "linear CCA", "linear CCA of features"
 RowScorer = Callable[[Tensor], Tensor]
-"""Tuples ``(M, k)``, row of each modality, to dependency ``(k,)``, low where modalities disagree."""
+"""Function from tuples ``(M, k)``, the row of each modality, to dependency ``(k,)``, low where modalities disagree."""
 Views = Mapping[str, Tensor]
 _CHUNK = 4096
-# Far fewer steps than the default: it starts from the closed form for Gaussians, and finds no fewer pairs.
+# Few steps suffice, because the fit starts from the closed form for Gaussians.
 _QUICK = EstimationConfig(validation_tuples=4000, fit=FitConfig(steps=100, checks=10, batch_size=128))
 
 
 def scorers_of(
     fitted: FittedFold, rows: NDArray[np.int64], *, measure_to_fit: str | None
 ) -> tuple[dict[str, RowScorer], dict[str, str]]:
-    """The scorers of one partition, and what a reader must know of each.
+    """Return the scorers of one partition, and a note on each.
 
     Args:
         fitted: a model and its data.
-        rows: ``(n,)`` which rows of the data set the tuples are of.
-        measure_to_fit: measure of the critic that is fitted afterwards; none is when ``None``.
+        rows: ``(n,)`` rows of the data set that tuples refer to.
+        measure_to_fit: dependency measure of a critic to fit afterwards; ``None`` for no such critic.
 
     Raises:
-        InputError: the model has one modality only, or there is no critic at all.
+        InputError: the model has only one modality, or there is no critic.
     """
     names = list(fitted.fold.view.spec.modalities)
     if len(names) < 2:
-        raise InputError(f"this run has the modality {names[0]!r} only: nothing is paired; choose another run (--arm)")
+        raise InputError(f"this run has only the modality {names[0]!r}: choose another arm (--arm)", code="unsupported")
     critic = from_penalty(fitted) if fitted.penalty is not None or not measure_to_fit else None
     train, valid = ({name: represent(fitted, split).views[name] for name in names} for split in ("train", "valid"))
     output = represent_batches(fitted.model, [fitted.fold.view[rows]], group=fitted.fold.groups[rows])
@@ -74,12 +74,12 @@ def scorers_of(
 def critic_scorer(
     train: Views, valid: Views | None, views: Views, *, measure: str, seed: int = 0
 ) -> tuple[RowScorer, str]:
-    """A critic that is fitted on representations, and what a reader must know of it.
+    """Return a critic fitted on representations, and a note on it.
 
     Args:
-        train: name to ``(N, D)``, what it is fitted on.
-        valid: the same of utterances that choose among its weights; some of ``train`` when ``None``.
-        views: those of the n test utterances.
+        train: name to ``(N, D)``, to fit on.
+        valid: the same for samples that select the weights; default: a part of ``train``.
+        views: the same for the n test samples.
         measure: a key of :data:`~comodal.dependency.catalog.MEASURES`.
         seed: of its weights and batches.
     """
@@ -88,7 +88,7 @@ def critic_scorer(
 
 
 def cca_scorer(train: Views, valid: Views, views: Views) -> RowScorer:
-    """Linear CCA of representations, its ridge chosen on ``valid``; arguments as in :func:`critic_scorer`."""
+    """Return linear CCA of representations, its ridge selected on ``valid``; arguments: see :func:`critic_scorer`."""
     cca = choose_cca(train, valid)
     return partial(cca.of_rows, cca.prepare(views))
 
@@ -112,7 +112,7 @@ def _through_the_model(critic: PointwiseCritic, fitted: FittedFold, batch: Multi
 
 
 def _of_features(fitted: FittedFold, rows: NDArray[np.int64]) -> dict[str, RowScorer]:
-    """CCA of the standardised features, averaged over frames; none where a modality is word pieces."""
+    """Return linear CCA of standardised features averaged over frames; empty where a modality is word pieces."""
     batch = fitted.fold.view[rows]
     if not all(sequence.values.is_floating_point() for sequence in batch.modalities.values()):
         return {}
@@ -122,7 +122,7 @@ def _of_features(fitted: FittedFold, rows: NDArray[np.int64]) -> dict[str, RowSc
 
 
 def _means(batch: MultimodalBatch) -> dict[str, Any]:
-    """Mean over the frames that are there, ``(n, d_m)``."""
+    """Return the mean over valid frames, ``(n, d_m)``."""
     return {
         name: (each.values * each.mask.unsqueeze(-1)).sum(dim=1) / each.mask.sum(dim=1, keepdim=True).clamp(min=1)
         for name, each in batch.modalities.items()

@@ -1,6 +1,6 @@
-"""Fused representations on a plane, to be looked at.
+"""Project fused representations to two dimensions.
 
-Axis legend: N utterances, F width of a fused representation.
+Axis legend: N samples, F width of a fused representation.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ MAPS = ("pca", "umap")
 
 
 def on_plane(fused: Tensor, direction: NDArray[Any], kind: str = "pca") -> tuple[Tensor, str]:
-    """Two coordinates of each utterance, comparable between models as far as that is possible.
+    """Return two coordinates per sample, oriented and scaled alike for all models.
 
-    Coordinates of a principal component have no sign and no common unit. Here the first axis runs from low to high
-    ``direction``, the second from the middle of it to its ends, and both have unit variance.
+    Principal components have no sign and no common unit. Here the first axis increases with ``direction``, the second
+    with its squared distance from the mean, and both have unit variance.
 
     Args:
         fused: ``(N, F)``, of one model.
-        direction: ``(N,)``, what the axes are turned by: the prediction.
+        direction: ``(N,)``, the prediction, which sets the sign of the axes.
         kind: one of :data:`MAPS`.
 
     Returns:
-        ``(N, 2)``, and how they were made, in words.
+        ``(N, 2)``, and a description of the projection.
 
     Raises:
-        InputError: an unknown kind, or umap-learn is not installed.
+        InputError: an unknown kind, or umap-learn is not installed (``needs_package``).
 
     Example:
         >>> line = torch.tensor([[-2.0, 0.0], [0.0, 0.0], [2.0, 0.0]])
@@ -70,7 +70,10 @@ def _neighbours(fused: Tensor) -> tuple[Tensor, str]:
     try:
         import umap  # noqa: PLC0415 - an optional and slow import
     except ImportError as error:
-        raise InputError(f"--map umap needs umap-learn ({error}): pip install umap-learn, or --map pca") from error
+        message = (
+            f"--map umap needs a package that is not installed ({error}): pip install umap-learn, or use --map pca"
+        )
+        raise InputError(message, code="needs_package") from error
     neighbours = min(15, len(fused) - 1)
     found = umap.UMAP(n_neighbors=neighbours, random_state=0, n_jobs=1).fit_transform(fused.numpy())
     points = torch.from_numpy(np.asarray(found, dtype=np.float64))

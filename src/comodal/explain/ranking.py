@@ -1,6 +1,6 @@
-"""The utterances to look at first.
+"""Rank lists: the samples to look at first.
 
-Axis legend: N utterances, k of them on a list.
+Axis legend: N samples, k of them on a list.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 
 from comodal.contracts import ExplanationTable
 
-__all__ = ["Ranking", "percentiles", "rankings"]
+__all__ = ["RankList", "percentiles", "rankings"]
 
 
 @dataclass(frozen=True, eq=False)
-class Ranking:
-    """A list of utterances.
+class RankList:
+    """The most extreme samples by one criterion.
 
     Attributes:
         name: for example ``"least dependent"``.
@@ -32,7 +32,7 @@ class Ranking:
 
 
 def percentiles(values: NDArray[Any]) -> NDArray[np.float64]:
-    """Rank of each finite value among all of them, from 0 to 100; ties share their middle rank, others are NaN.
+    """Return the rank of each finite value from 0 to 100; ties share their mean rank; NaN for other values.
 
     Example:
         >>> percentiles(np.array([3.0, 1.0, 1.0, np.nan, 9.0])).round(1).tolist()
@@ -48,20 +48,19 @@ def percentiles(values: NDArray[Any]) -> NDArray[np.float64]:
     return found
 
 
-def rankings(table: ExplanationTable, length: int) -> tuple[Ranking, ...]:
-    """The lists of an explanation, each of at most ``length`` utterances; empty ones are left out.
+def rankings(table: ExplanationTable, length: int) -> tuple[RankList, ...]:
+    """Return the rank lists of an explanation, each of at most ``length`` samples, without empty ones.
 
-    Besides both ends of dependency, where it disagrees with the error of the prediction: modalities that agree should
-    make a prediction easy, so ``percentile of dependency + percentile of error - 100`` is far above 0 where the
-    modalities agree and the prediction is wrong all the same, and far below where they disagree and it is right.
-    Percentiles rather than nats, because partitions have critics of their own.
+    Two lists hold the ends of dependency. Two compare it with the error of the prediction by ``percentile of dependency
+    + percentile of error - 100``: high where the modalities agree but the prediction is wrong, low where they disagree
+    but it is right. Percentiles and not nats, because each partition has its own critic.
     """
     surprise = table.percentile + percentiles(np.abs(table.prediction - table.target)) - 100
     found = (
-        Ranking("most dependent", "The modalities fit together best.", _first(-table.percentile, length)),
-        Ranking("least dependent", "The modalities fit together least.", _first(table.percentile, length)),
-        Ranking("agreeing but wrong", "High dependency and a large error.", _first(-surprise, length, below=0.0)),
-        Ranking("disagreeing but right", "Low dependency and a small error.", _first(surprise, length, below=0.0)),
+        RankList("most dependent", "The modalities fit together best.", _first(-table.percentile, length)),
+        RankList("least dependent", "The modalities fit together least.", _first(table.percentile, length)),
+        RankList("agreeing but wrong", "High dependency and a large error.", _first(-surprise, length, below=0.0)),
+        RankList("disagreeing but right", "Low dependency and a small error.", _first(surprise, length, below=0.0)),
     )
     return tuple(each for each in found if len(each.rows))
 

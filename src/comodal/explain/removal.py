@@ -1,6 +1,6 @@
-"""The prediction when a modality is not there.
+"""Predictions without one modality.
 
-Axis legend: N utterances.
+Axis legend: N samples.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ __all__ = ["without_each"]
 
 
 def without_each(fitted: FittedFold, *, split: str = "test") -> dict[str, torch.Tensor]:
-    """Predictions on one split with each modality in turn hidden from the model.
+    """Return predictions on one split with each modality in turn hidden from the model.
 
     Args:
         fitted: a model and its data.

@@ -1,6 +1,6 @@
-"""Representations in a file: those of a run, or of a model that someone else trained.
+"""Read and write representations of a run or of any other model.
 
-Axis legend: N utterances, D_m width of the representation of modality m, F of the fused one.
+Axis legend: N samples, D_m width of the representation of modality m, F of the fused one.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from comodal.explain.representations import Representations
 __all__ = ["FEWEST", "read_representations", "require_enough", "save_representations"]
 
 FEWEST = 20
-"""Fewest utterances of which percentiles are said."""
+"""Smallest number of samples that are ranked."""
 
 _FACTS = ("id", "group", "target", "prediction", "split", "fused")
 
 
 def save_representations(path: str | Path, parts: Mapping[str, Representations], *, force: bool = False) -> None:
-    """Write what a model makes of its splits, for :func:`read_representations` and other programs.
+    """Write the representations of all splits, for :func:`read_representations` and other programs.
 
     Args:
         path: an ``.npz`` file.
@@ -40,7 +40,7 @@ def save_representations(path: str | Path, parts: Mapping[str, Representations],
     """
     target = Path(path)
     if target.exists() and not force:
-        raise InputError(f"{target}: exists already; give another file, or --force")
+        raise InputError(f"{target}: exists; give another file, or --force", code="exists")
     arrays: dict[str, NDArray[Any]] = {
         name: np.concatenate([getattr(part, name) for part in parts.values()])
         for name in ("id", "group", "target", "prediction")
@@ -59,35 +59,37 @@ def save_representations(path: str | Path, parts: Mapping[str, Representations],
 
 
 def read_representations(path: str | Path) -> tuple[Representations, NDArray[Any] | None]:
-    """Representations of any model.
+    """Return the representations in a file, of any model.
 
     Args:
-        path: an ``.npz`` file of one array ``(N, D_m)`` a modality, under its name; and, where known, ``id``, ``group``
-            (the video or speaker), ``target`` and ``prediction`` ``(N,)``, ``fused`` ``(N, F)``, and ``split`` ``(N,)``
-            of ``train``, ``valid`` and ``test``.
+        path: an ``.npz`` file with one array ``(N, D_m)`` per modality, under its name, and, where known, ``id``,
+            ``group`` (for example the speaker), ``target`` and ``prediction`` ``(N,)``, ``fused`` ``(N, F)``, and
+            ``split`` ``(N,)`` of ``train``, ``valid`` and ``test``.
 
     Returns:
-        All N utterances, and the split of each, ``None`` when the file has none. What is unknown is NaN; ids are then
-        row numbers, each utterance a group of its own, and the fused representation all of them side by side.
+        All N samples, and the split of each or ``None``. Defaults: NaN for targets and predictions, row numbers for
+        ids, one group per sample, all representations side by side for the fused one.
 
     Raises:
-        InputError: no such file, fewer than 2 modalities, lengths that differ, ids that repeat, values that are not
-            finite, an unknown split, or fewer than 20 utterances.
+        InputError: no such file, fewer than 2 modalities, lengths that differ, repeated ids, values that are not
+            finite, an unknown split, or fewer than 20 samples.
     """
     where, arrays = str(path), _arrays(Path(path))
     views = {name: _matrix(array, name, where) for name, array in arrays.items() if name not in _FACTS}
     if len(views) < 2:
-        raise InputError(f"{where}: {len(views)} modalities; give 2 or more, an array (utterances, features) each")
+        message = f"{where}: {len(views)} modalities; give 2 or more, each as an array (samples, features)"
+        raise InputError(message, code="missing")
     n = len(next(iter(views.values())))
     for name, array in arrays.items():
         if array.ndim == 0 or len(array) != n:
             raise InputError(
-                f"{where}: {name!r} has shape {array.shape} and the modalities {n} rows; give the same rows"
+                f"{where}: {name!r} has shape {array.shape}, but the modalities have {n} rows; give the same rows",
+                code="wrong_shape",
             )
     require_enough(n, where)
     ids = arrays.get("id", np.arange(n)).astype(str)
     if len(np.unique(ids)) != n:
-        raise InputError(f"{where}: an 'id' occurs twice; give every utterance an id of its own")
+        raise InputError(f"{where}: an 'id' occurs twice; give unique ids", code="duplicate")
     fused = _matrix(arrays["fused"], "fused", where) if "fused" in arrays else np.concatenate(list(views.values()), 1)
     found = Representations(
         id=ids,
@@ -101,9 +103,9 @@ def read_representations(path: str | Path) -> tuple[Representations, NDArray[Any
 
 
 def require_enough(n: int, where: str) -> None:
-    """Refuse an explanation of so few utterances that ranks among them say nothing."""
+    """Raise an error for fewer than 20 samples, among which ranks mean little."""
     if n < FEWEST:
-        raise InputError(f"{where}: {n} utterances are too few to rank; give {FEWEST} or more")
+        raise InputError(f"{where}: {n} samples are too few to rank; give {FEWEST} or more", code="empty")
 
 
 def _arrays(path: Path) -> dict[str, NDArray[Any]]:
@@ -111,23 +113,26 @@ def _arrays(path: Path) -> dict[str, NDArray[Any]]:
         with np.load(path, allow_pickle=False) as file:
             return {name: file[name] for name in file.files}
     except FileNotFoundError as error:
-        raise InputError(f"{path}: no such file; give the .npz file of the representations") from error
+        raise InputError(f"{path}: no such file; give an .npz file of representations", code="missing") from error
     except (OSError, ValueError, AttributeError, EOFError, zipfile.BadZipFile) as error:
         reason = " ".join(str(error).split())
-        raise InputError(f"{path}: not an .npz file of plain arrays ({reason}); write it with numpy.savez") from error
+        message = f"{path}: not an .npz file of plain arrays ({reason}); write it with numpy.savez"
+        raise InputError(message, code="damaged") from error
 
 
 def _matrix(array: NDArray[Any], name: str, where: str) -> NDArray[np.float32]:
     if array.ndim not in {1, 2} or array.dtype.kind not in "fiub":
         raise InputError(
-            f"{where}: {name!r} is {array.dtype} of shape {array.shape}; give numbers (utterances, features)"
+            f"{where}: {name!r} is {array.dtype} of shape {array.shape}; give numbers (samples, features)",
+            code="wrong_type",
         )
     values = array.astype(np.float32).reshape(len(array), -1)
     broken = np.flatnonzero(~np.isfinite(values).all(axis=1))
     if len(broken):
         raise InputError(
             f"{where}: {name!r} holds NaN or infinity in {len(broken)} of {len(values)} rows (first row {broken[0]}); "
-            "drop or replace them"
+            "drop or replace them",
+            code="not_finite",
         )
     return values
 
@@ -147,5 +152,6 @@ def _split(arrays: Mapping[str, NDArray[Any]], where: str) -> NDArray[Any] | Non
             raise InputError.unknown("split", name, SPLITS, where=where)
     for name in ("train", "test"):
         if name not in split:
-            raise InputError(f"{where}: 'split' has no {name!r}; the critic is fitted on train and explains test")
+            message = f"{where}: 'split' has no {name!r}; the critic is fitted on train and explains test"
+            raise InputError(message, code="missing")
     return split

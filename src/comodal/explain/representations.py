@@ -1,6 +1,6 @@
-"""What a model makes of each utterance: representations, fused vector and prediction, side by side.
+"""Representations, fused vector and prediction of each sample.
 
-Axis legend: N utterances, D_m width of the representation of modality m, F of the fused one.
+Axis legend: N samples, D_m width of the representation of modality m, F of the fused one.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ __all__ = ["Representations", "represent", "represent_batches"]
 
 @dataclass(frozen=True, eq=False)
 class Representations:
-    """What a model made of N utterances.
+    """Outputs of a model for N samples.
 
     Attributes:
-        id: ``(N,)`` utterance ids.
-        group: ``(N,)`` the video of each.
-        target: ``(N,)`` labels, NaN where none is known.
-        prediction: ``(N,)``, NaN where none is known.
+        id: ``(N,)`` sample ids.
+        group: ``(N,)`` group of each.
+        target: ``(N,)``, NaN where unknown.
+        prediction: ``(N,)``, NaN where unknown.
         fused: ``(N, F)`` float32.
         views: modality to ``(N, D_m)`` float32.
     """
@@ -45,12 +45,12 @@ class Representations:
         return len(self.id)
 
     def compared(self, between: str = "modalities") -> dict[str, Tensor]:
-        """What a critic compares, name to ``(N, D)``; see :func:`comodal.dependency.views_of`."""
+        """Return the views of a critic, name to ``(N, D)``; see :func:`comodal.dependency.views_of`."""
         output = FusionOutput(torch.from_numpy(self.prediction).unsqueeze(1), self.fused, self.views)
         return views_of(output, between=between)
 
     def take(self, rows: NDArray[Any]) -> Representations:
-        """Some utterances, by number or by a boolean mask."""
+        """Return some of the samples, chosen by row number or by a boolean mask."""
         chosen = torch.from_numpy(np.arange(len(self))[rows])
         return replace(
             self,
@@ -64,7 +64,7 @@ class Representations:
 
 
 def represent(fitted: FittedFold, split: str = "test") -> Representations:
-    """What a fitted model makes of one split of its partition.
+    """Return the outputs of a fitted model for one split of its partition.
 
     Args:
         fitted: a model and its data.
@@ -87,7 +87,7 @@ def represent(fitted: FittedFold, split: str = "test") -> Representations:
 
 
 def represent_batches(model: nn.Module, batches: Iterable[MultimodalBatch], *, group: NDArray[Any]) -> Representations:
-    """The same for any batches, with the video ``(N,)`` of each of their utterances."""
+    """Return the outputs of a model for batches whose samples have the groups ``(N,)``."""
     ids: list[str] = []
     targets: list[Tensor] = []
     outputs: list[FusionOutput] = []

@@ -1,4 +1,4 @@
-"""What the page's script reads: figures, utterances and attributions, as one packed text."""
+"""What the page's script reads: figures, samples and attributions, as one packed text."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def packed(text: str) -> str:
 
 
 def page_data(findings: Findings, cards: Mapping[str, Card]) -> str:
-    """Figures by name, one table an explained run, transcripts and attributions by utterance id, as JSON."""
+    """Figures by name, one table an explained run, transcripts and attributions by sample id, as JSON."""
     limit = per_explanation(len(findings.explanations))
     kept = [chosen(table, limit) for table in findings.explanations]
     held = {str(name) for name in findings.explanations[0].id[kept[0]]} if kept else set()

@@ -60,7 +60,7 @@ def distribution_card(explanations: Sequence[ExplanationTable]) -> Card | None:
     return Card(
         "dependency",
         "Pointwise dependency by sentiment",
-        "How strongly the critic finds the modalities of an utterance to belong together, for utterances with a "
+        "How strongly the critic finds the modalities of a sample to belong together, for samples with a "
         "negative, neutral and positive label; low means that they disagree.",
         "Whether the critic is right: the validation on broken pairs below says how far it may be believed.",
         ("Model",),
@@ -91,7 +91,7 @@ def dependency_figure(table: ExplanationTable) -> go.Figure:
             )
     return drawn(
         traces,
-        xaxis={"title": "label (number of utterances)"},
+        xaxis={"title": "label (number of samples)"},
         yaxis={"title": dependency_axis(table), "zeroline": False},
     )
 
@@ -111,7 +111,7 @@ def map_card(explanations: Sequence[ExplanationTable]) -> Card | None:
     return Card(
         "map",
         "Map of fused representations",
-        f"Every point is an utterance, placed by {how} of its fused representation; click one for its details.",
+        f"Every point is a sample, placed by {how} of its fused representation; click one for its details.",
         "Distances in the full space: two dimensions keep a part of them, and axes have no unit.",
         ("Model", "Coloured by"),
         {
@@ -125,7 +125,7 @@ def map_card(explanations: Sequence[ExplanationTable]) -> Card | None:
 
 
 def map_figure(table: ExplanationTable, colour: str, kept: np.ndarray[Any, Any]) -> go.Figure:
-    """A scatter of the utterances ``kept``, coloured by one quantity."""
+    """A scatter of the samples ``kept``, coloured by one quantity."""
     values, look = _colouring(table, colour)
     trace = go.Scatter(
         x=rounded(table.map_x[kept], 4),

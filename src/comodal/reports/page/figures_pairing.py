@@ -1,4 +1,4 @@
-"""How well a score finds utterances whose modalities do not belong together."""
+"""How well a score finds samples whose modalities do not belong together."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def pairing_card(scores: Sequence[PairingScore]) -> Card | None:
     return Card(
         "pairing",
         "Finding broken pairs",
-        "How well each score tells utterances whose pairing was broken on purpose from untouched ones, with its 95 % "
+        "How well each score tells samples whose pairing was broken on purpose from untouched ones, with its 95 % "
         "interval, beside chance.",
         "Whether the critic finds disagreements that people would: broken pairs are only the kind that can be made "
         "at will.",

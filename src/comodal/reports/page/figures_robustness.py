@@ -18,7 +18,7 @@ _CORRUPTIONS = {
     "drop": "whole modality dropped",
     "frames": "frames missing",
     "noise": "Gaussian noise",
-    "swap": "swapped with another utterance",
+    "swap": "swapped with another sample",
     "shift": "shifted in time",
     "words": "words replaced by unknown",
 }

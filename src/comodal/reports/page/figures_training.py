@@ -39,7 +39,7 @@ def training_card(curves: Sequence[TrainingCurve]) -> Card | None:
         "What was logged epoch by epoch: mean over the fits (seeds and partitions) and a band of one standard "
         "deviation; the mark is the median of the epochs that validation selected.",
         "A line ends where fewer than half of its fits still train; it averages those that do, and low training loss "
-        "says nothing about test utterances.",
+        "says nothing about test samples.",
         ("Fusion model", "Quantity"),
         variants,
         {name: list(column) for name, column in zip(names, zip(*table, strict=True), strict=True)},

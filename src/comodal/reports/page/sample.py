@@ -1,4 +1,4 @@
-"""Which utterances a page embeds when there are more than it can hold."""
+"""Which samples a page embeds when there are more than it can hold."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _LEAST = 250
 
 
 def per_explanation(explanations: int) -> int:
-    """How many utterances of each explained run a page holds.
+    """How many samples of each explained run a page holds.
 
     >>> per_explanation(1), per_explanation(8), per_explanation(1000)
     (5000, 1250, 250)
@@ -27,7 +27,7 @@ def per_explanation(explanations: int) -> int:
 def chosen(table: ExplanationTable, limit: int = _MOST) -> np.ndarray[Any, Any]:
     """Row numbers, in order: all, or the extremes and an even sample of the rest.
 
-    A quarter of the places goes to the most dependent utterances, one to the least dependent, one to those with the
+    A quarter of the places goes to the most dependent samples, one to the least dependent, one to those with the
     largest errors; what remains is taken at even steps from the others.
 
     Args:
@@ -58,6 +58,6 @@ def said(shown: int, total: int) -> str:
     if shown == total:
         return ""
     return (
-        f"{shown:,} of {total:,} utterances are in this page: those with the highest and lowest dependency and the "
+        f"{shown:,} of {total:,} samples are in this page: those with the highest and lowest dependency and the "
         "largest errors, and an even sample of the others. The file explanation.parquet holds them all."
     )
