@@ -17,7 +17,7 @@ from comodal.evaluation.data_config import DataConfig
 from comodal.evaluation.fitted import FittedFold, keep_history, keep_weights
 from comodal.evaluation.grid import Trial
 from comodal.evaluation.pool import run_each
-from comodal.evaluation.progress import Advance, no_advance
+from comodal.evaluation.progress_callbacks import Advance, no_advance
 from comodal.evaluation.runs import PREDICTIONS, RESULT, tokenizer_key
 from comodal.training.config import RunConfig
 from comodal.training.data import FoldData, prepare
