@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from comodal.cli.parser import pairs
+from comodal.cli.comma_lists import pairs_of
 from comodal.evaluation.data_config import DataConfig
 from comodal.evaluation.grid import NONE, SELECTION_SEED, Arm, Trial
 from comodal.evaluation.runner import run_trials
@@ -119,7 +119,7 @@ def main() -> None:
     parser.add_argument("data")
     parser.add_argument("--fusion", default=",".join(SETTINGS))
     parser.add_argument("--protocol")
-    parser.add_argument("--features", type=pairs, help="modality=feature pairs, commas between")
+    parser.add_argument("--features", type=pairs_of, help="modality=feature pairs, commas between")
     parser.add_argument("--length-pool", type=int, default=0, help="as in the training's options")
     parser.add_argument("--settings", help="semicolons between names; all if not given")
     parser.add_argument("--rates", default=",".join(map(str, RATES)))

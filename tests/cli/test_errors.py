@@ -23,87 +23,89 @@ TRAIN = "train synthetic:redundant --out run --training.max_epochs 1"
 COMPARE = "compare synthetic:redundant --out run --training.max_epochs 1 --seeds 2 --selection-seeds 1"
 
 
-def one_line(result: Any, message: str) -> None:
+def one_line(result: Any, *named: str) -> None:
     assert result.status == 2
     assert result.out == ""
     assert result.err.startswith("comodal: error: ")
     assert result.err.count("\n") == 1
     assert result.err.endswith("\n")
-    assert message in result.err, result.err
+    assert [each for each in named if each not in result.err] == [], result.err
 
 
 @pytest.mark.parametrize(
-    ("line", "message"),
+    ("line", "named"),
     [
-        ("", "{data,train,evaluate,estimate,compare, ...}"),
-        ("trian", "invalid choice: 'trian'"),
-        ("train", "required: train.data, train.out"),
-        (f"{TRAIN} --traning.lr 1", "did you mean --training.lr?"),
-        (f"{TRAIN} --training.lrr 1", "did you mean --training.lr?"),
-        (f"{TRAIN} --training.lr abc", '"training.lr"'),
-        (f"{TRAIN} --training.lr -1", "training.lr is -1.0: give a positive number"),
-        (f"{TRAIN} --seed -1", "seed is -1: give a number that is not negative"),
-        (f"{TRAIN} --fusion erly", "unknown fusion 'erly': did you mean 'early'?"),
-        (f"{TRAIN} --fusion_config.hiden 3", "early fusion: unknown key 'hiden': did you mean 'hidden'?"),
-        (f"{TRAIN} --fusion_config.dropout 3", "early fusion cannot be built"),
-        (f"{TRAIN} --penalty.measure wassertein", "'wassertein': did you mean 'wasserstein'?"),
-        (f"{TRAIN} --penalty.measure kl --penalty.weight -1", "penalty.weight is -1.0"),
-        (f"{TRAIN} --penalty.between fuson", "unknown penalty.between 'fuson': did you mean 'fusion'?"),
-        (f"{TRAIN} --training.batch_size 2", "batch needs at least 3"),
+        ("", "train compare"),
+        ("trian", "'trian' 'train'"),
+        ("data", "inspect convert"),
+        ("data inspct", "inspct' inspect'"),
+        ("train", "data out"),
+        (f"{TRAIN} --traning.lr 1", "--training.lr?"),
+        (f"{TRAIN} --training.lrr 1", "--training.lr?"),
+        (f"{TRAIN} --training.lr abc", '"training.lr" abc'),
+        (f"{TRAIN} --training.lr -1", "training.lr -1.0"),
+        (f"{TRAIN} --seed -1", "seed -1"),
+        (f"{TRAIN} --fusion erly", "'erly' 'early'"),
+        (f"{TRAIN} --fusion_config.hiden 3", "early 'hiden' 'hidden'"),
+        (f"{TRAIN} --fusion_config.dropout 3", "early dropout"),
+        (f"{TRAIN} --penalty.measure wassertein", "'wassertein' 'wasserstein'"),
+        (f"{TRAIN} --penalty.measure kl --penalty.weight -1", "weight -1.0"),
+        (f"{TRAIN} --penalty.between fuson", "penalty.between 'fuson' 'fusion'"),
+        (f"{TRAIN} --training.batch_size 2", "batch_size 2 3"),
         (f"{TRAIN} --training.accelerator gpuu", "training.accelerator 'gpuu'"),
-        (f"{TRAIN} --logger cvs", "unknown logger 'cvs': did you mean 'csv'?"),
-        (f"{TRAIN} --progress maybe", "invalid choice: 'maybe'"),
-        (f"{TRAIN} --features text", "'text' is no pair: write modality=feature"),
-        (f"{TRAIN} --features text=txet", "unknown modality 'txet': did you mean 'text'?"),
-        (f"{TRAIN} --features text=text --penalty.measure kl", "2 or more"),
-        ("train sythetic --out run", "unknown data set 'sythetic': did you mean 'synthetic'?"),
-        ("train synthetic:singel --out run", "'singel': did you mean 'single'?"),
-        ("train nofile.npz --out run", "nofile.npz: no such file or folder; check the path"),
-        ("evaluate nothing", "nothing: not a run folder"),
-        ("evaluate nothing --split vaild", "invalid choice: 'vaild'"),
-        ("estimate no.npz", "no.npz: no such file"),
-        (f"{COMPARE} --measures none,lk", "unknown measure 'lk': did you mean 'kl'?"),
-        (f"{COMPARE} --fusion early,lnf", "unknown fusion 'lnf': did you mean 'lfn'?"),
-        (f"{COMPARE} --weight kl=a", "--weight 'kl=a': give auto, a number, or pairs"),
-        (f"{COMPARE} --weight -1", "penalty weight is -1.0: give a number that is not negative"),
-        (f"{COMPARE} --weight kl=1", "--weight names no weight for f"),
-        (f"{COMPARE} --weight-grid a,b", "--weight-grid 'a,b': give comma-separated numbers"),
-        (f"{COMPARE} --seeds 1", "seeds is 1: a comparison needs at least 2"),
-        (f"{COMPARE} --jobs 0", "jobs is 0: give 1 or more"),
-        (f"{COMPARE} --penalty.critic_stpes 1", "did you mean --penalty.critic_steps?"),
-        (f"{COMPARE} --penalty.critic_steps -1", "penalty.critic_steps is -1"),
-        (f"{COMPARE} --features text=text", "has one modality, text: a dependency penalty needs two or more"),
-        (f"{COMPARE} --fusion_config.dropout 3", "early fusion cannot be built"),
+        (f"{TRAIN} --logger cvs", "'cvs' 'csv'"),
+        (f"{TRAIN} --progress maybe", "'maybe' auto"),
+        (f"{TRAIN} --features text", "'text' modality=feature"),
+        (f"{TRAIN} --features text=txet", "'txet' 'text'"),
+        (f"{TRAIN} --features text=text --penalty.measure kl", "2"),
+        ("train sythetic --out run", "'sythetic' 'synthetic'"),
+        ("train synthetic:singel --out run", "'singel' 'single'"),
+        ("train nofile.npz --out run", "nofile.npz"),
+        ("evaluate nothing", "nothing"),
+        ("evaluate nothing --split vaild", "'vaild' valid"),
+        ("estimate no.npz", "no.npz"),
+        (f"{COMPARE} --measures none,lk", "'lk' 'kl'"),
+        (f"{COMPARE} --fusion early,lnf", "'lnf' 'lfn'"),
+        (f"{COMPARE} --weight kl=a", "--weight 'kl=a' auto"),
+        (f"{COMPARE} --weight -1", "weight -1.0"),
+        (f"{COMPARE} --weight kl=1", "--weight f"),
+        (f"{COMPARE} --weight-grid a,b", "--weight-grid 'a,b'"),
+        (f"{COMPARE} --seeds 1", "seeds 1 2"),
+        (f"{COMPARE} --jobs 0", "jobs 0 1"),
+        (f"{COMPARE} --penalty.critic_stpes 1", "--penalty.critic_steps?"),
+        (f"{COMPARE} --penalty.critic_steps -1", "critic_steps -1"),
+        (f"{COMPARE} --features text=text", "text two"),
+        (f"{COMPARE} --fusion_config.dropout 3", "early dropout"),
     ],
 )
-def test_a_wrong_argument(line: str, message: str, comodal: Comodal, tmp_path: Path) -> None:
-    one_line(comodal(line), message)
+def test_a_wrong_argument(line: str, named: str, comodal: Comodal, tmp_path: Path) -> None:
+    one_line(comodal(line), *named.split())
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(
-    ("text", "message"),
+    ("text", "named"),
     [
-        ("training:\n  lrr: 1\n", "wrong.yaml: unknown option 'training.lrr': did you mean 'training.lr'?"),
-        ("penalty:\n  wieght: 1\n", "wrong.yaml: unknown option 'penalty.wieght': did you mean 'penalty.weight'?"),
-        ("fuson: lfn\n", "wrong.yaml: unknown option 'fuson': did you mean 'fusion'?"),
-        ("fusion_config:\n  hiden: 1\n", "early fusion: unknown key 'hiden': did you mean 'hidden'?"),
-        ("fusion: erly\n", "unknown fusion 'erly': did you mean 'early'?"),
-        ("training:\n  lr: fast\n", '"training.lr"'),
-        ("training: [\n", "wrong.yaml: is not YAML"),
-        ("- lfn\n", "wrong.yaml: holds a list; give one option a line"),
-        ("\x00", "wrong.yaml: is not YAML"),
+        ("training:\n  lrr: 1\n", "wrong.yaml 'training.lrr' 'training.lr'"),
+        ("penalty:\n  wieght: 1\n", "wrong.yaml 'penalty.wieght' 'penalty.weight'"),
+        ("fuson: lfn\n", "wrong.yaml 'fuson' 'fusion'"),
+        ("fusion_config:\n  hiden: 1\n", "early 'hiden' 'hidden'"),
+        ("fusion: erly\n", "'erly' 'early'"),
+        ("training:\n  lr: fast\n", '"training.lr" fast'),
+        ("training: [\n", "wrong.yaml YAML"),
+        ("- lfn\n", "wrong.yaml list"),
+        ("\x00", "wrong.yaml YAML"),
     ],
 )
-def test_a_wrong_config_file(text: str, message: str, comodal: Comodal, tmp_path: Path) -> None:
+def test_a_wrong_config_file(text: str, named: str, comodal: Comodal, tmp_path: Path) -> None:
     (tmp_path / "wrong.yaml").write_text(text)
-    one_line(comodal(f"{TRAIN} --config wrong.yaml"), message)
+    one_line(comodal(f"{TRAIN} --config wrong.yaml"), *named.split())
     assert [path.name for path in tmp_path.iterdir()] == ["wrong.yaml"]
 
 
 def test_a_config_file_that_is_not_there(comodal: Comodal) -> None:
-    one_line(comodal(f"{TRAIN} --config no.yaml"), "no.yaml: cannot be read (No such file or directory)")
-    one_line(comodal(f"{TRAIN} --config ."), ".: cannot be read (Is a directory)")
+    one_line(comodal(f"{TRAIN} --config no.yaml"), "no.yaml", "No such file or directory")
+    one_line(comodal(f"{TRAIN} --config ."), ".:", "Is a directory")
 
 
 @pytest.fixture
@@ -144,24 +146,24 @@ def test_cleaned_on_demand_and_reported(comodal: Comodal) -> None:
 
 def test_a_file_in_place_of_the_folder(comodal: Comodal, tmp_path: Path) -> None:
     (tmp_path / "run").write_text("mine")
-    one_line(comodal(TRAIN), "run: cannot be written (File exists); give another folder")
-    one_line(comodal(COMPARE), "run: cannot be written (File exists); give another folder")
+    one_line(comodal(TRAIN), "run", "File exists")
+    one_line(comodal(COMPARE), "run", "File exists")
     assert (tmp_path / "run").read_text() == "mine"
 
 
 def test_a_folder_of_other_files(comodal: Comodal, tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "thesis.tex").write_text("mine")
-    one_line(comodal(TRAIN), "run: folder holds other files; give an empty or a new folder")
-    one_line(comodal(COMPARE), "run: folder holds other files; give an empty or a new folder")
+    one_line(comodal(TRAIN), "run")
+    one_line(comodal(COMPARE), "run")
     assert [path.name for path in (tmp_path / "run").iterdir()] == ["thesis.tex"]
 
 
 def test_a_run_folder_of_another_configuration(comodal: Comodal, tmp_path: Path) -> None:
     assert comodal(TRAIN).status == 0
     before = (tmp_path / "run" / "metrics.json").read_bytes()
-    one_line(comodal(f"{TRAIN} --seed 4"), "another configuration (seed was 0, is 4); give another --out")
-    one_line(comodal(COMPARE), "another configuration")
+    one_line(comodal(f"{TRAIN} --seed 4"), "seed was 0, is 4", "--out")
+    one_line(comodal(COMPARE), "run")
     assert (tmp_path / "run" / "metrics.json").read_bytes() == before
 
 
@@ -197,7 +199,7 @@ def test_a_damaged_run(comodal: Comodal, tmp_path: Path) -> None:
     assert comodal(TRAIN).status == 0
     weights = next(tmp_path.rglob("weights.safetensors"))
     weights.write_bytes(weights.read_bytes()[:100])
-    one_line(comodal("evaluate run"), "weights are missing or damaged")
+    one_line(comodal("evaluate run"), "weights.safetensors")
 
 
 def test_predictions_that_cannot_be_written(comodal: Comodal, tmp_path: Path) -> None:

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from refusals import refused
 
 from comodal.cli import main
-from comodal.contracts import InputError
 from comodal.evaluation.grid import CompareConfig
 from comodal.fusion import FUSIONS
 
@@ -28,7 +28,7 @@ def configs_of(path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
         found.append(config)
         raise _ReadError
 
-    monkeypatch.setattr("comodal.cli.commands.compare", compare)
+    monkeypatch.setattr("comodal.evaluation.comparison.compare", compare)
     with pytest.raises(_ReadError):
         main(["compare", "synthetic", "--config", str(path), "--out", str(path.parent / "never")])
     named = [name for name in FUSIONS if name in found[0].fusion_config]
@@ -44,5 +44,5 @@ def test_an_option_that_no_model_has_is_found(tmp_path: Path, monkeypatch: pytes
     text = next(path for path in EXAMPLES if path.stem == "mosi_models").read_text(encoding="utf-8")
     wrong = tmp_path / "wrong.yaml"
     wrong.write_text(text.replace("input_scale", "input_scael", 1), encoding="utf-8")
-    with pytest.raises(InputError, match=r"unknown key 'input_scael': did you mean 'input_scale'\?"):
+    with refused("unknown_name", "'input_scael'", "'input_scale'"):
         configs_of(wrong, monkeypatch)

@@ -15,21 +15,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: command line without the program's name; that of the process when not given.
 
     Returns:
-        Exit status: 0 done, 1 `comodal data validate` found something wrong, 2 the input was wrong (one line on
-        standard error says how), 130 interrupted, 143 terminated.
+        Exit status: 0 success, 1 `comodal data validate` found an error, 2 wrong input (one line on standard error),
+        130 interrupted, 143 terminated.
     """
-    from comodal import __version__
-    from comodal.cli.parser import build_parser
-    from comodal.contracts import InputError
+    from comodal.cli.subcommands import run
+    from comodal.contracts.errors import InputError
 
     try:
-        parser = build_parser(__version__)
-        parsed = parser.parse_args(list(arguments) if arguments is not None else None)
-        chosen = parser.instantiate(parsed)
-
-        from comodal.cli.commands import COMMANDS  # after parsing: it imports what --help does not need
-
-        status = COMMANDS[chosen.command](chosen[chosen.command])
+        status = run(list(sys.argv[1:] if arguments is None else arguments))
     except InputError as error:
         print(f"comodal: error: {error}", file=sys.stderr)
         return 2

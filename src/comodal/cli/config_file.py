@@ -12,23 +12,22 @@ import yaml
 from comodal.contracts import InputError
 from comodal.training.presets import load_preset
 
-__all__ = ["PRESET", "ConfigFile"]
+__all__ = ["ConfigFile"]
 
-PRESET = "preset:"
-"""What stands before the name of a preset where a file is asked for."""
+_PRESET = "preset:"
 
 
 class ConfigFile(jsonargparse.ActionConfigFile):  # type: ignore[name-defined,misc]  # exported lazily
-    """Read options from a YAML file or a preset; its errors name the file, the key and the nearest known one."""
+    """Read options from a YAML file or a preset; an error names the file, the key and the nearest known option."""
 
     def __call__(self, parser: Any, cfg: Any, values: Any, option_string: str | None = None) -> None:
         """Check the file, then apply it.
 
         Raises:
-            InputError: the file cannot be read, is not YAML, or has a key that is no option; or an unknown preset.
+            InputError: the file cannot be read, is not YAML, or has an unknown key; or the preset is unknown.
         """
-        if str(values).startswith(PRESET):
-            name = str(values).removeprefix(PRESET)
+        if str(values).startswith(_PRESET):
+            name = str(values).removeprefix(_PRESET)
             super().__call__(parser, cfg, yaml.safe_dump({**load_preset(name).run, "preset": name}), option_string)
             return
         content = _read(Path(values))
@@ -45,19 +44,20 @@ def _read(path: Path) -> Mapping[str, Any]:
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is not text"
-        raise InputError(f"{path}: cannot be read ({reason}); give a YAML file") from error
+        reason = getattr(error, "strerror", None) or "binary data"
+        raise InputError(f"{path}: cannot be read ({reason}); give a YAML file", code="cannot_read") from error
     except yaml.YAMLError as error:
-        raise InputError(f"{path}: is not YAML ({' '.join(str(error).split())}); correct it") from error
+        raise InputError(f"{path}: not valid YAML ({' '.join(str(error).split())})", code="damaged") from error
     if content is None:
         return {}
     if not isinstance(content, Mapping):
-        raise InputError(f"{path}: holds a {type(content).__name__}; give one option a line, as in `fusion: lfn`")
+        message = f"{path}: holds a {type(content).__name__}; write one option per line, such as `fusion: lfn`"
+        raise InputError(message, code="wrong_type")
     return content
 
 
 def _keys(values: Mapping[str, Any], options: set[str], prefix: str = "") -> Iterator[str]:
-    """Dotted names; a mapping is looked into where its keys are options of their own."""
+    """Yield dotted names; the keys of a mapping are options of their own where the parser has such options."""
     for key, value in values.items():
         name = f"{prefix}{key}"
         if isinstance(value, Mapping) and any(option.startswith(f"{name}.") for option in options):

@@ -1,102 +1,189 @@
-"""One function an action of `comodal data`."""
+"""`comodal data inspect`, `validate`, `convert` and `download`."""
 
 from __future__ import annotations
 
-import dataclasses
-import json
-from collections.abc import Callable, Mapping, Sequence
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Annotated
 
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
+from comodal.cli.options import Folds, FoldsKey, Json, Source
+from comodal.cli.screen import print_json, progress_bars
+from comodal.contracts.errors import InputError
 
-from comodal.cli.progress import Bars
-from comodal.contracts import InputError
-from comodal.data.digests import source_digests
-from comodal.data.download import download
-from comodal.data.folds import read_folds, with_folds
-from comodal.data.formats import Source
-from comodal.data.inspection import Inspection, inspect
-from comodal.data.load import open_source
-from comodal.data.store import FORMAT, read_manifest, write_store
-from comodal.data.text_states import with_word_states
-from comodal.data.validation import ERROR, Finding, validate
-from comodal.encoders.text_encoder import TextEncoder
+if TYPE_CHECKING:
+    from comodal.data.formats import Source as OpenedSource
+    from comodal.data.inspection import Inspection
 
-__all__ = ["DATA_COMMANDS"]
+__all__ = ["convert", "download", "inspect", "validate"]
 
 _BLOCKS = " ▁▂▃▄▅▆▇█"
 
 
-def _opened(options: Any) -> Source:
-    source, _ = open_source(options.source)
-    folds = _folds(options)
-    return source if folds is None else with_folds(source, folds)
+def inspect(source: Source, *, folds: Folds = None, folds_key: FoldsKey = None, json: Json = False) -> None:
+    """Show what a data source holds.
 
+    Prints format, features, splits, lengths, labels, and what cleaning would change.
 
-def _folds(options: Any) -> Mapping[str, tuple[str, ...]] | None:
-    if options.folds is None:
-        if options.folds_key is not None:
-            raise InputError("--folds-key without --folds: give the file, too")
-        return None
-    return read_folds(Path(options.folds), options.folds_key)
+    Example: comodal data inspect mosei_senti_data.pkl
+    """
+    from comodal.data.inspection import inspect as inspect_source
+    from comodal.data.store import FORMAT, read_manifest
 
-
-def _inspect(options: Any) -> None:
-    source = _opened(options)
-    converted = source.format == FORMAT.name and not options.folds
-    if converted:
-        manifest = read_manifest(source.path)
+    opened = _opened(source, folds, folds_key)
+    if opened.format == FORMAT.name and not folds:
+        manifest = read_manifest(opened.path)
         found, more = manifest.inspection, {"made from": manifest.format, "cleaned": str(manifest.cleaning)}
     else:
-        with Bars() as bars:
-            found = inspect(source, seen=bars.stage("reading", source.n_utterances))
-        more = {}
-    facts = {"format": source.format, **more, **source.facts}
-    if options.json:
-        notes = {name: division.note for name, division in source.divisions.items() if division.note}
-        print(json.dumps({"path": str(source.path), "facts": facts, "notes": notes, **found.as_dict()}, indent=2))
+        with progress_bars() as stage:
+            found, more = inspect_source(opened, seen=stage("reading", opened.n_utterances)), {}
+    facts = {"format": opened.format, **more, **opened.facts}
+    if json:
+        notes = {name: division.note for name, division in opened.divisions.items() if division.note}
+        print_json({"path": opened.path, "facts": facts, "notes": notes, **found.as_dict()})
         return
-    _print_inspection(source, found, facts)
+    _print_inspection(opened, found, facts)
 
 
-def _print_inspection(source: Source, found: Inspection, facts: Mapping[str, str]) -> None:
-    console = Console()
-    console.print(
-        f"[bold]{escape(str(source.path))}[/bold]: {found.utterances} utterances of {found.groups} videos",
-        soft_wrap=True,
-    )
+def validate(source: Source, *, folds: Folds = None, folds_key: FoldsKey = None, json: Json = False) -> int:
+    """Check a data source; the exit status is 1 when an error is found.
+
+    Checks ids, labels, features, splits that share a group or a transcript, damage of a converted data set, and the
+    partition against lists of groups.
+
+    Example: comodal data validate runs/mosi --folds folds.json
+    """
+    from comodal.data.folds import with_folds
+    from comodal.data.load import open_source
+    from comodal.data.validation import ERROR
+    from comodal.data.validation import validate as validate_source
+
+    opened, _ = open_source(source)
+    lists = _folds(folds, folds_key)
+    if lists is not None and not opened.divisions:
+        opened = with_folds(opened, lists)
+    with progress_bars() as stage:
+        found, findings = validate_source(opened, folds=lists, seen=stage("checking", opened.n_utterances))
+    errors = sum(finding.severity == ERROR for finding in findings)
+    if json:
+        print_json({"utterances": found.utterances, "errors": errors, "findings": [asdict(each) for each in findings]})
+        return int(errors > 0)
+    for each in findings:
+        examples = f" (first: {', '.join(each.examples)})" if each.examples else ""
+        print(f"{each.severity}: {each.check}: {each.message}: {each.count}{examples}")
+    verdict = "nothing is wrong" if not errors else f"{errors} error{'s' * (errors > 1)}"
+    print(f"{opened.path}: {found.utterances} utterances, {verdict}")
+    return int(errors > 0)
+
+
+def convert(
+    source: Source,
+    folder: Annotated[str, "folder to write; must not exist"],
+    *,
+    encode_text: Annotated[
+        str | None,
+        "folder or name of a pretrained encoder; adds features `text_words`, one hidden state per word",
+    ] = None,
+    folds: Folds = None,
+    folds_key: FoldsKey = None,
+    json: Json = False,
+) -> None:
+    """Convert a data source to a folder that opens at once.
+
+    The source is read once and cleaned by stated rules. The folder is memory-mapped rather than read. An interrupted
+    conversion leaves no folder.
+
+    Example: comodal data convert unaligned_50.pkl data/mosei
+    """
+    from comodal.data.digests import source_digests
+    from comodal.data.store import write_store
+
+    opened = _opened(source, folds, folds_key)
+    if Path(folder).exists():  # before a source of some gigabytes is read
+        raise InputError(f"{folder}: exists already; choose another folder, or remove it first", code="exists")
+    if not json and "memory" in opened.facts:
+        print(f"{opened.path}: {opened.facts['memory']}", file=sys.stderr)
+    if encode_text is not None:
+        from comodal.data.text_states import with_word_states
+        from comodal.encoders.text_encoder import TextEncoder
+
+        opened = with_word_states(opened, TextEncoder(encode_text))
+    digests = source_digests(opened.files or (opened.path,))
+    with progress_bars() as stage:
+        seen = stage("converting", opened.n_utterances)
+        manifest = write_store(opened, Path(folder), digests=digests, seen=seen)
+    if json:
+        print(manifest.as_json())
+        return
+    for sentence, count in manifest.inspection.normalised.items():
+        print(f"{sentence}: {count}")
+    print(f"{folder}: {manifest.utterances} utterances of {opened.format}; {manifest.cleaning}")
+
+
+def download(
+    name: Annotated[str, "mosi, mosei, or another name in the list of locations"],
+    *,
+    to: Annotated[str, "folder for the files"],
+    catalog: Annotated[str | None, "YAML list of locations to use instead of the packaged one"] = None,
+    json: Json = False,
+) -> None:
+    """Download CMU-MOSI or CMU-MOSEI from public locations.
+
+    Files without a public location are listed with the command that downloads them by hand.
+
+    Example: comodal data download mosi --to data/mosi
+    """
+    from comodal.data import download as downloads
+
+    with progress_bars() as stage:
+        done = downloads.download(name, Path(to), catalog=catalog, progress=stage)
+    if json:
+        print_json([asdict(each) for each in done])
+        return
+    print(*done, sep="\n")
+
+
+def _opened(source: str, folds: str | None, key: str | None) -> OpenedSource:
+    from comodal.data.folds import with_folds
+    from comodal.data.load import open_source
+
+    opened, _ = open_source(source)
+    lists = _folds(folds, key)
+    return opened if lists is None else with_folds(opened, lists)
+
+
+def _folds(file: str | None, key: str | None) -> Mapping[str, tuple[str, ...]] | None:
+    from comodal.data.folds import read_folds
+
+    if file is None:
+        if key is not None:
+            raise InputError(f"--folds-key {key} without --folds: give the file, too", code="conflict")
+        return None
+    return read_folds(Path(file), key)
+
+
+def _print_inspection(source: OpenedSource, found: Inspection, facts: Mapping[str, str]) -> None:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    print(f"{source.path}: {found.utterances} utterances of {found.groups} videos")
     for title, text in facts.items():
-        console.print(f"  {escape(title)}: {escape(text)}", soft_wrap=True)
+        print(f"  {title}: {text}")
     for name, parts in found.splits.items():
-        shown = ", ".join(f"{part} {count}" for part, count in sorted(parts.items()))
-        console.print(f"  {escape(name)}: {escape(shown)}")
-    table = Table()
-    for title in ("features", "dim", "frames", "lengths", "absent", "constant", "not finite"):
-        table.add_column(title)
+        print(f"  {name}: {', '.join(f'{part} {count}' for part, count in sorted(parts.items()))}")
+    table = Table("features", "dim", "frames", "lengths", "absent", "constant", "not finite")
     for name, each in found.features.items():
         low, middle, high = each.lengths
-        table.add_row(
-            escape(name),
-            *(
-                str(value)
-                for value in (
-                    each.dim,
-                    each.frames,
-                    f"{low}-{high}, median {middle}" if low < high else str(low),
-                    each.absent,
-                )
-            ),
-            str(len(each.constant_columns)),
-            str(sum(each.non_finite.values())),
-        )
-    console.print(table)
-    console.print(f"  labels {_histogram(found.labels)}  {_span(source, found)}", soft_wrap=True)
+        lengths = f"{low}-{high}, median {middle}" if low < high else str(low)
+        counts = each.absent, len(each.constant_columns), sum(each.non_finite.values())
+        table.add_row(escape(name), str(each.dim), str(each.frames), lengths, *map(str, counts))
+    Console().print(table)
+    print(f"  labels {_histogram(found.labels)}  {_span(source, found)}")
     for sentence, count in found.normalised.items():
-        console.print(f"  {escape(sentence)}: {count}", soft_wrap=True)
-    console.print(f"  ids: {escape(', '.join(found.first_ids))}, ...", soft_wrap=True)
+        print(f"  {sentence}: {count}")
+    print(f"  ids: {', '.join(found.first_ids)}, ...")
 
 
 def _histogram(counts: Sequence[int]) -> str:
@@ -104,75 +191,8 @@ def _histogram(counts: Sequence[int]) -> str:
     return "".join(_BLOCKS[-(-count * (len(_BLOCKS) - 1) // top)] for count in counts)
 
 
-def _span(source: Source, found: Inspection) -> str:
+def _span(source: OpenedSource, found: Inspection) -> str:
     low, high = source.label_range
     bins = ", ".join(map(str, found.labels))
     seen = "none" if found.label_span is None else "{:g} to {:g}".format(*found.label_span)
     return f"{seen} (legal {low:g} to {high:g}); in {len(found.labels)} equal bins: {bins}"
-
-
-def _validate(options: Any) -> int:
-    source, _ = open_source(options.source)
-    folds = _folds(options)
-    if folds is not None and not source.divisions:
-        source = with_folds(source, folds)
-    with Bars() as bars:
-        found, findings = validate(source, folds=folds, seen=bars.stage("checking", source.n_utterances))
-    errors = sum(finding.severity == ERROR for finding in findings)
-    if options.json:
-        plain = [dataclasses.asdict(finding) for finding in findings]
-        print(json.dumps({"utterances": found.utterances, "errors": errors, "findings": plain}, indent=2))
-    else:
-        _print_findings(source, found, findings)
-    return int(errors > 0)
-
-
-def _print_findings(source: Source, found: Inspection, findings: Sequence[Finding]) -> None:
-    console = Console()
-    for finding in findings:
-        shown = f" (first: {', '.join(finding.examples)})" if finding.examples else ""
-        text = f"{finding.severity}: {finding.check}: {finding.message}: {finding.count}{shown}"
-        console.print(text, markup=False, highlight=False, soft_wrap=True)
-    wrong = sum(finding.severity == ERROR for finding in findings)
-    verdict = "nothing is wrong" if not wrong else f"{wrong} error{'s' * (wrong > 1)}"
-    console.print(f"{source.path}: {found.utterances} utterances, {verdict}", markup=False, soft_wrap=True)
-
-
-def _convert(options: Any) -> None:
-    source = _opened(options)
-    if Path(options.folder).exists():  # before a source of some gigabytes is read
-        raise InputError(f"{options.folder}: exists already; choose another folder, or remove it first")
-    if not options.json and "memory" in source.facts:
-        Console(stderr=True).print(f"{source.path}: {source.facts['memory']}", markup=False, soft_wrap=True)
-    if options.encode_text is not None:
-        source = with_word_states(source, TextEncoder(options.encode_text))
-    digests = source_digests(source.files or (source.path,))
-    with Bars() as bars:
-        seen = bars.stage("converting", source.n_utterances)
-        manifest = write_store(source, Path(options.folder), digests=digests, seen=seen)
-    if options.json:
-        print(manifest.as_json())
-        return
-    console = Console()
-    for sentence, count in manifest.inspection.normalised.items():
-        console.print(f"{sentence}: {count}", markup=False, soft_wrap=True)
-    text = f"{options.folder}: {manifest.utterances} utterances of {source.format}; {manifest.cleaning}"
-    console.print(text, markup=False, soft_wrap=True)
-
-
-def _download(options: Any) -> None:
-    with Bars() as bars:
-        done = download(options.name, Path(options.to), catalog=options.catalog, progress=bars.stage)
-    if options.json:
-        print(json.dumps([dataclasses.asdict(each) for each in done], indent=2, default=str))
-        return
-    for each in done:
-        Console().print(str(each), markup=False, soft_wrap=True)
-
-
-DATA_COMMANDS: dict[str, Callable[[Any], int | None]] = {
-    "inspect": _inspect,
-    "validate": _validate,
-    "convert": _convert,
-    "download": _download,
-}

@@ -123,9 +123,8 @@ def write_onnx(predictor: Predictor, path: Path) -> float:
     Raises:
         InputError: a package is missing, or the model cannot be exported; one line says why.
     """
-    missing = [name for name in _PACKAGES if importlib.util.find_spec(name) is None]
-    if missing:
-        raise InputError(f"ONNX export needs {', '.join(missing)}: pip install 'comodal[onnx]'")
+    if not all(map(importlib.util.find_spec, _PACKAGES)):
+        raise InputError.needs_extra("onnx", "ONNX files")
     fusion = predictor.parts[0].config.fusion
     if fusion in _REFUSED:
         raise InputError(f"{fusion} fusion cannot be exported to ONNX ({_REFUSED[fusion]}); leave --onnx out")

@@ -49,7 +49,7 @@ def serve(
         from comodal.serve.security import answered_names  # noqa: PLC0415
         from comodal.serve.server import listen, run_server  # noqa: PLC0415
     except ModuleNotFoundError as error:
-        raise InputError(f"the live page needs {error.name}: pip install 'comodal[serve]'") from error
+        raise InputError.needs_extra("serve", "live pages") from error
     names = answered_names(host, allowed)
     with listen(host, port) as bound:  # first: what can be refused at once is
         runs = open_runs(folder, source=source)

@@ -1,0 +1,45 @@
+"""Comma-separated lists on the command line."""
+
+from __future__ import annotations
+
+from comodal.contracts.errors import InputError
+
+__all__ = ["names_of", "numbers_of", "pairs_of"]
+
+
+def names_of(text: str) -> tuple[str, ...]:
+    """Return comma-separated names.
+
+    Example:
+        >>> names_of("early, lfn")
+        ('early', 'lfn')
+    """
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def numbers_of(text: str, *, option: str) -> tuple[float, ...]:
+    """Return the comma-separated numbers of an option.
+
+    Example:
+        >>> numbers_of("0.1, 1", option="--weight-grid")
+        (0.1, 1.0)
+    """
+    try:
+        return tuple(float(name) for name in names_of(text))
+    except ValueError as error:
+        raise InputError(f"{option} {text!r}: give comma-separated numbers", code="wrong_type") from error
+
+
+def pairs_of(text: str | None) -> dict[str, str] | None:
+    """Return comma-separated ``modality=feature`` pairs; ``None`` without a text.
+
+    Example:
+        >>> pairs_of("text=text_minilm,audio=audio")
+        {'text': 'text_minilm', 'audio': 'audio'}
+    """
+    pairs = [name.partition("=") for name in names_of(text or "")]
+    for key, separator, _ in pairs:
+        if not separator:
+            example = "text=text_minilm,audio=audio"
+            raise InputError(f"{key!r}: write modality=feature, for example {example}", code="invalid")
+    return {key: value for key, _, value in pairs} or None

@@ -1,0 +1,125 @@
+"""`comodal predict`, `export` and `estimate`."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+from comodal.cli.comma_lists import names_of, pairs_of
+from comodal.cli.options import Arm, Clean, Features, Force, Json, Protocol, Run, Seed, Split
+from comodal.cli.screen import one_thread, print_json
+
+__all__ = ["estimate", "export", "predict"]
+
+
+def predict(
+    model: Annotated[str, "folder of `comodal train` or `comodal compare`, or an exported model"],
+    source: Annotated[str, "any data set that can be trained on, a table without labels, or an .npz file of arrays"],
+    *,
+    out: Annotated[str, "predictions to write: .csv, .json or .parquet"],
+    arm: Arm = "",
+    seed: Seed = None,
+    split: Annotated[Split | None, "one part of SOURCE; every sample by default"] = None,
+    protocol: Protocol = None,
+    features: Features = None,
+    clean: Clean = False,
+    force: Force = False,
+    json: Json = False,
+) -> None:
+    """Predict new samples, labelled or not.
+
+    Every sample of SOURCE is predicted, with the modalities that it has. Features are standardised with the statistics
+    of the model's training part. A model of several folds predicts the mean of its folds.
+
+    Example: comodal predict runs/lfn-kl new_samples/ -o predictions.csv
+    """
+    import numpy as np
+
+    from comodal.evaluation.predictions import require_new_table
+    from comodal.evaluation.predictor import load_model
+
+    one_thread()
+    file = require_new_table(out, force=force)
+    loaded = load_model(model, arm=arm, seed=seed)
+    dataset = loaded.read(source, features=pairs_of(features), protocol=protocol, split=split)
+    found = loaded.predict(dataset, clean=clean)
+    found.write(file, force=force)
+    for note in found.notes:
+        print(f"comodal: note: {note}", file=sys.stderr)
+    if not json:
+        print(f"Written: {file}, {len(found)} utterances predicted by {found.folds.shape[1]} fold(s)")
+        return
+    kinds, counts = np.unique(found.modalities, return_counts=True)
+    print_json(
+        {
+            "file": file,
+            "utterances": len(found),
+            "folds": found.folds.shape[1],
+            "modalities": dict(zip(kinds.tolist(), counts.tolist(), strict=True)),
+            "notes": list(found.notes),
+        }
+    )
+
+
+def export(
+    run: Run,
+    folder: Annotated[str, "folder to write"],
+    *,
+    arm: Arm = "",
+    seed: Seed = None,
+    onnx: Annotated[bool, "also write model.onnx, checked against PyTorch to 1e-4"] = False,
+    force: Force = False,
+    json: Json = False,
+) -> None:
+    """Package a trained run for sharing, with ONNX where possible.
+
+    The folder holds the weights and statistics of every fold as safetensors, the configuration and a model card.
+    `comodal predict` and comodal.load_model read it.
+
+    Example: comodal export runs/nested lfn-kl --arm lfn/kl --seed 0 --onnx
+    """
+    from comodal.export.folder import export_model
+
+    one_thread()
+    found = export_model(run, folder, arm=arm, seed=seed, onnx=onnx, force=force)
+    if json:
+        print_json(asdict(found))
+        return
+    print(f"Written: {found.folder}: {', '.join(found.files)}")
+    if found.onnx_difference is not None:
+        print(f"model.onnx differs from PyTorch by at most {found.onnx_difference:.1e}")
+
+
+def estimate(
+    file: Annotated[str, ".npz file with one array (samples, features) per view"],
+    *,
+    views: Annotated[str | None, "names of the arrays, comma-separated; all of them by default"] = None,
+    measure: Annotated[str, "kl, f, wasserstein, jensen_shannon, ..."] = "kl",
+    seed: Annotated[int, "seed of the split, the critic and the pairings"] = 0,
+    json: Json = False,
+) -> None:
+    """Estimate the dependency between views in a file.
+
+    A critic is fitted on one half of the samples; the dependency between the views is reported on the other half.
+
+    Example: comodal estimate views.npz --views a,b,c --measure kl --json
+    """
+    from comodal.data.formats.npz_views import views_from_npz
+    from comodal.dependency.estimation import estimate_dependency
+
+    one_thread()
+    arrays = views_from_npz(file, names_of(views) if views else None)
+    found = asdict(estimate_dependency(arrays, measure=measure, seed=seed))
+    found.pop("pointwise")
+    if json:
+        print_json(found)
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=f"{Path(file).name}: {', '.join(arrays)}", show_header=False)
+    for name, value in found.items():
+        table.add_row(name, f"{value:.4f}" if isinstance(value, float) else str(value))
+    Console().print(table)

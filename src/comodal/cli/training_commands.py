@@ -1,0 +1,142 @@
+"""`comodal train` and `comodal compare`."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from comodal.cli.comma_lists import names_of, numbers_of, pairs_of
+from comodal.cli.options import Clean, Data, Features, FusionConfig, Jobs, Json, Preset, Protocol
+from comodal.cli.result_commands import print_report
+from comodal.cli.screen import one_thread, print_json, progress_bars, wide_console
+from comodal.contracts.names import FUSION_NAMES, MEASURE_NAMES
+from comodal.training.config import PenaltyConfig, RunConfig, TrainingConfig
+
+if TYPE_CHECKING:
+    from comodal.evaluation.comparison import Comparison
+
+__all__ = ["compare", "train"]
+
+_MEASURES = f"none, placebo (no penalty, other random streams), {', '.join(MEASURE_NAMES)}"
+
+
+def train(
+    data: Data,
+    *,
+    out: Annotated[str, "run folder; an interrupted run found there is resumed, never overwritten"],
+    fusion: Annotated[str, ", ".join(FUSION_NAMES)] = "early",
+    seed: Annotated[int, "seed of every random stream of the run"] = 0,
+    features: Features = None,
+    protocol: Protocol = None,
+    clean: Clean = False,
+    logger: Annotated[str, "csv, tensorboard, mlflow or wandb"] = "csv",
+    progress: Annotated[Literal["auto", "yes", "no"], "progress bar; auto: only in a terminal"] = "auto",
+    json: Json = False,
+    fusion_config: FusionConfig,
+    penalty: PenaltyConfig,
+    training: TrainingConfig,
+    preset: Preset = "",
+) -> None:
+    """Train one fusion model, with or without a dependency penalty.
+
+    The model is trained on every partition of DATA. The best epoch is chosen on the validation part; the test part is
+    read once.
+
+    Example: comodal train mosi:clean --fusion lfn --penalty.measure kl --out runs/lfn-kl
+    """
+    from comodal.evaluation import experiment
+    from comodal.evaluation.data_config import DataConfig
+
+    one_thread()
+    report = experiment.train(
+        DataConfig(source=data, features=pairs_of(features), protocol=protocol, clean=clean),
+        RunConfig(
+            fusion=fusion, fusion_config=fusion_config, penalty=penalty, training=training, seed=seed, preset=preset
+        ),
+        out=out,
+        logger=logger,
+        progress=progress == "yes" or (progress == "auto" and sys.stderr.isatty() and not json),
+    )
+    print_report(report, as_json=json)
+
+
+def compare(
+    data: Data,
+    *,
+    out: Annotated[str, "folder of the comparison; the same command resumes it after an interruption"],
+    fusion: Annotated[str, ", ".join(FUSION_NAMES)] = "early",
+    measures: Annotated[str, _MEASURES] = "none,kl,f,wasserstein",
+    weight: Annotated[str, "auto, one number, or pairs such as kl=0.3,f=1"] = "auto",
+    seeds: Annotated[int, "reported seeds; may grow later"] = 32,
+    selection_seeds: Annotated[int, "seeds that choose weights; never reported"] = 8,
+    jobs: Jobs = 1,
+    replicate: Annotated[bool, "repeat the comparison on as many fresh seeds and print both"] = False,
+    features: Features = None,
+    protocol: Protocol = None,
+    clean: Clean = False,
+    json: Json = False,
+    weight_grid: Annotated[str, "weights that auto chooses from"] = "0.1,0.3,1",
+    no_weights: Annotated[bool, "do not keep the weights of the runs"] = False,
+    fusion_config: FusionConfig,
+    fusion_training: Annotated[
+        dict[str, dict[str, Any]], "options of the optimisation for single fusion models, below the model's name"
+    ],
+    penalty: Annotated[PenaltyConfig, ("measure", "weight")],
+    training: TrainingConfig,
+    preset: Preset = "",
+) -> None:
+    """Compare fusion models with and without dependency penalties, over many seeds.
+
+    Names are comma-separated. Every fusion model is trained with every measure and compared with itself without a
+    penalty. Runs of one seed share
+    initial weights, batches and dropout masks. Weights are chosen on validation with seeds that are not reported. The
+    test part is read once. Intervals cover seeds and groups; p-values are corrected by Holm's method.
+
+    Example: comodal compare mosi:nested --fusion early,lfn --measures none,kl --seeds 32 --out runs/c
+    """
+    from comodal.evaluation import comparison
+    from comodal.evaluation.data_config import DataConfig
+    from comodal.evaluation.grid import CompareConfig, parse_weight
+
+    config = CompareConfig(
+        fusions=names_of(fusion),
+        measures=names_of(measures),
+        weight=parse_weight(weight),
+        weight_grid=numbers_of(weight_grid, option="--weight-grid"),
+        seeds=seeds,
+        selection_seeds=selection_seeds,
+        base=RunConfig(penalty=penalty, training=training, preset=preset),
+        fusion_config=fusion_config,
+        fusion_training=fusion_training,
+    )
+    with progress_bars() as stage:
+        found = comparison.compare(
+            DataConfig(source=data, features=pairs_of(features), protocol=protocol, clean=clean),
+            config,
+            out=out,
+            jobs=jobs,
+            replicate=replicate,
+            keep_weights=not no_weights,
+            progress=stage,
+        )
+    _print_comparison(found, Path(out), data, seeds, as_json=json)
+
+
+def _print_comparison(found: Comparison, out: Path, data: str, seeds: int, *, as_json: bool) -> None:
+    from comodal.reports import print_comparison, write_summary
+
+    title = f"comodal compare {data}"
+    write_summary(found.rows, out, title=title)
+    if found.replication:
+        write_summary(found.replication, out / "replication", title=f"{title}: fresh seeds")
+    if as_json:
+        parts = {"rows": found.rows, "replication": found.replication}
+        print_json({name: [asdict(row) for row in rows] for name, rows in parts.items()})
+        return
+    console = wide_console()
+    print_comparison(found.rows, title=f"{data}, {seeds} seeds", console=console)
+    if found.replication:
+        print_comparison(found.replication, title=f"{data}, {seeds} fresh seeds", console=console)
+    print(f"Written: {out / 'summary.json'}, .csv, .md; chosen weights: {out / 'selection.json'}")
