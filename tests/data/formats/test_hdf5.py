@@ -7,8 +7,8 @@ import builtins
 import h5py
 import numpy as np
 import pytest
+from refusals import refused
 
-from comodal.contracts import InputError
 from comodal.data.formats.hdf5 import has_signature, is_group, members, opened, stored, subgroup
 
 VALUES = np.arange(24, dtype=np.float64).reshape(6, 4)
@@ -24,11 +24,9 @@ def read(file, name="d", **span):
         return stored(root, name).rows(**span)
 
 
-def refused(file, match, name="d"):
-    with pytest.raises(InputError, match=match) as caught:
+def refuses(file, code, *named, name="d"):
+    with refused(code, file, *named):
         read(file, name)
-    assert str(caught.value).startswith(str(file))
-    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -63,11 +61,11 @@ def test_groups_and_names(file):
         assert members(root) == ["a", "b"]
         assert members(subgroup(root, "b")) == ["c"]
         assert [is_group(root, name) for name in "ab"] == [False, True]
-        with pytest.raises(InputError, match=r"a.h5, /a: an array where a group is expected"):
+        with refused("wrong_type", "a.h5, /a"):
             subgroup(root, "a")
-        with pytest.raises(InputError, match=r"a.h5, /b: a group where an array is expected"):
+        with refused("wrong_type", "a.h5, /b"):
             stored(root, "b")
-        with pytest.raises(InputError, match=r"a.h5, /b: no 'x' there"):
+        with refused("missing", "a.h5, /b", "'x'"):
             stored(subgroup(root, "b"), "x")
 
 
@@ -86,31 +84,29 @@ def test_no_other_file_is_read(file, tmp_path):
         root.create_dataset("raw", shape=(6, 4), dtype="f8", external=[(str(tmp_path / "raw"), 0, 192)])
     with h5py.File(file) as root:  # h5py itself follows each of them
         assert all(root[name].shape == (6, 4) for name in ("soft", "outside", "virtual", "raw", "group/x"))
-    for name in ("soft", "outside"):
-        refused(file, f"/{name}: a link to elsewhere, which is not followed", name)
-    for name in ("virtual", "raw"):
-        refused(file, f"/{name}: its values lie in another file", name)
+    for name in ("soft", "outside", "virtual", "raw"):
+        refuses(file, "unsafe", f"/{name}", name=name)
     with opened(file) as root:
         assert not is_group(root, "group")
-        with pytest.raises(InputError, match="/group: a link to elsewhere"):
+        with refused("unsafe", "/group"):
             subgroup(root, "group")
 
 
 @pytest.mark.parametrize(
-    ("value", "match"),
+    ("value", "code", "named"),
     [
-        (np.array(["a", "bc"], dtype=object), r"values of type object; give numbers, or strings of a fixed length"),
-        (np.zeros(3, dtype=[("a", "f8")]), "values of type"),
-        (np.zeros(3, dtype=complex), "values of type complex128"),
-        (np.zeros(3, dtype="S5000"), r"values of type \|S5000"),
-        (np.float64(3), "a single value or none"),
-        (h5py.Empty("f8"), "a single value or none"),
+        (np.array(["a", "bc"], dtype=object), "wrong_type", "object"),
+        (np.zeros(3, dtype=[("a", "f8")]), "wrong_type", "f8"),
+        (np.zeros(3, dtype=complex), "wrong_type", "complex128"),
+        (np.zeros(3, dtype="S5000"), "wrong_type", "S5000"),
+        (np.float64(3), "wrong_shape", "/d"),
+        (h5py.Empty("f8"), "wrong_shape", "/d"),
     ],
 )
-def test_kinds_of_values_that_are_refused(file, value, match):
+def test_kinds_of_values_that_are_refused(file, value, code, named):
     with h5py.File(file, "w") as root:
         root["d"] = value
-    refused(file, match)
+    refuses(file, code, named)
 
 
 def test_claims_beyond_the_file_are_refused(file):
@@ -122,9 +118,9 @@ def test_claims_beyond_the_file_are_refused(file):
         root.create_dataset(
             "wide", shape=(10, 4), dtype="f8", chunks=(2**24, 4), maxshape=(None, 4), compression="gzip"
         )
-    for name in ("never", "partly", "sparse", "wide"):
-        refused(file, f"/{name}: claims [0-9]+ bytes but only [0-9]+ are stored", name)
-    refused(file, "/few: parts of it were never written", "few")
+    for name in ("never", "partly", "sparse", "few"):
+        refuses(file, "damaged", f"/{name}", name=name)
+    refuses(file, "too_large", "/wide", name="wide")
 
 
 def test_pieces_and_rows_have_a_limit(file, monkeypatch):
@@ -132,15 +128,15 @@ def test_pieces_and_rows_have_a_limit(file, monkeypatch):
         root.create_dataset("d", data=VALUES, chunks=(6, 4), compression="gzip")
         root.create_dataset("rows", data=VALUES, chunks=(1, 4), compression="gzip")
     monkeypatch.setattr("comodal.data.formats.hdf5._MOST_BYTES", 100)
-    refused(file, "stored in pieces of 192 bytes; save it again in pieces below 100")
-    refused(file, "192 bytes to hold at once, more than 100; split the data", "rows")
+    refuses(file, "too_large", 100)
+    refuses(file, "too_large", 192, 100, name="rows")
     np.testing.assert_array_equal(read(file, "rows", start=3), VALUES[3:])
 
 
 def test_foreign_filters_are_refused(file):
     with h5py.File(file, "w") as root:
         root.create_dataset("d", data=np.arange(24), chunks=(6,), scaleoffset=0)
-    refused(file, r"stored with filters \[6\]; save it again with gzip")
+    refuses(file, "unsupported", "[6]")
 
 
 def test_what_is_no_hdf5_file(file, tmp_path):
@@ -148,11 +144,11 @@ def test_what_is_no_hdf5_file(file, tmp_path):
         if content is not None:
             file.write_bytes(content)
         assert not has_signature(file)
-        refused(file, "not a readable HDF5 file")
-    refused(tmp_path, "not a readable HDF5 file")
+        refuses(file, "damaged" if content is not None else "missing")
+    refuses(tmp_path, "damaged")
     file.write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(2000))
     assert has_signature(file)
-    refused(file, "damaged HDF5 file")
+    refuses(file, "damaged")
 
 
 def test_truncated_files(file):
@@ -161,13 +157,13 @@ def test_truncated_files(file):
     whole = file.read_bytes()
     for length in range(8, len(whole), 97):
         file.write_bytes(whole[:length])
-        refused(file, "damaged HDF5 file")
+        refuses(file, "damaged")
 
 
 def test_names_that_are_not_text(file):
     with h5py.File(file, "w") as root:
         root[b"\xff"] = VALUES
-    with opened(file) as root, pytest.raises(InputError, match="damaged HDF5 file"):
+    with opened(file) as root, refused("damaged", "a.h5"):
         members(root)
 
 
@@ -182,4 +178,5 @@ def test_missing_package_says_how_to_get_it(file, monkeypatch):
         return real(name, *rest, **more)
 
     monkeypatch.setattr(builtins, "__import__", without)
-    refused(file, r"need h5py; install it with: pip install 'comodal\[h5\]'")
+    with refused("needs_package", "h5py"):
+        read(file)

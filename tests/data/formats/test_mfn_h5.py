@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from refusals import refused
 
-from comodal.contracts import InputError
 from comodal.data.assemble import assemble, concatenate
 from comodal.data.formats.mfn_h5 import FORMAT, open_source, recognises
 
@@ -105,7 +105,7 @@ def test_recognised_by_content(tmp_path):
     assert not recognises(folder)
     (folder / "X_train.h5").write_bytes(b"\x89HDF\r\n\x1a\n")
     assert recognises(folder)
-    with pytest.raises(InputError, match=r"X_train.h5 without y_train.h5"):
+    with refused("missing", "X_train.h5", "y_train.h5"):
         FORMAT.open(folder)
     other = tmp_path / "other.h5"
     with h5py.File(other, "w") as root:
@@ -155,24 +155,22 @@ def test_label_shapes(tmp_path, shape, taken):
 )
 def test_labels_that_are_refused(tmp_path, labels):
     write(tmp_path, sequences(), labels=labels)
-    with pytest.raises(
-        InputError, match=r"y_train.h5, /data: (labels of type .* and shape|7 utterances but 6 in X_tr)"
-    ):
+    with refused(("mismatch", "wrong_shape"), "y_train.h5", "/data"):
         open_source(tmp_path)
 
 
 def test_missing_files(tmp_path):
     write(tmp_path, sequences())
     (tmp_path / "y_valid.h5").unlink()
-    with pytest.raises(InputError, match=r"X_valid.h5 without y_valid.h5; get both files"):
+    with refused("missing", "X_valid.h5", "y_valid.h5"):
         open_source(tmp_path)
     (tmp_path / "X_valid.h5").unlink()
     assert set(whole(tmp_path).columns["split"]) == {"train", "test"}
     for kind in "Xy":
         (tmp_path / f"{kind}_train.h5").unlink()
-    with pytest.raises(InputError, match="of train, valid and test, only test is there"):
+    with refused("missing"):
         open_source(tmp_path)
-    with pytest.raises(InputError, match="not a readable folder"):
+    with refused("cannot_read"):
         open_source(tmp_path / "nowhere" / "X_train.h5")
 
 
@@ -180,7 +178,7 @@ def test_split_names_in_use_and_two_of_one(tmp_path):
     write(tmp_path, sequences(sizes={"train": 2, "dev": 2}))
     assert set(whole(tmp_path).columns["split"]) == {"train", "valid"}
     write(tmp_path, sequences(sizes={"valid": 2}))
-    with pytest.raises(InputError, match=r"X_valid.h5: a second file of valid beside X_dev.h5"):
+    with refused("duplicate", "X_valid.h5", "X_dev.h5"):
         open_source(tmp_path)
 
 
@@ -189,14 +187,14 @@ def test_other_names_of_the_array_are_told(tmp_path):
     assert "X_train.h5: values" in source.facts["arrays under other names"]
     with h5py.File(tmp_path / "X_train.h5", "a") as root:
         root["more"] = np.zeros(3)
-    with pytest.raises(InputError, match=r"X_train.h5: several arrays \['more', 'values'\]; give a file with 'data'"):
+    with refused("damaged", "X_train.h5", "'more'", "'values'", "'data'"):
         open_source(tmp_path)
     with h5py.File(tmp_path / "X_train.h5", "a") as root:
         root["data"] = root["values"][:]
     assert open_source(tmp_path).n_utterances == 11
     with h5py.File(tmp_path / "X_train.h5", "w"):
         pass
-    with pytest.raises(InputError, match=r"X_train.h5: an HDF5 file without an array"):
+    with refused("missing", "X_train.h5", "HDF5"):
         open_source(tmp_path)
 
 
@@ -215,8 +213,8 @@ def test_swapped_and_flat_files(tmp_path):
     one, two = x.read_bytes(), y.read_bytes()
     x.write_bytes(two)
     y.write_bytes(one)
-    with pytest.raises(InputError, match=r"X_train.h5, /data: features have shape \(6,\)"):
+    with refused("wrong_shape", "X_train.h5", "/data", "(6,)"):
         open_source(tmp_path)
     x.write_bytes(one)
-    with pytest.raises(InputError, match=r"y_train.h5, /data: labels of type float64 and shape \(6, 4, 325\)"):
+    with refused("wrong_shape", "y_train.h5", "/data", "float64", "(6"):
         open_source(tmp_path)

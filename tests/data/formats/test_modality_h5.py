@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from refusals import refused
 
-from comodal.contracts import InputError
 from comodal.data.assemble import assemble, concatenate
 from comodal.data.formats.modality_h5 import open_source, recognises
 
@@ -134,7 +134,7 @@ def test_recognised(tmp_path):
     for split in SIZES:
         (tmp_path / f"y_{split}.h5").unlink()
     assert not recognises(tmp_path)
-    with pytest.raises(InputError, match=r"no y_train.h5 with the labels of train"):
+    with refused("missing", "y_train.h5"):
         open_source(tmp_path)
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
@@ -149,10 +149,10 @@ def test_damaged_file_is_named(tmp_path):
         file = tmp_path / f"audio_{split}.h5"
         file.write_bytes(file.read_bytes()[:500])
     assert recognises(tmp_path)
-    with pytest.raises(InputError, match=r"audio_train.h5: damaged HDF5 file"):
+    with refused("damaged", "audio_train.h5", "HDF5"):
         open_source(tmp_path)
     (tmp_path / "audio_train.h5").write_text("<html>")
-    with pytest.raises(InputError, match=r"audio_train.h5: not a readable HDF5 file"):
+    with refused("damaged", "audio_train.h5", "HDF5"):
         open_source(tmp_path)
 
 
@@ -187,26 +187,26 @@ def test_label_widths(tmp_path):
     assert block.target[:3].tolist() == [0, 7, 14]
     assert block.normalised["the first of 7 label columns was taken as sentiment"] == 11
     write(tmp_path, frames, labels=lambda n: np.zeros((n, 6)))
-    with pytest.raises(InputError, match=r"y_train.h5, /d1: labels of type float64 and shape \(6, 6\); give sentiment"):
+    with refused("wrong_shape", "y_train.h5", "/d1", "float64", "(6"):
         open_source(tmp_path)
 
 
 def test_what_does_not_fit_together(tmp_path):
     write(tmp_path, sequences())
     put(tmp_path / "audio_valid.h5", np.zeros((3, 6, 4)))
-    with pytest.raises(InputError, match=r"(audio|y)_valid.h5, /d1: 3 utterances but 2 in text_valid_emb.h5"):
+    with refused("mismatch", "_valid.h5", "/d1", "3", "2"):
         open_source(tmp_path)
     put(tmp_path / "audio_valid.h5", np.zeros((2, 6, 9)))
-    with pytest.raises(InputError, match=r"train has features .*'audio': 4.* but valid has .*'audio': 9"):
+    with refused("mismatch", "'audio'", "4", "9"):
         open_source(tmp_path)
     (tmp_path / "audio_valid.h5").unlink()
-    with pytest.raises(InputError, match="but valid has"):
+    with refused("mismatch"):
         open_source(tmp_path)
     put(tmp_path / "audio_valid.h5", np.zeros((2, 6, 4, 1)))
-    with pytest.raises(InputError, match=r"features of type float64 and shape \(2, 6, 4, 1\)"):
+    with refused("wrong_shape", "float64", "(2", "6", "4"):
         open_source(tmp_path)
     put(tmp_path / "audio_valid.h5", np.full((2, 4), b"word"))
-    with pytest.raises(InputError, match=r"audio_valid.h5, /d1: features of type \|S4"):
+    with refused("wrong_shape", "audio_valid.h5", "/d1", "S4"):
         open_source(tmp_path)
 
 
@@ -216,7 +216,7 @@ def test_missing_splits(tmp_path):
     assert set(whole(tmp_path).columns["split"]) == {"valid", "test"}
     for file in tmp_path.glob("*_valid.h5"):
         file.unlink()
-    with pytest.raises(InputError, match="of train, valid and test, only test is there"):
+    with refused("missing"):
         open_source(tmp_path)
 
 
@@ -232,5 +232,5 @@ def test_labels_alone_are_no_data_set(tmp_path):
     for file in tmp_path.glob("audio*"):
         file.unlink()
     assert not recognises(tmp_path)
-    with pytest.raises(InputError, match="holds labels but no features"):
+    with refused("missing"):
         open_source(tmp_path)

@@ -1,7 +1,7 @@
-"""The CMU Multimodal SDK's ``.csd`` files: labels, and words and features of the same videos beside them.
+"""Read the CMU Multimodal SDK's ``.csd`` files: labels, and words and features of the same videos beside them.
 
-With a file of words, features are averaged over each word and words are dealt to the labelled segments, as the SDK's
-two alignments do; without one, the frames of each file are cut to the segments.
+With a file of words, features are averaged over each word and words are assigned to the labelled segments, as the
+SDK's two alignments do; without one, the frames of each file are cut to the segments.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pathlib import Path
 from comodal.contracts import InputError
 from comodal.data.formats.csd_files import SequenceFile, data_of, files_of, is_csd, look, modality_of
 from comodal.data.formats.csd_videos import OpenFile, video_block
+from comodal.data.formats.damage import damaged
 from comodal.data.formats.hdf5 import has_signature, members, opened
 from comodal.data.formats.interface import Block, Format, Source
 from comodal.data.formats.names import MODALITIES, in_order
@@ -25,7 +26,7 @@ _SENTIMENT_COLUMNS = (1, 7)
 
 
 def recognises(path: Path) -> bool:
-    """A folder with a file that is built as the SDK's are, or such a file; also one that is damaged but named so."""
+    """Whether a path is or holds a file built as the SDK's are; also one that is damaged but named so."""
     try:
         files = files_of(path)
     except InputError:
@@ -54,13 +55,13 @@ class _Plan:
 
 
 def open_source(path: Path) -> Source:
-    """Look into every file.
+    """Open every file.
 
     Args:
         path: a folder of files, or one file of labels.
 
     Returns:
-        A source without divisions: the files do not say which videos train. Where several files are of one modality,
+        A source without divisions: the files do not divide the videos. Where several files are of one modality,
         the first by name is the modality and the others go by the names of their authors.
 
     Raises:
@@ -88,7 +89,7 @@ def _looked_into(path: Path) -> list[SequenceFile]:
         if is_csd(file):
             found.append(look(file))
         elif file.suffix == ".csd":
-            raise InputError(f"{file}: no <name>/data and <name>/metadata as in the SDK's files; get it again")
+            raise damaged(file, "no <name>/data and <name>/metadata as in the SDK's files", remedy="get it again")
     return found
 
 
@@ -101,17 +102,18 @@ def _plan(path: Path, found: Sequence[SequenceFile]) -> _Plan:
     words = [each for each in found if each.kind == "words"]
     if len(labels) != 1:
         names = ", ".join(each.path.name for each in labels) or "none"
-        raise InputError(f"{path}: one file of labels is needed and found are: {names}; give a folder with one")
+        problem = f"one file of labels is needed and found are: {names}"
+        raise damaged(path, problem, remedy="give a folder with one", code="missing")
     if len(words) > 1:
         names = " and ".join(each.path.name for each in words)
-        raise InputError(f"{path}: two files of words, {names}; keep the one that the features belong to")
+        problem = f"two files of words, {names}"
+        raise damaged(path, problem, remedy="keep the one that the features belong to", code="duplicate")
     if words and words[0].dim != 1:
-        raise InputError(f"{words[0].path}: {words[0].dim} strings a word; give a file with one")
+        raise damaged(words[0].path, f"{words[0].dim} strings per word", remedy="give one", code="wrong_shape")
     if labels[0].dim not in _SENTIMENT_COLUMNS:
-        raise InputError(
-            f"{labels[0].path}: {labels[0].root!r} has {labels[0].dim} columns; give labels with 1 column, or with 7 "
-            "whose first is sentiment"
-        )
+        problem = f"{labels[0].root!r} has {labels[0].dim} columns"
+        remedy = "give labels with 1 column, or with 7 whose first is sentiment"
+        raise damaged(labels[0].path, problem, remedy=remedy, code="wrong_shape")
     return _Plan(labels[0], next(iter(words), None), _named(features))
 
 
@@ -122,7 +124,8 @@ def _named(features: Sequence[SequenceFile]) -> dict[str, SequenceFile]:
         stem = re.sub(r"[^\w.-]+", "_", each.path.stem)
         name = next((name for name in (modality_of(each.root), own, stem) if name and name not in found), "")
         if not name:
-            raise InputError(f"{each.path}: a second file of {each.root!r} features; keep one of the two")
+            problem = f"a second file of {each.root!r} features"
+            raise damaged(each.path, problem, remedy="keep one of the two", code="duplicate")
         found[name] = each
     return {name: found[name] for name in in_order(list(found))}
 

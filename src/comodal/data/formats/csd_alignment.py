@@ -1,4 +1,4 @@
-"""Which frames lie in which words, and which words in which segments, by their intervals in seconds.
+"""Align frames to words, and words to segments, by their intervals in seconds.
 
 Axis legend: F frames, S spans (words or segments), d features of a frame.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from comodal.contracts import InputError
+from comodal.data.formats.damage import damaged
 from comodal.data.ragged import frame_index
 
 __all__ = ["SHORTEST", "mean_over", "members_of"]
@@ -23,7 +23,7 @@ _FREE = 10**6
 def members_of(
     intervals: NDArray[np.float64], spans: NDArray[np.float64], *, where: str
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The intervals that have some time in common with each span, in order of their starts.
+    """Return the intervals that overlap each span, in order of their starts.
 
     Intervals may overlap, have gaps and come in any order; one that crosses the border of two spans belongs to both.
     Those without duration, or with a bound that is NaN, belong nowhere.
@@ -34,8 +34,7 @@ def members_of(
         where: file and video, for errors.
 
     Returns:
-        ``(sum of lengths,)`` numbers of the intervals, those of one span after those of another, and ``(S,)`` how
-        many each span has.
+        ``(sum of lengths,)`` numbers of the intervals, span by span, and ``(S,)`` how many each span has.
 
     Raises:
         InputError: intervals overlap so much that every frame would be repeated a hundred times.
@@ -58,7 +57,7 @@ def members_of(
     last = np.searchsorted(starts, late, side="left")
     lengths = np.where(wide, np.maximum(last - first, 0), 0).astype(np.int64)
     if lengths.sum() > max(_FREE, _MOST_REPEATS * (len(intervals) + len(spans))):
-        raise InputError(f"{where}: intervals overlap more than {_MOST_REPEATS} times; get the file again")
+        raise damaged(where, f"intervals overlap more than {_MOST_REPEATS} times")
     found = frame_index(first.astype(np.int64), lengths)
     owner = np.repeat(np.arange(len(spans)), lengths)
     inside = ends[found] > early[owner]
@@ -68,7 +67,7 @@ def members_of(
 def mean_over(
     frames: NDArray[np.floating], index: NDArray[np.int64], lengths: NDArray[np.int64]
 ) -> NDArray[np.float32]:
-    """Mean of the finite values among the frames of each span.
+    """Return the mean of the finite values among the frames of each span.
 
     Args:
         frames: ``(F, d)``.

@@ -1,4 +1,4 @@
-"""One file of the CMU Multimodal SDK: ``<root>/data/<video>`` with ``features`` and their ``intervals`` in seconds.
+"""Read a file of the CMU Multimodal SDK: ``<root>/data/<video>`` with ``features`` and ``intervals`` in seconds.
 
 Axis legend: F frames, d features of a frame.
 """
@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from comodal.contracts import InputError
+from comodal.data.formats.damage import damaged
 from comodal.data.formats.hdf5 import Stored, has_signature, is_group, members, opened, stored, subgroup
 from comodal.data.formats.names import MODALITIES, canonical_modality
 
@@ -31,11 +31,11 @@ _TOOLS = {
 
 @dataclass(frozen=True)
 class SequenceFile:
-    """What a file holds.
+    """A file, by its first video.
 
     Attributes:
         path: where it is.
-        root: name that its authors gave it.
+        root: name of its first group.
         kind: ``"labels"``, ``"words"``, ``"phones"`` or ``"features"``.
         dim: features a frame.
         videos: how many.
@@ -63,7 +63,7 @@ class Entry(NamedTuple):
 
 
 def files_of(path: Path) -> list[Path]:
-    """The files of a folder, also in the folders of the official download; a file alone stands for itself.
+    """Return the HDF5 files of a folder and of the folders of the official download; a file alone for itself.
 
     Raises:
         InputError: the folder cannot be looked into, or a ``.csd`` file in it is no HDF5 file.
@@ -73,11 +73,12 @@ def files_of(path: Path) -> list[Path]:
         folders = [path, *(path / name for name in _LAYOUT)] if path.is_dir() else []
         listed = [each for folder in folders if folder.is_dir() for each in sorted(folder.iterdir())] or [path]
     except OSError as error:
-        raise InputError(f"{path}: not a readable folder ({error.strerror}); check the path and your rights") from error
+        problem = f"not a readable folder ({error.strerror})"
+        raise damaged(path, problem, remedy="check the path and your rights", code="cannot_read") from error
     for each in listed:
-        # A page of a failing server under the name of a data file must not pass for a missing modality.
+        # A web page under the name of a data file must not pass for a missing modality.
         if each.suffix == ".csd" and not has_signature(each):
-            raise InputError(f"{each}: not an HDF5 file (empty, or a web page?); download it again")
+            raise damaged(each, "not an HDF5 file (empty, or a web page?)", remedy="download it again")
     return [each for each in listed if has_signature(each)]
 
 
@@ -95,12 +96,12 @@ def is_csd(path: Path) -> bool:
 
 
 def data_of(file: Any) -> Any:
-    """The group of videos in an opened file."""
+    """Return the group of videos in an opened file."""
     return subgroup(subgroup(file, members(file)[0]), "data")
 
 
 def look(path: Path) -> SequenceFile:
-    """What a file holds, by its first video that is not empty.
+    """Describe a file, by its first video that is not empty.
 
     Raises:
         InputError: it is damaged, or holds nothing.
@@ -114,7 +115,7 @@ def look(path: Path) -> SequenceFile:
                 root = members(file)[0]
                 dim = array.shape[1] if len(array.shape) == 2 else 1
                 return SequenceFile(path, root, _kind(root, array), dim, len(videos))
-    raise InputError(f"{path}: holds no video with features; get the file again")
+    raise damaged(path, "holds no video with features", code="empty")
 
 
 def _kind(root: str, array: Stored) -> str:
@@ -127,12 +128,13 @@ def _kind(root: str, array: Stored) -> str:
 def _features(video: Any) -> Stored:
     array = stored(video, "features")
     if len(array.shape) not in (1, 2) or 0 in array.shape[1:]:
-        raise InputError(f"{array.where}: features have shape {array.shape}; give (frames, features)")
+        problem = f"features have shape {array.shape}"
+        raise damaged(array.where, problem, remedy="give (frames, features)", code="wrong_shape")
     return array
 
 
 def read_entry(data: Any, video: str, *, like: SequenceFile) -> Entry:
-    """The frames of one video.
+    """Read the frames of one video.
 
     Args:
         data: from :func:`data_of`.
@@ -145,23 +147,23 @@ def read_entry(data: Any, video: str, *, like: SequenceFile) -> Entry:
     group = subgroup(data, video)
     features, intervals = _features(group), stored(group, "intervals")
     if intervals.dtype.kind == "S" or intervals.shape != (features.shape[0], 2):
-        raise InputError(
-            f"{intervals.where}: intervals of shape {intervals.shape} for {features.shape[0]} frames; give (frames, 2)"
-        )
+        problem = f"intervals of shape {intervals.shape} for {features.shape[0]} frames"
+        raise damaged(intervals.where, problem, remedy="give (frames, 2)", code="wrong_shape")
     values = features.rows()
     values = values[:, None] if values.ndim == 1 else values
     words = like.kind in ("words", "phones")
     if len(values) and (values.shape[1] != like.dim or (values.dtype.kind == "S") != words):
-        raise InputError(
-            f"{features.where}: {values.shape[1]} features of type {values.dtype} where {like.dim} "
-            f"{'strings' if words else 'numbers'} are expected as in the first video; get the file again"
+        problem = (
+            f"{values.shape[1]} features of type {values.dtype} where {like.dim} "
+            f"{'strings' if words else 'numbers'} are expected as in the first video"
         )
+        raise damaged(features.where, problem, code="wrong_shape")
     with np.errstate(invalid="ignore"):
         return Entry(np.asarray(intervals.rows(), dtype=np.float64), values, features.where)
 
 
 def modality_of(root: str) -> str:
-    """Modality of a file of features by the name that its authors gave it; empty where that tells nothing.
+    """Return the modality of a file of features by the name of its root group; empty where that is unknown.
 
     Example:
         >>> [modality_of(root) for root in ("glove_vectors", "FACET 4.2", "OpenFace_2", "OpenSmile-emobase2010", "x")]

@@ -1,4 +1,4 @@
-"""The utterances of one video from the SDK's files of labels, words and features.
+"""Read the utterances of one video from the SDK's files of labels, words and features.
 
 Axis legend: S labelled segments, W words, F frames, d features of a frame.
 """
@@ -41,7 +41,7 @@ class OpenFile:
     videos: frozenset[str]
 
     def entry(self, key: str) -> Entry | None:
-        """The frames of a video, or of the video that a labelled ``video[segment]`` belongs to; ``None`` without."""
+        """Return the frames of a video, or of the video of a labelled ``video[segment]``; ``None`` without."""
         bracketed = _SEGMENT_KEY.fullmatch(key)
         for name in (key, bracketed["video"] if bracketed else key):
             if name in self.videos:
@@ -51,12 +51,12 @@ class OpenFile:
 
 @dataclass(frozen=True, eq=False)
 class _Words:
-    """The words of a video, dealt to its segments.
+    """The words of a video, assigned to its segments.
 
     Attributes:
         text: ``(W,)``.
         intervals: ``(W, 2)``.
-        index: words of each segment, those of one after those of another, without pauses.
+        index: words of each segment, segment by segment, without pauses.
         lengths: ``(S,)`` how many each segment has.
         pauses: ``(S,)`` how many were left out.
     """
@@ -69,7 +69,7 @@ class _Words:
 
 
 def video_block(key: str, *, labels: OpenFile, words: OpenFile | None, features: Mapping[str, OpenFile]) -> Block:
-    """The labelled segments of one video.
+    """Return the labelled segments of one video.
 
     Args:
         key: of the video in the file of labels.
@@ -107,9 +107,9 @@ def video_block(key: str, *, labels: OpenFile, words: OpenFile | None, features:
 
 
 def _ids(key: str, n: int) -> tuple[list[str], str, str]:
-    """Ids, video, and what was made of the keys.
+    """Return ids, video, and what was changed in the keys.
 
-    Only brackets part a segment from its video here: names of videos may end in an underscore and digits.
+    Only brackets separate a segment from its video here: names of videos may end in an underscore and digits.
     """
     bracketed = _SEGMENT_KEY.fullmatch(key)
     if not bracketed:
@@ -141,7 +141,7 @@ def _transcripts(spoken: _Words) -> list[str]:
 def _frames(
     entry: Entry | None, segments: NDArray[np.float64], spoken: _Words | None, *, dim: int
 ) -> tuple[RaggedArray, int]:
-    """Frames of every segment, and in how many segments a word has none."""
+    """Return the frames of every segment, and in how many segments a word has none."""
     if entry is None or not len(entry.features):
         return RaggedArray(np.zeros((0, dim), np.float32), np.zeros(len(segments) + 1, np.int64)), 0
     if spoken is None:

@@ -1,4 +1,4 @@
-"""Features of one modality from a file of arrays, in the order of a table of utterances.
+"""Read the features of one modality from a file of arrays, in the order of a table of utterances.
 
 Axis legend: N utterances, T frames of one, F frames of all, d features of a frame.
 """
@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from comodal.contracts import InputError
+from comodal.data.formats.damage import damaged
 from comodal.data.formats.ids import parse_id
 from comodal.data.formats.named_arrays import NamedArrays, open_arrays
 from comodal.data.formats.padding import unpad
@@ -26,11 +26,11 @@ _BESIDE = frozenset({"id", "lengths", "offsets", "mask"})
 _CHUNK = 256
 
 Frames = Callable[[NamedArrays, int], NDArray[Any]]
-"""Frames ``(T, d)`` of an utterance by its number in the file; a place that has none is never asked for."""
+"""Returns the frames ``(T, d)`` of an utterance by its number in the file."""
 
 
 class _Layout(NamedTuple):
-    """How a file holds its utterances: their names where it says them, how many, d, and how to get at one.
+    """How a file holds its utterances: their names if any, how many, d, and how to read one.
 
     ``prepare`` makes the last from the open file, since padding is only known from the values.
     """
@@ -60,10 +60,10 @@ class Features:
     _prepare: Callable[[NamedArrays], tuple[Frames, str]] = field(repr=False)
 
     def blocks(self, spans: Sequence[tuple[int, int]]) -> Iterator[tuple[RaggedArray, str]]:
-        """Frames of some spans of rows of the table, and what was brought into our form, empty when nothing was.
+        """Yield the frames of some spans of rows of the table, and what was changed, empty when nothing was.
 
         Raises:
-            InputError: the file is damaged, or the arrays are no numbers, or differ in d.
+            InputError: the file is damaged, or the arrays are not numbers, or differ in d.
         """
         with open_arrays(self.path) as arrays:
             frames, normalised = self._prepare(arrays)
@@ -81,10 +81,11 @@ class Features:
         for place in self.place[slice(*span)].tolist():
             found = frames(arrays, place) if place >= 0 else np.zeros((0, self.dim))
             if found.dtype.kind not in "fiub" or found.shape[1:] != (self.dim,):
-                raise InputError(
-                    f"{self.path}: utterance {place + 1} of the file has {found.dtype} of shape {found.shape}, not "
-                    f"numbers of shape (frames, {self.dim}); give every utterance the same features"
+                problem = (
+                    f"utterance {place + 1} of the file has {found.dtype} of shape {found.shape}, not numbers "
+                    f"of shape (frames, {self.dim})"
                 )
+                raise damaged(self.path, problem, remedy="give every utterance the same features", code="wrong_shape")
             with np.errstate(over="ignore", invalid="ignore"):
                 rows.append(found.astype(np.float32))
         lengths = np.array([0, *map(len, rows)], dtype=np.int64)
@@ -92,10 +93,10 @@ class Features:
 
 
 def open_features(path: Path, ids: Sequence[str]) -> Features:
-    """Look into a file of features and match it to the rows of a table.
+    """Open a file of features and match it to the rows of a table.
 
     Args:
-        path: npz or safetensors, with one array ``(T, d)`` or ``(d,)`` an utterance under its id; or ``values``
+        path: npz or safetensors, with one array ``(T, d)`` or ``(d,)`` per utterance under its id; or ``values``
             ``(F, d)`` with ``lengths`` ``(N,)`` or ``offsets`` ``(N + 1,)``; or one array ``(N, T, d)`` or ``(N, d)``
             of any name, with ``lengths`` or ``mask`` ``(N, T)`` where the file has them. The last two are in the order
             of the table, or of ``id`` (an array of an npz, a JSON list in the metadata of safetensors).
@@ -115,7 +116,7 @@ def open_features(path: Path, ids: Sequence[str]) -> Features:
     with open_arrays(path) as arrays:
         layout = _layout(path, arrays, ids)
     if layout.dim < 1:
-        raise InputError(f"{path}: a frame has no feature; give at least one")
+        raise damaged(path, "a frame has no feature", remedy="give at least one", code="missing")
     place = np.arange(layout.size, dtype=np.int64) if layout.ids is None else _places(path, layout.ids, ids)
     return Features(path, layout.dim, place, layout.by_rows, layout.prepare)
 
@@ -125,7 +126,7 @@ def _layout(path: Path, arrays: NamedArrays, ids: Sequence[str]) -> _Layout:
     known = {*ids, *(_joined(each) for each in ids)}
     named = names - _BESIDE
     if not names:
-        raise InputError(f"{path}: holds no array; give one an utterance, or values with lengths")
+        raise damaged(path, "holds no array", remedy="give one per utterance, or values with lengths", code="empty")
     if len(named) == 1 and not {*names, *(_joined(each) for each in named)} & known:
         name = next(iter(named))
         if len(arrays.shapes[name]) == 2 and names & {"lengths", "offsets"}:
@@ -139,7 +140,7 @@ def _joined(raw: str) -> str:
 
 
 def _places(path: Path, given: Sequence[str], ids: Sequence[str]) -> NDArray[np.int64]:
-    """Number in the file of each row; ids are compared as written, or by video and segment where that fails."""
+    """Return the number in the file of each row; ids are compared as written, else by video and segment."""
     if list(given) == list(ids):
         return np.arange(len(ids), dtype=np.int64)
     left, right = list(given), list(ids)
@@ -148,19 +149,19 @@ def _places(path: Path, given: Sequence[str], ids: Sequence[str]) -> NDArray[np.
     number = {name: k for k, name in enumerate(left)}
     if len(number) < len(left):
         twice = next(name for k, name in enumerate(left) if number[name] != k)
-        raise InputError(f"{path}: holds the utterance {twice!r} twice; give every utterance once")
+        problem = f"holds the utterance {twice!r} twice"
+        raise damaged(path, problem, remedy="give every utterance once", code="duplicate")
     present = set(right)
     unknown = [raw for raw, name in zip(given, left, strict=True) if name not in present]
     if unknown:
-        raise InputError(
-            f"{path}: {len(unknown)} of its {len(left)} utterances are not in the table, the first is {unknown[0]!r}; "
-            "name them as the column id does, or add them to the table"
-        )
+        problem = f"{len(unknown)} of its {len(left)} utterances are not in the table, the first is {unknown[0]!r}"
+        remedy = "name them as the column id does, or add them to the table"
+        raise damaged(path, problem, remedy=remedy, code="mismatch")
     return np.array([number.get(name, -1) for name in right], dtype=np.int64)
 
 
 def _ids_of(path: Path, arrays: NamedArrays, ids: Sequence[str], count: int) -> list[str] | None:
-    """Ids in the order of the file, ``None`` for the order of the table."""
+    """Return ids in the order of the file, ``None`` for the order of the table."""
     found: Any = None
     if "id" in arrays.shapes:
         found = [each.decode("utf-8", "replace") if isinstance(each, bytes) else each for each in _ids_array(arrays)]
@@ -168,12 +169,12 @@ def _ids_of(path: Path, arrays: NamedArrays, ids: Sequence[str], count: int) -> 
         found = json.loads(arrays.metadata["id"])
     if found is None:
         if count != len(ids):
-            raise InputError(
-                f"{path}: holds {count} utterances and the table {len(ids)}; add an array 'id' that names those here"
-            )
+            problem = f"holds {count} utterances and the table {len(ids)}"
+            raise damaged(path, problem, remedy="add an array 'id' that names those here", code="mismatch")
         return None
     if not isinstance(found, list) or not all(isinstance(each, str) for each in found) or len(found) != count:
-        raise InputError(f"{path}: 'id' is not a list of {count} texts; give one id an utterance, as text")
+        problem = f"'id' is not a list of {count} texts"
+        raise damaged(path, problem, remedy="give one id per utterance, as text", code="wrong_type")
     return [each.strip() for each in found]
 
 
@@ -183,15 +184,13 @@ def _ids_array(arrays: NamedArrays) -> list[Any]:
 
 
 def _whole(path: Path, arrays: NamedArrays, name: str, count: int) -> NDArray[np.int64]:
-    """A column of whole numbers, none negative."""
+    """Return a column of whole numbers, none negative."""
     found = arrays.read(name)
     if found.shape not in ((count,), (count, 1)) or found.dtype.kind not in "iu" or (found < 0).any():
-        raise InputError(
-            f"{path}: {name!r} of shape {found.shape} and type {found.dtype} is not {count} whole numbers from 0; "
-            "write the file again"
-        )
+        problem = f"{name!r} of shape {found.shape} and type {found.dtype} is not {count} whole numbers from 0"
+        raise damaged(path, problem, remedy="write the file again", code="wrong_shape")
     if found.size and found.max() > np.iinfo(np.int64).max // 2:
-        raise InputError(f"{path}: {name!r} holds impossible numbers; write the file again")
+        raise damaged(path, f"{name!r} holds impossible numbers", remedy="write the file again", code="too_large")
     return found.ravel().astype(np.int64)
 
 
@@ -199,10 +198,9 @@ def _keyed(path: Path, arrays: NamedArrays) -> _Layout:
     names = list(arrays.shapes)
     for name, shape in arrays.shapes.items():
         if len(shape) not in (1, 2) or shape[-1] != arrays.shapes[names[0]][-1]:
-            raise InputError(
-                f"{path}: array {name!r} has shape {shape}; give (frames, features) for each utterance, under its id, "
-                "with the same features everywhere"
-            )
+            problem = f"array {name!r} has shape {shape}"
+            remedy = "give (frames, features) for each utterance, under its id, with the same features everywhere"
+            raise damaged(path, problem, remedy=remedy, code="wrong_shape")
 
     def frames(arrays: NamedArrays, k: int) -> NDArray[Any]:
         found = arrays.read(names[k])
@@ -217,15 +215,14 @@ def _flat(path: Path, arrays: NamedArrays, name: str, ids: Sequence[str]) -> _La
     count = int(np.prod(arrays.shapes[key], dtype=np.int64)) - (key == "offsets")
     column = _whole(path, arrays, key, count + (key == "offsets"))
     offsets = column if key == "offsets" else np.concatenate([[0], np.cumsum(column)])
-    # No entry beyond the total, since a sum of great ones could come round to it.
+    # No entry beyond the total, since a sum of large ones could overflow to it.
     if count < 0 or (column > total).any() or (np.diff(offsets) < 0).any() or offsets[0] != 0 or offsets[-1] != total:
-        raise InputError(
-            f"{path}: {key!r} do not divide the {total} frames of {name!r}; give N lengths that sum to it, "
-            "or N + 1 offsets that rise from 0 to it"
-        )
+        problem = f"{key!r} do not divide the {total} frames of {name!r}"
+        remedy = "give N lengths that sum to it, or N + 1 offsets that rise from 0 to it"
+        raise damaged(path, problem, remedy=remedy, code="mismatch")
     lengths = _whole(path, arrays, "lengths", count) if "lengths" in arrays.shapes else np.diff(offsets)
     if not np.array_equal(np.diff(offsets), lengths):
-        raise InputError(f"{path}: 'lengths' and 'offsets' disagree; keep one of them")
+        raise damaged(path, "'lengths' and 'offsets' disagree", remedy="keep one of them", code="conflict")
 
     def frames(arrays: NamedArrays, k: int) -> NDArray[Any]:
         return arrays.rows(name, int(offsets[k]), int(offsets[k + 1]))
@@ -236,9 +233,11 @@ def _flat(path: Path, arrays: NamedArrays, name: str, ids: Sequence[str]) -> _La
 def _dense(path: Path, arrays: NamedArrays, name: str, ids: Sequence[str]) -> _Layout:
     shape = arrays.shapes[name]
     if len(shape) not in (2, 3) or 0 in shape[1:]:
-        raise InputError(f"{path}: array {name!r} has shape {shape}; give (N, frames, features) or (N, features)")
+        problem = f"array {name!r} has shape {shape}"
+        raise damaged(path, problem, remedy="give (N, frames, features) or (N, features)", code="wrong_shape")
     if "offsets" in arrays.shapes or {"mask", "lengths"} <= set(arrays.shapes):
-        raise InputError(f"{path}: {name!r} of shape {shape} takes either 'lengths' or 'mask', and no 'offsets'")
+        problem = f"{name!r} of shape {shape} with both 'lengths' and 'mask', or with 'offsets'"
+        raise damaged(path, problem, remedy="keep 'lengths' or 'mask'", code="conflict")
     count = shape[0]
 
     def prepare(arrays: NamedArrays) -> tuple[Frames, str]:
@@ -254,12 +253,13 @@ def _dense(path: Path, arrays: NamedArrays, name: str, ids: Sequence[str]) -> _L
 
 
 def _kept(path: Path, arrays: NamedArrays, name: str) -> tuple[NDArray[np.bool_], str]:
-    """``(N, T)``: the frames that are no padding, and what was decided."""
+    """Return ``(N, T)``: the frames that are not padding, and what was decided."""
     count, steps = (*arrays.shapes[name][:-1], 1)[:2]
     if "mask" in arrays.shapes:
         mask = arrays.read("mask")
         if mask.size != count * steps or mask.dtype.kind not in "biuf" or not np.isin(mask, (0, 1)).all():
-            raise InputError(f"{path}: 'mask' of shape {mask.shape} is not {(count, steps)} of 0 and 1; write it again")
+            problem = f"'mask' of shape {mask.shape} is not {(count, steps)} of 0 and 1"
+            raise damaged(path, problem, remedy="write it again", code="wrong_shape")
         return mask.reshape(count, steps).astype(bool), ""
     lengths = _whole(path, arrays, "lengths", count) if "lengths" in arrays.shapes else None
     if lengths is None and len(arrays.shapes[name]) == 2:
@@ -268,28 +268,28 @@ def _kept(path: Path, arrays: NamedArrays, name: str) -> tuple[NDArray[np.bool_]
     for k in range(0, count, _CHUNK):
         chunk = arrays.rows(name, k, min(k + _CHUNK, count))
         if chunk.dtype.kind not in "fiub":
-            raise InputError(f"{path}: array {name!r} holds {chunk.dtype}, not numbers; store floats")
+            problem = f"array {name!r} holds {chunk.dtype}, not numbers"
+            raise damaged(path, problem, remedy="store floats", code="wrong_type")
         real[k : k + _CHUNK] = (chunk != 0).reshape(len(chunk), steps, -1).any(axis=2)
     return _by_length(path, real, lengths) if lengths is not None else _by_zeros(path, real)
 
 
 def _by_length(path: Path, real: NDArray[np.bool_], lengths: NDArray[np.int64]) -> tuple[NDArray[np.bool_], str]:
-    """The side of the padding is that on which everything beyond the lengths is zero."""
+    """Return the frames within the lengths, counted from the side where everything beyond them is zero."""
     steps = real.shape[1]
     position = np.arange(steps)
     right = position < lengths[:, None]
     left = position >= steps - lengths[:, None]
     if (lengths > steps).any():
-        raise InputError(f"{path}: a length of {lengths.max()} where there are {steps} frames; correct 'lengths'")
+        problem = f"a length of {lengths.max()} where there are {steps} frames"
+        raise damaged(path, problem, remedy="correct 'lengths'", code="mismatch")
     if not (real & ~right).any():
         return right, ""
     if not (real & ~left).any():
         return left, "padding on the left was removed"
     row = int((real & ~right).any(axis=1).argmax())
-    raise InputError(
-        f"{path}: utterance {row + 1} has frames that are not zero beyond its length of {lengths[row]}; "
-        "correct 'lengths', or give 'mask' instead"
-    )
+    problem = f"utterance {row + 1} has frames that are not zero beyond its length of {lengths[row]}"
+    raise damaged(path, problem, remedy="correct 'lengths', or give 'mask' instead")
 
 
 def _by_zeros(path: Path, real: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], str]:

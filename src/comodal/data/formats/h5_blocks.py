@@ -1,4 +1,4 @@
-"""From HDF5 arrays of each split to blocks, some rows at a time: memory stays bounded whatever the files' size.
+"""Read HDF5 arrays of each split in blocks of rows, so that memory stays bounded.
 
 Axis legend: N utterances, T padded frames, d features of a frame.
 """
@@ -28,7 +28,7 @@ _BYTES = 2**25
 
 @dataclass(frozen=True)
 class Columns:
-    """Where the features of a modality are.
+    """The place of the features of a modality.
 
     Attributes:
         path: file with one array ``(N, T, columns)`` or ``(N, columns)``.
@@ -62,7 +62,7 @@ class SplitFiles:
 def blocks_of_files(
     splits: Mapping[str, SplitFiles], names: Mapping[Path, str], features: Collection[str], *, aligned: bool
 ) -> Iterator[Block]:
-    """The utterances of every split, some hundred at a time.
+    """Yield the utterances of every split, some hundred at a time.
 
     Args:
         splits: split to its files, in the order of the splits.
@@ -92,7 +92,7 @@ def _arrays(files: SplitFiles, names: Mapping[Path, str]) -> Iterator[dict[Path,
 
 
 def _runs(arrays: Mapping[Path, Stored]) -> Iterator[range]:
-    """Rows that are few enough to hold at once."""
+    """Yield runs of rows that are few enough to hold at once."""
     step = max(1, min(_ROWS, _BYTES // max(1, *(array.row_bytes for array in arrays.values()))))
     count = next(iter(arrays.values())).shape[0]
     for start in range(0, count, step):
@@ -102,7 +102,7 @@ def _runs(arrays: Mapping[Path, Stored]) -> Iterator[range]:
 def _frames(
     arrays: Mapping[Path, Stored], columns: Mapping[str, Columns], rows: range
 ) -> dict[str, NDArray[np.float32]]:
-    """Each file is read once, however many modalities share it."""
+    """Read some rows; each file once, however many modalities share it."""
     found = {
         path: dense(arrays[path].rows(rows.start, rows.stop), where=arrays[path].where)
         for path in dict.fromkeys(each.path for each in columns.values())
@@ -113,9 +113,9 @@ def _frames(
 def _sides(
     splits: Mapping[str, SplitFiles], names: Mapping[Path, str], needed: Sequence[str], *, aligned: bool
 ) -> dict[str, Side]:
-    """Side of the padding of each modality, from all rows of the first split that is padded at all.
+    """Return the side of the padding of each modality, from all rows of the first split that is padded at all.
 
-    It takes a pass over the file: a few rows can look padded on the wrong side.
+    A few rows alone can look padded on the wrong side.
     """
     sides: dict[str, Side] = dict.fromkeys(needed, "")
     for files in splits.values():
@@ -152,7 +152,7 @@ def _removed(
     *,
     aligned: bool,
 ) -> dict[str, int]:
-    """What was cut, in how many utterances."""
+    """Return what was cut, in how many utterances."""
     counts: dict[str, int] = {}
     for name, array in cut.items():
         side = sides[name]

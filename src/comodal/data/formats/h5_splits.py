@@ -1,4 +1,4 @@
-"""A source from HDF5 files of each split, once their arrays are known to fit together."""
+"""Open HDF5 files of each split as a source, and check that their arrays fit together."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from comodal.contracts import InputError
+from comodal.data.formats.damage import damaged
 from comodal.data.formats.h5_blocks import SplitFiles, blocks_of_files
 from comodal.data.formats.hdf5 import Stored, members, opened, stored
 from comodal.data.formats.interface import Source
@@ -19,7 +19,7 @@ _LABEL_SHAPES = {(), (1,), (1, 1), (7,), (1, 7)}
 
 
 def files_beside(path: Path) -> list[Path]:
-    """The files of a folder, by name; those beside it for a file.
+    """Return the files of a folder, by name; for a file, those beside it.
 
     Raises:
         InputError: there is no such path, or it cannot be looked into.
@@ -28,20 +28,21 @@ def files_beside(path: Path) -> list[Path]:
         path.stat()
         return sorted((path if path.is_dir() else path.parent).iterdir())
     except OSError as error:
-        raise InputError(f"{path}: not a readable folder ({error.strerror}); check the path and your rights") from error
+        problem = f"not a readable folder ({error.strerror})"
+        raise damaged(path, problem, remedy="check the path and your rights", code="cannot_read") from error
 
 
 def single_array(root: Any, expected: str) -> tuple[str, Stored]:
-    """The array of a file that should hold one, by its expected name where there are several.
+    """Return the array of a file that should hold one, by its expected name where there are several.
 
     Raises:
         InputError: there is none, or there are several of other names.
     """
     names = members(root)
     if not names:
-        raise InputError(f"{root.file.filename}: an HDF5 file without an array; get it again")
+        raise damaged(root.file.filename, "an HDF5 file without an array", remedy="get it again", code="missing")
     if len(names) > 1 and expected not in names:
-        raise InputError(f"{root.file.filename}: several arrays {names[:9]}; give a file with {expected!r} alone")
+        raise damaged(root.file.filename, f"several arrays {names[:9]}", remedy=f"give a file with {expected!r} alone")
     name = expected if expected in names else names[0]
     return name, stored(root, name)
 
@@ -49,14 +50,14 @@ def single_array(root: Any, expected: str) -> tuple[str, Stored]:
 def split_source(
     path: Path, *, name: str, splits: Mapping[str, SplitFiles], key: str, facts: Mapping[str, str]
 ) -> Source:
-    """A source from the files of each split.
+    """Return a source from the files of each split.
 
     Args:
-        path: what was asked for.
+        path: file or folder that the user gave.
         name: of the format.
         splits: split to its files, in the order of the splits.
         key: usual name of the array in each file.
-        facts: what else is worth telling.
+        facts: further facts of the source.
 
     Returns:
         A source that streams; features of one length in every split are taken to be aligned word by word.
@@ -66,7 +67,8 @@ def split_source(
     """
     if len(splits) < 2 and "train" not in splits:
         given = ", ".join(splits) or "none"
-        raise InputError(f"{path}: of train, valid and test, only {given} is there; get the missing files")
+        problem = f"of train, valid and test, only {given} is there"
+        raise damaged(path, problem, remedy="get the missing files", code="missing")
     shapes, names, notes = _shapes(splits, key)
     dims = _dims(splits, shapes, path)
     aligned = all(len({shapes[each.path][1] for each in files.features.values()}) == 1 for files in splits.values())
@@ -90,7 +92,7 @@ def split_source(
 def _shapes(
     splits: Mapping[str, SplitFiles], key: str
 ) -> tuple[dict[Path, tuple[int, ...]], dict[Path, str], list[str]]:
-    """Shape ``(N, T, columns)`` of each file of features and that of each file of labels; the name of each array."""
+    """Return the shape of each file, ``(N, T, columns)`` of features, and the name of each array."""
     shapes: dict[Path, tuple[int, ...]] = {}
     names: dict[Path, str] = {}
     for files in splits.values():
@@ -99,33 +101,29 @@ def _shapes(
                 names[path], array = single_array(root, key)
             shapes[path] = _label_shape(array) if path == files.labels else _frame_shape(array)
             if shapes[path][0] != shapes[files.paths[0]][0]:
-                raise InputError(
-                    f"{array.where}: {shapes[path][0]} utterances but {shapes[files.paths[0]][0]} in "
-                    f"{files.paths[0].name}; get both files again"
-                )
+                problem = f"{shapes[path][0]} utterances but {shapes[files.paths[0]][0]} in {files.paths[0].name}"
+                raise damaged(array.where, problem, remedy="get both files again", code="mismatch")
     return shapes, names, [f"{path.name}: {name}" for path, name in names.items() if name != key]
 
 
 def _frame_shape(array: Stored) -> tuple[int, ...]:
     shape = (array.shape[0], 1, *array.shape[1:]) if len(array.shape) == 2 else array.shape
     if len(shape) != 3 or 0 in shape[1:] or array.dtype.kind == "S":
-        raise InputError(
-            f"{array.where}: features of type {array.dtype} and shape {array.shape}; give numbers (N, frames, features)"
-        )
+        problem = f"features of type {array.dtype} and shape {array.shape}"
+        raise damaged(array.where, problem, remedy="give numbers (N, frames, features)", code="wrong_shape")
     return shape
 
 
 def _label_shape(array: Stored) -> tuple[int, ...]:
     if array.dtype.kind == "S" or array.shape[1:] not in _LABEL_SHAPES:
-        raise InputError(
-            f"{array.where}: labels of type {array.dtype} and shape {array.shape}; give sentiment as numbers (N,), "
-            "(N, 1), (N, 1, 1), or (N, 7) with sentiment first"
-        )
+        problem = f"labels of type {array.dtype} and shape {array.shape}"
+        remedy = "give sentiment as numbers (N,), (N, 1), (N, 1, 1), or (N, 7) with sentiment first"
+        raise damaged(array.where, problem, remedy=remedy, code="wrong_shape")
     return array.shape
 
 
 def _dims(splits: Mapping[str, SplitFiles], shapes: Mapping[Path, tuple[int, ...]], path: Path) -> dict[str, int]:
-    """Features a frame, which every split must share."""
+    """Return the features per frame, which every split must share."""
     found = {}
     for split, files in splits.items():
         widths = {name: len(range(shapes[at.path][2])[at.first : at.end]) for name, at in files.features.items()}
@@ -133,7 +131,9 @@ def _dims(splits: Mapping[str, SplitFiles], shapes: Mapping[Path, tuple[int, ...
     first, dims = next(iter(found.items()))
     for split, each in found.items():
         if each != dims:
-            raise InputError(f"{path}: {first} has features {dims} but {split} has {each}; get the files again")
+            problem = f"{first} has features {dims} but {split} has {each}"
+            raise damaged(path, problem, remedy="get the files again", code="mismatch")
     if not dims:
-        raise InputError(f"{path}: holds labels but no features; get the files of text, audio or vision")
+        problem = "holds labels but no features"
+        raise damaged(path, problem, remedy="get the files of text, audio or vision", code="missing")
     return dims

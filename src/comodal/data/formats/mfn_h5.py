@@ -1,7 +1,7 @@
-"""The files of the memory fusion network: ``X_train.h5`` with text, audio and vision side by side, and ``y_train.h5``.
+"""Read the files of the memory fusion network: ``X_train.h5`` with all modalities side by side, and ``y_train.h5``.
 
 Each holds one array under ``data``: words padded on the left to 20, columns 0 to 299 GloVe, 300 to 304 COVAREP, 305 to
-324 FACET; one label an utterance. There are no ids.
+324 FACET; one label per utterance. There are no ids.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from pathlib import Path
 
 from comodal.contracts import InputError
 from comodal.data.dataset import SPLITS
+from comodal.data.formats.damage import damaged
 from comodal.data.formats.h5_blocks import Columns, SplitFiles
 from comodal.data.formats.h5_splits import files_beside, single_array, split_source
 from comodal.data.formats.hdf5 import has_signature, opened
@@ -24,9 +25,9 @@ _COLUMNS = {"text": (0, 300), "audio": (300, 305), "vision": (305, 325)}
 
 
 def recognises(path: Path) -> bool:
-    """A folder with a ``X_`` file of a split that has 325 columns, or one file of such a folder.
+    """Whether a path is a folder with an ``X_`` file of a split that has 325 columns, or one file of such a folder.
 
-    A damaged HDF5 file in that place is taken too, so that it is named rather than the folder called unknown.
+    A damaged HDF5 file in that place is taken too, so that opening it reports the damage.
     """
     try:
         files = _files(path)
@@ -40,7 +41,7 @@ def recognises(path: Path) -> bool:
 
 
 def _width(file: Path) -> int:
-    """Columns of the array, -1 where nothing can be read."""
+    """Return the columns of the array, -1 where nothing can be read."""
     try:
         with opened(file) as root:
             return single_array(root, _KEY)[1].shape[-1]
@@ -49,7 +50,7 @@ def _width(file: Path) -> int:
 
 
 def _files(path: Path) -> list[tuple[str, tuple[str, Path]]]:
-    """Split, kind (x or y) and path of each file of the folder."""
+    """Return split, kind (x or y) and path of each file of the folder."""
     found = []
     for file in files_beside(path):
         kind, _, split = file.stem.lower().partition("_")
@@ -59,7 +60,7 @@ def _files(path: Path) -> list[tuple[str, tuple[str, Path]]]:
 
 
 def open_source(path: Path) -> Source:
-    """Look into the files of each split.
+    """Open the files of each split.
 
     Args:
         path: the folder, or one of the files in it, which stands for the folder.
@@ -70,7 +71,8 @@ def open_source(path: Path) -> Source:
     kinds: dict[str, dict[str, Path]] = {}
     for split, (kind, file) in _files(path):
         if kind in kinds.setdefault(split, {}):
-            raise InputError(f"{file}: a second file of {split} beside {kinds[split][kind].name}; keep one of the two")
+            problem = f"a second file of {split} beside {kinds[split][kind].name}"
+            raise damaged(file, problem, remedy="keep one of the two", code="duplicate")
         kinds[split][kind] = file
     splits = {split: _split(path, kinds[split]) for split in SPLITS if split in kinds}
     return split_source(path, name=FORMAT.name, splits=splits, key=_KEY, facts={})
@@ -80,11 +82,13 @@ def _split(path: Path, kinds: dict[str, Path]) -> SplitFiles:
     for kind, other in (("x", "y"), ("y", "x")):
         if kind not in kinds:
             name = kind.upper() if kind == "x" else kind
-            raise InputError(f"{path}: {kinds[other].name} without {name}{kinds[other].name[1:]}; get both files")
+            problem = f"{kinds[other].name} without {name}{kinds[other].name[1:]}"
+            raise damaged(path, problem, remedy="get both files", code="missing")
     with opened(kinds["x"]) as root:
         _, array = single_array(root, _KEY)
     if len(array.shape) != 3 or array.shape[2] != _WIDTH:
-        raise InputError(f"{array.where}: features have shape {array.shape}; give (N, frames, {_WIDTH})")
+        problem = f"features have shape {array.shape}"
+        raise damaged(array.where, problem, remedy=f"give (N, frames, {_WIDTH})", code="wrong_shape")
     return SplitFiles(kinds["y"], {name: Columns(kinds["x"], *span) for name, span in _COLUMNS.items()})
 
 

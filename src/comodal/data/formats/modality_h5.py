@@ -1,4 +1,4 @@
-"""A file a modality and split: ``audio_train.h5``, ``video_train.h5``, ``text_train_emb.h5`` and ``y_train.h5``.
+"""Read one file per modality and split: ``audio_train.h5``, ``text_train_emb.h5``, ..., ``y_train.h5``.
 
 Each holds one array under ``d1``. Any of the modalities will do.
 """
@@ -12,6 +12,7 @@ import numpy as np
 
 from comodal.contracts import InputError
 from comodal.data.dataset import SPLITS
+from comodal.data.formats.damage import damaged
 from comodal.data.formats.h5_blocks import Columns, SplitFiles
 from comodal.data.formats.h5_splits import files_beside, single_array, split_source
 from comodal.data.formats.hdf5 import Stored, has_signature, opened
@@ -27,9 +28,9 @@ _SOME = 512
 
 
 def recognises(path: Path) -> bool:
-    """A folder with HDF5 files of labels and of at least one modality, or one file of such a folder.
+    """Whether a path is a folder with HDF5 files of labels and of a modality, or one file of such a folder.
 
-    Names are all that says which modality a file holds; its content must be an array, or not readable at all.
+    The name of a file gives its modality; its content must be an array, or not readable at all.
     """
     try:
         files = _files(path)
@@ -53,7 +54,7 @@ def _may_hold_array(file: Path) -> bool:
 
 
 def _files(path: Path) -> dict[str, dict[str, Path]]:
-    """Split to modality (``y`` for labels, ``text_emb`` for embedded text) to file."""
+    """Return split to modality (``y`` for labels, ``text_emb`` for embedded text) to file."""
     found: dict[str, dict[str, Path]] = {split: {} for split in SPLITS}
     for file in files_beside(path):
         match = _NAME.fullmatch(file.name.lower())
@@ -67,7 +68,7 @@ def _files(path: Path) -> dict[str, dict[str, Path]]:
 
 
 def open_source(path: Path) -> Source:
-    """Look into the files of each split.
+    """Open the files of each split.
 
     Args:
         path: the folder, or one of the files in it, which stands for the folder.
@@ -84,7 +85,7 @@ def open_source(path: Path) -> Source:
 
 def _split(path: Path, split: str, files: dict[str, Path], left: list[str]) -> SplitFiles:
     if "y" not in files:
-        raise InputError(f"{path}: no y_{split}.h5 with the labels of {split}; get that file too")
+        raise damaged(path, f"no y_{split}.h5 with the labels of {split}", remedy="get that file too", code="missing")
     chosen: dict[str, Path] = {}
     for kind, file in files.items():
         name = kind.removesuffix("_emb")
@@ -96,7 +97,7 @@ def _split(path: Path, split: str, files: dict[str, Path], left: list[str]) -> S
 
 
 def _word_numbers(file: Path) -> bool:
-    """Whether a file of text holds the numbers of words, which are no features."""
+    """Whether a file of text holds word ids, which are not features."""
     with opened(file) as root:
         _, array = single_array(root, _KEY)
         return len(array.shape) == 2 and array.dtype.kind != "S" and _whole(array)

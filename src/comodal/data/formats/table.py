@@ -1,4 +1,4 @@
-"""Our own input: a table of utterances (CSV or Parquet) and, beside it, one npz or safetensors file a modality."""
+"""Read comodal's own input: a table of utterances (CSV or Parquet) and one npz or safetensors file per modality."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from comodal.contracts import InputError
+from comodal.data.formats.damage import damaged
 from comodal.data.formats.feature_file import Features, open_features
 from comodal.data.formats.interface import Block, Format, Source
 from comodal.data.formats.names import canonical_modality, in_order
@@ -25,7 +26,7 @@ _ROWS = 512
 
 
 def recognises(path: Path) -> bool:
-    """A folder with ``utterances.csv`` or ``utterances.parquet``, or a table with the columns id and label."""
+    """Whether a path is a folder with ``utterances.csv`` or ``.parquet``, or a table with the columns id and label."""
     try:
         if path.is_dir():
             return any((path / name).is_file() for name in _TABLES)
@@ -53,7 +54,7 @@ def open_source(path: Path) -> Source:
 
 
 def is_unlabelled(path: Path) -> bool:
-    """A table with ids and no label, or a folder that has one: nothing to train on, but something to predict."""
+    """Whether a path is a table with ids and no label, or a folder that has one: data to predict, not to train on."""
     try:
         names = set(header(_table_in(path)))
     except (OSError, InputError):
@@ -62,10 +63,10 @@ def is_unlabelled(path: Path) -> bool:
 
 
 def open_unlabelled(path: Path) -> Source:
-    """As :func:`open_source`, of a table without labels: every label is NaN.
+    """Read a table without labels as :func:`open_source` does; every label is NaN.
 
     Args:
-        path: what :func:`is_unlabelled` took.
+        path: one that :func:`is_unlabelled` accepts.
 
     Raises:
         InputError: a cell cannot be read, there are no features, or they do not fit.
@@ -99,25 +100,29 @@ def _table_in(path: Path) -> Path:
         return path
     found = [path / name for name in _TABLES if (path / name).is_file()]
     if len(found) != 1:
-        raise InputError(f"{path}: {len(found)} of {' and '.join(_TABLES)} are there; keep one of them")
+        problem = f"{len(found)} of {' and '.join(_TABLES)} are there"
+        raise damaged(path, problem, remedy="keep one of them", code="duplicate")
     return found[0]
 
 
 def _feature_files(table: Path) -> dict[str, Path]:
-    """Modality to file, by the names of the files beside the table."""
+    """Return modality to file, by the names of the files beside the table."""
     found: dict[str, Path] = {}
     try:
         files = sorted(table.parent.iterdir())
     except OSError as error:
-        raise InputError(f"{table.parent}: not a readable folder ({error}); check its rights") from error
+        problem = f"not a readable folder ({error})"
+        raise damaged(table.parent, problem, remedy="check its rights", code="cannot_read") from error
     for file in files:
         if file.suffix.lower() in _FEATURES and not file.name.startswith("."):
             name = canonical_modality(file.stem)
             if name in found:
-                raise InputError(f"{file}: {found[name].name} holds the features of {name!r} too; keep one of them")
+                problem = f"{found[name].name} holds the features of {name!r} too"
+                raise damaged(file, problem, remedy="keep one of them", code="duplicate")
             found[name] = file
     if not found:
-        raise InputError(f"{table.parent}: no features beside {table.name}; add text.npz, audio.npz, ...")
+        problem = f"no features beside {table.name}"
+        raise damaged(table.parent, problem, remedy="add text.npz, audio.npz, ...", code="missing")
     return found
 
 

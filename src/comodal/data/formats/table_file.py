@@ -1,4 +1,4 @@
-"""A CSV or Parquet table of utterances, as columns of text or numbers; which of the two it is, its first bytes say."""
+"""Read a CSV or Parquet table of utterances, by its first bytes, as columns of text or numbers."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from comodal.contracts import InputError
+from comodal.data.formats.damage import damaged
 from comodal.data.formats.texts import column, one_line
 
 __all__ = ["Table", "guessed", "header", "is_parquet", "numbers", "read_table"]
@@ -31,7 +32,7 @@ _WHOLE = re.compile(r"[+-]?\d{1,18}", re.ASCII)
 
 @dataclass(frozen=True)
 class Table:
-    """What a table holds.
+    """The columns of a table.
 
     Attributes:
         columns: name, in lower case, to ``(N,)`` text or numbers; a missing text is empty, a missing number NaN. A CSV
@@ -52,9 +53,9 @@ def is_parquet(path: Path) -> bool:
 
 
 def header(path: Path) -> list[str]:
-    """Names of the columns, in lower case; empty for anything that is no table. It never raises.
+    """Return the names of the columns, in lower case; empty, never an error, for anything that is not a table.
 
-    Names that are parted by semicolons or tabs are found too, so that the reader can say what to change.
+    Names separated by semicolons or tabs are found too, so that reading the table can report the separator.
     """
     try:
         if is_parquet(path):
@@ -91,14 +92,15 @@ def read_table(path: Path) -> Table:
     try:
         table = _read_parquet(path) if is_parquet(path) else _read_csv(path)
     except OSError as error:
-        raise InputError(f"{path}: not a readable file ({_line(error)}); check the path and its rights") from error
+        problem = f"not a readable file ({_line(error)})"
+        raise damaged(path, problem, remedy="check the path and its rights", code="cannot_read") from error
     if not table.lines:
-        raise InputError(f"{path}: holds no utterance; write one row each, below a header")
+        raise damaged(path, "holds no utterance", remedy="write one row each, below a header", code="empty")
     return table
 
 
 def numbers(texts: Sequence[str]) -> tuple[NDArray[np.float64], int | None]:
-    """Numbers from texts, NaN for a missing one; and the position of the first text that is no number.
+    """Return numbers from texts, NaN for a missing one; and the position of the first text that is not a number.
 
     Example:
         >>> numbers(["1.5", "", "good"])
@@ -115,7 +117,7 @@ def numbers(texts: Sequence[str]) -> tuple[NDArray[np.float64], int | None]:
 
 
 def guessed(cells: NDArray[Any]) -> NDArray[Any]:
-    """A column of text as numbers where every cell is one; with needless zeros in front, as in 0012, it is a name.
+    """Return a column of text as numbers where every cell is one; with leading zeros, as in 0012, it is a name.
 
     Example:
         >>> guessed(np.array(["3", "-14"])).tolist(), guessed(np.array(["3.5", ""])).tolist()
@@ -146,14 +148,14 @@ def _named(path: Path, names: Sequence[str]) -> list[str]:
     cleaned = [_clean(name) for name in names]
     for name in cleaned:
         if name and cleaned.count(name) > 1:
-            raise InputError(f"{path}: two columns are called {name!r}; rename one")
+            raise damaged(path, f"two columns are called {name!r}", remedy="rename one", code="duplicate")
     return cleaned
 
 
 def _text_column(path: Path, name: str, texts: Sequence[str], lines: Sequence[str]) -> NDArray[np.str_]:
     for text, line in zip(texts, lines, strict=True):
         if "\0" in text:
-            raise InputError(f"{path}: {line}, column {name!r}: a zero character; write the table again in UTF-8")
+            raise damaged(path, f"{line}, column {name!r}: a zero character", remedy="write the table again in UTF-8")
     return column(texts, where=f"{path}, column {name!r}")
 
 
@@ -176,41 +178,43 @@ def _csv_rows(path: Path) -> tuple[list[str], list[list[str]], list[str]]:
             begin = reader.line_num + 1
             for row in reader:
                 if row and len(row) != len(names):
-                    raise InputError(
-                        f"{path}: line {begin}: {len(row)} cells where the header names {len(names)} columns; "
-                        "put texts with commas in double quotes"
-                    )
+                    problem = f"{len(row)} cells where the header names {len(names)} columns"
+                    remedy = "put texts with commas in double quotes"
+                    raise damaged(f"{path}: line {begin}", problem, remedy=remedy, code="wrong_shape")
                 if row:
                     rows.append(row)
                     lines.append(f"line {begin}")
                 begin = reader.line_num + 1
     except UnicodeDecodeError as error:
-        raise InputError(f"{path}: not text in UTF-8 ({_line(error)}); save the table as CSV in UTF-8") from error
+        problem = f"not text in UTF-8 ({_line(error)})"
+        raise damaged(path, problem, remedy="save the table as CSV in UTF-8", code="wrong_type") from error
     except csv.Error as error:
-        raise InputError(f"{path}: line {reader.line_num}: {_line(error)}; write the table again as CSV") from error
+        remedy = "write the table again as CSV"
+        raise damaged(f"{path}: line {reader.line_num}", _line(error), remedy=remedy) from error
     return names, rows, lines
 
 
 def _check_separator(path: Path, names: Sequence[str]) -> None:
     if not any(names):
-        raise InputError(f"{path}: an empty file or header; write a table with the columns id and label")
+        remedy = "write a table with the columns id and label"
+        raise damaged(path, "an empty file or header", remedy=remedy, code="empty")
     for separator, word in ((";", "semicolons"), ("\t", "tabs")):
         if len(names) == 1 and separator in names[0]:
-            raise InputError(f"{path}: cells are parted by {word}; save the table with commas")
+            raise damaged(path, f"cells are separated by {word}", remedy="save it with commas", code="wrong_type")
 
 
 @contextmanager
 def _arrow_errors(path: Path) -> Iterator[None]:
-    """Whatever Arrow raises on damaged files, as one error."""
+    """Turn what Arrow raises on damaged files into one error."""
     import pyarrow as pa  # noqa: PLC0415
 
     try:
         yield
     except InputError:
         raise
-    # Not all of Arrow's errors are of its own class: its OSError and what its Python code raises are not.
+    # Arrow raises OSError and what its Python code raises besides errors of its own class.
     except (pa.ArrowException, OSError, ValueError, TypeError, LookupError, RuntimeError, MemoryError) as error:
-        raise InputError(f"{path}: a damaged Parquet file ({_line(error)}); write or get it again") from error
+        raise damaged(path, f"a damaged Parquet file ({_line(error)})", remedy="write or get it again") from error
 
 
 def _read_parquet(path: Path) -> Table:
@@ -222,7 +226,8 @@ def _read_parquet(path: Path) -> Table:
         schema, rows = file.schema_arrow, file.metadata.num_rows
         groups = [file.metadata.row_group(k).total_byte_size for k in range(file.metadata.num_row_groups)]
         if rows * len(schema) > _MOST_CELLS or sum(groups) > _MOST_BYTES:
-            raise InputError(f"{path}: claims {rows} rows, more than a table of utterances has; write it again")
+            problem = f"claims {rows} rows, more than a table of utterances has"
+            raise damaged(path, problem, remedy="write it again", code="too_large")
         names = _named(path, schema.names)
         # As dictionaries: a text that is repeated a million times is held once until its length is known.
         texts = [each.name for each in schema if pa.types.is_string(each.type) or pa.types.is_large_string(each.type)]
@@ -241,7 +246,7 @@ def _read_parquet(path: Path) -> Table:
 
 
 def _arrow_column(path: Path, name: str, array: Any, lines: Sequence[str]) -> NDArray[Any] | None:
-    """Text or numbers; ``None`` for anything else, such as lists or times."""
+    """Return text or numbers; ``None`` for anything else, such as lists or times."""
     from pyarrow import types  # noqa: PLC0415
 
     held_once = types.is_dictionary(array.type)
@@ -249,7 +254,8 @@ def _arrow_column(path: Path, name: str, array: Any, lines: Sequence[str]) -> ND
     if types.is_string(kind) or types.is_large_string(kind):
         words = [word for chunk in array.chunks for word in chunk.dictionary.to_pylist()] if held_once else []
         if 4 * len(lines) * max((len(word) for word in words if word), default=0) > _MOST_TEXT:
-            raise InputError(f"{path}: column {name!r} holds texts too long for {len(lines)} rows; shorten them")
+            problem = f"column {name!r} holds texts too long for {len(lines)} rows"
+            raise damaged(path, problem, remedy="shorten them", code="too_large")
         return _text_column(path, name, [text or "" for text in array.to_pylist()], lines)
     if types.is_null(kind):
         return np.full(len(lines), np.nan)

@@ -1,4 +1,4 @@
-"""From the columns of a user's table to utterances: ids, groups, labels, splits and folds in one form."""
+"""Turn the columns of a user's table into utterances: ids, groups, labels, splits and folds in one form."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from comodal.contracts import InputError
+from comodal.data.formats.damage import damaged
 from comodal.data.formats.ids import parse_id
 from comodal.data.formats.interface import Block, Division
 from comodal.data.formats.labels import sentiment
@@ -26,18 +27,18 @@ _GROUPS = ("group", "video", "speaker")
 _TRANSCRIPTS = ("transcript", "text")
 
 _Changes = dict[str, NDArray[np.bool_]]
-"""What was brought into our form, as a sentence, to the rows ``(N,)`` that it concerned."""
+"""Sentence that describes a change to the rows ``(N,)`` that it concerned."""
 
 
 @dataclass(frozen=True, eq=False)
 class Utterances:
-    """A table in our form.
+    """The utterances of a table.
 
     Attributes:
         block: every utterance, without features.
         written: ``(N,)`` ids as the table has them.
         divisions: by the columns split and fold.
-        changed: what was brought into our form, as a sentence, to the rows ``(N,)`` that it concerned.
+        changed: sentence that describes a change to the rows ``(N,)`` that it concerned.
         facts: which columns were taken for what.
     """
 
@@ -49,14 +50,14 @@ class Utterances:
 
 
 def utterances_of(file: Path, table: Table) -> Utterances:
-    """Utterances of a table.
+    """Return the utterances of a table.
 
     Args:
         file: where it was read, for errors.
         table: with a column id and one of :data:`LABELS`; perhaps split, fold, a group, a transcript, and others.
 
     Raises:
-        InputError: a column is missing, two say the same, or a cell cannot be understood; file and line are named.
+        InputError: a column is missing, two mean the same, or a cell cannot be read; file and line are named.
 
     Example:
         >>> columns = {"id": np.array(["a[1]"]), "y": np.array(["0.5"]), "split": np.array(["dev"])}
@@ -88,9 +89,11 @@ def _label_column(file: Path, table: Table) -> str:
     found = [name for name in LABELS if name in table.columns]
     if "id" not in table.columns or not found:
         missing = "id" if "id" not in table.columns else f"label (or {', '.join(LABELS[1:])})"
-        raise InputError(f"{file}: no column {missing} (it has {', '.join(table.columns)}); add it")
+        problem = f"no column {missing} (it has {', '.join(table.columns)})"
+        raise damaged(file, problem, remedy="add it", code="missing")
     if len(found) > 1:
-        raise InputError(f"{file}: columns {' and '.join(map(repr, found))} could both be the label; rename one")
+        problem = f"columns {' and '.join(map(repr, found))} could both be the label"
+        raise damaged(file, problem, remedy="rename one", code="duplicate")
     return found[0]
 
 
@@ -102,13 +105,15 @@ def _facts(table: Table, label: str, group: str | None) -> dict[str, str]:
 
 
 def _texts(file: Path, table: Table, name: str) -> list[str]:
-    """Names, which may be whole numbers."""
+    """Return a column of names, which may be whole numbers."""
     cells = table.columns[name]
     if cells.dtype.kind not in "Uiu":
-        raise InputError(f"{file}: column {name!r} holds {cells.dtype}, not names; store them as text")
+        problem = f"column {name!r} holds {cells.dtype}, not names"
+        raise damaged(file, problem, remedy="store them as text", code="wrong_type")
     found = [str(each).strip() for each in cells.tolist()]
     if name == "id" and "" in found:
-        raise InputError(f"{file}: {table.lines[found.index('')]}: no id; give every utterance one")
+        where = f"{file}: {table.lines[found.index('')]}"
+        raise damaged(where, "no id", remedy="give every utterance one", code="missing")
     return found
 
 
@@ -119,10 +124,9 @@ def _numbers(file: Path, table: Table, name: str) -> NDArray[Any]:
     values, stranger = numbers(cells.tolist())
     if stranger is not None:
         given = str(cells[stranger])[:40]
-        raise InputError(
-            f"{file}: {table.lines[stranger]}, column {name!r}: {given!r} is not a number; "
-            "write numbers with a decimal point, and nothing where it is unknown"
-        )
+        problem = f"{given!r} is not a number"
+        remedy = "write numbers with a decimal point, and nothing where it is unknown"
+        raise damaged(f"{file}: {table.lines[stranger]}, column {name!r}", problem, remedy=remedy, code="wrong_type")
     return values
 
 
@@ -144,12 +148,12 @@ def _identities(
     split: NDArray[Any] | None,
     changed: _Changes,
 ) -> tuple[NDArray[np.str_], NDArray[np.str_]]:
-    """Ids and groups. An id of a user's own, without video and segment, stays as it is: it is what they look for."""
+    """Return ids and groups; an id without video and segment stays as it is."""
     parsed = [parse_id(each) for each in written]
     whole = ["_".join(filter(None, each)) for each in parsed]
     groups = _groups(parsed, split=split, changed=changed) if group is None else _texts(file, table, group)
     lacking = np.array([not each for each in groups])
-    # An id that only repeats the video names no utterance, where some video has several.
+    # An id that only repeats the video does not name an utterance, where some video has several.
     bare = [name == each and not segment for name, each, (_, segment) in zip(whole, groups, parsed, strict=True)]
     videos = [name for name, is_bare in zip(whole, bare, strict=True) if is_bare]
     bare = [False] * len(whole) if group is None or len(set(videos)) == len(videos) else bare
@@ -167,7 +171,7 @@ def _identities(
 
 
 def _groups(parsed: Sequence[tuple[str, str]], *, split: NDArray[Any] | None, changed: _Changes) -> list[str]:
-    """Groups of a table that has no column for them, from the ids."""
+    """Return the groups of a table that has no column for them, from the ids."""
     whole = ["_".join(filter(None, each)) for each in parsed]
     videos = np.array([video for video, _ in parsed])
     parts = np.zeros(len(videos)) if split is None else split
@@ -197,18 +201,19 @@ def _splits(file: Path, table: Table, changed: _Changes) -> NDArray[np.str_]:
     if "" in found:
         row = found.index("")
         error = InputError.unknown("split", given[row], ("train", "valid", "test"))
-        raise InputError(f"{file}: {table.lines[row]}, column 'split': {error}")
+        raise error.at(f"{file}: {table.lines[row]}, column 'split'")
     changed["splits were named train, valid or test"] = np.array(found) != np.array(given)
     return column(found, where=f"{file}, column 'split'")
 
 
 def _folds(file: Path, table: Table, changed: _Changes) -> NDArray[np.int64]:
-    """Fold numbers from 0, -1 for an utterance in none."""
+    """Return fold numbers from 0, -1 for an utterance in none."""
     values = _numbers(file, table, "fold").astype(np.float64)
     values = np.where(np.isnan(values), -1, values)
     wrong = np.flatnonzero((values != np.round(values)) | (values < -1) | (values > len(values)))
     if len(wrong):
-        raise InputError(f"{file}: {table.lines[wrong[0]]}, column 'fold': give a whole number from 0, or -1 for none")
+        where, problem = f"{file}: {table.lines[wrong[0]]}, column 'fold'", "not a fold number"
+        raise damaged(where, problem, remedy="give a whole number from 0, or -1 for none", code="out_of_range")
     fold = values.astype(np.int64)
     if 0 not in fold and 1 in fold:
         changed["folds numbered from 1 became folds from 0"] = fold > 0
@@ -216,5 +221,6 @@ def _folds(file: Path, table: Table, changed: _Changes) -> NDArray[np.int64]:
     missing = sorted(set(range(int(fold.max()) + 1)) - set(fold.tolist()))
     if missing or fold.max() < 2:
         has = f"no utterance is in fold {missing[0]}" if missing else f"{int(fold.max()) + 1} folds"
-        raise InputError(f"{file}: column 'fold': {has}; number at least 3 folds from 0 without gaps")
+        problem = f"column 'fold': {has}"
+        raise damaged(file, problem, remedy="number at least 3 folds from 0 without gaps", code="missing")
     return fold
