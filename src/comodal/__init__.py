@@ -40,7 +40,7 @@ if TYPE_CHECKING:  # the same names as in _HOMES: editors and type checkers read
     from comodal.dependency.schedules import CosineWarmup, LinearWarmup
     from comodal.evaluation.comparison import Comparison, compare
     from comodal.evaluation.data_config import DataConfig
-    from comodal.evaluation.experiment import RunReport, evaluate, train
+    from comodal.evaluation.experiment import RunReport, evaluate, fit, train
     from comodal.evaluation.grid import CompareConfig
     from comodal.evaluation.predictions import Predictions
     from comodal.evaluation.predictor import Predictor, load_model
@@ -81,6 +81,7 @@ __all__ = [
     "encoders",
     "estimate_dependency",
     "evaluate",
+    "fit",
     "from_arrays",
     "from_frame",
     "functional",
@@ -125,6 +126,7 @@ _HOMES = {
     "encoders": "comodal",
     "estimate_dependency": "comodal.dependency.estimation",
     "evaluate": "comodal.evaluation.experiment",
+    "fit": "comodal.evaluation.experiment",
     "from_arrays": "comodal.data.arrays",
     "from_frame": "comodal.data.arrays",
     "functional": "comodal",

@@ -78,7 +78,7 @@ def test_modality_nobody_has(toy, make):
 @pytest.mark.parametrize(
     ("partition", "message"),
     [
-        (Partition("p", rows(0, 1), rows(2, 3), rows()), "'test' is empty"),
+        (Partition("p", rows(0, 1), rows(), rows(2, 3)), "'valid' is empty"),
         (Partition("p", rows(0, 1), rows(2, 3), rows(4, 6)), "row outside 0 to 5"),
         (Partition("p", rows(0, 1), rows(2, 3), rows(4, 4)), "holds an utterance twice"),
         (Partition("p", rows(0, 1), rows(2, 3), rows(4, 5, 1)), "utterance 'a_2' is in both 'train' and 'test'"),

@@ -15,10 +15,10 @@ from comodal.data.dataset import Dataset
 from comodal.evaluation.fitted import (
     WEIGHTS,
     FittedFold,
-    keep_history,
-    keep_weights,
     load_fitted,
     read_history,
+    save_fitted,
+    save_history,
 )
 from comodal.evaluation.runs import open_runs
 from comodal.training.data import prepare
@@ -28,7 +28,7 @@ from comodal.training.fit import fit_fold
 def test_weights_critic_and_statistics_survive_the_disk(tmp_path: Path, folds: Dataset) -> None:
     fold = prepare(folds, folds.partitions[0], config())
     result = fit_fold(fold, config())
-    keep_weights(fold, result, tmp_path)
+    save_fitted(fold, result, tmp_path)
     before, after = FittedFold.of(fold, config(), result), load_fitted(fold, config(), tmp_path)
     assert not after.model.training
     for split in ("train", "valid", "test"):
@@ -54,7 +54,7 @@ def test_batches_are_the_split_in_order_and_standardised(trained_folder: Path, f
 
 def test_a_run_without_a_penalty_has_no_critic(tmp_path: Path, folds: Dataset) -> None:
     fold, plain = prepare(folds, folds.partitions[0], config("none")), config("none")
-    keep_weights(fold, fit_fold(fold, plain), tmp_path)
+    save_fitted(fold, fit_fold(fold, plain), tmp_path)
     fitted = load_fitted(fold, plain, tmp_path)
     assert fitted.penalty is None
     assert np.isnan(fitted.predict().critic_score).all()
@@ -74,7 +74,7 @@ def test_history_tells_every_epoch(tmp_path: Path, folds: Dataset) -> None:
     assert read_history(tmp_path) is None
     fold = prepare(folds, folds.partitions[0], config())
     result = fit_fold(fold, config())
-    keep_history(result, tmp_path)
+    save_history(result, tmp_path)
     kept = read_history(tmp_path)
     assert kept is not None
     assert (len(kept["epochs"]), kept["best_epoch"]) == (result.epochs, result.best_epoch)

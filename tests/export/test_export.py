@@ -18,8 +18,7 @@ from comodal.contracts import InputError, PredictionTable
 from comodal.data.standardize import Standardizer
 from comodal.evaluation.data_config import DataConfig
 from comodal.evaluation.experiment import train
-from comodal.evaluation.predictor import Part, Predictor, load_model
-from comodal.evaluation.saved_model import SavedModel
+from comodal.evaluation.predictor import FittedPart, Predictor, load_model
 from comodal.export.card import CardFacts, model_card
 from comodal.export.folder import export_model
 from comodal.export.onnx_file import TOLERANCE, Folds, largest_difference, write_onnx
@@ -60,11 +59,7 @@ def predictor(fusion: str, folder: Path, *, seeds: tuple[int, ...] = (0,), steps
         {name: 1 + rng.random(dim) for name, dim in spec.feature_dims.items()},
     )
     configs = [RunConfig(fusion=fusion, fusion_config=options, seed=seed) for seed in seeds]
-    found = Predictor.__new__(Predictor)
-    found.saved = SavedModel(folder, (), {})
-    found.parts = tuple(Part(config, spec, scale, build_model(spec, config).eval(), None) for config in configs)
-    found.spec = spec
-    return found
+    return Predictor([FittedPart(config, spec, scale, build_model(spec, config).eval(), None) for config in configs])
 
 
 def test_the_folder_predicts_as_the_run_does(run: Path, exported: Path) -> None:

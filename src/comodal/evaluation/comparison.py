@@ -13,7 +13,7 @@ from comodal.contracts import ComparisonRow, InputError, PredictionTable
 from comodal.contracts.json_records import json_text
 from comodal.data.dataset import Dataset
 from comodal.evaluation.data_config import DataConfig, note_of
-from comodal.evaluation.experiment import preflight
+from comodal.evaluation.experiment import preflight, require_test_part
 from comodal.evaluation.grid import (
     NONE,
     REPLICATION_SEED,
@@ -106,6 +106,7 @@ def compare(
     if jobs < 1:
         raise InputError(f"jobs is {jobs}: give 1 or more", code="out_of_range")
     dataset = data.load()
+    require_test_part(dataset)
     read = {fusion: inputs(dataset, config.base_for(fusion)) for fusion in config.fusions}
     for fusion in config.fusions:
         _require_modalities(read[fusion], config)

@@ -1,11 +1,11 @@
-"""Train on a data set, predict, score, and keep it all in a run folder."""
+"""Fit a model on a data set, predict and score its test part, and save everything in a run folder."""
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,37 +18,76 @@ from comodal.contracts import InputError, PredictionTable
 from comodal.data.dataset import SPLITS, Dataset
 from comodal.data.load import load
 from comodal.evaluation.data_config import DataConfig, note_of
-from comodal.evaluation.fitted import FittedFold, keep_history, keep_weights
+from comodal.evaluation.fitted import FittedFold, save_fitted, save_history
+from comodal.evaluation.predictor import FittedPart, Predictor
 from comodal.evaluation.runs import FINGERPRINT, PREDICTIONS, open_runs
 from comodal.evaluation.score import score
 from comodal.training.augment import Augmentation
 from comodal.training.build import build_model, build_penalty
 from comodal.training.config import RunConfig
-from comodal.training.data import inputs, prepare, train_sampler
+from comodal.training.data import FoldData, inputs, prepare, train_sampler
 from comodal.training.devices import is_writer, make_accelerator, require_device
-from comodal.training.fit import fit_fold
+from comodal.training.fit import FitResult, fit_fold
 from comodal.training.loggers import require_logger
 from comodal.training.optim import build_optimizer
 from comodal.training.presets import load_preset
 from comodal.training.run_folder import RunFolder
 
-__all__ = ["RunReport", "evaluate", "preflight", "train"]
+__all__ = ["RunReport", "evaluate", "fit", "preflight", "require_test_part", "train"]
 
 
 @dataclass(frozen=True)
 class RunReport:
-    """What a run found.
+    """Metrics and predictions of a run.
 
     Attributes:
-        folder: where it is kept, ``None`` if nowhere.
-        metrics: metric to value and 95 % interval over videos (``None`` where it does not exist), plus seconds, epochs,
-            validation loss and what must be known of the data.
+        folder: where it is saved, ``None`` if nowhere.
+        metrics: metric to value and 95 % interval over groups (``None`` where it does not exist), plus seconds, epochs,
+            validation loss and a note on the data.
         predictions: the test part of every partition.
     """
 
     folder: Path | None
     metrics: dict[str, Any]
     predictions: PredictionTable
+
+
+def fit(data: DataConfig | Dataset, config: RunConfig | None = None, *, progress: bool = False) -> Predictor:
+    """Fit a model on the training and validation parts of a data set and return it, ready to predict.
+
+    Writes nothing and reads no test part, which the data set need not have; :func:`train` saves, tests and scores.
+
+    Args:
+        data: where the data come from, or a data set in memory.
+        config: model, penalty, optimisation and seed; the defaults when not given.
+        progress: show a progress bar on standard error.
+
+    Returns:
+        One model per partition, at the epoch with the lowest validation loss; the mean is the prediction.
+
+    Raises:
+        InputError: bad data or a bad option.
+
+    Example:
+        >>> import numpy as np
+        >>> import comodal
+        >>> rng = np.random.default_rng(0)
+        >>> features = {"eeg": rng.normal(size=(60, 8)), "face": rng.normal(size=(60, 12, 4))}
+        >>> split = ["train"] * 40 + ["valid"] * 20
+        >>> dataset = comodal.from_arrays(features, features["eeg"][:, 0], split=split)
+        >>> config = comodal.RunConfig(training=comodal.TrainingConfig(max_epochs=2))
+        >>> model = comodal.fit(dataset, config)
+        >>> model.predict({"eeg": rng.normal(size=(3, 8)), "face": rng.normal(size=(3, 12, 4))}).prediction.shape
+        (3,)
+    """
+    config = config or RunConfig()
+    dataset = load(data) if isinstance(data, Dataset) else data.load()
+    preflight(dataset, config)
+    parts = [
+        FittedPart(config, fold.view.spec, fold.standardizer, result.model, result.penalty)
+        for fold, result in _fits(dataset, config, None, progress=progress)
+    ]
+    return Predictor(parts, features=None if isinstance(data, Dataset) else data.features)
 
 
 def train(
@@ -59,17 +98,17 @@ def train(
     logger: str = "csv",
     progress: bool = False,
 ) -> RunReport:
-    """Train on every partition of a data set, then predict and score the test part once.
+    """Fit a model on every partition of a data set, then predict and score the test part once.
 
     Args:
         data: where the data come from, or a data set in memory.
         config: model, penalty, optimisation and seed; the defaults when not given.
         out: run folder. A finished one is read back, a half one is resumed, one of another configuration is refused.
         logger: ``csv``, ``tensorboard``, ``mlflow`` or ``wandb``.
-        progress: show a progress bar.
+        progress: show a progress bar on standard error.
 
     Raises:
-        InputError: bad data, a bad option, or a folder that belongs to another run.
+        InputError: bad data, a bad option, no test part, or a folder that belongs to another run.
 
     Example:
         >>> from comodal.training.config import TrainingConfig
@@ -79,6 +118,7 @@ def train(
     """
     config = config or RunConfig()
     dataset = data.load() if isinstance(data, DataConfig) else load(data)
+    require_test_part(dataset)
     preflight(dataset, config)
     if out is None:
         return _train_partitions(dataset, config, None, logger=logger, progress=progress)
@@ -96,7 +136,7 @@ def train(
 
 
 def preflight(dataset: Dataset, config: RunConfig) -> None:
-    """Find what would stop a run on this data set, before a folder is made or an hour is spent.
+    """Check a run on this data set before anything is written or trained.
 
     Raises:
         InputError: the machine has no such device, the model or the penalty cannot be built, an augmentation makes no
@@ -112,6 +152,21 @@ def preflight(dataset: Dataset, config: RunConfig) -> None:
     Augmentation.of(spec, config)
     for partition in dataset.partitions:
         train_sampler(partition, dataset.group, config, len(spec.modalities))
+
+
+def require_test_part(dataset: Dataset) -> None:
+    """Check that every partition has samples to test on.
+
+    Raises:
+        InputError: a partition has none.
+    """
+    for partition in dataset.partitions:
+        if len(partition.test) == 0:
+            raise InputError(
+                f"{dataset.spec.name}, {partition.name}: split 'test' is empty; give test samples, or fit a model "
+                "without them (comodal.fit)",
+                code="empty",
+            )
 
 
 def evaluate(run: str | Path, *, split: str = "test", source: str | Dataset | None = None) -> RunReport:
@@ -135,17 +190,25 @@ def evaluate(run: str | Path, *, split: str = "test", source: str | Dataset | No
     return RunReport(found.folder, _scores(predictions), predictions)
 
 
-def _train_partitions(
-    dataset: Dataset, config: RunConfig, path: Path | None, *, logger: str, progress: bool
-) -> RunReport:
-    tables, results = [], []
+def _fits(
+    dataset: Dataset, config: RunConfig, path: Path | None, *, logger: str = "csv", progress: bool = False
+) -> Iterator[tuple[FoldData, FitResult]]:
+    """Fit every partition; with a path each is saved in a folder of its own."""
     for partition in dataset.partitions:
         folder = None if path is None else path / partition.name
         fold = prepare(dataset, partition, config)
         result = fit_fold(fold, config, folder=folder, logger=logger, progress=progress)
         if folder is not None and is_writer():
-            keep_weights(fold, result, folder)
-            keep_history(result, folder)
+            save_fitted(fold, result, folder)
+            save_history(result, folder)
+        yield fold, result
+
+
+def _train_partitions(
+    dataset: Dataset, config: RunConfig, path: Path | None, *, logger: str, progress: bool
+) -> RunReport:
+    tables, results = [], []
+    for fold, result in _fits(dataset, config, path, logger=logger, progress=progress):
         tables.append(FittedFold.of(fold, config, result).predict())
         results.append(result)
     predictions = PredictionTable.concatenate(tables)
@@ -161,7 +224,7 @@ def _train_partitions(
 
 
 def _in_memory(dataset: Dataset) -> dict[str, str]:
-    """Name and digest of a data set that no path can name: the next one of that name must not pass for it."""
+    """Return name and digest of a data set in memory, so that no other data set of that name passes for it."""
     digest = hashlib.blake2b(digest_size=16)
     for names in (dataset.id, dataset.group):
         digest.update("\0".join(map(str, names)).encode())
@@ -178,14 +241,14 @@ def _in_memory(dataset: Dataset) -> dict[str, str]:
 
 
 def _digest(digest: Any, shape: tuple[int, ...], parts: Iterable[NDArray[Any]]) -> None:
-    """The parts of an array one after another: one on disk is never in memory as a whole."""
+    """Digest an array part by part: one on disk is never in memory as a whole."""
     digest.update(repr(shape).encode())
     for part in parts:
         digest.update(np.ascontiguousarray(part))
 
 
 def _scores(predictions: PredictionTable) -> dict[str, Any]:
-    """Plain values; one that does not exist, such as an interval over a single video, is ``None`` and never NaN."""
+    """Return plain values; one that does not exist, such as an interval over a single group, is ``None``."""
     found = {name: dataclasses.asdict(value) for name, value in score(predictions).items()}
     return {name: {key: _or_none(each) for key, each in facts.items()} for name, facts in found.items()}
 

@@ -1,4 +1,4 @@
-"""A fitted model with the partition it belongs to: kept in a folder, and found again."""
+"""A fitted model with the data of its partition; save it in a folder and load it again."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from comodal.training.fit import FitResult
 from comodal.training.run_folder import read_json
 from comodal.training.weights import copy_weights, load_weights, restore_weights, save_weights
 
-__all__ = ["STANDARDIZER", "WEIGHTS", "FittedFold", "keep_history", "keep_weights", "load_fitted", "read_history"]
+__all__ = ["STANDARDIZER", "WEIGHTS", "FittedFold", "load_fitted", "read_history", "save_fitted", "save_history"]
 
 WEIGHTS = "weights.safetensors"
 STANDARDIZER = "standardizer.safetensors"
@@ -46,16 +46,16 @@ class FittedFold:
 
     @classmethod
     def of(cls, fold: FoldData, config: RunConfig, result: FitResult) -> FittedFold:
-        """What a fit on a partition found."""
+        """Return the model of a fit with the data of its partition."""
         return cls(fold, config, result.model, result.penalty)
 
     def batches(self, split: str = "test") -> list[MultimodalBatch]:
-        """Every utterance of one split in order."""
+        """Return every sample of one split in order."""
         rows = self.fold.partition.splits[split]
         return list(loader(self.fold.view, OrderedSampler(rows, batch_size=EVALUATION_BATCH)))
 
     def predict(self, split: str = "test") -> PredictionTable:
-        """Predictions, and the critic's scores, on one split."""
+        """Return predictions and critic scores on one split."""
         rows = self.fold.partition.splits[split]
         return predict(
             self.model,
@@ -67,24 +67,24 @@ class FittedFold:
         )
 
 
-def keep_weights(fold: FoldData, result: FitResult, folder: Path) -> None:
+def save_fitted(fold: FoldData, result: FitResult, folder: Path) -> None:
     """Write the selected weights and the training statistics."""
     save_weights(folder / WEIGHTS, copy_weights(result.model, result.penalty))
     fold.standardizer.save(folder / STANDARDIZER)
 
 
-def keep_history(result: FitResult, folder: Path) -> None:
-    """Write what was logged, an entry an epoch: the training curves of a report."""
+def save_history(result: FitResult, folder: Path) -> None:
+    """Write the logged means of every epoch, the training curves of a report."""
     write_text(folder / _HISTORY, json.dumps({"best_epoch": result.best_epoch, "epochs": result.history}))
 
 
 def read_history(folder: Path) -> dict[str, Any] | None:
-    """What :func:`keep_history` wrote: ``best_epoch`` and ``epochs``; ``None`` for a run that kept none."""
+    """Return ``best_epoch`` and ``epochs`` as :func:`save_history` wrote them, ``None`` without a history."""
     return read_json(folder / _HISTORY) if (folder / _HISTORY).exists() else None
 
 
 def load_fitted(fold: FoldData, config: RunConfig, folder: Path) -> FittedFold:
-    """Build a model and give it the weights of a folder.
+    """Build a model and load its weights from a folder.
 
     Raises:
         InputError: the weights are missing, damaged, or those of another model.
@@ -95,5 +95,5 @@ def load_fitted(fold: FoldData, config: RunConfig, folder: Path) -> FittedFold:
     try:
         restore_weights(model, penalty, load_weights(path))
     except InputError as error:
-        raise InputError(f"{path}: {error}") from error
+        raise error.at(path) from error
     return FittedFold(fold, config, model.eval(), None if penalty is None else penalty.eval())

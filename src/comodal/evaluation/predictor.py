@@ -1,6 +1,6 @@
-"""A trained model that predicts utterances it has never seen.
+"""A trained model that predicts new samples.
 
-Axis legend: N utterances, M modalities, K folds.
+Axis legend: N samples, M modalities, K folds.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ from comodal.training.config import RunConfig
 from comodal.training.data import inputs, prepare_with
 from comodal.training.weights import load_weights, restore_weights
 
-__all__ = ["Part", "Predictor", "load_model"]
+__all__ = ["FittedPart", "Predictor", "load_model", "predictor_of"]
 
 
 @dataclass(frozen=True)
-class Part:
-    """The model of one fold, without any data.
+class FittedPart:
+    """The model of one fold, without data.
 
     Attributes:
         config: how it was trained.
@@ -51,41 +51,41 @@ class Part:
     penalty: DependencyPenalty | None
 
     @classmethod
-    def load(cls, saved: SavedPart, *, name: str) -> Part:
-        """Build the network that the configuration and the statistics describe, and give it its weights.
+    def load(cls, saved: SavedPart, *, name: str) -> FittedPart:
+        """Build the network of a configuration and its statistics, and load its weights.
 
         Raises:
             InputError: files are missing, damaged, or those of another model.
         """
         standardizer = Standardizer.load(saved.standardizer)
         dims = {modality: len(mean) for modality, mean in standardizer.mean.items()}
-        spec = inputs(_nothing_said(dims, name), saved.config).spec
+        spec = inputs(_one_sample(dims, name), saved.config).spec
         model = build_model(spec, saved.config)
         penalty = build_penalty(model, saved.config, 1)
         try:
             restore_weights(model, penalty, load_weights(saved.weights))
         except InputError as error:
-            raise InputError(f"{saved.weights}: {error}") from error
+            raise error.at(saved.weights) from error
         return cls(saved.config, spec, standardizer, model.eval(), None if penalty is None else penalty.eval())
 
     def predict(self, dataset: Dataset) -> PredictionTable:
-        """Predictions on utterances that have the features of :attr:`standardizer`, not yet standardised."""
-        nobody = np.zeros(0, dtype=np.int64)
-        everybody = Partition("input", nobody, nobody, np.arange(len(dataset)))
-        fold = prepare_with(dataset, everybody, self.config, self.standardizer)
+        """Return predictions for samples with the features of :attr:`standardizer`, not yet standardised."""
+        none = np.zeros(0, dtype=np.int64)
+        whole = Partition("input", none, none, np.arange(len(dataset)))
+        fold = prepare_with(dataset, whole, self.config, self.standardizer)
         family = fusion_family(self.config.fusion).model
         family.input_spec.require(fold.view.spec, fusion=family.__name__)
         return FittedFold(fold, self.config, self.model, self.penalty).predict()
 
 
 class Predictor:
-    """A model of one fold or several: each predicts, and the mean is the prediction.
+    """A model of one fold or several, whose mean is the prediction.
+
+    :func:`comodal.fit` returns one, :func:`comodal.load_model` reads one from a folder.
 
     Args:
-        saved: where its files are.
-
-    Raises:
-        InputError: files are missing, damaged, or those of another model.
+        parts: the model of each fold.
+        features: modality to the name of its features in the source of training, where they were chosen.
 
     Example:
         >>> import tempfile
@@ -102,19 +102,19 @@ class Predictor:
         ['text', 'text']
     """
 
-    def __init__(self, saved: SavedModel) -> None:
-        self.saved = saved
-        self.parts = tuple(Part.load(each, name=str(saved.folder)) for each in saved.parts)
+    def __init__(self, parts: Sequence[FittedPart], *, features: Mapping[str, str] | None = None) -> None:
+        self.parts = tuple(parts)
+        self.features = dict(features or {})
         self.spec = self.parts[0].spec
 
     @property
     def dims(self) -> dict[str, int]:
-        """Features a frame of each modality; a text of word pieces is read from transcripts and is left out."""
+        """Return the features per frame of each modality, except a text that is read from transcripts."""
         return {name: len(mean) for name, mean in self.parts[0].standardizer.mean.items()}
 
     @property
     def reads_transcripts(self) -> bool:
-        """Whether its text is the word pieces of transcripts."""
+        """Return whether its text is the word pieces of transcripts."""
         return self.spec.tokens is not None
 
     def read(
@@ -125,15 +125,14 @@ class Predictor:
         protocol: str | None = None,
         split: str | None = None,
     ) -> Dataset:
-        """The utterances of a source, as :func:`comodal.data.inputs.read_inputs` reads them.
+        """Read the samples of a source with :func:`comodal.data.inputs.read_inputs`.
 
-        Features that were chosen for training are chosen here, where the source has them by the same names.
+        Features chosen for training are chosen here too, where the source has them by the same names.
 
         Raises:
             InputError: the source cannot be read.
         """
-        usual = self.saved.data.get("features")
-        return read_inputs(source, features=features, usual=usual, protocol=protocol, split=split)
+        return read_inputs(source, features=features, usual=self.features or None, protocol=protocol, split=split)
 
     def predict(
         self,
@@ -143,7 +142,7 @@ class Predictor:
         transcript: Sequence[str] | None = None,
         clean: bool = False,
     ) -> Predictions:
-        """Predict utterances, with features as they are in their file: standardising them is done here.
+        """Predict samples from features as they are in their file; they are standardised here.
 
         Args:
             data: a data set, a batch, or modality to ``(N, d)``, ``(N, T, d)`` or a list of N arrays ``(T_i, d)``. A
@@ -162,32 +161,33 @@ class Predictor:
         fitting, notes = self._fitting(dataset, clean=clean)
         tables = [part.predict(fitting) for part in self.parts]
         folds = np.stack([table.prediction for table in tables], axis=1)
-        there = self._there(fitting)
+        present = self._present(fitting)
         scores = np.stack([table.critic_score for table in tables], axis=1).mean(axis=1)
-        if not there.any(axis=1).all():
-            count = int((~there.any(axis=1)).sum())
-            notes.append(f"{count} utterances have none of the modalities: their prediction says nothing")
+        if not present.any(axis=1).all():
+            count = int((~present.any(axis=1)).sum())
+            notes.append(f"{count} samples have none of the modalities: their prediction means nothing")
         names = np.array(self.spec.modalities)
         return Predictions(
             id=fitting.id,
             prediction=folds.mean(axis=1),
             prediction_std=folds.std(axis=1, ddof=1) if len(tables) > 1 else np.full(len(folds), np.nan, np.float32),
-            critic_score=np.where(there.all(axis=1), scores, np.nan).astype(np.float32),
+            critic_score=np.where(present.all(axis=1), scores, np.nan).astype(np.float32),
             target=fitting.target,
-            modalities=np.array(["+".join(names[row]) for row in there]),
+            modalities=np.array(["+".join(names[row]) for row in present]),
             folds=folds,
             notes=tuple(notes),
         )
 
     def _fitting(self, dataset: Dataset, *, clean: bool) -> tuple[Dataset, list[str]]:
-        """The data set with the modalities of the model and no others, and what was done for it."""
+        """Return the data set with exactly the modalities of the model, and notes on what was changed."""
         where = dataset.spec.name
         notes: list[str] = []
         given = {name: array for name, array in dataset.modalities.items() if name in self.dims}
         if not given and not (self.reads_transcripts and dataset.transcript is not None):
             known = ", ".join(self.spec.modalities)
             raise InputError(
-                f"{where}: has none of the modalities of the model ({known}); choose features (--features)"
+                f"{where}: has none of the modalities of the model ({known}); choose features (--features)",
+                code="missing",
             )
         if extra := [name for name in dataset.modalities if name not in self.spec.modalities]:
             notes.append(f"{', '.join(extra)}: not known to the model, left out")
@@ -198,26 +198,27 @@ class Predictor:
             array = given.get(name, _absent(len(dataset), dim))
             if array.dim != dim:
                 raise InputError(
-                    f"{where}: {name} has shape (utterances, frames, {array.dim}) where the model was trained on "
-                    f"(utterances, frames, {dim}); choose the features it was trained on ({self._choice()})"
+                    f"{where}: {name} has shape (samples, frames, {array.dim}) where the model was trained on "
+                    f"(samples, frames, {dim}); choose the features it was trained on ({self._choice()})",
+                    code="wrong_shape",
                 )
             modalities[name], count = _finite(array, self.parts[0].standardizer.mean[name])
             if count and not clean:
                 raise InputError(
                     f"{where}: {count} values of {name} are NaN or infinite; clean them (--clean), which takes their "
-                    "mean over the training part"
+                    "mean over the training part",
+                    code="not_finite",
                 )
             if count:
                 notes.append(f"{count} values of {name} were not finite: mean of the training part")
         return replace(dataset, partitions=()).with_features(modalities), notes
 
     def _choice(self) -> str:
-        """The option that chooses features, with those of training where they were chosen."""
-        chosen = self.saved.data.get("features") or {}
-        return f"--features {','.join(f'{name}={each}' for name, each in chosen.items())}".rstrip()
+        """Return the option that chooses the features of training."""
+        return f"--features {','.join(f'{name}={each}' for name, each in self.features.items())}".rstrip()
 
-    def _there(self, dataset: Dataset) -> NDArray[np.bool_]:
-        """``(N, M)`` which modalities each utterance has."""
+    def _present(self, dataset: Dataset) -> NDArray[np.bool_]:
+        """Return ``(N, M)``, which modalities each sample has."""
         lengths = {name: array.lengths > 0 for name, array in dataset.modalities.items()}
         if self.reads_transcripts and dataset.transcript is not None:
             lengths["text"] = np.array([bool(str(each or "").strip()) for each in dataset.transcript.tolist()])
@@ -225,7 +226,7 @@ class Predictor:
 
 
 def load_model(folder: str | Path, *, arm: str = "", seed: int | None = None) -> Predictor:
-    """A trained model, ready to predict; the data it was trained on need not be there.
+    """Load a trained model; the data it was trained on need not be present.
 
     Args:
         folder: what `comodal train`, `comodal compare` or `comodal export` wrote.
@@ -235,11 +236,21 @@ def load_model(folder: str | Path, *, arm: str = "", seed: int | None = None) ->
     Raises:
         InputError: no such folder, arm or seed, or damaged files.
     """
-    return Predictor(find_model(folder, arm=arm, seed=seed))
+    return predictor_of(find_model(folder, arm=arm, seed=seed))
 
 
-def _nothing_said(dims: Mapping[str, int], name: str) -> Dataset:
-    """One utterance of these modalities, to learn from what a model of them takes."""
+def predictor_of(saved: SavedModel) -> Predictor:
+    """Load the model of every fold.
+
+    Raises:
+        InputError: files are missing, damaged, or those of another model.
+    """
+    parts = [FittedPart.load(each, name=str(saved.folder)) for each in saved.parts]
+    return Predictor(parts, features=saved.data.get("features"))
+
+
+def _one_sample(dims: Mapping[str, int], name: str) -> Dataset:
+    """Return one sample of these modalities, which gives the spec of a model that takes them."""
     return of_arrays({modality: np.zeros((1, dim)) for modality, dim in dims.items()}, transcript=["a"], name=name)
 
 
@@ -248,7 +259,7 @@ def _absent(count: int, dim: int) -> RaggedArray:
 
 
 def _finite(array: RaggedArray, mean: NDArray[np.float64]) -> tuple[RaggedArray, int]:
-    """Values that are not finite replaced by the mean of their feature, and how many there were."""
+    """Replace values that are not finite by the mean of their feature; also return their number."""
     known = np.isfinite(array.values)
     if known.all():
         return array, 0
@@ -256,7 +267,7 @@ def _finite(array: RaggedArray, mean: NDArray[np.float64]) -> tuple[RaggedArray,
 
 
 def _frames(batch: MultimodalBatch) -> dict[str, list[NDArray[Any]]]:
-    """The real frames of a batch."""
+    """Return the real frames of a batch."""
     return {
         name: [values[mask].numpy(force=True) for values, mask in zip(*sequence, strict=True)]
         for name, sequence in batch.modalities.items()

@@ -14,7 +14,7 @@ from comodal.atomic_write import write_text
 from comodal.contracts import PredictionTable
 from comodal.data.dataset import Dataset
 from comodal.evaluation.data_config import DataConfig
-from comodal.evaluation.fitted import FittedFold, keep_history, keep_weights
+from comodal.evaluation.fitted import FittedFold, save_fitted, save_history
 from comodal.evaluation.grid import Trial
 from comodal.evaluation.pool import run_each
 from comodal.evaluation.progress_callbacks import Advance, no_advance
@@ -97,9 +97,9 @@ def _run(trial: Trial, *, data: DataConfig, bases: Mapping[str, RunConfig], root
     partly.mkdir(parents=True)
     if trial.reads_test:
         FittedFold.of(fold, config, result).predict().to_parquet(partly / PREDICTIONS)
-        keep_history(result, partly)
+        save_history(result, partly)
         if keep:
-            keep_weights(fold, result, partly)
+            save_fitted(fold, result, partly)
     found = {"valid_loss": result.valid_loss, "seconds": result.seconds, "epochs": result.epochs}
     write_text(partly / RESULT, json.dumps(found))
     shutil.rmtree(folder, ignore_errors=True)

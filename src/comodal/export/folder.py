@@ -15,13 +15,14 @@ from comodal.atomic_write import write_text
 from comodal.contracts import InputError
 from comodal.data.whole_folder import whole_folder
 from comodal.evaluation.fitted import STANDARDIZER
-from comodal.evaluation.predictor import Predictor
+from comodal.evaluation.predictor import Predictor, predictor_of
 from comodal.evaluation.runs import SUMMARY, SavedRun
 from comodal.evaluation.saved_model import (
     BACKBONE,
     EXPORTED_WEIGHTS,
     KIND,
     MODEL_FILE,
+    SavedModel,
     SavedPart,
     find_model,
     is_exported,
@@ -76,15 +77,16 @@ def export_model(
         raise InputError(f"{source}: an exported model already; copy it, or export the run it was made from")
     _refuse(target, force=force)
     chosen = only_run(source, arm=arm, seed=seed)
-    predictor = Predictor(find_model(source, arm=arm, seed=seed))
-    facts = _facts(source, target, chosen, predictor, onnx=onnx)
+    saved = find_model(source, arm=arm, seed=seed)
+    predictor = predictor_of(saved)
+    facts = _facts(saved, target, chosen, predictor, onnx=onnx)
     with _new_folder(target) as folder:
         difference = write_onnx(predictor, folder / _ONNX) if onnx else None
-        kept = [_write_part(part, folder, f"fold-{k}") for k, part in enumerate(predictor.saved.parts)]
+        kept = [_write_part(part, folder, f"fold-{k}") for k, part in enumerate(saved.parts)]
         described = {
             "kind": KIND,
             "version": 1,
-            "data": {**predictor.saved.data, "source": facts.source},
+            "data": {**saved.data, "source": facts.source},
             "dims": dict(facts.dims),
             "metrics": facts.metrics,
             "note": facts.note,
@@ -135,14 +137,15 @@ def _write_part(part: SavedPart, folder: Path, name: str) -> dict[str, Any]:
     return {"folder": name, "config": config}
 
 
-def _facts(source: Path, target: Path, run: SavedRun, predictor: Predictor, *, onnx: bool) -> CardFacts:
+def _facts(saved: SavedModel, target: Path, run: SavedRun, predictor: Predictor, *, onnx: bool) -> CardFacts:
+    source = saved.folder
     environment = read_json(source / ENVIRONMENT) if (source / ENVIRONMENT).exists() else {}
     return CardFacts(
         name=target.name,
         fusion=run.arm.label,
         measure=run.arm.measure,
         weight=run.weight,
-        source=Path(str(predictor.saved.data["source"])).name,  # folders of the machine it was trained on say nothing
+        source=Path(str(saved.data["source"])).name,  # folders of the machine it was trained on say nothing
         seed=run.seed,
         folds=len(predictor.parts),
         dims={name: predictor.dims.get(name, 0) for name in predictor.spec.modalities},

@@ -22,7 +22,7 @@ from torch.nn import functional
 from comodal.contracts import InputError, ModalitySequence, MultimodalBatch
 from comodal.encoders.pooling import zero_padding
 from comodal.encoders.temporal import TemporalConvolution
-from comodal.evaluation.predictor import Part, Predictor
+from comodal.evaluation.predictor import FittedPart, Predictor
 from comodal.fusion import fusion_family
 from comodal.training.build import build_model
 
@@ -54,12 +54,12 @@ class Folds(nn.Module):
         >>> from comodal.training.config import RunConfig
         >>> spec = DatasetSpec("toy", {"text": 4}, {"text": 1})
         >>> ones = Standardizer({"text": np.zeros(4)}, {"text": np.ones(4)})
-        >>> part = Part(RunConfig(), spec, ones, build_model(spec, RunConfig()).eval(), None)
+        >>> part = FittedPart(RunConfig(), spec, ones, build_model(spec, RunConfig()).eval(), None)
         >>> Folds([part])(torch.zeros(2, 1, 4), torch.ones(2, 1, dtype=torch.bool)).shape
         torch.Size([2])
     """
 
-    def __init__(self, parts: Sequence[Part]) -> None:
+    def __init__(self, parts: Sequence[FittedPart]) -> None:
         super().__init__()
         self.names = parts[0].spec.modalities
         self.models = nn.ModuleList(_traceable(part) for part in parts)
@@ -79,7 +79,7 @@ class Folds(nn.Module):
 class _Scale:
     """The standardisation of one modality, with PyTorch."""
 
-    def __init__(self, part: Part, name: str) -> None:
+    def __init__(self, part: FittedPart, name: str) -> None:
         scale = part.standardizer.of(name)
         self.mean, self.inverse = torch.from_numpy(scale.mean), torch.from_numpy(scale.inverse)
         self.clip = float(scale.clip)
@@ -145,7 +145,7 @@ def write_onnx(predictor: Predictor, path: Path) -> float:
     return worst
 
 
-def largest_difference(folds: Folds, part: Part, path: Path) -> float:
+def largest_difference(folds: Folds, part: FittedPart, path: Path) -> float:
     """Largest difference between PyTorch and ONNX Runtime.
 
     Several numbers of utterances and frames are tried, each with every modality hidden in turn.
@@ -196,7 +196,7 @@ def _names(folds: Folds) -> list[str]:
     return [each for name in folds.names for each in (name, f"{name}_mask")]
 
 
-def _traceable(part: Part) -> nn.Module:
+def _traceable(part: FittedPart) -> nn.Module:
     """A model of the same weights, whose operations ONNX has; the model itself stays as it is."""
     model = build_model(replace(part.spec, max_lengths=dict.fromkeys(part.spec.dims, LONGEST)), part.config)
     model.load_state_dict(part.model.state_dict())
@@ -208,7 +208,7 @@ def _traceable(part: Part) -> nn.Module:
     return found
 
 
-def _samples(part: Part) -> Iterator[tuple[Tensor, ...]]:
+def _samples(part: FittedPart) -> Iterator[tuple[Tensor, ...]]:
     for rows, frames in ((1, 1), (4, 1), (1, 7), (5, 3), (2, 12)):
         tensors = _example(part, rows=rows, frames=frames)
         yield tensors
@@ -216,7 +216,7 @@ def _samples(part: Part) -> Iterator[tuple[Tensor, ...]]:
             yield (*tensors[:k], torch.zeros_like(tensors[k]), *tensors[k + 1 :])
 
 
-def _example(part: Part, *, rows: int, frames: int) -> tuple[Tensor, ...]:
+def _example(part: FittedPart, *, rows: int, frames: int) -> tuple[Tensor, ...]:
     """Values and masks of every modality, scattered as in training, the last utterance one frame shorter."""
     generator = torch.Generator().manual_seed(rows + frames)
     aligned = fusion_family(part.config.fusion).model.input_spec.aligned

@@ -32,7 +32,7 @@ class FitResult:
 
     Attributes:
         model: the fusion model, in evaluation mode, on the device that it was trained on.
-        penalty: the penalty with its critic, or ``None``, on the same device.
+        penalty: the penalty with its critic, or ``None``, likewise.
         valid_loss: lowest validation task loss.
         best_epoch: epoch of that loss, from 0.
         epochs: epochs run.
@@ -97,6 +97,8 @@ def fit_fold(
             code="diverged",
         )
     restore_weights(model, penalty, best.best_weights)
+    if penalty is not None:
+        penalty.eval()
     seconds = time.perf_counter() - started
     return FitResult(model.eval(), penalty, best.best_loss, best.best_epoch, len(best.history), seconds, best.history)
 
