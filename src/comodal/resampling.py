@@ -1,4 +1,4 @@
-"""Index orders that break the pairing of modalities: joint samples become samples of the product of marginals."""
+"""Break the pairing of modalities: turn joint samples into samples of the product of marginals."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ __all__ = ["cyclic_order"]
 
 
 def cyclic_order(n: int, views: int, *, pairings: int = 1, generator: torch.Generator | None = None) -> Tensor:
-    """Row indices that pair every utterance's modality with other utterances' modalities, never with its own.
+    """Return row indices that pair every modality of a sample with modalities of other samples only.
 
-    One random cyclic order of the ``n`` utterances is drawn; view ``k`` of the tuple that starts at an utterance is
-    taken from its ``k``-th successor. No tuple holds two views of one utterance, which a random permutation cannot
-    promise (it leaves ``1/n`` of the pairs aligned), and every utterance is used once per view and round. A given
-    tuple of distinct utterances is as likely as any other, so means over the tuples are unbiased.
+    One random cyclic order of the ``n`` samples is drawn; view ``k`` of the tuple that starts at a sample is taken from
+    its ``k``-th successor. No tuple holds two views of one sample, while a random permutation leaves ``1/n`` of the
+    pairs aligned; and every sample is used once per view and pairing. All tuples of distinct samples are equally
+    likely, so means over the tuples are unbiased.
 
     Args:
-        n: utterances in the batch.
+        n: samples in the batch.
         views: modalities in a tuple, ``M``.
         pairings: independent orders drawn at once; more of them lower the variance of a mean over the tuples.
         generator: source of randomness on the CPU; ``None`` is PyTorch's global one.
 
     Returns:
-        ``(M, pairings * n)`` int64 on the CPU; row ``k`` indexes the utterances of view ``k``.
+        ``(M, pairings * n)`` int64 on the CPU; row ``k`` indexes the samples of view ``k``.
 
     Raises:
-        InputError: fewer utterances than views, for which no such pairing exists; or fewer than 2 views or 1 round.
+        InputError: fewer samples than views, for which no such pairing exists; or fewer than 2 views or 1 round.
 
     Example:
         >>> import torch
@@ -44,13 +44,13 @@ def cyclic_order(n: int, views: int, *, pairings: int = 1, generator: torch.Gene
         )
     if n < views:
         raise InputError(
-            f"a batch of {n} utterances cannot pair {views} modalities without keeping some of them aligned: "
+            f"a batch of {n} samples cannot pair {views} modalities without keeping some of them aligned: "
             f"use batches of at least {views}, or drop the last batch",
             code="out_of_range",
         )
     if pairings < 1:
         raise InputError(f"pairings={pairings}: draw at least 1 pairing", code="out_of_range")
     orders = [torch.randperm(n, generator=generator) for _ in range(pairings)]
-    # Each order closed into a ring; row k of the windows is the order seen from its k-th place on.
+    # Each order is closed into a ring; row k of the windows starts at its k-th place.
     windows = [torch.cat([order, order[: views - 1]]).unfold(0, n, 1) for order in orders]
     return windows[0] if pairings == 1 else torch.cat(windows, dim=1)

@@ -17,7 +17,7 @@ def test_packed_frames_are_the_real_ones_step_by_step(lengths: list[int]) -> Non
     packing = pack(steps_of(lengths, 4))
     real = [max(1, length) for length in lengths]  # an utterance of nothing keeps a step
     wanted = {(row, step) for row, length in enumerate(real) for step in range(length)}
-    found = list(zip(packing.utterance.tolist(), packing.step.tolist(), strict=True))
+    found = list(zip(packing.sample.tolist(), packing.step.tolist(), strict=True))
     assert set(found) == wanted
     assert len(found) == len(wanted) == sum(packing.sizes)
     assert packing.sizes == [sum(length > step for length in real) for step in range(max(real))]
@@ -80,9 +80,9 @@ def test_dropout_is_one_draw_an_utterance_and_the_identity_in_evaluation() -> No
     frames = torch.ones(8, 50)
     dropped = dropout.train()(frames, packing)
     for row in range(3):
-        own = dropped[packing.utterance == row]
+        own = dropped[packing.sample == row]
         assert torch.equal(own, own[:1].expand_as(own))
         assert set(own.unique().tolist()) == {0.0, 2.0}
-    assert not torch.equal(dropped[packing.utterance == 0][0], dropped[packing.utterance == 1][0])
+    assert not torch.equal(dropped[packing.sample == 0][0], dropped[packing.sample == 1][0])
     assert torch.equal(dropout.eval()(frames, packing), frames)
     assert torch.equal(SampleDropout(0.0).train()(frames, packing), frames)

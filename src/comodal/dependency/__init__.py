@@ -1,4 +1,4 @@
-"""Dependency between representations: bounds, critics, measures and the penalty made of them."""
+"""Dependency between representations: bounds, critics, measures, estimates and penalties."""
 
 from comodal.contracts.names import BETWEEN
 from comodal.dependency.between import views_of

@@ -1,4 +1,4 @@
-"""Which variables of a fusion model a dependency is measured between."""
+"""Select the variables of a fusion model between which a dependency is measured."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["views_of"]
 
 
 def views_of(output: FusionOutput, *, between: str = "modalities") -> dict[str, Tensor]:
-    """The variables of a fusion output to measure the dependency between.
+    """Return the variables of a fusion output between which the dependency is measured.
 
     Args:
         output: what a fusion model returned.

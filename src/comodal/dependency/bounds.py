@@ -51,7 +51,7 @@ def _hellinger_of_partition(joint: Tensor, log_partition: Tensor) -> Tensor:
 
 
 def donsker_varadhan(joint: Tensor, marginal: Tensor) -> Tensor:
-    """Donsker-Varadhan bound on total correlation, the ``L_kl`` of the paper.
+    """Return the Donsker-Varadhan bound on total correlation, the ``L_kl`` of the paper.
 
     ``E_J[T] - log E_Q[exp T]``; the best critic is the log density ratio up to any constant. Its mini-batch gradient is
     biased, being that of the logarithm of a mean; see :func:`~comodal.dependency.moving_average.mine_surrogate`.
@@ -75,7 +75,7 @@ def donsker_varadhan(joint: Tensor, marginal: Tensor) -> Tensor:
 
 
 def nwj(joint: Tensor, marginal: Tensor) -> Tensor:
-    """Nguyen-Wainwright-Jordan bound on total correlation, the KL member of the paper's ``L_f``.
+    """Return the Nguyen-Wainwright-Jordan bound on total correlation, the KL member of the paper's ``L_f``.
 
     ``E_J[T] - E_Q[exp(T - 1)]``; the best critic is one plus the log density ratio. Never above
     :func:`donsker_varadhan` of the same scores, and equal to it at the best additive constant. Its mini-batch
@@ -99,7 +99,7 @@ def nwj(joint: Tensor, marginal: Tensor) -> Tensor:
 
 
 def reverse_kl(joint: Tensor, marginal: Tensor) -> Tensor:
-    """Bound on the reverse divergence ``KL(Q || J)``, the product of marginals seen from the joint.
+    """Return a bound on the reverse divergence ``KL(Q || J)``, the product of marginals seen from the joint.
 
     ``1 - E_J[exp(-v)] - E_Q[v]``, from ``g = -exp(-v)`` and ``f*(t) = -1 - log(-t)``; the best critic is the log
     density ratio. Infinite in the population wherever independent tuples occur that are impossible jointly, as with
@@ -123,7 +123,7 @@ def reverse_kl(joint: Tensor, marginal: Tensor) -> Tensor:
 
 
 def pearson(joint: Tensor, marginal: Tensor) -> Tensor:
-    """Bound on the Pearson chi-squared divergence ``E_Q[(r - 1)^2]`` of the density ratio r.
+    """Return a bound on the Pearson chi-squared divergence ``E_Q[(r - 1)^2]`` of the density ratio r.
 
     ``E_J[v] - E_Q[v^2 / 4 + v]``; the best critic is ``2 (r - 1)``. No exponential is involved.
 
@@ -145,7 +145,7 @@ def pearson(joint: Tensor, marginal: Tensor) -> Tensor:
 
 
 def squared_hellinger(joint: Tensor, marginal: Tensor) -> Tensor:
-    """Bound on the squared Hellinger distance ``E_Q[(sqrt r - 1)^2]``, which lies in [0, 2].
+    """Return a bound on the squared Hellinger distance ``E_Q[(sqrt r - 1)^2]``, which lies in [0, 2].
 
     ``E_J[1 - exp(-v)] - E_Q[exp(v) - 1]``, from ``g = 1 - exp(-v)`` and ``f*(t) = t / (1 - t)``; the best critic is
     half the log density ratio.
@@ -168,7 +168,7 @@ def squared_hellinger(joint: Tensor, marginal: Tensor) -> Tensor:
 
 
 def jensen_shannon(joint: Tensor, marginal: Tensor) -> Tensor:
-    """Bound on the Jensen-Shannon divergence between J and Q, which lies in [0, log 2].
+    """Return a bound on the Jensen-Shannon divergence between J and Q, which lies in [0, log 2].
 
     ``log 2 - (E_J[softplus(-v)] + E_Q[softplus(v)]) / 2``; the best critic is the log density ratio. The f-GAN
     generator gives twice this; the usual divergence, half of it, is what is returned.
@@ -184,14 +184,14 @@ def jensen_shannon(joint: Tensor, marginal: Tensor) -> Tensor:
 
     Example:
         >>> import torch
-        >>> jensen_shannon(torch.full((2,), 30.0), torch.full((2,), -30.0))    # told apart without error
+        >>> jensen_shannon(torch.full((2,), 30.0), torch.full((2,), -30.0))    # separated without error
         tensor(0.6931)
     """
     return math.log(2.0) - 0.5 * (mean_score(functional.softplus(-joint)) + mean_score(functional.softplus(marginal)))
 
 
 def kantorovich_rubinstein(joint: Tensor, marginal: Tensor) -> Tensor:
-    """Kantorovich-Rubinstein bound on the Wasserstein-1 distance between J and Q, the ``L_W`` of the paper.
+    """Return the Kantorovich-Rubinstein bound on the Wasserstein-1 distance between J and Q, the ``L_W`` of the paper.
 
     ``E_J[T] - E_Q[T]``, a lower bound only for a 1-Lipschitz critic (see :mod:`comodal.dependency.lipschitz`). It grows
     with the scale of the variables, so they must be normalised first.
@@ -244,14 +244,15 @@ class Bound:
         evaluate: ``(joint (n,), marginal (m,)) -> scalar``.
         unit: ``"nats"``, ``"distance"`` or ``"divergence"``.
         is_lower_bound: the population value is never above the divergence it estimates.
-        encoder_gradient_is_valid: at a fixed critic, climbing the value by the representations climbs a lower bound.
-        needs_lipschitz: holds only for critics with slopes of at most 1.
-        averages_over_batches: the value of a large batch is the mean of those of its equal parts, so that mini-batch
-            gradients are unbiased; false where a logarithm of a mean is involved.
+        encoder_gradient_is_valid: whether, at a fixed critic, the gradient by the representations is that of a lower
+            bound.
+        needs_lipschitz: whether it holds only for critics with slopes of at most 1.
+        averages_over_batches: whether the value of a batch is the mean of the values of its equal parts, so that
+            mini-batch gradients are unbiased; false for a logarithm of a mean.
         log_ratio: ``(scores (k,), marginal (m,)) -> (k,)`` pointwise log density ratio at the best critic, or ``None``
-            where scores have an order but no such meaning.
-        of_log_partition: ``(joint (n,), log E_Q[exp T]) -> scalar`` where that one number is all the bound needs of
-            Q, so that a critic which knows it exactly needs no broken pairs; else ``None``.
+            where only the order of scores has a meaning.
+        of_log_partition: ``(joint (n,), log E_Q[exp T]) -> scalar`` for bounds that need only that number of Q, so
+            that a critic which knows it needs no broken pairs; else ``None``.
     """
 
     name: str

@@ -1,7 +1,7 @@
-"""From a fitted critic to a guess of the log density ratio that can be trusted on samples never seen.
+"""Calibrate a fitted critic, so that its log density ratios hold on new samples.
 
-A critic fitted on n samples is too sure of itself where it saw few. One tuple of the product of marginals with a score
-of 20 weighs more in ``E_Q[exp T]`` than all others, and whether a held-out set contains one is luck. Axis legend: n
+A critic is overconfident where it saw few samples. One tuple of the product of marginals with a score of 20 outweighs
+all others in ``E_Q[exp T]``, and whether a held-out set contains one is chance. Axis legend: n
 joint and m marginal tuples, M views.
 """
 
@@ -32,7 +32,7 @@ class Calibration:
     """Log density ratio of a critic's scores T: ``temperature * cut(T) + constant``.
 
     Attributes:
-        temperature: in [0, 1]; 0 says that nothing is known.
+        temperature: in [0, 1]; 0 for a critic that knows nothing.
         constant: added last.
         limit: scores are cut at it, from above, or from below where ``sign`` is -1.
         sign: +1 or -1, the direction in which the bound is exponential in its scores.
@@ -49,17 +49,16 @@ class Calibration:
     sign: int = 1
 
     def __call__(self, scores: Tensor) -> Tensor:
-        """Any shape to the same shape."""
+        """Return the log density ratios of scores, of the same shape."""
         return self.temperature * self.sign * (self.sign * scores).clamp(max=self.limit) + self.constant
 
 
 def calibrate(bound: Bound, critic: Critic, views: Sequence[Tensor], order: Tensor) -> Calibration:
-    """The cut and temperature with which a bound promises most on further samples.
+    """Return the cut and temperature with the highest expected bound on new samples.
 
-    Each candidate's bound is that of the given samples and of one more tuple, on the side where the bound is
-    exponential, with the most extreme score the candidate can give: what is possible and was not seen among m tuples
-    may be met with a chance of about 1/m. A critic that does not beat its own standard error gets temperature 0, and
-    with it the bound 0.
+    Each candidate is judged on the given samples and one more tuple, on the side where the bound is exponential, with
+    the most extreme score of the candidate: a score that was not seen among m tuples occurs with probability of about
+    1/m. A critic that does not beat its standard error gets temperature 0, and so the bound 0.
 
     Args:
         bound: what is to be reported.
@@ -95,7 +94,7 @@ def calibrate(bound: Bound, critic: Critic, views: Sequence[Tensor], order: Tens
 
 
 def _candidates(form: LogRatioForm, joint: Tensor, marginal: Tensor) -> Iterator[tuple[Calibration, Tensor]]:
-    """Without their constants, each with the most extreme score it lets through, ``(1,)``."""
+    """Yield candidates without their constants, each with its most extreme score ``(1,)``."""
     exponential, other = (marginal, joint) if form.sign > 0 else (-joint, -marginal)
     usual, highest = float(exponential.median()), max(float(exponential.max()), float(other.max()))
     limits = [highest, *(usual + cut for cut in CUTS if usual + cut < highest)]

@@ -1,4 +1,4 @@
-"""The measures by name, each with its bound and the facts about it."""
+"""The registry of dependency measures."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ class MeasureSpec:
 
     Attributes:
         name: its key in :data:`MEASURES`.
-        paper_name: what the source paper and others call it.
+        paper_name: its name in the source paper and elsewhere.
         bound: the bound whose value it reports, with the facts about it.
-        moving_average: its gradient is MINE's, of which the state is a buffer.
+        moving_average: whether its gradient is MINE's, whose state is a buffer.
     """
 
     name: str
@@ -45,16 +45,13 @@ _ALIASES = {"nwj": "f"}
 
 
 def measure_spec(name: str) -> MeasureSpec:
-    """Look a measure up.
+    """Return the spec of a measure by name.
 
     Args:
         name: a key of :data:`MEASURES`, or ``"nwj"``, another name of ``"f"``.
 
-    Returns:
-        Its spec.
-
     Raises:
-        InputError: no such measure; the nearest known name is offered.
+        InputError: unknown name; the message offers the nearest one.
 
     Example:
         >>> measure_spec("nwj").name

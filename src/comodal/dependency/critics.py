@@ -1,7 +1,7 @@
 """Critics: networks that score tuples of representations (the statistics network of MINE and of the paper).
 
-A critic sees one ``(n, D_m)`` tensor per view and returns ``(n,)`` real scores. It knows neither the bound nor how the
-tuples were paired. Axis legend: n tuples, D_m width of view m, D their sum, K components.
+A critic maps one ``(n, D_m)`` tensor per view to ``(n,)`` real scores, for any bound and any pairing. Axis legend: n
+tuples, D_m width of view m, D their sum, K components.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ __all__ = ["CRITICS", "Critic", "JointCritic", "QuadraticCritic", "SeparableCrit
 
 
 class Critic(nn.Module, ABC):
-    """What every critic offers.
+    """Base class of critics.
 
     Attributes:
         dims: widths of the views, in order.
-        knows_log_partition: :meth:`with_log_partition` gives a number.
+        knows_log_partition: whether :meth:`with_log_partition` returns a number.
     """
 
     knows_log_partition: ClassVar[bool] = False
@@ -37,22 +37,22 @@ class Critic(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, views: Sequence[Tensor]) -> Tensor:
-        """Scores ``(n,)`` of tuples given as one ``(n, D_m)`` tensor per view."""
+        """Return scores ``(n,)`` of tuples given as one ``(n, D_m)`` tensor per view."""
 
     def score_points(self, points: Tensor) -> Tensor:
-        """Scores ``(n,)`` of tuples given as ``(n, D)`` concatenated views."""
+        """Return scores ``(n,)`` of tuples given as ``(n, D)`` concatenated views."""
         scores: Tensor = self(torch.split(points, list(self.dims), dim=1))
         return scores
 
     def with_log_partition(self, views: Sequence[Tensor]) -> tuple[Tensor, Tensor | None]:
-        """Scores, and the exact ``log E_Q[exp T]`` under the product of the batch's marginals.
+        """Return scores, and the exact ``log E_Q[exp T]`` under the product of the batch's marginals.
 
-        The latter is ``None`` for critics that have no closed form of it, which most have not.
+        The latter is ``None`` for critics without a closed form of it.
         """
         return self(views), None
 
     def input_gradient(self, points: Tensor) -> Tensor:
-        """Gradient of the score by the concatenated views, differentiable by the critic's parameters.
+        """Return the gradient of the score by the concatenated views, differentiable by the critic's parameters.
 
         Args:
             points: ``(n, D)`` concatenated views.
@@ -94,11 +94,11 @@ class JointCritic(Critic):
         self.head: nn.Module = nn.Linear(widths[-1], 1)
 
     def forward(self, views: Sequence[Tensor]) -> Tensor:
-        """Scores ``(n,)``."""
+        """Return scores ``(n,)``."""
         return self.score_points(torch.cat(tuple(views), dim=1))
 
     def score_points(self, points: Tensor) -> Tensor:
-        """Scores ``(n,)`` of tuples given as ``(n, D)`` concatenated views."""
+        """Return scores ``(n,)`` of tuples given as ``(n, D)`` concatenated views."""
         hidden = points
         for layer in self.layers:
             hidden = torch.relu(layer(hidden))
@@ -106,7 +106,7 @@ class JointCritic(Critic):
         return scores.squeeze(1)
 
     def input_gradient(self, points: Tensor) -> Tensor:
-        """Gradient of the score by the concatenated views ``(n, D)``, in closed form.
+        """Return the gradient of the score by the concatenated views ``(n, D)``, in closed form.
 
         A ReLU network is linear around almost every point, with the slopes of its active units; one product of matrices
         per layer replaces the second-order graph that differentiating a gradient would build.
@@ -155,11 +155,11 @@ class SeparableCritic(Critic):
         self.factors = nn.ModuleList(_relu_network(dim, _checked_hidden(hidden), components) for dim in self.dims)
 
     def forward(self, views: Sequence[Tensor]) -> Tensor:
-        """Scores ``(n,)``."""
+        """Return scores ``(n,)``."""
         return self._log_mean_components(self._log_factors(views).sum(dim=0))
 
     def with_log_partition(self, views: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-        """Scores ``(n,)``, and ``log E_Q[exp T]`` over all ``n**M`` tuples of the batch, aligned ones included."""
+        """Return scores ``(n,)``, and ``log E_Q[exp T]`` over all ``n**M`` tuples of the batch, aligned or not."""
         log_factors = self._log_factors(views)
         log_means = torch.logsumexp(log_factors, dim=1) - math.log(log_factors.shape[1])
         return self._log_mean_components(log_factors.sum(dim=0)), self._log_mean_components(log_means.sum(dim=0))
@@ -196,7 +196,7 @@ class QuadraticCritic(Critic):
         self.offset = nn.Parameter(torch.zeros(()))
 
     def forward(self, views: Sequence[Tensor]) -> Tensor:
-        """Scores ``(n,)``."""
+        """Return scores ``(n,)``."""
         points = torch.cat(tuple(views), dim=1)
         return (points * (points @ self.form + self.slope)).sum(dim=1) + self.offset
 
@@ -222,14 +222,14 @@ class SumCritic(Critic):
     def __init__(self, critics: Sequence[Critic]) -> None:
         if not critics or len({critic.dims for critic in critics}) != 1:
             raise InputError(
-                f"a sum needs critics of the same dims, got {[c.dims for c in critics]}: build them alike",
+                f"a sum needs critics of equal dims, got dims={[c.dims for c in critics]}",
                 code="mismatch",
             )
         super().__init__(critics[0].dims)
         self.critics = nn.ModuleList(critics)
 
     def forward(self, views: Sequence[Tensor]) -> Tensor:
-        """Scores ``(n,)``."""
+        """Return scores ``(n,)``."""
         return torch.stack([critic(views) for critic in self.critics]).sum(dim=0)
 
 

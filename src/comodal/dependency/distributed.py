@@ -1,7 +1,7 @@
-"""Representations of all processes, gathered with gradients, so that N processes measure what one would.
+"""Gather representations of all processes with gradients, so that N processes compute what one would.
 
-A mean may be averaged over processes; a logarithm of a mean may not, and a pairing within one process is not that of
-the whole batch. So every process gathers all representations and evaluates the same measure of the same global batch.
+A mean can be averaged over processes, but not a logarithm of a mean, nor a pairing of the whole batch. So every
+process gathers all representations and evaluates the same measure of the same global batch.
 """
 
 from __future__ import annotations
@@ -16,12 +16,11 @@ __all__ = ["gather_views"]
 
 
 def gather_views(views: list[Tensor]) -> list[Tensor]:
-    """Rows of every process, in order of rank; the views as they are outside a process group.
+    """Return the rows of all processes, in order of rank; the given views outside a process group.
 
-    Processes may hold different numbers of rows. The gradient that reaches a process's own rows is multiplied by the
-    number of processes: each evaluates the same scalar of the same gathered batch, so that is the sum of what all of
-    them send back, and the averaging of gradients in ``DistributedDataParallel`` then restores the gradient of one
-    process with the global batch. No communication is needed in the backward pass.
+    Processes may hold different numbers of rows. The gradient of a process's own rows is multiplied by the number of
+    processes, which all evaluate the same scalar: that is the sum of their gradients. ``DistributedDataParallel``
+    averages gradients and so restores that of one process with the global batch, without communication here.
 
     Args:
         views: ``(n_rank, D_m)`` each.

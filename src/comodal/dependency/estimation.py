@@ -1,7 +1,7 @@
 """Held-out estimates of dependency from fixed samples: fit a critic on one half, report the bound on the other.
 
-Axis legend: n samples, M views, d_m width of view m. The reported value is computed on all held-out samples at once,
-with many pairings; nothing about it depends on a batch size.
+Axis legend: n samples, M views, d_m width of view m. The value is computed on all held-out samples at once, with
+many pairings, so it does not depend on a batch size.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ NORMAL_QUANTILE = 1.959964
 
 @dataclass(frozen=True, kw_only=True)
 class EstimationConfig:
-    """How samples are divided, scaled and paired, and how the critic is fitted.
+    """Options of :func:`estimate_dependency`.
 
     Args:
-        eval_share: share of the samples held out to report on.
-        validation_share: share of the others kept from the critic's gradient, to choose weights and temperature on.
+        eval_share: share of the samples held out for the reported value.
+        validation_share: share of the other samples on which weights and temperature are chosen.
         scaling: a key of :data:`~comodal.dependency.scaling.SCALINGS`.
-        validation_tuples: about how many tuples with broken pairing choices are made on.
-        eval_tuples: about how many tuples with broken pairing the report is made of.
-        fit: how the critic is fitted.
+        validation_tuples: approximate number of tuples with broken pairing for these choices.
+        eval_tuples: approximate number of tuples with broken pairing for the reported value.
+        fit: options of fitting the critic.
 
     Raises:
         InputError: a share outside (0, 1), an unknown scaling, or no tuples.
@@ -74,15 +74,15 @@ def estimate_dependency(
     """Estimate how much two or more views depend on each other, from samples, with a 95 % interval.
 
     A critic is fitted on one random half and the measure's bound evaluated on the other half, all of it at once. The
-    interval is for the bound's population value at the fitted critic, itself a lower bound of the dependency: it tells
-    how sure the estimate is of what it found, not of what it missed.
+    interval is for the bound's population value at the fitted critic, itself a lower bound of the dependency: it covers
+    sampling error, not the dependency that the critic missed.
 
     Args:
         views: name to samples ``(n, d_m)``, or the samples alone: arrays or tensors, ``(n,)`` counting as ``(n, 1)``.
             Row i of every view belongs to the same sample.
         measure: a key of :data:`~comodal.dependency.catalog.MEASURES`.
-        seed: of the division, the critic's first weights and all pairings; PyTorch's global generator is left alone.
-        config: how; the default is meant for all uses.
+        seed: of the split, the critic's first weights and all pairings; PyTorch's global generator is not used.
+        config: options; the default suits most data.
 
     Returns:
         The estimate, larger = more dependent, in nats or as ``unit`` says. For ``wasserstein`` the unit is Euclidean
@@ -153,11 +153,8 @@ def _pointwise(spec: MeasureSpec, joint: Tensor, marginal: Tensor) -> np.ndarray
 def _warnings(spec: MeasureSpec, value: float, n_eval: int, temperature: float) -> tuple[str, ...]:
     found = []
     if temperature == 0:
-        found.append(
-            "no dependency was found that validation samples could confirm: the value is that of no dependency"
-        )
+        found.append("validation samples confirm no dependency: the value is that of independent views")
     if spec.bound.name in {"donsker_varadhan", "nwj"} and value > math.log(n_eval) - 1:
-        found.append(
-            f"the value is near log({n_eval}) = {math.log(n_eval):.2f}, the most such a bound can certify: give more"
-        )
+        most = f"log({n_eval}) = {math.log(n_eval):.2f}"
+        found.append(f"the value is near {most}, the most such a bound can certify: give more samples")
     return tuple(found)

@@ -1,4 +1,4 @@
-"""Exponentials of scores that stay finite: what every bound is computed with."""
+"""Exponentials of scores without overflow."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from comodal.contracts import InputError
 __all__ = ["EXPONENT_LIMIT", "guarded_exp", "log_mean_exp", "mean_score"]
 
 EXPONENT_LIMIT = 30.0
-"""Largest exponent taken as it is: e**30 squared, as Adam does with gradients, is far from float32's limit."""
+"""Largest exponent that is not linearised: the square of e**30, as in Adam, is far below float32's limit."""
 
 
 def _checked(scores: Tensor) -> Tensor:
@@ -25,7 +25,7 @@ def _checked(scores: Tensor) -> Tensor:
 
 
 def mean_score(scores: Tensor) -> Tensor:
-    """Mean of the scores, in float32 at least.
+    """Return the mean of the scores, in at least float32.
 
     Args:
         scores: ``(m,)``.
@@ -45,7 +45,7 @@ def mean_score(scores: Tensor) -> Tensor:
 
 
 def log_mean_exp(scores: Tensor) -> Tensor:
-    """Logarithm of the mean exponential, without overflow.
+    """Return the logarithm of the mean exponential, without overflow.
 
     Args:
         scores: ``(m,)``.
@@ -65,7 +65,7 @@ def log_mean_exp(scores: Tensor) -> Tensor:
 
 
 def guarded_exp(exponent: Tensor) -> Tensor:
-    """``exp`` up to :data:`EXPONENT_LIMIT` and its tangent beyond: finite, increasing, with a gradient everywhere.
+    """Return ``exp`` up to :data:`EXPONENT_LIMIT` and its tangent beyond: finite, with a gradient everywhere.
 
     Args:
         exponent: any shape.

@@ -1,4 +1,4 @@
-"""A critic of a measure's own kind, fitted on some samples and chosen on others.
+"""Fit the critic of a measure on some samples and select it on others.
 
 Axis legend: n samples, M views, d_m width of view m.
 """
@@ -26,11 +26,11 @@ SHRINKAGES = (0.0, 0.05, 0.1, 0.2, 0.4, 0.7)
 
 
 def broken_rows(views: Sequence[Tensor], tuples: int, generator: torch.Generator) -> Tensor:
-    """Rows of about so many tuples with broken pairing.
+    """Return the rows of tuples with broken pairing.
 
     Args:
         views: one ``(n, d_m)`` tensor per view.
-        tuples: about how many; 10 to 1000 a sample.
+        tuples: approximate number; 10 to 1000 per sample.
         generator: source of randomness.
 
     Returns:
@@ -45,7 +45,7 @@ def broken_rows(views: Sequence[Tensor], tuples: int, generator: torch.Generator
 
 
 def aligned_rows(views: Sequence[Tensor]) -> Tensor:
-    """Rows of the joint samples, ``(M, n)``.
+    """Return the rows of the joint samples, ``(M, n)``.
 
     Example:
         >>> aligned_rows([torch.zeros(3, 1)] * 2).tolist()
@@ -64,19 +64,19 @@ def fitted_critic(
     seed: int,
     generator: torch.Generator,
 ) -> Critic:
-    """Fit a critic: a 1-Lipschitz one for a distance, else the closed form for Gaussians corrected by a network.
+    """Return a fitted critic: 1-Lipschitz for a distance, else the closed form for Gaussians plus a network.
 
     Args:
         spec: the measure.
-        train: scaled samples that the gradient sees, one ``(n, d_m)`` tensor per view.
+        train: scaled samples for the gradient, one ``(n, d_m)`` tensor per view.
         validation: as ``train``, other samples, on which the weights are chosen.
-        tuples: about how many tuples with broken pairing choices are made on.
-        config: how it is fitted.
+        tuples: approximate number of tuples with broken pairing for validation.
+        config: options of the fit.
         seed: of the first weights.
         generator: of the pairings.
 
     Returns:
-        A critic whose scores guess the log density ratio, or for ``wasserstein`` have slopes of at most 1.
+        A critic whose scores estimate the log density ratio, or for ``wasserstein`` have slopes of at most 1.
     """
     form = LOG_RATIO_FORMS[spec.bound.name]
     order = broken_rows(validation, tuples, generator)
@@ -106,7 +106,7 @@ def fitted_critic(
 def _gaussian_start(
     form: LogRatioForm, train: Sequence[Tensor], validation: Sequence[Tensor], order: Tensor
 ) -> QuadraticCritic:
-    """The closed form for Gaussians with the shrinkage that is best on the validation part."""
+    """Return the closed form for Gaussians with the shrinkage that is best on the validation part."""
     starts = [gaussian_log_ratio(train, shrinkage=share) for share in SHRINKAGES]
 
     def judged(critic: QuadraticCritic) -> float:

@@ -26,17 +26,17 @@ CHUNK = 1 << 15
 
 @dataclass(frozen=True, kw_only=True)
 class FitConfig:
-    """How a critic is fitted.
+    """Options of fitting a critic.
 
     Args:
         hidden: widths of its hidden layers, even numbers.
         steps: optimiser steps.
-        checks: how often the critic is judged on the validation samples; the best one is kept.
-        batch_size: joint tuples a step.
-        marginal_per_joint: tuples with broken pairing for each joint one.
+        checks: number of evaluations on the validation samples; the best weights are kept.
+        batch_size: joint tuples per step.
+        marginal_per_joint: tuples with broken pairing per joint one.
         learning_rate: of the network; warmed up, then lowered along a cosine.
         weight_decay: of the network.
-        averaging: share of the past in the running average of weights that is judged and kept.
+        averaging: decay of the moving average of weights that is evaluated and kept.
 
     Raises:
         InputError: a count below 1, or a rate that is not positive.
@@ -71,7 +71,7 @@ class FitConfig:
 
 @torch.no_grad()
 def score_tuples(critic: Critic, views: Sequence[Tensor], order: Tensor) -> Tensor:
-    """Scores of many tuples, in pieces that fit the processor's cache.
+    """Return scores of many tuples, computed in pieces that fit the processor's cache.
 
     Args:
         critic: any critic.
@@ -103,7 +103,7 @@ def fit_critic(
     config: FitConfig,
     generator: torch.Generator,
 ) -> float:
-    """Raise an objective of the critic's scores on training samples; keep the weights best on validation samples.
+    """Maximise an objective of the critic's scores and keep the weights that are best on validation samples.
 
     Args:
         critic: fitted in place.
@@ -111,8 +111,8 @@ def fit_critic(
         train: one ``(n, D_m)`` tensor per view.
         validation: as ``train``, other samples.
         validation_order: ``(M, k)`` tuples of the validation samples with broken pairing.
-        slow: parameters that start near their best and get a tenth of the learning rate.
-        config: how.
+        slow: parameters that start near their optimum and get a tenth of the learning rate.
+        config: options.
         generator: source of batches and pairings.
 
     Returns:
@@ -166,7 +166,7 @@ def _take(views: Sequence[Tensor], order: Tensor) -> list[Tensor]:
 
 
 def _batches(views: Sequence[Tensor], config: FitConfig, generator: torch.Generator) -> Iterator[tuple[int, Tensor]]:
-    """Endless ``(joint tuples, rows)``: joint tuples first, each sample once an epoch, pairings never repeated."""
+    """Yield ``(joint tuples, rows)`` endlessly: joint tuples first, each sample once per epoch, new pairings."""
     n, many = len(views[0]), config.marginal_per_joint
     size = min(config.batch_size, n)
     while True:

@@ -1,4 +1,4 @@
-"""The critic that estimates start from: the closed form for Gaussian views, corrected by a network."""
+"""The critic of estimates: the closed form for Gaussian views, corrected by a network."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ RIDGE = 1e-3
 
 
 def gaussian_log_ratio(views: Sequence[Tensor], *, shrinkage: float = 0.0) -> QuadraticCritic:
-    """Log density ratio of the Gaussian with the covariance of the samples, as a critic.
+    """Return the log density ratio of the Gaussian with the covariance of the samples, as a critic.
 
     ``x'(B^-1 - C^-1)x / 2 + (log det B - log det C) / 2``, C the covariance and B its diagonal blocks.
 
@@ -61,8 +61,8 @@ def gaussian_log_ratio(views: Sequence[Tensor], *, shrinkage: float = 0.0) -> Qu
 class CorrectedGaussianCritic(Critic):
     """A quadratic critic plus a network: ``T = x'Ax + bx + c + network(x, r)``.
 
-    The network, zero at first, also sees the logarithm r of each view's size, which is how views that share a random
-    scale (heavy tails) depend on each other.
+    The network, zero at first, also reads the logarithm r of each view's size: views that share a random scale (heavy
+    tails) depend on each other through it.
 
     Args:
         start: the quadratic part, for example of :func:`gaussian_log_ratio`.

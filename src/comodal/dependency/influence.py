@@ -1,4 +1,4 @@
-"""How much each held-out sample moves a bound, and the interval that follows.
+"""Influence of each held-out sample on a bound, and its standard error.
 
 Axis legend: n samples, M views, R pairings (``R * n`` tuples of the product of marginals).
 """
@@ -17,7 +17,7 @@ __all__ = ["influences", "standard_error"]
 
 
 def _contributions(bound: Bound, joint: Tensor, marginal: Tensor) -> tuple[Tensor, Tensor]:
-    """Per-tuple terms whose means, subtracted, are the bound up to a constant and to first order."""
+    """Return terms per tuple; the difference of their means is the bound, to first order and up to a constant."""
     if not bound.averages_over_batches:  # log E_Q[exp T] has the tangent of NWJ's term at the best constant
         shift = 1 - log_mean_exp(marginal)
         return _contributions(BOUNDS["nwj"], joint + shift, marginal + shift)
@@ -28,7 +28,7 @@ def _contributions(bound: Bound, joint: Tensor, marginal: Tensor) -> tuple[Tenso
 
 
 def influences(bound: Bound, joint: Tensor, marginal: Tensor, order: Tensor) -> Tensor:
-    """First-order effect of every sample on the bound, through the joint term and through each view it lends to tuples.
+    """Return the first-order effect of every sample on the bound, through all tuples that contain its views.
 
     ``h(T_i) - sum_m (mean of phi(T) over the tuples whose view m is sample i)``, centred.
 
@@ -57,7 +57,7 @@ def influences(bound: Bound, joint: Tensor, marginal: Tensor, order: Tensor) -> 
 
 
 def standard_error(bound: Bound, joint: Tensor, marginal: Tensor, order: Tensor) -> float:
-    r"""Standard error of the bound at a fixed critic, over new samples and new pairings.
+    r"""Return the standard error of the bound at a fixed critic, over new samples and new pairings.
 
     A two-sample U-statistic's variance: ``var(influence) / n``, less what is counted twice. With R pairings the part
     of ``phi(T)`` that no single view explains enters every view's mean with variance ``\sigma^2 / R``, M times

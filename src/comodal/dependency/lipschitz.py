@@ -1,6 +1,6 @@
-"""Keeping a critic 1-Lipschitz, as the Wasserstein measure requires: a penalty on slopes, or spectral norms.
+"""Keep a critic 1-Lipschitz, as the Wasserstein measure requires, by a gradient penalty or by spectral norms.
 
-Slopes are Euclidean, in the space of the concatenated views: the space whose distance the measure is in.
+Slopes are Euclidean, in the space of the concatenated views.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ GRADIENT_PENALTY_COEFFICIENT = 10.0
 def gradient_penalty(
     critic: Critic, joint: Tensor, marginal: Tensor, *, generator: torch.Generator | None = None
 ) -> Tensor:
-    """One-sided penalty on slopes above 1, at random points between joint and marginal tuples.
+    """Return a one-sided penalty on slopes above 1, at random points between joint and marginal tuples.
 
     ``E_x[max(0, |grad T(x)| - 1)^2]`` with ``x = (1 - u) z_J + u z_Q`` and ``u`` uniform in [0, 1]; multiply it by
     :data:`GRADIENT_PENALTY_COEFFICIENT`. Smaller slopes cost nothing, since a 1-Lipschitz critic may have them.
@@ -66,8 +66,8 @@ class SpectralLinear(nn.Module):
     """A linear layer whose weight is divided by its largest singular value.
 
     ``y = (W / sigma) x + b`` with ``sigma = u' W v``; ``u`` and ``v``, exact at first, follow ``W`` by one power
-    iteration per forward pass that can train it. PyTorch's own parametrisation of this cannot be pickled, which a
-    penalty must be.
+    iteration per forward pass that can train it. PyTorch's own parametrisation cannot be pickled, which a penalty
+    must be.
 
     Args:
         layer: the layer to take the weights of.
@@ -108,17 +108,17 @@ class SpectralLinear(nn.Module):
 def spectral_norm(critic: Critic) -> Critic:
     """Make every layer's largest singular value 1, in place: with ReLU between them the critic is 1-Lipschitz.
 
-    Every layer becomes a :class:`SpectralLinear`. The constraint is harder
-    than the penalty's and most critics end with slopes well below 1, so values are smaller.
+    Every layer becomes a :class:`SpectralLinear`. The constraint is stricter than a gradient penalty:
+    most critics end with slopes well below 1, so values are smaller.
 
     Args:
-        critic: a joint critic; one-view factors added up would need another constant.
+        critic: a joint critic.
 
     Returns:
         The same critic.
 
     Raises:
-        InputError: a critic for which norms of its layers do not bound the slope by 1.
+        InputError: another critic, whose slope the norms of its layers do not bound by 1.
 
     Source: Miyato et al. 2018, section 2.1.
 

@@ -1,9 +1,9 @@
-"""Every f-divergence bound as a function of one thing, a guess of the log density ratio.
+"""Every f-divergence bound as a function of an estimate of the log density ratio.
 
-All their best critics are increasing functions of the log density ratio s of joint to product of marginals. So one
-network that guesses s serves every bound: ``score`` makes the bound's own critic of it, ``constant`` is the shift of s
-at which the bound is highest, and ``profile`` what is raised when fitting: an increasing function of the bound at
-that shift, or another bound that is best at the same s, whose gradients never overflow.
+The best critic of each bound is an increasing function of the log density ratio s of joint to product of marginals. So
+one network that estimates s serves every bound: ``score`` turns s into the bound's critic, ``constant`` is the shift of
+s at which the bound is highest, and ``profile`` is the objective of the fit: an increasing function of the bound at
+that shift, or another bound with the same best s whose gradients do not overflow.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class LogRatioForm:
         score: s to the scores the bound is defined on.
         profile: ``(s on J (n,), s on Q (m,)) -> scalar`` to maximise when fitting.
         constant: ``(s on J, s on Q) -> scalar`` to add to s for the highest value of the bound.
-        sign: +1 where a bound grows exponentially worse as s on Q rises, -1 where it does as s on J falls.
+        sign: +1 where a bound falls exponentially as s on Q rises, -1 where it does as s on J falls.
     """
 
     score: Callable[[Tensor], Tensor]
@@ -58,7 +58,7 @@ LOG_RATIO_FORMS: dict[str, LogRatioForm] = {
     ),
     "pearson": LogRatioForm(
         score=lambda s: 2 * guarded_exp(s) - 2,
-        profile=donsker_varadhan,  # its own, 2 log E_J[r] - log E_Q[r^2], rests on a handful of samples
+        profile=donsker_varadhan,  # its own, 2 log E_J[r] - log E_Q[r^2], depends on a few samples
         constant=lambda joint, marginal: log_mean_exp(joint) - log_mean_exp(2 * marginal),
     ),
     "squared_hellinger": LogRatioForm(
@@ -67,7 +67,7 @@ LOG_RATIO_FORMS: dict[str, LogRatioForm] = {
         constant=lambda joint, marginal: log_mean_exp(-joint / 2) - log_mean_exp(marginal / 2),
     ),
     "jensen_shannon": LogRatioForm(lambda s: s, jensen_shannon, _no_constant),
-    # No ratio here: the critic's score itself, kept in the table so that one procedure fits all.
+    # Not a ratio but the critic's score, so that one procedure fits all.
     "kantorovich_rubinstein": LogRatioForm(lambda s: s, kantorovich_rubinstein, _no_constant),
 }
 """Bound name to form."""

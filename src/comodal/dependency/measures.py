@@ -1,6 +1,6 @@
-"""Dependency measures: a critic, a pairing and a bound joined, on normalised representations.
+"""Dependency measures: a critic, a pairing and a bound on normalised representations.
 
-Everything here is "larger = more dependent". Names differ: ``kl`` is the ``L_kl`` of the paper, ``f`` its ``L_f``
+Larger values mean more dependent. Names differ between papers: ``kl`` is the ``L_kl`` of the paper, ``f`` its ``L_f``
 (NWJ, the f-GAN bound for KL), ``wasserstein`` its ``L_W``; ``mine`` is ``kl`` with MINE's moving-average gradient.
 """
 
@@ -38,7 +38,7 @@ def _as_given(view: Tensor) -> Tensor:
 
 
 NORMALIZATIONS: dict[str, Callable[[Tensor], Tensor]] = {"layer": _layer, "sphere": _sphere, "none": _as_given}
-"""What is done to each representation first: zero mean and unit variance over its features, unit norm, or nothing."""
+"""Normalisation of each representation: zero mean and unit variance over its features, unit norm, or none."""
 
 
 class _PairScores(NamedTuple):
@@ -48,11 +48,11 @@ class _PairScores(NamedTuple):
 
 
 class DependencyMeasure(nn.Module):
-    """A lower bound on the dependency between M representations, with the critic that makes it tight.
+    """A lower bound on the dependency between M representations, with its critic.
 
     ``bound(T(joint), T(product of marginals))`` of the normalised representations, in float32 even under autocast. In
-    training mode with gradients on, each call draws a new pairing; otherwise the pairing is always the same, so that
-    evaluation neither varies nor disturbs training.
+    training mode with gradients on, each call draws a new pairing; otherwise the pairing is fixed, so that evaluation
+    is deterministic and does not change training.
 
     Args:
         measure: a key of :data:`MEASURES`.
@@ -61,7 +61,7 @@ class DependencyMeasure(nn.Module):
         hidden: widths of the critic's hidden layers; ``None`` is the critic's own default.
         normalize: a key of :data:`NORMALIZATIONS`; ``"none"`` is refused where the value grows with scale alone.
         lipschitz: ``"gradient_penalty"`` or ``"spectral_norm"``, used where the bound needs it.
-        pairings: pairings per batch; more of them lower the variance.
+        pairings: number of pairings per batch; more of them lower the variance.
         ema_rate: weight of a new batch in MINE's moving average.
         seed: of the critic's first weights and of the pairings; PyTorch's global generator is not touched.
 
@@ -112,7 +112,7 @@ class DependencyMeasure(nn.Module):
         self.register_buffer("log_average", torch.tensor(-torch.inf))
 
     def value(self, views: Views) -> Tensor:
-        """The bound, differentiable by the views and by the critic.
+        """Return the bound, differentiable by the views and by the critic.
 
         Args:
             views: ``(n, D_m)`` each, ``n`` at least the number of views.
@@ -129,9 +129,9 @@ class DependencyMeasure(nn.Module):
             return self._value(self._pair_scores(ordered), learn=False)
 
     def terms(self, views: Views) -> tuple[Tensor, Tensor | None]:
-        """The bound, and what keeps its critic 1-Lipschitz: the two terms of a step that trains the critic.
+        """Return the bound and the regulariser that keeps its critic 1-Lipschitz, for a step that trains the critic.
 
-        Moves the moving average on. The first is differentiable by views and critic, the second by the critic alone.
+        Updates the moving average. The first is differentiable by views and critic, the second by the critic alone.
 
         Args:
             views: as in :meth:`value`.
@@ -145,7 +145,7 @@ class DependencyMeasure(nn.Module):
         return self._terms(self.layout.match(views))
 
     def critic_loss(self, views: Views) -> Tensor:
-        """What the critic minimises: minus the bound, plus its regulariser.
+        """Return the loss of the critic: minus the bound, plus its regulariser.
 
         Args:
             views: as in :meth:`value`; no gradient flows to them.
@@ -160,13 +160,14 @@ class DependencyMeasure(nn.Module):
         return -value if regulariser is None else regulariser - value
 
     def scores(self, views: Views) -> Tensor:
-        """The critic's score of each utterance: high where its modalities agree, low where they disagree.
+        """Return the critic's score of each sample: high where its modalities agree, low where they disagree.
 
         Args:
             views: ``(n, D_m)`` each, any ``n``.
 
         Returns:
-            ``(n,)``; only the order means anything until the bound's ``log_ratio`` turns it into log density ratios.
+            ``(n,)``, of which only the order has a meaning; the bound's ``log_ratio`` converts them to log density
+            ratios.
 
         Raises:
             InputError: views that do not fit.
@@ -177,7 +178,7 @@ class DependencyMeasure(nn.Module):
             return scores
 
     def normalized(self, views: Views) -> list[Tensor]:
-        """The views as the critic sees them, in order and in the critic's precision.
+        """Return the input of the critic: normalised views, in order and in the critic's precision.
 
         Args:
             views: as in :meth:`value`.
@@ -266,7 +267,7 @@ def _checked_normalization(normalize: str, spec: MeasureSpec, layout: ViewLayout
         raise InputError.unknown("normalize", normalize, list(NORMALIZATIONS))
     if normalize == "none" and spec.bound.unit == "distance":
         raise InputError(
-            f"normalize='none': {spec.name} grows with the scale of the representations alone, use 'layer' or 'sphere'",
+            f"normalize='none': {spec.name} grows with the scale of representations: use 'layer' or 'sphere'",
             code="conflict",
         )
     if normalize == "layer" and 1 in layout.dims:

@@ -14,7 +14,7 @@ __all__ = ["mine_surrogate", "moving_log_partition"]
 
 
 def moving_log_partition(previous: Tensor, marginal: Tensor, *, ema_rate: float) -> Tensor:
-    """Exponential moving average of ``E_Q[exp T]``, kept as its logarithm.
+    """Return the exponential moving average of ``E_Q[exp T]``, as a logarithm.
 
     ``log((1 - ema_rate) * exp(previous) + ema_rate * mean exp T)``.
 
@@ -46,9 +46,9 @@ def moving_log_partition(previous: Tensor, marginal: Tensor, *, ema_rate: float)
 
 
 def mine_surrogate(joint: Tensor, marginal: Tensor, log_average: Tensor) -> Tensor:
-    """Objective whose gradient is MINE's: Donsker-Varadhan with the partition replaced by a moving average.
+    """Return an objective whose gradient is MINE's: Donsker-Varadhan with the partition replaced by a moving average.
 
-    ``E_J[T] - E_Q[exp T] / a``, ``a`` a moving average that gets no gradient. Only the gradient means anything; the
+    ``E_J[T] - E_Q[exp T] / a``, ``a`` a moving average that gets no gradient. Only the gradient has a meaning; the
     value to report is :func:`~comodal.dependency.bounds.donsker_varadhan`.
 
     Args:

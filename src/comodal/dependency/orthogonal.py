@@ -1,4 +1,4 @@
-"""A critic that is 1-Lipschitz by construction, for held-out values that are true lower bounds of a distance."""
+"""A critic that is 1-Lipschitz by construction, so that held-out values are lower bounds of a distance."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["OrthogonalCritic", "PairwiseSort"]
 
 
 class PairwiseSort(nn.Module):
-    """Sorts neighbouring units: slope 1 in every direction, where ReLU loses some.
+    """Activation that sorts pairs of units, with slope 1 in every direction.
 
     Source: Anil, Lucas and Grosse 2019 (GroupSort with groups of two).
 
@@ -32,7 +32,7 @@ class PairwiseSort(nn.Module):
 
 
 class OrthogonalCritic(Critic):
-    """Network of orthonormal layers with pairwise sorting: no two points differ in score by more than their distance.
+    """Network of orthonormal layers with pairwise sorting: scores differ at most by the distance of their points.
 
     Args:
         dims: widths of the views.

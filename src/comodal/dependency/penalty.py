@@ -1,4 +1,4 @@
-"""The penalty that rewards dependency: a measure, its weight, its critic's optimiser, and the one minus sign."""
+"""The penalty that rewards dependency: a measure with weight, schedule and an optimiser of its critic."""
 
 from __future__ import annotations
 
@@ -22,11 +22,10 @@ __all__ = ["DependencyPenalty"]
 class DependencyPenalty(nn.Module):
     """``-weight * D(Z_1, .., Z_M)``: add it to a task loss and representations become more dependent.
 
-    ``L = L_task - lambda D(P(Z_1..Z_M) || P(Z_1) x .. x P(Z_M))``, D estimated from below by a critic. Two stages a
-    step: :meth:`update_critic` trains the critic on detached representations with an optimiser of its own, then the
-    call gives the term of the loss, whose gradient goes to the representations only. With ``critic_steps=0`` both are
-    one step: the gradient also reaches the critic, whose parameters :meth:`parameter_groups` hands to the model's
-    optimiser.
+    ``L = L_task - lambda D(P(Z_1..Z_M) || P(Z_1) x .. x P(Z_M))``, D estimated from below by a critic. A step has two
+    stages: :meth:`update_critic` trains the critic on detached representations with its own optimiser; then a call
+    returns the term of the loss, whose gradient reaches the representations only. With ``critic_steps=0`` both are one:
+    the gradient also reaches the critic, whose parameters :meth:`parameter_groups` returns for the model's optimiser.
 
     All randomness comes from the penalty's own generator, so a run with it sees the same initial weights, batches and
     dropout as one without. Between updates the critic is frozen (``requires_grad`` is false): it belongs outside what
@@ -38,16 +37,16 @@ class DependencyPenalty(nn.Module):
         measure: a key of :data:`~comodal.dependency.catalog.MEASURES`, such as ``"kl"``, ``"f"`` or ``"wasserstein"``.
         dims: name to width of each representation, or widths in order; 2 or more.
         weight: lambda, at least 0.
-        critic_steps: K, updates of the critic per step of the model; 0 trains both at once. fresh_batches: every
-            critic step takes representations of a new batch, as in the paper, instead of new pairings of the same
-            ones; :meth:`update_critic` is then given a callable or an iterator.
+        critic_steps: K, updates of the critic per step of the model; 0 trains both at once.
+        fresh_batches: whether every critic step takes representations of a new batch, as in the paper, instead of new
+            pairings of the same ones; :meth:`update_critic` then takes a callable or an iterator.
         schedule: step to share of the weight, such as :class:`~comodal.dependency.schedules.LinearWarmup`.
         critic: ``"joint"``, ``"separable"``, or a critic of these dims.
         hidden: widths of the critic's hidden layers; ``None`` is the critic's own default.
         normalize: ``"layer"``, ``"sphere"`` or ``"none"``; the last is refused for ``wasserstein``.
         critic_lr: learning rate of the critic.
         lipschitz: ``"gradient_penalty"`` or ``"spectral_norm"``, for ``wasserstein``.
-        pairings: pairings per batch.
+        pairings: number of pairings per batch.
         ema_rate: weight of a new batch in MINE's moving average.
         seed: of the critic's weights and of the pairings.
 
@@ -141,7 +140,7 @@ class DependencyPenalty(nn.Module):
         return loss
 
     def forward(self, representations: Views) -> Tensor:
-        """The term to add to the task loss.
+        """Return the term to add to the task loss.
 
         Args:
             representations: name to ``(n, D_m)``, or tensors in the order of ``dims``; ``n`` at least their number.
@@ -168,11 +167,11 @@ class DependencyPenalty(nn.Module):
 
     @property
     def current_weight(self) -> float:
-        """The weight at this step of the schedule."""
+        """Return the weight at this step of the schedule."""
         return self.weight * self.schedule(self.step)
 
     def parameter_groups(self) -> list[dict[str, Any]]:
-        """What the model's optimiser must train: the critic with ``critic_steps=0``, else nothing.
+        """Return parameter groups for the model's optimiser: the critic with ``critic_steps=0``, else none.
 
         Returns:
             Optimiser parameter groups, each with ``name``, ``params`` and ``lr``.
@@ -187,7 +186,7 @@ class DependencyPenalty(nn.Module):
         return [{"name": "critic", "params": list(self.measure.critic.parameters()), "lr": self.critic_lr}]
 
     def get_extra_state(self) -> dict[str, Any]:
-        """What is not a tensor of a module, for ``state_dict``: optimiser, step, and which measure this is."""
+        """Return the state that is no tensor of a module: optimiser, step and name of the measure."""
         optimizer = None if self._optimizer is None else self._optimizer.state_dict()
         return {"measure": self.measure.spec.name, "step": self.step, "optimizer": optimizer}
 
@@ -200,7 +199,7 @@ class DependencyPenalty(nn.Module):
         if state["measure"] != self.measure.spec.name:
             raise InputError(
                 f"this state is of a {state['measure']!r} penalty and this one is {self.measure.spec.name!r}: "
-                "load it into a penalty of its own measure",
+                "load it into a penalty of the same measure",
                 code="mismatch",
             )
         if (state["optimizer"] is None) != (self._optimizer is None):
@@ -212,7 +211,7 @@ class DependencyPenalty(nn.Module):
             self._optimizer.load_state_dict(state["optimizer"])
 
     def extra_repr(self) -> str:
-        """What the printed module says of itself."""
+        """Return the options that the printed module shows."""
         return f"measure={self.measure.spec.name!r}, weight={self.weight}, critic_steps={self.critic_steps}"
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> DependencyPenalty:
@@ -273,7 +272,7 @@ class DependencyPenalty(nn.Module):
 def _freeze(parameters: list[nn.Parameter]) -> None:
     for parameter in parameters:
         parameter.requires_grad = False
-        parameter.grad = None  # or a clipping of the model's gradients would count it in
+        parameter.grad = None  # else it would count when gradients of the model are clipped
 
 
 def _drawing(source: object) -> Callable[[], Views]:

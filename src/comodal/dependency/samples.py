@@ -1,4 +1,4 @@
-"""Samples as an estimate takes them: checked once, divided into three parts, scaled with statistics of the fitted two.
+"""Check the samples of an estimate, divide them into three parts, and scale them.
 
 Axis legend: n samples, d_m width of view m.
 """
@@ -29,9 +29,9 @@ class SplitViews:
     """Scaled views of the three parts of the samples, each one ``(n_part, d_m)`` float32 tensor per view.
 
     Attributes:
-        train: what the critic's gradient sees.
-        validation: what its weights and temperature are chosen on.
-        held_out: what is reported on.
+        train: samples for the critic's gradient.
+        validation: samples on which weights and temperature are chosen.
+        held_out: samples for the reported value.
     """
 
     train: list[Tensor]
@@ -40,7 +40,7 @@ class SplitViews:
 
 
 def held_out_rows(n: int, *, seed: int = 0, eval_share: float = 0.5) -> np.ndarray[Any, np.dtype[np.int64]]:
-    """Rows that an estimate reports on, in the order of ``DependencyEstimate.pointwise``.
+    """Return the rows of the held-out samples, in the order of ``DependencyEstimate.pointwise``.
 
     Args:
         n: samples in all.
@@ -59,10 +59,10 @@ def held_out_rows(n: int, *, seed: int = 0, eval_share: float = 0.5) -> np.ndarr
 
 
 def checked_views(views: ViewArrays) -> dict[str, Tensor]:
-    """The views by name, as float64 ``(n, d_m)``; refuses what no estimate can be made of.
+    """Return the views by name, as float64 ``(n, d_m)``, after checking them.
 
     Args:
-        views: as a user gives them.
+        views: name to samples, or samples alone.
 
     Returns:
         Name to samples; a sequence gets the names ``"0"``, ``"1"`` and so on.
@@ -88,7 +88,7 @@ def checked_views(views: ViewArrays) -> dict[str, Tensor]:
     least = max(SMALLEST_SAMPLE, 10 * len(named))
     if n < least:
         raise InputError(
-            f"views: {n} samples are too few to fit on some and report on others; give {least} or more",
+            f"views: {n} samples are too few to fit and to evaluate a critic; give {least} or more",
             code="out_of_range",
         )
     return samples
@@ -131,7 +131,7 @@ def _numbers(name: str, view: object) -> Tensor:
 def divide(
     samples: Mapping[str, Tensor], *, seed: int, eval_share: float, validation_share: float, scaling: str
 ) -> SplitViews:
-    """Divide samples at random and scale them, with the scale of the train and validation parts together.
+    """Divide samples at random, and scale all parts with statistics of the train and validation parts.
 
     Args:
         samples: of :func:`checked_views`.
@@ -161,7 +161,7 @@ def divide(
     cut = round(validation_share * len(rows))
     if min(cut, len(rows) - cut, len(held_out)) < max(4, len(samples)):
         raise InputError(
-            f"eval_share and validation_share leave a part of {n} samples nearly empty: choose others",
+            f"eval_share and validation_share leave a part of {n} samples nearly empty: change them",
             code="out_of_range",
         )
     transforms = [SCALINGS[scaling](view[rows]) for view in samples.values()]

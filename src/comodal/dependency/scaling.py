@@ -1,7 +1,7 @@
-"""Putting views on a common scale with statistics of one part of the samples, for estimates on fixed samples.
+"""Scale views with statistics of one part of the samples.
 
-Every act here works coordinate by coordinate and is monotone, so that it changes no f-divergence between views, but for
-the ties it makes beyond the ends of the fitted range. Axis legend: n samples, d coordinates of one view.
+All scalings are monotone functions of each coordinate, so they do not change f-divergences between views, except by
+ties outside the fitted range. Axis legend: n samples, d coordinates of one view.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ CLIPPED_SHARE = 0.001
 
 
 def normal_scores(reference: Tensor) -> Transform:
-    """Ranks among the reference samples, read as normal quantiles, then brought to unit variance.
+    """Return a function that maps values to normal quantiles of their ranks among the reference, at unit variance.
 
-    Ties share their middle rank and values outside the reference's range its ends: heavy tails, outliers and discrete
-    values are all tame. Gaussian coordinates stay Gaussian.
+    Ties share their middle rank, and values outside the reference's range get its ends: this bounds heavy tails,
+    outliers and discrete values. Gaussian coordinates stay Gaussian.
 
     Args:
         reference: ``(n, d)`` samples to fit on.
@@ -50,9 +50,9 @@ def normal_scores(reference: Tensor) -> Transform:
 
 
 def standard(reference: Tensor) -> Transform:
-    """Zero mean and unit variance after cutting each coordinate at its outermost 0.1 % of reference values.
+    """Return a function to zero mean and unit variance, after clipping the outermost 0.1 % of reference values.
 
-    Keeps distances, but for outliers, and so suits the Wasserstein measure of well-behaved views.
+    Keeps distances except those of outliers; suits the Wasserstein measure.
 
     Args:
         reference: ``(n, d)`` samples to fit on.
@@ -75,7 +75,7 @@ def standard(reference: Tensor) -> Transform:
 
 
 def as_given(reference: Tensor) -> Transform:  # noqa: ARG001 - one signature for all scalings
-    """Nothing but a cast to float32: distances are those of the data as it came.
+    """Return a cast to float32, which keeps the distances of the data.
 
     Args:
         reference: not used.

@@ -1,4 +1,4 @@
-"""How the weight of a penalty grows over training steps."""
+"""Schedules of a penalty's weight over training steps."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class ConstantWeight:
 
 @dataclass(frozen=True)
 class LinearWarmup:
-    """A weight that grows in equal parts, while the critic is still poor, and never is zero.
+    """A weight that grows linearly from above zero, while the critic is still poor.
 
     ``min(1, (step + 1) / steps)``
 
@@ -51,7 +51,7 @@ class LinearWarmup:
 
 @dataclass(frozen=True)
 class CosineWarmup:
-    """A weight that grows along half a cosine, slowly at both ends, and never is zero.
+    """A weight that grows along half a cosine from above zero, slowly at both ends.
 
     ``(1 - cos(pi min(1, (step + 1) / steps))) / 2``
 

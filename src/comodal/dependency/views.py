@@ -46,7 +46,7 @@ class ViewLayout:
         self.dims = tuple(named.values())
 
     def match(self, views: Views) -> list[Tensor]:
-        """The views as a list in the order of the layout.
+        """Return the views as a list in the order of the layout.
 
         Args:
             views: name to ``(n, D_m)``, or a sequence of such tensors in order.
@@ -85,7 +85,7 @@ class ViewLayout:
             if view.shape[0] != n:
                 raise InputError(
                     f"representation {name!r} has {view.shape[0]} rows and {self.names[0]!r} has {n}: "
-                    "give the same utterances for every view",
+                    "give the same samples for every view",
                     code="mismatch",
                 )
         return ordered

@@ -1,4 +1,4 @@
-"""Bits and cubes: distributions whose dependency can be enumerated."""
+"""Discrete distributions, and others with a density ratio of few values."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class XorBits:
 
     @property
     def total_correlation(self) -> float:
-        """Ln 2: the third bit is free knowledge."""
+        """Ln 2: the third bit follows from the others."""
         return math.log(2)
 
     def mutual_information(self, first: str, second: str) -> float:  # noqa: ARG002 - all pairs are alike

@@ -1,4 +1,4 @@
-"""What every known distribution offers, and the divergences of those whose density ratio takes a few values."""
+"""The interface of distributions of known dependency, and divergences of discrete density ratios."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _SAME_TRUTH = {"mine": "kl", "f": "kl", "nwj": "kl"}
 
 
 class KnownDistribution(Protocol):
-    """What every distribution of this module offers."""
+    """Interface of the distributions of this package."""
 
     def sample(self, n: int, generator: torch.Generator) -> dict[str, Tensor]:
         """``n`` aligned samples: name to ``(n, d)`` float32."""
@@ -49,7 +49,7 @@ class KnownDistribution(Protocol):
 
 
 def view_names(views: int) -> list[str]:
-    """Names of so many views: "a", "b", "c" and so on.
+    """Return names of views: "a", "b", "c" and so on.
 
     >>> view_names(3)
     ['a', 'b', 'c']
@@ -60,7 +60,7 @@ def view_names(views: int) -> list[str]:
 
 
 def canonical(measure: str) -> str:
-    """The divergence a measure estimates: three of them share the Kullback-Leibler divergence.
+    """Return the divergence that a measure estimates: three of them estimate the Kullback-Leibler divergence.
 
     >>> canonical("mine"), canonical("pearson")
     ('kl', 'pearson')
@@ -69,7 +69,7 @@ def canonical(measure: str) -> str:
 
 
 def divergence_of_ratios(ratios: Mapping[float, float], measure: str) -> float | None:
-    """Sum of q f(p/q).
+    """Return the f-divergence, the sum of q f(p/q), of a measure.
 
     Args:
         ratios: value of p/q to the mass that Q, the product of marginals, puts on it.

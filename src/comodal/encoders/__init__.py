@@ -1,4 +1,4 @@
-"""One modality's sequence to one representation."""
+"""Unimodal encoders: from the sequence of a modality to its representation."""
 
 from comodal.encoders.alignment import align
 from comodal.encoders.backbone import Layout

@@ -1,6 +1,6 @@
-"""Modalities brought to one time axis.
+"""Put word-aligned modalities on one time axis.
 
-Axis legend: B utterances, T_m frames of modality m, T the longest of them, d_m features of a frame.
+Axis legend: B samples, T_m frames of modality m, T the longest of them, d_m features of a frame.
 """
 
 from __future__ import annotations
@@ -16,19 +16,18 @@ __all__ = ["align"]
 
 
 def align(batch: MultimodalBatch, names: Iterable[str]) -> tuple[dict[str, ModalitySequence], Tensor]:
-    """Frames of aligned modalities side by side.
+    """Return the frames of aligned modalities on a common time axis.
 
-    A modality with a single frame says it of every step; one that is absent says zero everywhere, and its mask is false
-    there. Data in which two modalities have different numbers of frames are refused before a model is built
-    (``InputSpec.aligned``).
+    The only frame of a modality is repeated at every step; an absent modality is zero with a mask that is all false.
+    Models refuse data whose modalities have different numbers of frames (``InputSpec.aligned``).
 
     Args:
-        batch: aligned utterances, every run of frames at the left.
+        batch: aligned samples, real frames first.
         names: modalities, in order.
 
     Returns:
-        Name to values ``(B, T, d_m)`` and mask ``(B, T)``, zero and false where the modality says nothing; and the
-        steps ``(B, T)`` of each utterance, those of its longest modality.
+        Name to values ``(B, T, d_m)`` and mask ``(B, T)``, zero and false where the modality is absent; and the
+        steps ``(B, T)`` of each sample, those of its longest modality.
 
     Example:
         >>> words = ModalitySequence(torch.ones(1, 3, 2), torch.tensor([[True, True, False]]))
@@ -50,16 +49,16 @@ def align(batch: MultimodalBatch, names: Iterable[str]) -> tuple[dict[str, Modal
         if sequence.mask.shape[1] == longest == 1:
             values = sequence.values
         else:
-            # The last frame goes on to the end, which for an aligned modality is either the end itself or its only one.
+            # Repeat the last frame: it is at the end already, or it is the only one.
             frame = torch.minimum(position, (lengths[name] - 1).clamp_min(0))
             values = _frames_at(sequence.values, frame)
-        # Selected, not multiplied: what stands in the padding of a batch of one's own may be infinite or NaN.
+        # Select rather than multiply: padding may hold NaN or infinity.
         aligned[name] = ModalitySequence(torch.where(mask.unsqueeze(-1), values, 0), mask)
     return aligned, steps
 
 
 def _frames_at(values: Tensor, frame: Tensor) -> Tensor:
-    """Frames ``(B, T, d)`` of ``values`` ``(B, T_m, d)`` at the positions ``(B, T)``; whole rows copy fastest."""
+    """Return the frames ``(B, T, d)`` of ``values`` ``(B, T_m, d)`` at positions ``(B, T)``; rows copy fastest."""
     rows, steps, dim = values.shape
     row = frame + steps * torch.arange(rows, device=frame.device).unsqueeze(1)
     return values.flatten(0, 1).index_select(0, row.flatten()).view(*frame.shape, dim)

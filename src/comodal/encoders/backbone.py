@@ -1,4 +1,4 @@
-"""Pretrained encoders of Hugging Face: which are known, and how they are loaded."""
+"""Load pretrained encoders and tokenizers of Hugging Face."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ _NOT_WHOLE = "save the whole encoder with save_pretrained, or give another"
 
 @dataclass(frozen=True)
 class Layout:
-    """Where the parts of a kind of encoder are.
+    """The names of the parts of a type of encoder.
 
     Attributes:
         layers: path of the list of its layers.
-        adapted: names of the linear maps that low-rank adapters are put beside.
-        pooler: whether it has a pooler, a layer on its summary that was trained with it.
-        reads_last: whether the special token that sums the text up is the last piece rather than the first.
+        adapted: names of the linear maps that get low-rank adapters.
+        pooler: whether it has a pretrained pooler.
+        reads_last: whether the summary token is the last piece rather than the first.
         time_first: whether its layers take ``(T, B, H)`` rather than ``(B, T, H)``.
-        gate_layer: the layer in front of which a gate was published.
-        idle: parameters that reading a whole text never uses.
-        options: what its forward pass must be told.
+        gate_layer: the published place of a gate, before this layer.
+        idle: parameters that are never used when a whole text is read.
+        options: arguments of its forward pass.
     """
 
     layers: str = "encoder.layer"
@@ -53,7 +53,7 @@ LAYOUTS: dict[str, Layout] = {
     "deberta": Layout(adapted=("in_proj",)),
     "deberta-v2": Layout(adapted=("query_proj", "value_proj")),
     "modernbert": Layout(layers="layers", adapted=("Wqkv",)),
-    # Its attention has bare tensors and no linear maps, so adapters go to the feed-forward networks.
+    # Its attention has no linear modules, so adapters go to the feed-forward networks.
     "xlnet": Layout(
         layers="layer",
         adapted=("layer_1", "layer_2"),
@@ -64,30 +64,30 @@ LAYOUTS: dict[str, Layout] = {
         options={"use_mems": False},
     ),
 }
-"""The kinds of encoder that are known: Hugging Face's ``model_type`` to layout."""
+"""Known types of encoder: Hugging Face's ``model_type`` to layout."""
 
 _REFUSED = {
-    "albert": "its layers are one layer used again and again, so nothing can be put in front of one of them",
-    "funnel": "its layers shorten the text, so frames do not fit the pieces any more",
+    "albert": "all its layers share one module, so a gate cannot be put before one of them",
+    "funnel": "its layers shorten the text, so frames no longer match the pieces",
 }
 
 
 def layout_of(model_type: str, *, where: str) -> Layout:
-    """The layout of a kind of encoder.
+    """Return the layout of a type of encoder.
 
     Args:
-        model_type: as its ``config.json`` says.
-        where: whose it is, for the message.
+        model_type: from its ``config.json``.
+        where: name of the encoder, for the message.
 
     Raises:
-        InputError: a kind that is not known, or of which it is known that it cannot be used.
+        InputError: the type is unknown or cannot be used.
 
     Example:
         >>> layout_of("xlnet", where="xlnet-base-cased").gate_layer
         1
         >>> layout_of("albert", where="albert-base-v2")
         Traceback (most recent call last):
-        comodal.contracts.InputError: albert-base-v2: an encoder of type 'albert' cannot be used: its layers are one ...
+        comodal.contracts.InputError: albert-base-v2: an encoder of type 'albert' cannot be used: all its layers ...
     """
     if model_type in _REFUSED:
         raise InputError(
@@ -101,15 +101,15 @@ def layout_of(model_type: str, *, where: str) -> Layout:
 
 
 def load_backbone(name: str, *, pooler: bool = False) -> Any:
-    """A pretrained encoder with weights in float32.
+    """Return a pretrained encoder with weights in float32.
 
     Args:
         name: a folder that ``save_pretrained`` wrote, which needs no network, or a name on the Hugging Face hub.
-        pooler: keep its pooler; left out otherwise, since a layer that nothing uses is never trained.
+        pooler: whether to load its pooler.
 
     Raises:
-        InputError: none of the two, an encoder of an unknown kind, weights that are damaged or lack a part of the
-            network, or no pretrained pooler where one is wanted.
+        InputError: no such folder or name, an unknown type, weights that are damaged or incomplete, or no pretrained
+            pooler although ``pooler`` is set.
     """
     transformers = _transformers()
     kind = _load(transformers.AutoConfig.from_pretrained, name).model_type
@@ -135,14 +135,14 @@ def load_backbone(name: str, *, pooler: bool = False) -> Any:
 
 
 def load_tokenizer(name: str) -> Any:
-    """The fast tokenizer of a pretrained encoder.
+    """Return the fast tokenizer of a pretrained encoder.
 
     Args:
         name: as for :func:`load_backbone`.
 
     Raises:
-        InputError: none is there, it is not fast, it gives ids that the encoder has no embedding for, or the encoder is
-            of an unknown kind.
+        InputError: there is none, it is not fast, it has ids without an embedding in the encoder, or the encoder is
+            of an unknown type.
     """
     transformers = _transformers()
     config = _load(transformers.AutoConfig.from_pretrained, name)
@@ -150,7 +150,7 @@ def load_tokenizer(name: str) -> Any:
     tokenizer = _load(transformers.AutoTokenizer.from_pretrained, name)
     if not tokenizer.is_fast:
         raise InputError(
-            f"{name}: its tokenizer has no fast form, which alone tells the word of a piece; give another",
+            f"{name}: its tokenizer has no fast version, which maps pieces to words; give another encoder",
             code="unsupported",
         )
     ids = 1 + max(tokenizer.get_vocab().values(), default=-1)
@@ -164,11 +164,11 @@ def load_tokenizer(name: str) -> Any:
 
 
 def longest_input(model: nn.Module) -> int | None:
-    """Most pieces that an encoder can take; ``None`` where positions are relative and there is no end to them.
+    """Return the largest number of pieces that an encoder takes; ``None`` where it has no limit.
 
     Example:
         >>> model = nn.Module()
-        >>> model.position_embeddings = nn.Embedding(514, 4, padding_idx=1)  # as RoBERTa has it: two are set apart
+        >>> model.position_embeddings = nn.Embedding(514, 4, padding_idx=1)  # as in RoBERTa, where two are reserved
         >>> longest_input(model)
         512
     """
@@ -194,7 +194,7 @@ def _load(load: Callable[..., Any], name: str, **options: Any) -> Any:
     try:
         with _quiet():
             return load(str(folder) if local else name, local_files_only=local, **options)
-    except Exception as error:  # of a damaged file, errors of every library that reads a part of it come through
+    except Exception as error:  # damaged files raise errors of many libraries
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         tried = "the folder cannot be loaded" if local else "no such folder here, and no such model on the hub"
         raise InputError(
@@ -213,10 +213,7 @@ def _transformers() -> Any:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """No report of weights that are not used, such as those of a pretraining head, and no bar for what takes a second.
-
-    Weights that are missing are an error here and no warning.
-    """
+    """Silence progress bars and the report of unused weights; missing weights are an error elsewhere."""
     logging = _transformers().utils.logging
     level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()

@@ -1,6 +1,6 @@
-"""One encoder a modality.
+"""The unimodal encoders of a model, one per modality.
 
-``ENCODERS`` is the family: name to class. Adding one takes a file and a line here.
+``ENCODERS`` maps names to classes; a new encoder needs a file and a line here.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from comodal.encoders.widths import per_modality, sizes_per_modality
 __all__ = ["ENCODERS", "EncoderBank", "EncoderConfig"]
 
 ENCODERS: dict[str, Any] = {"mean": MeanEncoder, "lstm": LSTMEncoder}
-"""What makes one representation of a sequence: a small network on the mean of its frames, or a recurrent network."""
+"""Name to encoder class: a small network on the mean of the frames, or a recurrent network."""
 
 
 @dataclass(frozen=True)
 class EncoderConfig:
-    """The unimodal encoders.
+    """Options of the unimodal encoders.
 
     Attributes:
         kind: a key of :data:`ENCODERS`, ``mean`` or ``lstm``, or modality to key.
@@ -54,7 +54,7 @@ class EncoderBank(nn.Module):
         config: sizes, the same for every modality or one for each.
 
     Raises:
-        InputError: a modality has no kind of its own or no size, or one that is not positive.
+        InputError: a modality has no kind or size, or its size is not positive.
 
     Example:
         >>> spec = DatasetSpec("toy", {"text": 4, "audio": 2}, {"text": 1, "audio": 1})
@@ -81,7 +81,7 @@ class EncoderBank(nn.Module):
         )
 
     def forward(self, batch: MultimodalBatch) -> dict[str, Tensor]:
-        """Representations ``(B, D)`` by modality.
+        """Return the representations ``(B, D)`` by modality.
 
         Raises:
             InputError: the batch lacks a modality of the spec; an absent one is a mask that is all false.

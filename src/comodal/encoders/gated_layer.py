@@ -1,6 +1,6 @@
-"""A layer with something in front of it.
+"""A layer of a language model with a gate before it.
 
-Axis legend: B utterances, T pieces, H width of a hidden state.
+Axis legend: B samples, T pieces, H width of a hidden state.
 """
 
 from __future__ import annotations
@@ -17,16 +17,13 @@ __all__ = ["GatedLayer"]
 class GatedLayer(nn.Module):
     """A layer of a language model whose hidden states go through a gate first.
 
-    It takes the place of the layer in the model's list. What the gate needs beside the hidden states changes with every
-    batch and does not pass through the model, so the gate is handed over for one forward pass by :meth:`opened`, and
-    taken away after it: nothing of an earlier batch can be used. All else goes to the wrapped layer as it is; so does
-    the layer's result, whatever its form. Attributes that models read off their layers are those of the wrapped one.
-
-    The gate runs outside of the layer, and so outside of the layer's gradient checkpoint.
+    It replaces the layer in the model's list. The gate depends on other inputs of the batch, which do not pass through
+    the model; so :meth:`opened` sets it for one forward pass and removes it afterwards. Other arguments, the result and
+    attributes are those of the wrapped layer. The gate runs outside the layer's gradient checkpoint.
 
     Args:
         layer: takes hidden states as its first argument or as ``hidden_states``.
-        time_first: whether those are ``(T, B, H)``; the gate gets ``(B, T, H)`` in any case.
+        time_first: whether those are ``(T, B, H)``; the gate always receives ``(B, T, H)``.
 
     Example:
         >>> import torch
@@ -45,7 +42,7 @@ class GatedLayer(nn.Module):
         self._entered: list[Tensor] = []
 
     def __getattr__(self, name: str) -> Any:
-        """Members of this module, else those of the wrapped layer."""
+        """Return members of this module, else those of the wrapped layer."""
         try:
             return super().__getattr__(name)
         except AttributeError:
@@ -61,11 +58,10 @@ class GatedLayer(nn.Module):
             gate: maps hidden states ``(B, T, H)`` to the same shape.
 
         Yields:
-            A list that the hidden states in front of the gate are added to.
+            A list to which the hidden states before the gate are added.
 
         Raises:
-            RuntimeError: the layer was not called exactly once, so this is not a layer of the model that was run, or
-                the model runs it again and again.
+            RuntimeError: the layer was not called exactly once in the context.
         """
         entered: list[Tensor] = []
         self._gate, self._entered = gate, entered
@@ -77,10 +73,10 @@ class GatedLayer(nn.Module):
             raise RuntimeError(f"the gated layer was called {len(entered)} times in one forward pass, not once")
 
     def forward(self, *args: Any, **options: Any) -> Any:
-        """The layer's result on gated hidden states.
+        """Return the layer's result on gated hidden states.
 
         Raises:
-            RuntimeError: outside of :meth:`opened`, where hidden states would pass ungated.
+            RuntimeError: called outside of :meth:`opened`.
         """
         if self._gate is None:
             raise RuntimeError("a gated layer was called without its gate: run the model within opened(...)")

@@ -1,6 +1,6 @@
-"""A pretrained language model as an encoder of word pieces, with a place for a gate between its layers.
+"""A pretrained language model as an encoder of word pieces, with a gate between its layers.
 
-Axis legend: B utterances, P pieces, H width of a hidden state.
+Axis legend: B samples, P pieces, H width of a hidden state.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from comodal.encoders.pooling import last_frame, masked_mean
 __all__ = ["POOLINGS", "EncodedText", "LanguageModel"]
 
 POOLINGS = ("mean", "cls", "pooler")
-"""How hidden states become one vector: their mean, that of the special token, or the pretrained pooler's output."""
+"""Ways to pool hidden states: their mean, the state of the summary token, or the output of the pretrained pooler."""
 
 
 class EncodedText(NamedTuple):
-    """What a language model makes of the pieces of a batch.
+    """The output of a language model.
 
     Attributes:
-        pooled: ``(B, H)`` one vector an utterance.
-        entered: ``(B, P, H)`` hidden states in front of the gate.
+        pooled: ``(B, H)`` one vector per sample.
+        entered: ``(B, P, H)`` hidden states before the gate.
     """
 
     pooled: Tensor
@@ -47,10 +47,10 @@ class LanguageModel(nn.Module):
 
     Args:
         name: folder, or name on the hub.
-        gate_layer: number of layers in front of the gate; ``None`` for the published place, which is in front of
-            layer 1 of XLNet and in front of layer 0, behind the embeddings, of others.
-        pooling: one of :data:`POOLINGS`; ``cls`` is the piece that the tokenizer made for a summary, the last one of
-            XLNet and the first of others.
+        gate_layer: number of layers before the gate; ``None`` for the published place, which is 1 for XLNet and 0,
+            directly after the embeddings, for others.
+        pooling: one of :data:`POOLINGS`; ``cls`` is the summary token, the last piece of XLNet and the first of
+            others.
 
     Raises:
         InputError: the encoder cannot be loaded, has no such layer, or has no pretrained pooler to pool with.
@@ -84,7 +84,7 @@ class LanguageModel(nn.Module):
         return cast("GatedLayer", self.layers[self.gate_layer])
 
     def require_tokens(self, tokens: TokenSpec) -> None:
-        """Refuse pieces that this encoder cannot read.
+        """Check that this encoder can read the pieces of a data set.
 
         Raises:
             InputError: ids without an embedding, or more pieces than it has positions.
@@ -92,7 +92,7 @@ class LanguageModel(nn.Module):
         rows = len(self.model.get_input_embeddings().weight)
         if max(tokens.vocabulary, tokens.pad_id + 1, tokens.unknown_id + 1) > rows:
             raise InputError(
-                f"{self.name}: the pieces are those of {tokens.tokenizer} with {tokens.vocabulary} ids, and the "
+                f"{self.name}: the pieces are from {tokens.tokenizer} with {tokens.vocabulary} ids, and the "
                 f"encoder embeds {rows}; tokenize with the encoder's own tokenizer",
                 code="mismatch",
             )
@@ -105,7 +105,7 @@ class LanguageModel(nn.Module):
             )
 
     def freeze(self, layers: int) -> None:
-        """Keep the embeddings and the first layers as they are; all layers stand for the whole encoder.
+        """Freeze the embeddings and the first layers; with all layers, the whole encoder.
 
         Raises:
             InputError: there are fewer layers.
@@ -126,12 +126,12 @@ class LanguageModel(nn.Module):
             layer.requires_grad_(requires_grad=False)
 
     def add_adapters(self, rank: int) -> None:
-        """Freeze the encoder and put low-rank adapters beside the linear maps of its layers.
+        """Freeze the encoder and add low-rank adapters to the linear maps of its layers.
 
         Source: Hu et al., *LoRA: Low-Rank Adaptation of Large Language Models*, ICLR 2022, section 4.1.
 
         Raises:
-            InputError: ``peft``, which makes them, is not installed.
+            InputError: ``peft`` is not installed.
         """
         try:
             import peft  # noqa: PLC0415 - keeps `import comodal` light
@@ -141,20 +141,17 @@ class LanguageModel(nn.Module):
         peft.inject_adapter_in_model(adapters, self.model)
 
     def checkpoint_gradients(self) -> None:
-        """Compute the inside of every layer again in the backward pass rather than keeping it: less memory, more time.
-
-        A gate is in front of its layer and is not computed again.
-        """
+        """Recompute every layer, but not the gate, in the backward pass: less memory, more time."""
         for layer in self.layers:
             inner = layer.layer if isinstance(layer, GatedLayer) else layer
             inner.forward = functools.partial(checkpoint, inner.forward, use_reentrant=False)
 
     def forward(self, pieces: ModalitySequence, gate: Callable[[Tensor], Tensor]) -> EncodedText:
-        """Read word pieces.
+        """Encode word pieces.
 
         Args:
-            pieces: ``(B, P, 2)`` ids and type ids, legal ones in the padding too; and the mask ``(B, P)`` of those that
-                are read, of which every utterance has one at least.
+            pieces: ``(B, P, 2)`` ids and type ids, legal ones in the padding too; and the mask ``(B, P)`` of real
+                pieces, at least one per sample.
             gate: maps hidden states ``(B, P, H)`` on their way into layer ``gate_layer``.
 
         Raises:
@@ -171,13 +168,13 @@ class LanguageModel(nn.Module):
         return EncodedText(summary, entered[0])
 
     def states_at_gate(self, pieces: ModalitySequence) -> Tensor:
-        """Hidden states ``(B, P, H)`` in front of the gate; the layers behind it are not run."""
+        """Return the hidden states ``(B, P, H)`` before the gate, without running the layers after it."""
         with self.gated.opened(_stop) as entered, suppress(_GateReachedError):
             self._run(pieces)
         return entered[0]
 
     def last_states(self, pieces: ModalitySequence) -> Tensor:
-        """Hidden states ``(B, P, H)`` behind the last layer, with nothing at the gate."""
+        """Return the hidden states ``(B, P, H)`` after the last layer, without a gate."""
         with self.gated.opened(_pass):
             return cast("Tensor", self._run(pieces).last_hidden_state)
 

@@ -11,9 +11,9 @@ __all__ = ["LSTMEncoder"]
 
 
 class LSTMEncoder(nn.Module):
-    """The state of an LSTM after the last real frame, projected; the representation is layer-normalised.
+    """The state of an LSTM after the last real frame, projected and layer-normalised.
 
-    Nothing is packed: the state after the last real frame does not depend on the padding behind it.
+    Sequences are not packed: padding follows the last real frame and does not change its state.
 
     Args:
         dim: features of a frame, d.

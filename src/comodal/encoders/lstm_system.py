@@ -1,6 +1,6 @@
-"""One LSTM a modality, side by side, with the memory cells of every step.
+"""One LSTM per modality, with the memory cells of every step.
 
-Axis legend: B utterances, T steps, N frames of all utterances together, d_m features of a frame, H_m width of a state,
+Axis legend: B samples, T steps, N frames of all samples together, d_m features of a frame, H_m width of a state,
 H the sum of the H_m.
 """
 
@@ -19,48 +19,48 @@ __all__ = ["LSTMSystem", "Packing", "SampleDropout", "pack"]
 
 
 class Packing(NamedTuple):
-    """The frames of a batch without its padding: step by step, and in a step the longest utterance first.
+    """The layout of the frames of a batch without padding: by step, and within a step the longest sample first.
 
     Attributes:
-        sizes: how many utterances have each step, a number that never grows; their sum is N.
-        utterance: ``(N,)`` which utterance a frame is of.
-        step: ``(N,)`` which of its steps it is.
-        order: ``(B,)`` the utterances, longest first: the first ``sizes[t]`` of them have step t.
-        last: ``(B,)`` where the last frame of each utterance is.
+        sizes: number of samples that have each step, in falling order; their sum is N.
+        sample: ``(N,)`` the sample of each frame.
+        step: ``(N,)`` the step of each frame.
+        order: ``(B,)`` the samples, longest first: the first ``sizes[t]`` of them have step t.
+        last: ``(B,)`` the position of the last frame of each sample.
     """
 
     sizes: list[int]
-    utterance: Tensor
+    sample: Tensor
     step: Tensor
     order: Tensor
     last: Tensor
 
     def frames(self, values: Tensor) -> Tensor:
-        """``(B, T, d)`` as ``(N, d)``."""
-        return values.squeeze(1) if values.shape[1] == 1 else values[self.utterance, self.step]
+        """Return values ``(B, T, d)`` as frames ``(N, d)``."""
+        return values.squeeze(1) if values.shape[1] == 1 else values[self.sample, self.step]
 
     def spread(self, values: Tensor) -> Tensor:
-        """``(B, d)`` to the frames of each utterance, ``(N, d)``."""
-        return values if len(self.sizes) == 1 else values.index_select(0, self.utterance)
+        """Return values ``(B, d)`` repeated for the frames of each sample, ``(N, d)``."""
+        return values if len(self.sizes) == 1 else values.index_select(0, self.sample)
 
     def ends(self, states: list[Tensor]) -> Tensor:
-        """``(sizes[t], d)`` of every step to the last of each utterance, ``(B, d)``."""
+        """Return the last state ``(B, d)`` of each sample from the states ``(sizes[t], d)`` of every step."""
         return states[0] if len(states) == 1 else torch.cat(states).index_select(0, self.last)
 
 
 def pack(steps: Tensor) -> Packing:
-    """How to lay the frames of a batch out without its padding.
+    """Return the layout of the frames of a batch without padding.
 
-    An utterance with no step at all keeps its first, so that it has a state. What ``torch.compile`` traces cannot
-    depend on the lengths: there the padding is kept, behind the last frame where nothing reads it. A single step is
-    laid out in the order of the batch.
+    A sample without any step keeps its first, so that it has a state. Under ``torch.compile`` the layout cannot depend
+    on the lengths, so padding is kept after the last frame, where it has no effect. A single step keeps the order of
+    the batch.
 
     Args:
-        steps: ``(B, T)`` bool, every run of steps at the left.
+        steps: ``(B, T)`` bool, real steps first.
 
     Example:
         >>> packing = pack(torch.tensor([[True, False], [True, True]]))
-        >>> packing.sizes, packing.utterance.tolist(), packing.step.tolist(), packing.last.tolist()
+        >>> packing.sizes, packing.sample.tolist(), packing.step.tolist(), packing.last.tolist()
         ([2, 1], [1, 0, 1], [0, 0, 1], [1, 2])
     """
     rows, longest = steps.shape
@@ -69,8 +69,8 @@ def pack(steps: Tensor) -> Packing:
     if longest == 1 or torch.compiler.is_compiling():
         order = torch.arange(rows, device=steps.device)
         sizes = [rows] * longest
-        utterance, step = order.repeat(longest), position.repeat_interleave(rows)
-        return Packing(sizes, utterance, step, order, (lengths - 1) * rows + order)
+        sample, step = order.repeat(longest), position.repeat_interleave(rows)
+        return Packing(sizes, sample, step, order, (lengths - 1) * rows + order)
     order = lengths.argsort(descending=True, stable=True)
     there = position.unsqueeze(1) < lengths[order]
     counts = there.sum(dim=1)
@@ -80,10 +80,10 @@ def pack(steps: Tensor) -> Packing:
 
 
 class SampleDropout(nn.Module):
-    """Dropout that drops the same units at every step of an utterance.
+    """Dropout that drops the same units at every step of a sample.
 
-    A recurrent network cannot average a unit that comes and goes with the steps back in, and drawing once an utterance
-    rather than once a frame is cheaper.
+    A recurrent network cannot average out a mask that changes at every step; and one draw per sample is cheaper than
+    one per frame.
 
     Args:
         rate: probability of dropping a unit.
@@ -104,7 +104,7 @@ class SampleDropout(nn.Module):
         self.dropout = rate
 
     def scales(self, like: Tensor, *shape: int) -> Tensor:
-        """What to multiply units with in training, of this shape: 0, or the inverse of the share kept."""
+        """Return factors of this shape for training: 0, or the inverse of the share kept."""
         return functional.dropout(like.new_ones(shape), self.dropout)
 
     def forward(self, frames: Tensor, packing: Packing) -> Tensor:
@@ -115,20 +115,20 @@ class SampleDropout(nn.Module):
 
 
 class LSTMSystem(nn.Module):
-    r"""Parallel LSTMs that never see each other, computed in step.
+    r"""One LSTM per modality, independent of each other and computed step by step together.
 
     .. math::
         [i; f; g; o] &= \epsilon W_m x^m_t + U_m h^m_{t-1} + b_m \\
         c^m_t &= \sigma(f) \odot c^m_{t-1} + \sigma(i) \odot \tanh(g), \qquad h^m_t = \sigma(o) \odot \tanh(c^m_t)
 
-    ``nn.LSTM`` does not hand out :math:`c_t`. The inputs of all steps are projected in one product a modality; of a
-    step remain one small product a modality and the gates, which all modalities share. Padding is not computed.
+    ``nn.LSTM`` does not return :math:`c_t`. One product per modality projects the inputs of all steps; each step then
+    takes one small product per modality, and one computation of all gates. Padding is not computed.
 
     Args:
         dims: features of a frame of each modality.
         hidden: width of the state of each.
-        input_dropout: probability of dropping an input feature of an utterance.
-        input_scale: what the features are multiplied with, :math:`\epsilon`.
+        input_dropout: probability of dropping an input feature of a sample.
+        input_scale: factor of the features, :math:`\epsilon`.
 
     Source: Hochreiter and Schmidhuber, *Long Short-Term Memory*, Neural Computation 1997; the System of LSTMs of Zadeh
     et al., *Memory Fusion Network for Multi-view Sequential Learning*, AAAI 2018.
@@ -155,22 +155,22 @@ class LSTMSystem(nn.Module):
         self.widths = [hidden[name] for name in dims]
         self.input_scale = input_scale
         self.input_dropout = SampleDropout(input_dropout)
-        # The cells hold the weights under the names that PyTorch gives them; they are never called.
+        # The cells only hold the weights, under PyTorch's names; they are never called.
         self.encoders = nn.ModuleDict({name: nn.LSTMCell(dim, hidden[name]) for name, dim in dims.items()})
         for name, dim in dims.items():
-            # PyTorch draws them at a scale that knows of the state alone: hundreds of features saturate a narrow one.
+            # PyTorch's scale depends on the state alone, so hundreds of features would saturate a narrow one.
             nn.init.uniform_(self._cell(name).weight_ih, -(dim**-0.5), dim**-0.5)
 
     def forward(self, sequences: Mapping[str, ModalitySequence], packing: Packing) -> tuple[list[Tensor], Tensor]:
-        """Run all LSTMs.
+        """Return the cells of all steps and the last hidden states.
 
         Args:
-            sequences: name to aligned frames, every run of frames at the left.
-            packing: where those frames are.
+            sequences: name to aligned frames, real frames first.
+            packing: the layout of those frames.
 
         Returns:
             The cells ``(sizes[t], H)`` of every step, modalities side by side; and ``(B, H)`` the hidden state of every
-            utterance after its last step.
+            sample after its last step.
         """
         driven = [self._driven(name, sequence, packing) for name, sequence in sequences.items()]
         recurrent = [self._cell(name).weight_hh.t() for name in sequences]
@@ -188,7 +188,7 @@ class LSTMSystem(nn.Module):
         return self.encoders[name]
 
     def _driven(self, name: str, sequence: ModalitySequence, packing: Packing) -> tuple[Tensor, ...]:
-        """What the inputs alone add to the gates, step by step."""
+        """Return the part of the gates that depends on the inputs, by step."""
         cell = self._cell(name)
         frames = self.input_dropout(packing.frames(sequence.values), packing)
         driven = torch.addmm(cell.bias_ih + cell.bias_hh, frames, cell.weight_ih.t(), alpha=self.input_scale)
@@ -196,9 +196,9 @@ class LSTMSystem(nn.Module):
 
 
 def _step(parts: list[tuple[Tensor, Tensor, Tensor]], cell: Tensor) -> tuple[Tensor, Tensor]:
-    """Hidden state and cells after one step.
+    """Return the hidden state and the cells after one step.
 
-    The gates of each modality are four blocks of columns: joined block by block, one operation does for all modalities.
+    The four gates of all modalities are joined, so that one operation computes each gate for all of them.
     """
     gates = [torch.addmm(inputs, state, weight).view(len(state), 4, -1) for inputs, state, weight in parts]
     write, keep, content, read = torch.cat(gates, dim=2).unbind(1)

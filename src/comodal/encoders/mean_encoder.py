@@ -11,10 +11,9 @@ __all__ = ["MeanEncoder"]
 
 
 class MeanEncoder(nn.Module):
-    """Masked mean over time, then two layers; the representation is layer-normalised.
+    """Masked mean over time, then two layers and a layer norm.
 
-    Normalising here keeps a dependency penalty from being paid by inflating the representation; see the measures, which
-    normalise once more whatever they are given.
+    The layer norm keeps a model from satisfying a dependency penalty by the scale of its representations.
 
     Args:
         dim: features of a frame, d.

@@ -1,6 +1,6 @@
-"""A modality's frames as a transformer takes them: convolved over time, with the positions known.
+"""Inputs of transformers: temporal convolutions and sinusoidal positions.
 
-Axis legend: B utterances, T frames, d features of a frame, D width of a convolved frame, k taps of a kernel.
+Axis legend: B samples, T frames, d features of a frame, D width of a convolved frame, k taps of a kernel.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ __all__ = ["TemporalConvolution", "TemporalEncoders", "sinusoidal_positions"]
 
 
 def sinusoidal_positions(length: int, width: int) -> Tensor:
-    r"""The position of each frame as sines and cosines of falling frequency.
+    r"""Return sinusoidal encodings of the positions of frames.
 
     .. math:: P_{t,2j} = \sin(t / 10000^{2j/D}), \qquad P_{t,2j+1} = \cos(t / 10000^{2j/D})
 
@@ -44,12 +44,12 @@ def sinusoidal_positions(length: int, width: int) -> Tensor:
 
 
 class TemporalConvolution(nn.Module):
-    r"""One modality's frames, each mixed with its neighbours.
+    r"""A convolution over time, for one modality.
 
     .. math:: \hat x_t = \sum_{i=1}^{k} W_i\, x_{t + i - (k+1)/2}
 
-    Frames before the first and behind the last real one count as zero, so every frame keeps its place, and padding says
-    nothing however much of it there is. There is no bias: a frame of zeros stays one.
+    Frames before the first and after the last real one count as zero, so that the number of frames does not change and
+    padding has no effect. There is no bias: zeros stay zeros.
 
     Args:
         dim: features of a frame, d.
@@ -67,11 +67,11 @@ class TemporalConvolution(nn.Module):
         super().__init__()
         self.dropout = nn.Dropout(dropout)
         self.kernel_size = kernel_size
-        # Windows and one matrix product: on a CPU a third of the time of a convolution with one tap.
+        # Windows and one matrix product take a third of the time of a convolution on a CPU.
         self.taps = nn.Linear(dim * kernel_size, width, bias=False)
 
     def forward(self, sequence: ModalitySequence) -> ModalitySequence:
-        """Convolve ``(B, T, d)`` frames into ``(B, T, D)``; what stands in the padding of the result means nothing."""
+        """Convolve ``(B, T, d)`` frames into ``(B, T, D)``; padding of the result is undefined."""
         frames = self.dropout(zero_padding(sequence))
         reach = self.kernel_size // 2
         windows = functional.pad(frames, (0, 0, reach, reach)).unfold(1, self.kernel_size, 1) if reach else frames
@@ -79,7 +79,7 @@ class TemporalConvolution(nn.Module):
 
 
 class TemporalEncoders(nn.Module):
-    """One :class:`TemporalConvolution` a modality.
+    """One :class:`TemporalConvolution` per modality.
 
     Args:
         dims: features of a frame of each modality, in order.
@@ -109,7 +109,7 @@ class TemporalEncoders(nn.Module):
         )
 
     def forward(self, batch: MultimodalBatch) -> dict[str, ModalitySequence]:
-        """Convolved frames ``(B, T_m, D)`` by modality.
+        """Return the convolved frames ``(B, T_m, D)`` by modality.
 
         Raises:
             InputError: the batch lacks a modality; an absent one is a mask that is all false.
@@ -119,7 +119,7 @@ class TemporalEncoders(nn.Module):
 
 
 def _odd(taps: dict[str, int]) -> dict[str, int]:
-    """The same numbers of taps: only an odd one has a middle, so that every frame keeps its place."""
+    """Return the kernel sizes after checking that they are odd, so that frames keep their places."""
     for name, size in taps.items():
         if size % 2 == 0:
             raise InputError(f"kernel_size of modality {name!r} is {size}: give an odd number", code="out_of_range")

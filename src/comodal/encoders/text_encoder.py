@@ -1,6 +1,6 @@
-"""A pretrained language model that is read from and never trained.
+"""A frozen pretrained language model.
 
-Axis legend: B utterances, P pieces, H width of a hidden state.
+Axis legend: B samples, P pieces, H width of a hidden state.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ __all__ = ["TextEncoder"]
 
 
 class TextEncoder:
-    """Hidden states of a pretrained encoder, as features of a text.
+    """A frozen pretrained encoder whose hidden states are features of a text.
 
     Args:
         backbone: folder with a pretrained encoder and its tokenizer, or its name on the Hugging Face hub.
@@ -28,7 +28,7 @@ class TextEncoder:
         name: the last part of ``backbone``.
         tokenizer: its fast tokenizer.
         width: of a hidden state, H.
-        longest: most pieces that it takes, ``None`` where there is no end to them.
+        longest: the largest number of pieces that it takes, ``None`` without a limit.
 
     Raises:
         InputError: the encoder or its tokenizer cannot be loaded, or they do not fit.
@@ -37,7 +37,7 @@ class TextEncoder:
         >>> import tempfile, transformers
         >>> words = {word: i for i, word in enumerate(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "good"])}
         >>> sizes = {"hidden_size": 8, "num_hidden_layers": 2, "num_attention_heads": 2, "vocab_size": 6}
-        >>> with tempfile.TemporaryDirectory() as folder:  # stands for one with a pretrained encoder
+        >>> with tempfile.TemporaryDirectory() as folder:  # in place of a pretrained encoder
         ...     _ = transformers.BertTokenizerFast(vocab=words).save_pretrained(folder)
         ...     transformers.BertModel(transformers.BertConfig(**sizes)).save_pretrained(folder)
         ...     encoder = TextEncoder(folder)
@@ -54,14 +54,14 @@ class TextEncoder:
         self.longest = longest_input(self._model)
 
     def states(self, pieces: ModalitySequence) -> Tensor:
-        """Hidden states behind the last layer, without dropout.
+        """Return the hidden states after the last layer, without dropout.
 
         Args:
-            pieces: ``(B, P, 2)`` ids and type ids, legal ones in the padding too; and the mask ``(B, P)`` of those that
-                are read.
+            pieces: ``(B, P, 2)`` ids and type ids, legal ones in the padding too; and the mask ``(B, P)`` of real
+                pieces.
 
         Returns:
-            ``(B, P, H)``; what stands where the mask is false means nothing.
+            ``(B, P, H)``, undefined where the mask is false.
         """
         with torch.no_grad():
             return self._model.last_states(pieces)

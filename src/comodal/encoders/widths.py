@@ -1,4 +1,4 @@
-"""An option that is one for all modalities, or one a modality."""
+"""Options that hold one value for all modalities, or one per modality."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ T = TypeVar("T", int, str)
 
 
 def per_modality(value: T | Mapping[str, T], names: Iterable[str], *, option: str) -> dict[str, T]:
-    """The value of every modality. What is given for one that the data lack is not needed, and no mistake.
+    """Return the value of every modality; values of other modalities are ignored.
 
     Args:
         value: one for all, or modality to value.
         names: modalities of the data set.
-        option: what the value is called, for messages.
+        option: name of the option, for messages.
 
     Raises:
         InputError: a modality has no value.
@@ -38,16 +38,17 @@ def per_modality(value: T | Mapping[str, T], names: Iterable[str], *, option: st
         else:
             given = ", ".join(value) or "none"
             raise InputError(
-                f"{option} has none for modality {name!r} (given: {given}): give it one, or one for all", code="missing"
+                f"{option} has no value for modality {name!r} (given: {given}): add it, or give one value for all",
+                code="missing",
             )
     return found
 
 
 def sizes_per_modality(size: int | Mapping[str, int], names: Iterable[str], *, option: str) -> dict[str, int]:
-    """The size of every modality, as :func:`per_modality`.
+    """Return the size of every modality, as :func:`per_modality`.
 
     Raises:
-        InputError: a modality has no size, or one that is not positive.
+        InputError: a modality has no size, or its size is not positive.
 
     Example:
         >>> sizes_per_modality(4, ["text", "audio"], option="hidden")

@@ -1,6 +1,6 @@
-"""Fusion architectures, one a file.
+"""Fusion models, one per file.
 
-``FUSIONS`` is the family: name to ``(model class, config class)``. Adding one takes a file and a line here.
+``FUSIONS`` maps each name to its model class and config class; a new model needs a file and a line here.
 """
 
 from __future__ import annotations
@@ -77,10 +77,10 @@ __all__ = [
 
 
 class Fusion(Protocol):
-    """What every fusion model offers; a structural type, so any module with these members will do.
+    """Interface of fusion models: any ``nn.Module`` with these members is one.
 
     Attributes:
-        input_spec: what it needs of its input.
+        input_spec: requirements on the data set.
         dims: width of each unimodal representation, by modality.
         fused_dim: width of the fused representation.
     """
@@ -104,7 +104,7 @@ class FusionFamily(NamedTuple):
     Attributes:
         model: built from the spec of a data set and a config.
         config: a frozen dataclass.
-        tokenizer: for a model that reads word pieces, what loads the tokenizer of a config; ``None`` for others.
+        tokenizer: loads the tokenizer of a config, for models that read word pieces; ``None`` for others.
     """
 
     model: Any
@@ -112,10 +112,10 @@ class FusionFamily(NamedTuple):
     tokenizer: Callable[[Any], Any] | None = None
 
     def build(self, spec: DatasetSpec, config: Any) -> Any:
-        """Construct the model for a data set.
+        """Return a new model for a data set.
 
         Raises:
-            InputError: the data set is not what the model's ``input_spec`` asks for.
+            InputError: the data set does not meet the model's ``input_spec``.
         """
         self.model.input_spec.require(spec, fusion=self.model.__name__)
         return self.model(spec, config)
@@ -136,7 +136,7 @@ FUSIONS: dict[str, FusionFamily] = {
 
 
 def fusion_family(name: str) -> FusionFamily:
-    """Look a fusion architecture up.
+    """Return the model and config classes of a fusion model by name.
 
     Raises:
         InputError: unknown name; the nearest known one is offered.

@@ -1,6 +1,6 @@
-"""The Multimodal Adaptation Gate: hidden states of a text, displaced by what the other modalities say.
+"""The Multimodal Adaptation Gate: shift the hidden states of a text by frames of the other modalities.
 
-Axis legend: B utterances, T steps, H width of a hidden state, d_m features of a frame of modality m.
+Axis legend: B samples, T steps, H width of a hidden state, d_m features of a frame of modality m.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ class AdaptationGate(nn.Module):
         \alpha_t = \min\Big(\frac{\lVert x_t \rVert}{\lVert h_t \rVert} \beta, 1\Big), \qquad
         y_t = \mathrm{dropout}(\mathrm{LayerNorm}(x_t + \alpha_t h_t))
 
-    A modality that says nothing at a step adds exactly nothing to :math:`h_t`; where none says anything :math:`h_t` is
-    zero, :math:`b_h` left out as well. With :math:`\beta = 0` the gate is off altogether: hidden states go through as
-    they are, since the layer norm alone, new as it is, would change what a pretrained layer behind it gets.
+    A modality without a frame at a step adds exactly zero to :math:`h_t`; where no modality has one, :math:`h_t` is
+    zero, without :math:`b_h`. With :math:`\beta = 0` the gate is off and returns the hidden states unchanged: even the
+    layer norm alone is new, and would change the input of a pretrained layer.
 
     Args:
         width: of a hidden state, H.
-        dims: features of a frame by modality, one at least.
-        beta: largest length of a displacement in lengths of the hidden state; 0 switches the gate off.
+        dims: modality to features of a frame; at least one.
+        beta: largest length of a displacement relative to the hidden state; 0 switches the gate off.
         dropout: probability of dropping a unit behind the gate.
 
     Raises:
@@ -63,12 +63,12 @@ class AdaptationGate(nn.Module):
         self.bias = nn.Parameter(torch.zeros(width))
         self.norm = nn.LayerNorm(width)
         self.dropout = nn.Dropout(dropout)
-        if beta == 0.0:  # the projections alone are of use then: they are the representations of a penalty
+        if beta == 0.0:  # then only the projections are used, as representations for a penalty
             for parameter in (*self.gates.parameters(), *self.norm.parameters(), self.bias):
                 parameter.requires_grad_(False)
 
     def forward(self, hidden: Tensor, frames: Mapping[str, ModalitySequence]) -> Tensor:
-        """Gate hidden states.
+        """Return gated hidden states.
 
         Args:
             hidden: ``(B, T, H)``.
@@ -89,7 +89,7 @@ class AdaptationGate(nn.Module):
         return gated.to(hidden.dtype)
 
     def displacement(self, hidden: Tensor, frames: Mapping[str, ModalitySequence]) -> Tensor:
-        """What the modalities want to add, ``(B, T, H)``, before it is cut to length."""
+        """Return the displacement ``(B, T, H)`` before its length is limited."""
         heard = torch.stack([sequence.mask for sequence in frames.values()]).any(dim=0)
         total = torch.where(heard.unsqueeze(-1), self.bias, 0.0)
         for name, sequence in frames.items():

@@ -1,9 +1,9 @@
 r"""Crossmodal and self-attention transformers, many of one shape side by side.
 
-A crossmodal transformer for every pair of modalities is many small networks. Run one after another they cost their
-number of calls rather than their arithmetic, so those that meet sequences of the same lengths run as one.
+One crossmodal transformer per pair of modalities makes many small networks, whose cost is the number of calls rather
+than the arithmetic. So transformers whose sequences have equal lengths run as one.
 
-Axis legend: N transformers side by side, B utterances, T frames of the target, S frames of the source, D width.
+Axis legend: N transformers side by side, B samples, T frames of the target, S frames of the source, D width.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ _RESIDUAL_SCALE = 0.1
 
 
 def normalize(frames: Tensor) -> Tensor:
-    """Zero mean and unit variance over the features of each frame.
+    """Return frames with zero mean and unit variance over their features.
 
-    The usual scale and shift behind it are left to the linear maps that read it: they have both already.
+    Without the usual scale and shift: the linear maps that follow have both.
     """
-    return functional.layer_norm(frames, (int(frames.shape[-1]),))  # a number, where a tracer would have a tensor
+    return functional.layer_norm(frames, (int(frames.shape[-1]),))  # int(...): a tracer sees a tensor
 
 
 class ParallelLinear(nn.Module):
@@ -85,12 +85,12 @@ class TransformerLayer(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.attention_dropout = nn.Dropout(attention_dropout)
         with torch.no_grad():
-            # What enters the residual paths starts small, so that a deep stack starts near the frames themselves.
+            # Start near the identity: what is added on the residual paths is small at first.
             self.combine.weight.mul_(_RESIDUAL_SCALE)
             self.contract.weight.mul_(_RESIDUAL_SCALE)
 
     def forward(self, target: Tensor, mask: Tensor, chosen: Sequence[int], source: Tensor | None = None) -> Tensor:
-        """Map frames ``(n, B, T, D)`` of the target to as many.
+        """Return new frames ``(n, B, T, D)`` of the target.
 
         Args:
             target: frames.
@@ -108,7 +108,7 @@ class TransformerLayer(nn.Module):
         """Multi-head attention; exactly zero where the source is absent."""
         drop = self.attention_dropout.p if self.training else 0.0
         if mask.shape[-1] == 1 and not drop:
-            # All attention goes to the one frame there is.
+            # With one frame, attention is 1.
             mixed = self.project(target if source is None else source, chosen, slice(2 * self.width, None))
         else:
             mixed = self._mix(self._by_head(target, source, chosen), mask, drop)
@@ -116,7 +116,7 @@ class TransformerLayer(nn.Module):
 
     def _mix(self, projected: list[Tensor], mask: Tensor, drop: float) -> Tensor:
         """Values of the source, mixed for each query: ``(n, B, T, D)``."""
-        # A softmax over no key at all is NaN: where there is none the first is let through, and its result dropped.
+        # A softmax over no key is NaN: where there is none, attend to the first and drop the result.
         some = torch.cat([mask[..., :1] | ~mask.any(dim=-1, keepdim=True), mask[..., 1:]], dim=-1)
         query, key, value = projected
         mixed = functional.scaled_dot_product_attention(
@@ -139,10 +139,10 @@ class TransformerLayer(nn.Module):
 
 
 class CrossmodalTransformers(nn.Module):
-    """A transformer for every ordered pair of modalities: the target's frames, told again and again by the source's.
+    """One transformer per ordered pair of modalities: the target's frames attend to the source's.
 
-    The source keeps its low-level frames in every layer; only the target's change. Pairs of equal lengths run at once:
-    all of them where the data are aligned, or hold one frame a modality.
+    Only the target's frames change; every layer attends to the source's original frames. Pairs of equal lengths run at
+    once: all of them where the data are aligned, or have one frame per modality.
 
     Args:
         modalities: how many, M; there are M (M - 1) transformers.
@@ -174,7 +174,7 @@ class CrossmodalTransformers(nn.Module):
         )
 
     def forward(self, sequences: Sequence[ModalitySequence]) -> list[Tensor]:
-        """Frames ``(B, T_m, (M - 1) D)`` of each target m, what every source told it side by side."""
+        """Return the frames ``(B, T_m, (M - 1) D)`` of each target m, the results of all sources concatenated."""
         normal = [normalize(sequence.values) for sequence in sequences]
         told: dict[int, Tensor] = {}
         for chosen in _alike([(sequences[m].mask.shape[1], sequences[n].mask.shape[1]) for m, n in self.pairs]):
@@ -192,9 +192,9 @@ class CrossmodalTransformers(nn.Module):
 
 
 class SelfAttentionTransformers(nn.Module):
-    """A transformer for every modality, and the last of its frames.
+    """One transformer per modality, of which the last frame is returned.
 
-    In the last layer no frame but the last asks: the others' answers would not be read.
+    In the last layer only the last frame is a query, since no other result is read.
 
     Args:
         members: how many, M.
@@ -220,7 +220,7 @@ class SelfAttentionTransformers(nn.Module):
         )
 
     def forward(self, sequences: Sequence[ModalitySequence]) -> Tensor:
-        """The last real frame of each, side by side ``(B, M D)``; zero where there is none."""
+        """Return the last real frame of each modality, concatenated ``(B, M D)``; zero where there is none."""
         last: dict[int, Tensor] = {}
         for chosen in _alike([sequence.mask.shape[1] for sequence in sequences]):
             frames = torch.stack([sequences[m].values for m in chosen])
@@ -236,7 +236,7 @@ class SelfAttentionTransformers(nn.Module):
 
 
 def _alike(shapes: Sequence[object]) -> list[list[int]]:
-    """Positions of equal shapes together, in the order of their first."""
+    """Return the positions of equal shapes, grouped, in the order of their first."""
     groups: list[list[int]] = []
     for position, shape in enumerate(shapes):
         group = next((group for group in groups if shapes[group[0]] == shape), None)

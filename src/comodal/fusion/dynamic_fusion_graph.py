@@ -1,4 +1,4 @@
-"""The dynamic fusion graph: a vertex for every set of modalities, and how far each listens to the others.
+"""The dynamic fusion graph: one vertex per set of modalities, connected by weighted edges.
 
 Axis legend: N frames, M modalities, E edges.
 """
@@ -18,15 +18,15 @@ from comodal.fusion.memory_fusion import STATE_GAIN, CellWindows
 __all__ = ["DynamicFusionGraph", "Edge"]
 
 _EFFICACY_GAIN = 2.0
-"""Efficacies start at a half: what they weigh would start that much too small."""
+"""Gain that makes up for efficacies, which start at one half."""
 
 
 class Edge(NamedTuple):
-    """One vertex heard by another.
+    """An edge of the graph.
 
     Attributes:
-        source: modalities of the vertex that is heard.
-        target: modalities of the vertex that listens; ``None`` for the output of the graph.
+        source: modalities of the vertex it starts from.
+        target: modalities of the vertex it leads to; ``None`` for the output of the graph.
     """
 
     source: tuple[str, ...]
@@ -34,7 +34,7 @@ class Edge(NamedTuple):
 
 
 class DynamicFusionGraph(nn.Module):
-    r"""What two, three and more modalities say together, built from what fewer of them say.
+    r"""Representations of all sets of modalities, each computed from those of its subsets.
 
     .. math::
         z_{\{m\}} &= \mathcal{D}_m([c^m_{t-1}; c^m_t]), \qquad
@@ -42,10 +42,10 @@ class DynamicFusionGraph(nn.Module):
         z_S &= \mathcal{D}_S([\alpha_{R \to S}\, z_R]_{\emptyset \ne R \subset S}), \qquad
         v_t = \mathcal{D}_v([\alpha_S\, z_S]_{\emptyset \ne S})
 
-    There is a vertex :math:`z_S` for every set S of modalities; it listens to the vertices of all smaller sets within
-    it, the output to all vertices. An edge has one efficacy :math:`\alpha` in (0, 1) at every step. All vertices are as
-    wide as each other, and every :math:`\mathcal{D}` has one hidden layer. The vertex of a modality that is not heard
-    is zero. M modalities make :math:`2^M - 1` vertices: of three 7 with 19 edges, of six 63 with 665.
+    There is a vertex :math:`z_S` for every set S of modalities; its inputs are the vertices of all proper subsets, and
+    those of the output are all vertices. An edge has one efficacy :math:`\alpha` in (0, 1) at every step. All vertices
+    have one width, and every :math:`\mathcal{D}` has one hidden layer. The vertex of an absent modality is zero. M
+    modalities make :math:`2^M - 1` vertices: of three 7 with 19 edges, of six 63 with 665.
 
     Args:
         widths: of the cells of each modality.
@@ -74,7 +74,7 @@ class DynamicFusionGraph(nn.Module):
         names = tuple(widths)
         vertices = [each for size in range(1, len(names) + 1) for each in combinations(names, size)]
         self.names, self.width = vertices[: len(names)], vertex
-        # Smaller sets come first, so that what a vertex listens to is there; the output comes last and hears all.
+        # Smaller sets come first, so that the inputs of a vertex are known; the output comes last.
         self.heard: dict[tuple[str, ...] | None, list[tuple[str, ...]]] = {
             each: [one for one in vertices if set(one) < set(each)] for each in vertices[len(names) :]
         }
@@ -92,7 +92,7 @@ class DynamicFusionGraph(nn.Module):
         self.cells = list(widths.values())
 
     def forward(self, windows: CellWindows) -> Tensor:
-        """``(N, width)``: what the modalities say together at every step."""
+        """Return the output of the graph at every step, ``(N, width)``."""
         single = self._single(windows)
         efficacy = dict(zip(self.edges, _columns(self._efficacies(single, windows)), strict=True))
         said: dict[tuple[str, ...] | None, Tensor] = dict(zip(self.names, single, strict=True))
@@ -102,11 +102,11 @@ class DynamicFusionGraph(nn.Module):
         return said[None]
 
     def efficacies(self, windows: CellWindows) -> Tensor:
-        """``(N, E)``: the efficacy of each of :attr:`edges` at every step."""
+        """Return the efficacy of each of :attr:`edges` at every step, ``(N, E)``."""
         return self._efficacies(self._single(windows), windows)
 
     def _single(self, windows: CellWindows) -> list[Tensor]:
-        """``(N, width)`` a modality, zero where it is not heard."""
+        """Return the vertex ``(N, width)`` of each modality, zero where it is absent."""
         before, after = (torch.split_with_sizes(each, self.cells, dim=1) for each in windows[:2])
         parts = zip(self.single, before, after, _columns(windows.heard), strict=True)
         return [
@@ -120,12 +120,12 @@ class DynamicFusionGraph(nn.Module):
 
 
 def _columns(table: Tensor) -> tuple[Tensor, ...]:
-    """``(N, k)`` as k times ``(N, 1)``."""
+    """Split ``(N, k)`` into k columns ``(N, 1)``."""
     return tuple(torch.split_with_sizes(table, [1] * table.shape[1], dim=1))
 
 
 def _unshrunk(network: TwoLayers, *, gain: float) -> TwoLayers:
-    """Weights at the scale that keeps unit variance (He et al. 2015), the first layer's times ``gain``."""
+    """Draw weights at the scale that keeps unit variance (He et al. 2015), the first layer's times ``gain``."""
     nn.init.kaiming_uniform_(network.first.weight, nonlinearity="relu")
     nn.init.kaiming_uniform_(network.second.weight, nonlinearity="linear")
     with torch.no_grad():

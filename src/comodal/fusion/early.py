@@ -1,4 +1,4 @@
-"""Early (feature-level) fusion: concatenate the representations, then a small network."""
+"""Early (feature-level) fusion: a small network on the concatenated representations."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class EarlyFusion(nn.Module):
     .. math:: h = \mathrm{ReLU}(W [z_1; \dots; z_M] + b), \qquad \hat y = v^\top h + c
 
     The text, audio and vision representations that a penalty sees are the encoders' layer-normalised outputs
-    :math:`z_m`, before any of them is hidden by modality dropout: they are what each modality alone has to say.
+    :math:`z_m`, before modality dropout hides any of them.
 
     Args:
         spec: what the data set holds; any number of modalities, one included.
@@ -68,7 +68,7 @@ class EarlyFusion(nn.Module):
         self.fused_dim = config.hidden
 
     def forward(self, batch: MultimodalBatch) -> FusionOutput:
-        """Predict a batch; an absent modality enters the fusion as zeros."""
+        """Predict a batch; absent modalities are zeros."""
         representations: dict[str, Tensor] = self.encoders(batch)
         present = self.modality_dropout(presence(batch, representations))
         fused = self.fuse(torch.cat(mask_absent(representations, present), dim=1))

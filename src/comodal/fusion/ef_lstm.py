@@ -24,10 +24,10 @@ class EFLSTMConfig:
     Attributes:
         layers: recurrent layers, one on top of the other.
         hidden: width of each layer's state, of the representations and of the fused vector.
-        input_dropout: probability of dropping an input feature, the same ones at every step of an utterance.
-        input_scale: what the standardised features are multiplied with. Below 1 the cells start nearly linear in them
-            and the weights that read them learn slowly: with wide states, few labels are then fitted less. For hundreds
-            of features a frame of about unit length (one over the root of their number) is a good start.
+        input_dropout: probability of dropping an input feature at all steps of a sample.
+        input_scale: factor of the standardised features. Below 1, the cells start nearly linear in them and the input
+            weights learn slowly, which reduces overfitting of wide states to few labels. For hundreds of features, one
+            over the square root of their number is a good start: frames of about unit length.
         dropout: probability of dropping a unit of the state, between layers and after the last.
         modality_dropout: probability of hiding a whole modality while training.
     """
@@ -44,24 +44,23 @@ class EFLSTMConfig:
 
 
 class EFLSTM(nn.Module):
-    r"""An LSTM over frames whose modalities are concatenated step by step.
+    r"""One LSTM over the frames of all modalities, concatenated at each step.
 
     .. math::
         x_t = \epsilon\, [x^{(1)}_t; \dots; x^{(M)}_t], \qquad s_t = \mathrm{LSTM}(x_t, s_{t-1}), \qquad
         h = \mathrm{ReLU}(W s_T + b), \qquad \hat y = v^\top h + c
 
-    Here :math:`\epsilon` is ``input_scale``, :math:`T` the last real step of the utterance and :math:`s_T` the last
-    layer's state there. A modality with a single frame says it at every step; one that is absent or hidden says zero.
+    Here :math:`\epsilon` is ``input_scale``, :math:`T` the last real step of the sample and :math:`s_T` the last
+    layer's state there. The only frame of a modality is repeated at every step; an absent or hidden modality is zero.
 
-    There are no unimodal encoders. The one place where a modality is still alone is what it writes into the cell of the
-    first layer, the candidate :math:`\tanh(\sum_m W^{(m)}_g x^{(m)}_t + U_g s_{t-1} + b_g)` before the sum over the
-    modalities. The text, audio and vision representations that a penalty sees are those terms, averaged over the real
-    steps of the modality,
+    There are no unimodal encoders. A modality is by itself only in what it writes into the cell of the first layer,
+    before the sum over modalities in :math:`\tanh(\sum_m W^{(m)}_g x^{(m)}_t + U_g s_{t-1} + b_g)`. The text, audio and
+    vision representations that a penalty sees are those terms, averaged over the real steps of the modality,
 
     .. math:: z_m = W^{(m)}_g \, \tfrac{\epsilon}{T_m} \sum_{t \le T_m} x^{(m)}_t
 
-    with the very weights of the network, so that a penalty trains what the network reads; zero for a modality that is
-    absent. Neither dropout touches them.
+    with the weights of the network itself, so that a penalty trains them; zero for an absent modality. No dropout is
+    applied to them.
 
     Args:
         spec: what the data set holds; any number of modalities, one included, word-aligned.
@@ -114,7 +113,7 @@ class EFLSTM(nn.Module):
         """
         require_modalities(batch, self.dims)
         sequences, _ = align(batch, self.dims)
-        # (T, B, d), as the recurrence works through them: it would make a copy of any other order.
+        # (T, B, d): the recurrence would copy any other order.
         frames = torch.cat([sequence.values.transpose(0, 1) for sequence in sequences.values()], dim=2)
         means = self._means(frames, sequences)
         kept = self.modality_dropout(presence(batch, self.dims))
@@ -123,24 +122,24 @@ class EFLSTM(nn.Module):
         return FusionOutput(self.head(fused), fused, dict(zip(self.dims, written, strict=True)))
 
     def _means(self, frames: Tensor, sequences: Mapping[str, ModalitySequence]) -> list[Tensor]:
-        """Mean ``(B, d_m)`` of each modality's frames, scaled; of one that repeats its only frame it is that frame."""
+        """Return the scaled mean ``(B, d_m)`` of the frames of each modality."""
         sums = torch.split(frames.sum(dim=0), self._widths, dim=1)
         counts = [sequence.mask.sum(dim=1, keepdim=True).clamp_min(1) for sequence in sequences.values()]
         return [total / count * self.input_scale for total, count in zip(sums, counts, strict=True)]
 
     def _heard(self, kept: Tensor, frames: Tensor) -> Tensor:
-        """``(B, d)`` factor of every step's frame: the scale, or zero for hidden modalities and dropped features.
+        """Return the factor ``(B, d)`` of all frames: the scale, or zero for hidden modalities and dropped features.
 
-        One draw an utterance rather than a frame: a draw for every frame costs a fifth of the recurrence.
+        It is drawn once per sample: one draw per frame costs a fifth of the recurrence.
         """
         said = [kept[:, m : m + 1].expand(-1, width) for m, width in enumerate(self._widths)]
         heard: Tensor = self.input_dropout(torch.cat(said, dim=1).to(frames.dtype) * self.input_scale)
         return heard
 
     def _recur(self, frames: Tensor, means: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
-        """States ``(B, T, hidden)`` of the last layer, and what each modality writes into the first layer's cell.
+        """Return the states ``(B, T, hidden)`` of the last layer and the representation of each modality.
 
-        All that touches the LSTM is here, so that TorchDynamo, which does not trace it, stops once and goes on behind.
+        All uses of the LSTM are here, so that TorchDynamo, which does not trace it, breaks the graph once.
         """
         states = _single_step(self.lstm, frames) if len(frames) == 1 else self.lstm(frames)[0]
         _, _, candidate, _ = self.lstm.get_parameter("weight_ih_l0").chunk(4)  # after the input and the forget gate
@@ -148,7 +147,7 @@ class EFLSTM(nn.Module):
         return states, [functional.linear(mean, weight) for mean, weight in zip(means, weights, strict=True)]
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
-        """Every trainable parameter in exactly one named group; ``encoders`` is what a modality is read with alone."""
+        """Every trainable parameter in exactly one named group; ``encoders`` are the input weights."""
         encoder = self.lstm.get_parameter("weight_ih_l0")
         return {
             "encoders": [encoder],
@@ -157,22 +156,22 @@ class EFLSTM(nn.Module):
 
 
 def _steps(batch: MultimodalBatch, names: Iterable[str], kept: Tensor) -> Tensor:
-    """``(B, T)`` bool: steps of the longest modality that ``kept`` ``(B, M)`` leaves; hidden ones are as if absent."""
+    """Return the steps ``(B, T)`` bool of the longest modality that is ``kept`` ``(B, M)``."""
     lengths = torch.stack([batch.modalities[name].mask.sum(dim=1) for name in names], dim=1)
     longest = max(batch.modalities[name].mask.shape[1] for name in names)
     return torch.arange(longest, device=kept.device) < (lengths * kept).amax(dim=1, keepdim=True)
 
 
 def _single_step(lstm: nn.LSTM, frames: Tensor) -> Tensor:
-    """States ``(1, B, hidden)`` of the last layer after the only step of ``(1, B, d)`` frames.
+    """Return the states ``(1, B, hidden)`` of the last layer after a single step of ``(1, B, d)`` frames.
 
-    Before it the state is zero, and of the recurrence nothing but the product with the input is left.
+    The state before it is zero, so only the product with the input is computed.
     """
     state = frames
     for layer in range(lstm.num_layers):
         names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
         of_input, of_state, bias, other = (lstm.get_parameter(f"{name}_l{layer}") for name in names)
-        # A product with a state of no rows: its weights get a gradient of zero rather than none, as at other lengths.
+        # A product with an empty state, so that its weights get a gradient of zero rather than none.
         idle = functional.linear(state.new_zeros(0, lstm.hidden_size), of_state).sum()
         write, _, content, read = functional.linear(state, of_input, bias + other + idle).chunk(4, dim=-1)
         state = read.sigmoid() * (write.sigmoid() * content.tanh()).tanh()
@@ -182,7 +181,7 @@ def _single_step(lstm: nn.LSTM, frames: Tensor) -> Tensor:
 
 
 def _open_forget_gates(lstm: nn.LSTM) -> None:
-    """Start with cells that keep: at PyTorch's bias near zero, half of a cell is lost at every step."""
+    """Set the bias of forget gates to 1: at PyTorch's bias near 0, half of a cell is lost at every step."""
     for layer in range(lstm.num_layers):
         bias = getattr(lstm, f"bias_ih_l{layer}")
         with torch.no_grad():

@@ -1,6 +1,6 @@
-"""The multi-view gated memory: what modalities have said together, kept over the steps of an utterance.
+"""The multi-view gated memory: a recurrent state of all modalities.
 
-Axis legend: B utterances, N frames of all of them together (see :class:`~comodal.encoders.lstm_system.Packing`).
+Axis legend: B samples, N frames of all of them together (see :class:`~comodal.encoders.lstm_system.Packing`).
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ __all__ = ["GatedMemory", "TwoLayers"]
 
 
 class TwoLayers(nn.Module):
-    """A network of one hidden layer of rectified units, on the frames of a batch.
+    """A network with one hidden layer of rectified units, applied to each frame.
 
     Args:
         dim: width of its input.
         hidden: width of the hidden layer.
         out: width of its output.
-        dropout: probability of dropping a hidden unit of an utterance.
+        dropout: probability of dropping a hidden unit of a sample.
 
     Example:
         >>> from comodal.encoders.lstm_system import pack
@@ -42,15 +42,15 @@ class TwoLayers(nn.Module):
 
 
 class GatedMemory(nn.Module):
-    r"""A memory that two gates keep and write.
+    r"""A memory with a gate that retains and a gate that updates it.
 
     .. math::
         \gamma_k = \sigma(\mathcal{D}_{\gamma_k}([v_t; u_{t-1}])), \qquad
         u_t = \gamma_1 \odot u_{t-1} + \gamma_2 \odot \hat u_t, \qquad u_0 = 0
 
-    :math:`v_t` is what the modalities say at a step, :math:`\hat u_t` in (-1, 1) what is proposed for the memory, and
-    each :math:`\mathcal{D}` a network of one hidden layer. The share of :math:`v_t` in the hidden layers is computed
-    for all steps at once; the share of the memory, and the gates, are what is left to the loop over steps.
+    :math:`v_t` is the input at a step, :math:`\hat u_t` in (-1, 1) the proposal for the memory, and
+    each :math:`\mathcal{D}` a network of one hidden layer. The part of the hidden layers that depends on :math:`v_t` is
+    computed for all steps at once; the loop over steps adds the part of the memory and the gates.
 
     Args:
         dim: width of :math:`v_t`.
@@ -71,7 +71,7 @@ class GatedMemory(nn.Module):
     def __init__(self, dim: int, *, memory: int, retain: tuple[int, float], update: tuple[int, float]) -> None:
         super().__init__()
         self.width, self.widths = memory, [retain[0], update[0]]
-        # One matrix on [said; memory], in two parts and at the scale of the whole.
+        # One matrix on [input; memory], in two parts and at the scale of the whole.
         whole = nn.Linear(dim + memory, sum(self.widths))
         self.said = nn.Parameter(whole.weight.detach()[:, :dim].clone())
         self.remembered = nn.Parameter(whole.weight.detach()[:, dim:].clone())
@@ -81,12 +81,12 @@ class GatedMemory(nn.Module):
         self.update = nn.Linear(update[0], memory)
 
     def forward(self, said: Tensor, proposal: Tensor, packing: Packing) -> Tensor:
-        """The memory ``(B, width)`` after the last step of every utterance.
+        """Return the memory ``(B, width)`` after the last step of each sample.
 
         Args:
             said: ``(N, dim)``.
             proposal: ``(N, width)``.
-            packing: where the frames are.
+            packing: the layout of the frames.
         """
         driven = functional.linear(said, self.said, self.bias)
         kept = self._kept(said, len(packing.order))
@@ -105,7 +105,7 @@ class GatedMemory(nn.Module):
         return packing.ends(memories)
 
     def _kept(self, like: Tensor, rows: int) -> Tensor | None:
-        """What dropout multiplies the hidden units of each utterance with; ``None`` for nothing."""
+        """Return the dropout factors of the hidden units of each sample; ``None`` without dropout."""
         dropouts = (self.retain_dropout, self.update_dropout)
         if not self.training or not any(each.dropout for each in dropouts):
             return None

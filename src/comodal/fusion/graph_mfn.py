@@ -1,4 +1,4 @@
-"""Graph Memory Fusion Network: memory fusion in which a graph says what the modalities say together."""
+"""Graph Memory Fusion Network: memory fusion with a dynamic fusion graph of the modalities."""
 
 from __future__ import annotations
 
@@ -36,18 +36,18 @@ class GraphMFNConfig(MemoryFusionConfig):
 
 
 class GraphMFN(nn.Module):
-    r"""Memory fusion with a dynamic fusion graph in the place of MFN's attention.
+    r"""Memory fusion with a dynamic fusion graph in place of MFN's attention.
 
     .. math::
         v_t = \mathrm{DFG}([c^1_{t-1}; c^1_t], \dots, [c^M_{t-1}; c^M_t])
 
     the output of :class:`~comodal.fusion.dynamic_fusion_graph.DynamicFusionGraph`, whose vertices are the sets of
     modalities; the memory of :math:`v_t` is that of :class:`~comodal.fusion.memory_fusion.MemoryFusion`.
-    :meth:`efficacies` tells how far each vertex listened to each other one.
+    :meth:`efficacies` returns the weight of each edge.
 
     The text, audio and vision representations that a penalty sees are the last hidden states :math:`h^m_T`, as in
-    :class:`~comodal.fusion.mfn.MFN`: an LSTM sees its own modality alone, while everything behind the cells has seen
-    them all.
+    :class:`~comodal.fusion.mfn.MFN`: an LSTM reads its own modality alone, while everything after the cells depends
+    on all of them.
 
     Args:
         spec: what the data set holds; any number of aligned modalities, one included.
@@ -97,17 +97,17 @@ class GraphMFN(nn.Module):
 
     @torch.no_grad()
     def efficacies(self, batch: MultimodalBatch) -> dict[Edge, Tensor]:
-        """How far each vertex of the graph listened to each other one, in (0, 1).
+        """Return the weight of each edge of the graph, in (0, 1).
 
         Returns:
-            Edge to ``(B,)``, a mean over the steps of the utterance.
+            Edge to ``(B,)``, the mean over the steps of each sample.
 
         Raises:
             InputError: the batch lacks a modality of the spec.
         """
         graph, windows = self.fusion.summary, self.fusion.windows(batch)
         found = graph.efficacies(windows)
-        rows = windows.packing.utterance
+        rows = windows.packing.sample
         total = found.new_zeros(len(batch), found.shape[1]).index_add(0, rows, found)
         steps = rows.bincount(minlength=len(batch)).unsqueeze(1)
         return dict(zip(graph.edges, (total / steps).unbind(1), strict=True))

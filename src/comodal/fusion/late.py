@@ -1,4 +1,4 @@
-"""Late (decision-level) fusion: every modality predicts, and the predictions are averaged."""
+"""Late (decision-level) fusion: a weighted mean of unimodal predictions."""
 
 from __future__ import annotations
 
@@ -42,13 +42,13 @@ class LateFusion(nn.Module):
         h_m = \mathrm{ReLU}(W_m z_m + b_m), \qquad \hat y_m = v_m^\top h_m + c, \qquad
         \hat y = \sum_{m \in P} w_m \hat y_m, \qquad w_m = e^{a_m} \Big/ \sum_{k \in P} e^{a_k}
 
-    The sums are over the modalities :math:`P` that the utterance has, so the weights of those that are left are scaled
-    up when one is absent or hidden; with none the prediction is the bias :math:`c`, which the modalities share. One
-    logit :math:`a_m` a modality is learnt: ``model.logits.softmax(0)`` says how much each is trusted.
+    The sums are over the modalities :math:`P` that the sample has: when one is absent or hidden, the weights of the
+    others grow. Without any modality, the prediction is the shared bias :math:`c`. One logit :math:`a_m` per modality
+    is learnt; ``model.logits.softmax(0)`` are the weights of the modalities.
 
-    The fused vector is :math:`[w_1 h_1; \dots; w_M h_M]`, zero for a modality without a say; the prediction is linear
+    The fused vector is :math:`[w_1 h_1; \dots; w_M h_M]`, zero for an absent modality; the prediction is linear
     in it. The text, audio and vision representations that a penalty sees are the encoders' layer-normalised outputs
-    :math:`z_m`, before any of them is hidden by modality dropout.
+    :math:`z_m`, before modality dropout hides any of them.
 
     Args:
         spec: what the data set holds; any number of modalities, one included.
@@ -82,7 +82,7 @@ class LateFusion(nn.Module):
         self.logits = nn.Parameter(torch.zeros(len(self.hidden)))
         self.fused_dim = config.hidden * len(self.hidden)
         self.head = Head(self.fused_dim)
-        # The scale of a modality's own prediction behind its ReLU layer, whatever the number of modalities.
+        # The scale of one modality's prediction behind its ReLU layer, for any number of modalities.
         nn.init.normal_(self.head.weight, std=(2.0 / config.hidden) ** 0.5)
         self.dims = {**self.encoders.dims}
 
@@ -103,7 +103,7 @@ class LateFusion(nn.Module):
 
 
 def present_softmax(logits: Tensor, present: Tensor) -> Tensor:
-    """Softmax over what is there.
+    """Return the softmax over present modalities.
 
     Args:
         logits: ``(M,)``.
@@ -118,7 +118,7 @@ def present_softmax(logits: Tensor, present: Tensor) -> Tensor:
                 [0.0000, 1.0000],
                 [0.0000, 0.0000]])
     """
-    # The least finite number rather than minus infinity: a row of nothing but minus infinity has no softmax.
+    # The least finite number: the softmax of a row of minus infinities is NaN.
     there = torch.where(present, logits, torch.finfo(logits.dtype).min)
     return torch.where(present, there.softmax(dim=1), 0.0)
 

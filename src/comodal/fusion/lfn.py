@@ -1,4 +1,4 @@
-"""Low-rank fusion network (LFN; called LMF in most of the literature)."""
+"""Low-rank fusion network (LFN; called LMF in most papers)."""
 
 from __future__ import annotations
 
@@ -64,7 +64,8 @@ def low_rank_product(views: list[Tensor], factors: list[Tensor], weights: Tensor
     """
     if not views or len(views) != len(factors):
         raise InputError(
-            f"low-rank fusion of {len(views)} views and {len(factors)} factors: give one factor a view", code="mismatch"
+            f"low-rank fusion of {len(views)} views and {len(factors)} factors: give one factor per view",
+            code="mismatch",
         )
     rank, _, width = factors[0].shape
     product = _project(views[0], factors[0])
@@ -74,14 +75,14 @@ def low_rank_product(views: list[Tensor], factors: list[Tensor], weights: Tensor
 
 
 def _project(view: Tensor, factor: Tensor) -> Tensor:
-    """``(B, R*F)``: every rank's projection of ``[1; z]`` in one product."""
+    """Return the projections of ``[1; z]`` of all ranks, ``(B, R*F)``, in one product."""
     rank, extended, width = factor.shape
     linear = factor[:, 1:].permute(1, 0, 2).reshape(extended - 1, rank * width)
     return torch.addmm(factor[:, 0].reshape(rank * width), view, linear)
 
 
 class LFN(nn.Module):
-    r"""Low-rank fusion: every product of features across modalities, at a cost linear in their number.
+    r"""Low-rank fusion: products of features across all modalities, at a cost linear in their number.
 
     The fused vector is :func:`low_rank_product` of the representations, then dropout and a linear head. Names differ:
     the paper this library serves says LFN, its authors and MMSA say LMF.
@@ -137,9 +138,9 @@ class LFN(nn.Module):
 
 
 def _identity_like_factor(rank: int, dim: int, width: int) -> Tensor:
-    """``(R, D+1, F)`` factor whose output has unit scale: constant part near 1, linear part small.
+    """Return a factor ``(R, D+1, F)`` whose output has unit scale: constant part 1, small linear part.
 
-    A product of M zero-mean factors vanishes (or explodes) with M; around 1 it starts as a sum of the modalities.
+    A product of M zero-mean factors vanishes or explodes with M; around 1 it starts as a sum of the modalities.
     """
     factor = torch.empty(rank, dim + 1, width)
     nn.init.normal_(factor[:, 1:], std=dim**-0.5)

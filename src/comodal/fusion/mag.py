@@ -1,4 +1,4 @@
-"""Multimodal Adaptation Gate (MAG): a pretrained language model that hears and sees between its layers."""
+"""Multimodal Adaptation Gate (MAG): a pretrained language model with audio and vision added between its layers."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ class MAGConfig:
 
     Attributes:
         backbone: folder with a pretrained encoder, or its name on the Hugging Face hub; must be given.
-        max_length: most word pieces of an utterance, special tokens included.
-        gate_layer: number of layers in front of the gate, 0 for behind the embeddings; ``None`` for the published
+        max_length: most word pieces of a sample, special tokens included.
+        gate_layer: number of layers before the gate, 0 for directly after the embeddings; ``None`` for the published
             place, which is 1 for XLNet and 0 for others.
-        beta: largest length of a displacement in lengths of the hidden state; 0 switches the gate off altogether, and
-            the network is the plain encoder.
-        dropout: probability of dropping a unit behind the gate.
+        beta: largest length of a displacement relative to the hidden state; 0 switches the gate off and leaves the
+            plain encoder.
+        dropout: probability of dropping a unit after the gate.
         head_dropout: probability of dropping a unit of the pooled vector.
         modality_dropout: probability of hiding a whole modality while training.
         pooling: ``mean`` of the hidden states of all pieces, ``cls`` for that of the special token, or ``pooler`` for
             the encoder's pretrained pooler on it.
         freeze_layers: number of first layers that are not trained, and the embeddings with them; 0 for the embeddings
             alone, all of them for the whole encoder, ``None`` to train everything.
-        lora_rank: rank of low-rank adapters, which are then all that is trained of the encoder; 0 for none.
-        gradient_checkpointing: compute the inside of layers again in the backward pass: less memory, more time.
+        lora_rank: rank of low-rank adapters, the only trained part of the encoder; 0 for none.
+        gradient_checkpointing: recompute layers in the backward pass: less memory, more time.
     """
 
     backbone: str = ""
@@ -73,7 +73,7 @@ class MAGConfig:
 
 
 def tokenizer_of(config: MAGConfig) -> Any:
-    """The tokenizer whose pieces a model of this config reads.
+    """Return the tokenizer of a config's backbone.
 
     Raises:
         InputError: no backbone is given, or its tokenizer cannot be loaded or does not fit it.
@@ -91,12 +91,12 @@ class MAG(nn.Module):
         h = \mathrm{pool}(E_{\geq k}(\mathrm{gate}(x, v))), \qquad \hat y = w^\top h + c
 
     The text representation that a penalty sees is the mean of :math:`x` over the pieces; that of another modality is
-    the mean of :math:`W_m v^m`, its frames as the gate projects them. These are the last places where a modality is by
-    itself: behind the gate every state is of all of them. Both have the width of a hidden state.
+    the mean of its projected frames :math:`W_m v^m`. Later states depend on all modalities. Both have the width of a
+    hidden state.
 
-    A modality that is absent or hidden displaces nothing. An absent text is read as the unknown piece at every step at
-    which another modality has a frame, or at one step where there is none. The text alone, without any other modality,
-    is plain fine-tuning without a gate: the baseline that every gate must beat.
+    An absent or hidden modality displaces nothing. An absent text is read as the unknown piece at every step at which
+    another modality has a frame, or at one step where there is none. Text without any other modality is plain
+    fine-tuning, the baseline for the gate.
 
     Args:
         spec: what the data set holds: word pieces, and any number of modalities with a frame for each of them.
@@ -163,7 +163,7 @@ class MAG(nn.Module):
         gate = _unchanged if self.gate is None else partial(self.gate, frames=heard)
         pooled, entered = self.encoder(self._pieces(text, steps), gate)
         if self.training and self.modality_dropout.rate > 0.0 and self.gate is not None:
-            # A penalty sees the text of those utterances too whose text is hidden from the fusion.
+            # A penalty also sees the text of samples whose text is hidden from the fusion.
             entered = self.encoder.states_at_gate(self._pieces(sequences["text"], steps))
         fused = self.dropout(pooled)
         return FusionOutput(self.head(fused), fused, self._representations(sequences, entered))
@@ -182,9 +182,9 @@ class MAG(nn.Module):
             self.encoder.checkpoint_gradients()
 
     def _pieces(self, text: ModalitySequence, steps: Tensor) -> ModalitySequence:
-        """Legal pieces everywhere: unknown ones where no text is at a step, padding where no modality is."""
+        """Return legal pieces at all steps: unknown ones where the text is absent, padding after the end."""
         read = steps.clone()
-        read[:, 0] = True  # attention over nothing is not defined
+        read[:, 0] = True  # attention needs at least one piece
         ids, types = text.values.long().unbind(-1)
         ids = torch.where(text.mask, ids, self.tokens.unknown_id)
         ids = torch.where(read, ids, self.tokens.pad_id)
@@ -195,7 +195,7 @@ class MAG(nn.Module):
         for name, sequence in sequences.items():
             if name == "text" or self.gate is None:
                 found[name] = masked_mean(ModalitySequence(entered, sequence.mask))
-            else:  # the projection is linear, so that of the mean is the mean of the projections
+            else:  # linear, so the order of mean and projection is free
                 found[name] = self.gate.projections[name](masked_mean(sequence))
         return found
 

@@ -1,6 +1,6 @@
-"""What memory fusion networks share: one LSTM a modality, and a gated memory of what their cells say together.
+"""The shared part of memory fusion networks: one LSTM per modality, and a gated memory of their cells.
 
-Axis legend: B utterances, N frames of all of them together (see :class:`~comodal.encoders.lstm_system.Packing`), M
+Axis legend: B samples, N frames of all of them together (see :class:`~comodal.encoders.lstm_system.Packing`), M
 modalities, H width of all cells.
 """
 
@@ -25,7 +25,7 @@ from comodal.fusion.option_checks import require_options
 __all__ = ["STATE_GAIN", "CellSummary", "CellWindows", "MemoryFusion", "MemoryFusionConfig"]
 
 STATE_GAIN = 6.0
-"""States and cells of an LSTM start at about a sixth of unit scale; without this, predictions start shrunk."""
+"""Gain for states and cells of an LSTM, which start at about a sixth of unit scale."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class MemoryFusionConfig:
     """Options that the memory fusion networks share.
 
     The networks have one hidden layer each; dropout of them and of the input drops the same units at every step of an
-    utterance. Defaults suit vectors of whole utterances and short sequences on a data set of the size of CMU-MOSI.
+    sample. Defaults suit vectors of whole samples and short sequences on a data set of the size of CMU-MOSI.
 
     Attributes:
         hidden: width of the state of each modality's LSTM and so of its representation: one for all, or one for each.
@@ -47,9 +47,9 @@ class MemoryFusionConfig:
         output: hidden width of the network that predicts.
         dropout: probability of dropping a hidden unit of it.
         input_dropout: probability of dropping an input feature.
-        input_scale: what the standardised features are multiplied with. Below 1 the cells start nearly linear in them
-            and the weights that read them learn slowly: with wide states, few labels are then fitted less. For hundreds
-            of features a frame of about unit length (one over the root of their number) is a good start.
+        input_scale: factor of the standardised features. Below 1, the cells start nearly linear in them and the input
+            weights learn slowly, which reduces overfitting of wide states to few labels. For hundreds of features, one
+            over the square root of their number is a good start: frames of about unit length.
         modality_dropout: probability of hiding a whole modality while training.
     """
 
@@ -77,13 +77,13 @@ class MemoryFusionConfig:
 
 
 class CellWindows(NamedTuple):
-    """The cells of all modalities before and after every step, zero where a modality is not heard.
+    """The cells of all modalities before and after every step, zero where a modality is absent or hidden.
 
     Attributes:
         before: ``(N, H)``, modalities side by side.
         after: ``(N, H)``.
         heard: ``(N, M)`` bool.
-        packing: where the frames are.
+        packing: the layout of the frames.
     """
 
     before: Tensor
@@ -93,16 +93,16 @@ class CellWindows(NamedTuple):
 
 
 class CellSummary(Protocol):
-    """What the modalities say together at every step; a module.
+    """Interface of the modules that summarise the cells of all modalities at every step.
 
     Attributes:
-        width: of what it says.
+        width: of its output.
     """
 
     width: int
 
     def __call__(self, windows: CellWindows) -> Tensor:
-        """``(N, width)``."""
+        """Return the summary ``(N, width)``."""
         ...
 
 
@@ -110,7 +110,7 @@ Summary = TypeVar("Summary", bound=CellSummary)
 
 
 class MemoryFusion(nn.Module, Generic[Summary]):
-    r"""LSTMs apart, a summary of the change of all their cells, and a gated memory of it.
+    r"""One LSTM per modality, a summary of the change of all their cells, and a gated memory of it.
 
     .. math::
         \hat u_t &= \tanh(\mathcal{D}_u(v_t)), \qquad
@@ -118,16 +118,16 @@ class MemoryFusion(nn.Module, Generic[Summary]):
         u_t = \gamma_1 \odot u_{t-1} + \gamma_2 \odot \hat u_t \\
         \hat y &= \mathcal{D}_o([h^1_T; \dots; h^M_T; u_T])
 
-    :math:`v_t` is what the summary says of the cells of steps t - 1 and t. The states of each modality's LSTM
-    (:class:`~comodal.encoders.lstm_system.LSTMSystem`) start at zero and so does the memory; T is the utterance's own
+    :math:`v_t` is the summary of the cells of steps t - 1 and t. The states of each modality's LSTM
+    (:class:`~comodal.encoders.lstm_system.LSTMSystem`) start at zero and so does the memory; T is the sample's own
     length. Every network :math:`\mathcal{D}` has one hidden layer. The hidden and cell states of a modality that is
     absent are zero throughout; one that is hidden by modality dropout is treated so behind its LSTM, and keeps its
-    representation. An utterance without any modality is one silent step.
+    representation. A sample without any modality has one step of zeros.
 
     Args:
         spec: what the data set holds; any number of aligned modalities, one included.
         config: sizes and dropout rates.
-        summary: called with the width of the cells of each modality, makes what sums them up.
+        summary: makes the summary module from the width of the cells of each modality.
 
     Raises:
         InputError: ``hidden`` does not fit the modalities.
@@ -180,7 +180,7 @@ class MemoryFusion(nn.Module, Generic[Summary]):
         return FusionOutput(self.output(fused), fused, dict(zip(self.dims, representations, strict=True)))
 
     def windows(self, batch: MultimodalBatch) -> CellWindows:
-        """What the summary sees of a batch.
+        """Return the input of the summary.
 
         Raises:
             InputError: the batch lacks a modality of the spec.
@@ -188,7 +188,7 @@ class MemoryFusion(nn.Module, Generic[Summary]):
         return self._read(batch)[0]
 
     def _read(self, batch: MultimodalBatch) -> tuple[CellWindows, Tensor, Tensor]:
-        """The cells; and ``(B, H)`` the last states, of the modalities that are present and of those that are heard."""
+        """Return the cells, and the last states ``(B, H)`` of present modalities and of those that are not hidden."""
         require_modalities(batch, self.dims)
         sequences, steps = align(batch, self.dims)
         packing = pack(steps)
@@ -205,7 +205,7 @@ class MemoryFusion(nn.Module, Generic[Summary]):
         return CellWindows(before, after, spread, packing), own, shown
 
     def _silenced(self, states: Tensor, there: Tensor) -> Tensor:
-        """States ``(..., H)``, zero where ``there`` ``(..., M)`` says that their modality is not."""
+        """Return states ``(..., H)``, zero where ``there`` ``(..., M)`` is false for their modality."""
         return torch.where(there.index_select(1, self.modality_of_unit), states, 0.0)
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:

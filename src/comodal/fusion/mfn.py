@@ -1,4 +1,4 @@
-"""Memory Fusion Network: one LSTM a modality, and a gated memory of what their cells say together."""
+"""Memory Fusion Network: one LSTM per modality, attention to their cells, and a gated memory."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class MFNConfig(MemoryFusionConfig):
 
 
 class DeltaMemoryAttention(nn.Module):
-    r"""Attention to the cells of two steps at once.
+    r"""Attention to the cells of two successive steps.
 
     .. math::
         a_t = \mathrm{softmax}(\mathcal{D}_a([c_{t-1}; c_t])), \qquad v_t = 2H\, a_t \odot [c_{t-1}; c_t]
@@ -44,8 +44,8 @@ class DeltaMemoryAttention(nn.Module):
         dropout: probability of dropping a unit of it.
 
     Source: Zadeh et al., AAAI 2018, section *Delta-memory Attention Network*. Different on purpose: coefficients have a
-    mean of 1, not a sum of 1, or the attended cells would start 2H times too small to be heard (the scale could be
-    learned by the weights behind them: the functions are the same).
+    mean of 1, not a sum of 1, or the attended cells would start 2H times too small. The functions are the same, since
+    the weights that follow can learn the scale.
     """
 
     def __init__(self, widths: Mapping[str, int], *, hidden: int, dropout: float) -> None:
@@ -54,14 +54,14 @@ class DeltaMemoryAttention(nn.Module):
         self.attention = TwoLayers(self.width, hidden=hidden, out=self.width, dropout=dropout)
 
     def forward(self, windows: CellWindows) -> Tensor:
-        """``(N, 2 H)``: the cells before and after each step, each times its attention."""
+        """Return the cells before and after each step, times their attention, ``(N, 2 H)``."""
         window = torch.cat([windows.before, windows.after], dim=1)
         attention = functional.softmax(self.attention(window, windows.packing), dim=1)
         return attention * window * self.width
 
 
 class MFN(nn.Module):
-    r"""Memory fusion: LSTMs apart, attention to the change of all their cells, and a gated memory of it.
+    r"""Memory fusion: one LSTM per modality, attention to the change of all cells, and a gated memory of it.
 
     .. math::
         c_t &= [c^1_t; \dots; c^M_t], \qquad
@@ -72,7 +72,7 @@ class MFN(nn.Module):
     cells (:class:`DeltaMemoryAttention`).
 
     The text, audio and vision representations that a penalty sees are the last hidden states :math:`h^m_T`: an LSTM
-    sees its own modality alone, while everything behind the cells has seen them all.
+    reads its own modality alone, while everything after the cells depends on all of them.
 
     Args:
         spec: what the data set holds; any number of aligned modalities, one included.
@@ -82,9 +82,8 @@ class MFN(nn.Module):
         InputError: ``hidden`` does not fit the modalities.
 
     Source: Zadeh et al., *Memory Fusion Network for Multi-view Sequential Learning*, AAAI 2018 (arXiv 1802.00927).
-    Different on purpose, beside what the two parts say: dropout draws once an utterance; padding is no input, where
-    popular ports run on over it; and every frame of audio and vision counts, where one port averages them to a single
-    frame.
+    Different on purpose, beside what the two parts state: dropout draws once per sample; padding is no input, while
+    popular ports run over it; and every frame of audio and vision is read, while one port averages them.
 
     Example:
         >>> from comodal.contracts import ModalitySequence

@@ -1,4 +1,4 @@
-"""MISA: what the modalities share and what each has alone, in subspaces of their own, fused by self-attention."""
+"""MISA: modality-invariant and modality-specific subspaces, fused by self-attention."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class MISAConfig:
 
 
 class _Parts(NamedTuple):
-    """An utterance vector seen from its subspaces; every tensor is ``(M, B, d)``."""
+    """The representations in their subspaces; every tensor is ``(M, B, d)``."""
 
     projected: Tensor
     shared: Tensor
@@ -74,7 +74,7 @@ class _Parts(NamedTuple):
 
 
 class _Subspaces(nn.Module):
-    """Projections to a common width, one encoder for all modalities and one for each, and their decoders."""
+    """Projections to a common width, a shared encoder, private encoders, and decoders."""
 
     def __init__(self, dims: Mapping[str, int], width: int) -> None:
         super().__init__()
@@ -97,9 +97,9 @@ class _Subspaces(nn.Module):
 
 
 def _bounded(width: int) -> nn.Sequential:
-    """A layer into (0, 1), where central moments of any order are comparable."""
+    """Return a layer into (0, 1), where central moments of any order are comparable."""
     linear = nn.Linear(width, width)
-    # PyTorch's own scale would leave a sigmoid within a seventh of 1/2, a token that says almost nothing.
+    # At PyTorch's own scale, sigmoids start within a seventh of 1/2 and carry almost no information.
     nn.init.xavier_uniform_(linear.weight)
     return nn.Sequential(linear, nn.Sigmoid())
 
@@ -124,16 +124,15 @@ class MISA(nn.Module):
       modalities and of :math:`s_m, s_n` over pairs;
     * ``reconstruction``, the mean over modalities of the mean squared error of :math:`\hat p_m` against :math:`p_m`.
 
-    An utterance counts in a term of a modality if it has it, and in one of a pair if it has both; a term that no
-    utterance counts in is 0.
+    A sample counts in a term of a modality if it has the modality, and in a term of a pair if it has both; a term
+    without any such sample is 0.
 
-    The text, audio and vision representations that a penalty sees are the encoders' utterance vectors :math:`u_m`,
-    before they are split: what each modality alone has to say. Of the :math:`c_m` the similarity term already makes
-    one distribution, through an encoder that is the same for all, and a penalty on them would pull at the same
-    parameters with the same aim.
+    The text, audio and vision representations that a penalty sees are the encoders' outputs :math:`u_m`, before they
+    are split. The similarity term already pulls the distributions of the :math:`c_m` together, through a shared
+    encoder; a penalty on them would act on the same parameters with the same aim.
 
-    A modality that is absent or hidden is not attended to, and its two tokens enter the concatenation as zeros. An
-    absent one takes no part in the terms; one that modality dropout hides does.
+    An absent or hidden modality is not attended to, and its two tokens are zeros in the concatenation. The terms leave
+    out absent modalities, but not those that modality dropout hides.
 
     Args:
         spec: what the data set holds; any number of modalities, one included.
@@ -143,8 +142,8 @@ class MISA(nn.Module):
     Sentiment Analysis*, ACM MM 2020 (arXiv 2005.03545), section 3. The layers are those of the authors' code, but the
     encoders are this library's, the hidden layer behind the attention is narrower than PyTorch's 2048, and the
     discriminators that the code holds beside the loss of the paper are left out. As in that code, :math:`p_m` is
-    trained by the reconstruction term as much as :math:`\hat p_m`, so projections that tell less lower it too. Unlike a
-    popular port, which cuts audio and video at the text's length, each modality is read to the end of its own mask.
+    trained by the reconstruction term as much as :math:`\hat p_m`, so less informative projections lower it too. Unlike
+    a popular port, which cuts audio and video at the text's length, each modality is read to the end of its own mask.
 
     Example:
         >>> from comodal.contracts import DatasetSpec, ModalitySequence, MultimodalBatch
@@ -196,11 +195,11 @@ class MISA(nn.Module):
         }
 
     def _attend(self, parts: _Parts, present: Tensor) -> Tensor:
-        """``(B, 2Md)``: the private and shared tokens of each modality, after they have seen each other."""
+        """Return the private and shared tokens of all modalities after attention, ``(B, 2Md)``."""
         known = torch.cat([present, present], dim=1)
         selected = known.unsqueeze(-1)
         tokens = torch.where(selected, torch.cat([parts.private, parts.shared]).transpose(0, 1), 0.0)
-        # A row without any modality attends to its zeros, for a softmax over nothing is NaN.
+        # A row without any modality attends to its zeros: a softmax over nothing is NaN.
         unseen = ~known & present.any(dim=1, keepdim=True)
         attended: Tensor = self.attention(tokens, src_key_padding_mask=unseen)
         return torch.where(selected, attended, 0.0).flatten(start_dim=1)
@@ -223,10 +222,10 @@ class MISA(nn.Module):
         }
 
     def _pairs(self, of_modalities: Tensor) -> tuple[Tensor, Tensor]:
-        """The two sides of every pair of modalities, from ``(M, ...)``."""
+        """Return the two sides of every pair of modalities, from ``(M, ...)``."""
         return of_modalities[self._first], of_modalities[self._second]
 
 
 def _at_least_float32(part: Tensor) -> Tensor:
-    """Powers and sums over a batch lose too much in half precision."""
+    """Return the tensor in at least float32: powers and sums over a batch need it."""
     return part if part.dtype == torch.float64 else part.float()

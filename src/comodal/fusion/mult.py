@@ -56,7 +56,7 @@ class MulTConfig:
 
 
 class MulT(nn.Module):
-    r"""Transformers that tell each modality's frames what every other modality holds, whatever their lengths.
+    r"""Crossmodal transformers between all pairs of modalities, whose sequences may have different lengths.
 
     .. math::
         \hat x^{(m)} &= \mathrm{Conv}^{(m)}(x^{(m)}), \qquad z^{(m)}_t = \hat x^{(m)}_t + P_t \\
@@ -67,18 +67,18 @@ class MulT(nn.Module):
 
     Here :math:`P_t` is the position (:func:`~comodal.encoders.temporal.sinusoidal_positions`) and :math:`T_m` the last
     real frame. Layers are those of :class:`~comodal.fusion.crossmodal.TransformerLayer`; in a crossmodal transformer
-    the target asks, and in every layer the low-level frames :math:`z^{(n)}` of the source answer. Crossmodal
-    transformers have width D, self-attention transformers (M - 1) D. There are M (M - 1) of the former, so time and
-    weights grow with the square of the number of modalities. A modality alone has none: its frames go straight into its
-    self-attention transformer, of width D.
+    the target makes the queries, and in every layer the keys and values are the frames :math:`z^{(n)}` of the source.
+    Crossmodal transformers have width D, self-attention transformers (M - 1) D. There are M (M - 1) of the former, so
+    time and weights grow with the square of the number of modalities. A modality alone has none: its frames go straight
+    into its self-attention transformer, of width D.
 
     The text, audio and vision representations that a penalty sees are the means over time of the convolved frames
     :math:`\hat x^{(m)}`, before any modality is hidden. From the first crossmodal layer on, the frames of a modality
-    hold the others too: a penalty on :math:`v^{(m)}` would be paid by attention alone, with nothing learnt about what
-    the modalities share. Positions are left out of the mean; they say how long an utterance is and nothing else.
+    depend on the others: attention alone could satisfy a penalty on :math:`v^{(m)}`. Positions are left out of the
+    mean, since they only depend on the length of a sample.
 
-    A modality that is absent or hidden answers nothing: attention to it is exactly zero, and its own :math:`v^{(m)}`
-    is zero. Nothing present at all gives a constant.
+    Attention to an absent or hidden modality is exactly zero, and so is its own :math:`v^{(m)}`. A sample without any
+    modality gets a constant.
 
     Args:
         spec: what the data set holds; any number of modalities, one included, of any lengths.
@@ -88,15 +88,15 @@ class MulT(nn.Module):
         InputError: kernel sizes that are even, not positive, or not one for each modality.
 
     Source: Tsai et al., *Multimodal Transformer for Unaligned Multimodal Language Sequences*, ACL 2019 (arXiv
-    1906.00295), sections 3.1 and 3.2; kernel size as in its table 5, width and depth smaller for a CPU. What is done
-    otherwise than in the authors' code and its ports:
+    1906.00295), sections 3.1 and 3.2; kernel size as in its table 5, width and depth smaller for a CPU. Differences
+    from the authors' code and its ports:
 
     - Padding is masked everywhere, and the last frame is the last real one; there, padding is attended to and read.
     - No frame is hidden from another, as in the equations. The code has a causal mask, on by default: the last frame,
       which is what is read, sees all others with or without it, and between modalities of different rates it compares
       indices that are no times.
     - Positions are added once, to the frames, and not again in front of self-attention; frames are not multiplied by
-      the root of D first, which drowns the positions. A port that is much used has them switched off.
+      the root of D first, which drowns the positions. A popular port has them switched off.
     - The convolution keeps every frame in its place, and is never left out where D is the number of features.
     - The residual paths are not normalised (equation 4 of the paper normalises them, the code does not).
 
@@ -161,7 +161,7 @@ class MulT(nn.Module):
         }
 
     def _placed(self, convolved: Mapping[str, ModalitySequence], present: Tensor) -> list[ModalitySequence]:
-        """Frames with their positions; no frame is real in a modality that is not present."""
+        """Return frames with positions added; the masks of modalities that are not present are all false."""
         return [
             ModalitySequence(values + self._positions(values.shape[1]), mask & there.unsqueeze(1))
             for (values, mask), there in zip(convolved.values(), present.unbind(1), strict=True)

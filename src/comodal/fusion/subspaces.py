@@ -1,6 +1,6 @@
-"""How far subspaces of representations agree, overlap, and keep what they came from: the terms of MISA.
+"""The loss terms of MISA: similarity, difference and reconstruction of subspaces.
 
-Axis legend: B utterances of a batch, d width of a subspace; ``...`` any leading axes, for example pairs of modalities.
+Axis legend: B samples of a batch, d width of a subspace; ``...`` any leading axes, such as pairs of modalities.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ __all__ = ["cmd", "masked_mse", "soft_orthogonality"]
 
 
 def cmd(one: Tensor, other: Tensor, *, rows: Tensor | None = None, moments: int = 5) -> Tensor:
-    r"""Central moment discrepancy: how far two samples are apart in mean and in central moments, feature by feature.
+    r"""Return the central moment discrepancy: the distance of two samples in means and central moments of features.
 
     .. math::
 
@@ -26,7 +26,7 @@ def cmd(one: Tensor, other: Tensor, *, rows: Tensor | None = None, moments: int 
     Args:
         one: ``(..., B, d)``, the sample X.
         other: ``(..., B, d)``, the sample Y.
-        rows: ``(..., B)`` bool, the utterances that count; ``None`` for all.
+        rows: ``(..., B)`` bool, which rows count; ``None`` for all.
         moments: K, the highest order.
 
     Returns:
@@ -52,21 +52,20 @@ def cmd(one: Tensor, other: Tensor, *, rows: Tensor | None = None, moments: int 
 
 
 def soft_orthogonality(one: Tensor, other: Tensor, *, rows: Tensor | None = None) -> Tensor:
-    r"""How much two sets of features say the same over a batch: 0 when all of them are orthogonal.
+    r"""Return the overlap of two sets of features over a batch: 0 when all of them are orthogonal.
 
     .. math::
 
         \frac{1}{d_1 d_2} \lVert A^\top B \rVert_F^2, \qquad a_i = \frac{x_i - \bar x}{\lVert x_i - \bar x \rVert_2}
 
-    where the rows of A, and likewise those of B, are the utterances after the features are centred over the batch and
-    each utterance is brought to unit length.
+    where the rows of A and B are centred over the batch and brought to unit length.
 
-    The sum over utterances inside the product is not divided by their number, so the value grows with the batch.
+    The sum over samples inside the product is not divided by their number, so the value grows with the batch.
 
     Args:
         one: ``(..., B, d1)``.
-        other: ``(..., B, d2)``, of the same utterances.
-        rows: ``(..., B)`` bool, the utterances that count; ``None`` for all.
+        other: ``(..., B, d2)``, of the same samples.
+        rows: ``(..., B)`` bool, which rows count; ``None`` for all.
 
     Returns:
         ``(...)``, at least 0; 0 where fewer than two rows count.
@@ -74,7 +73,7 @@ def soft_orthogonality(one: Tensor, other: Tensor, *, rows: Tensor | None = None
     Source: Bousmalis et al., *Domain Separation Networks*, NeurIPS 2016, the difference loss; Hazarika et al., ACM MM
     2020, the difference loss. Both write the squared norm itself; the mean over the entries, here as in the code of
     both, is what the published weights belong to. That code also stops the gradient at the lengths, so that it pulls
-    utterances towards their mean although the value does not change by it; here the gradient is that of the formula.
+    samples towards their mean although the value does not change by it; here the gradient is that of the formula.
 
     Example:
         >>> one = torch.tensor([[1.0], [1.0], [-1.0], [-1.0]])
@@ -87,14 +86,14 @@ def soft_orthogonality(one: Tensor, other: Tensor, *, rows: Tensor | None = None
 
 
 def masked_mse(recovered: Tensor, wanted: Tensor, *, rows: Tensor) -> Tensor:
-    r"""Mean squared error of the utterances that count.
+    r"""Return the mean squared error over the rows that count.
 
     .. math:: \frac{1}{n d} \sum_{i \in \text{rows}} \lVert \hat x_i - x_i \rVert_2^2
 
     Args:
         recovered: ``(..., B, d)``.
         wanted: ``(..., B, d)``.
-        rows: ``(..., B)`` bool, the utterances that count.
+        rows: ``(..., B)`` bool, which rows count.
 
     Returns:
         ``(...)``, at least 0; 0 where no row counts.
@@ -111,12 +110,12 @@ def masked_mse(recovered: Tensor, wanted: Tensor, *, rows: Tensor) -> Tensor:
 
 
 def _kept(sample: Tensor, rows: Tensor | None) -> Tensor:
-    """``(..., B, 1)`` bool: which utterances count."""
+    """Return which rows count, ``(..., B, 1)`` bool."""
     chosen = torch.ones(sample.shape[:-1], dtype=torch.bool, device=sample.device) if rows is None else rows
     return chosen.unsqueeze(-1)
 
 
 def _centre(sample: Tensor, kept: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean ``(..., d)`` of the utterances that count, and their distance ``(..., B, d)`` from it, 0 for the others."""
+    """Return the mean ``(..., d)`` of rows that count, and their distance ``(..., B, d)`` from it, 0 for others."""
     mean = torch.where(kept, sample, 0.0).sum(dim=-2) / kept.sum(dim=-2).clamp_min(1)
     return mean, torch.where(kept, sample - mean.unsqueeze(-2), 0.0)

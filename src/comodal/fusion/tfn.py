@@ -1,4 +1,4 @@
-"""Tensor fusion network (TFN): every product of features across modalities, written out."""
+"""Tensor fusion network (TFN): the outer product of all representations."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from comodal.fusion.option_checks import require_options
 __all__ = ["MOST_ENTRIES", "TFN", "TFNConfig", "tensor_product"]
 
 MOST_ENTRIES = 2**20
-"""Largest tensor of an utterance that is built; at 128 hidden units behind it, half a gigabyte of weights."""
+"""Largest tensor of a sample that is built; with 128 hidden units, its weights take half a gigabyte."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class TFNConfig:
 
 
 def tensor_product(views: Iterable[Tensor]) -> Tensor:
-    r"""Outer product of all :math:`[1; z_m]`, flattened.
+    r"""Return the outer product of all :math:`[1; z_m]`, flattened.
 
     Args:
         views: M representations ``(B, D_m)``.
@@ -73,8 +73,8 @@ class TFN(nn.Module):
     :class:`~comodal.fusion.lfn.LFN` factorises :math:`W_1` and never builds it.
 
     The text, audio and vision representations that a penalty sees are the encoders' layer-normalised outputs
-    :math:`z_m`, before any of them is hidden by modality dropout. A modality that is absent or hidden enters as zeros,
-    so that of all its products only those with its constant 1 remain: the tensor fusion of the others.
+    :math:`z_m`, before modality dropout hides any of them. An absent or hidden modality is zero, so that only products
+    with its constant 1 remain: the tensor fusion of the others.
 
     Args:
         spec: what the data set holds; any number of modalities, one included, as long as the tensor fits.
@@ -128,12 +128,12 @@ class TFN(nn.Module):
 
 
 def _checked_entries(dims: Mapping[str, int]) -> int:
-    """Entries of the tensor of representations of these widths."""
+    """Return the number of entries of the tensor of representations of these widths."""
     entries = math.prod(dim + 1 for dim in dims.values())
     if entries > MOST_ENTRIES:
         sizes = " x ".join(str(dim + 1) for dim in dims.values())
         raise InputError(
-            f"TFN of {', '.join(dims)} would build a tensor of {sizes} = {entries} entries an utterance, more than "
+            f"TFN of {', '.join(dims)} would build a tensor of {sizes} = {entries} entries per sample, more than "
             f"{MOST_ENTRIES}: give a smaller encoder.representation or fewer modalities, or take lfn, which needs none",
             code="too_large",
         )
