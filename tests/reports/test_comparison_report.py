@@ -14,7 +14,7 @@ import pytest
 from refusals import refused
 from rich.console import Console
 
-from comodal.contracts import ComparisonRow, InputError
+from comodal.contracts import ComparisonRow
 from comodal.reports import csv_text, print_comparison, read_summary, write_summary
 from comodal.reports.comparison_report import file_table, screen_table
 from comodal.reports.number_text import difference_text, explanation, interval_text, mean_text, p_text, verdict
@@ -167,7 +167,7 @@ def test_written_summary_reads_back_to_the_same_rows(tmp_path: Path) -> None:
 def test_rows_that_cannot_be_written_leave_the_old_files(tmp_path: Path, bad: float) -> None:
     write_summary(example(), tmp_path)
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
-    with pytest.raises(InputError, match="NaN"):
+    with refused("not_finite"):
         write_summary([row(mean=bad)], tmp_path)
     with refused("empty"):
         write_summary([], tmp_path)
@@ -182,14 +182,14 @@ def test_a_full_disk_is_a_clear_error_and_leaves_no_half_file(tmp_path: Path, mo
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(InputError, match=r"summary.json.*No space left on device"):
+    with refused("cannot_write", "summary.json", "No space left on device"):
         write_summary([row()], tmp_path)
     assert sorted((path.name, path.read_bytes()) for path in tmp_path.iterdir()) == before
 
 
 def test_a_folder_that_is_a_file_is_a_clear_error(tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("")
-    with pytest.raises(InputError, match="taken"):
+    with refused("cannot_write", "taken"):
         write_summary([row()], tmp_path / "taken")
 
 
@@ -198,7 +198,7 @@ def test_what_is_not_a_summary_is_refused(tmp_path: Path, content: str | None) -
     path = tmp_path / "summary.json"
     if content is not None:
         path.write_text(content)
-    with pytest.raises(InputError, match=path.name):
+    with refused("missing" if content is None else "damaged", path):
         read_summary(path)
 
 

@@ -1,4 +1,4 @@
-"""The report page as a document: whole, closed to the network, and deaf to what its data say."""
+"""The report page as a document: complete, without network access, and safe from markup in data."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 import pytest
 from findings import FUSIONS, MEASURES, MODALITIES, ODD_TRANSCRIPTS, attributions, empty, explanation, findings
+from refusals import refused
 
-from comodal.contracts import Findings, InputError
+from comodal.contracts import Findings
 from comodal.reports.page import render_page
 from comodal.reports.page.glance import glance, missing_parts
 
@@ -136,7 +137,7 @@ def test_the_policy_allows_exactly_the_scripts_of_the_page() -> None:
     assert policy.count("sha256-") == 2
     assert "connect-src 'self'" in policy
     assert "live" in reader.values("id")
-    with pytest.raises(InputError, match="</script"):
+    with refused("unsafe", "</script"):
         render_page(empty(), panel="<p>", script="'</script>'")
 
 

@@ -1,4 +1,4 @@
-"""A figure as the page shows it: with a title, what to read from it, what not, and its data."""
+"""A figure of the page with its title, captions and data."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:  # plotly is an extra, and every command is loaded with every other
+if TYPE_CHECKING:  # plotly is an optional dependency
     import plotly.graph_objects as go
 
 __all__ = ["Card"]
@@ -21,9 +21,9 @@ class Card:
         title: heading.
         shows: one sentence: what the figure shows.
         hides: one sentence: what it does not show.
-        selectors: what the variants differ in, one label a choice.
-        variants: the choices, one for each selector, to the figure.
-        columns: its data, column by column, all of one length.
+        selectors: labels of the choices between variants.
+        variants: one choice per selector to the figure.
+        columns: its data by column, all of one length.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Every figure that findings allow."""
+"""All figures of a page."""
 
 from __future__ import annotations
 
@@ -9,17 +9,15 @@ __all__ = ["cards_of"]
 
 
 def cards_of(findings: Findings) -> dict[str, Card]:
-    """Name to figure, in the order of the page; what findings lack has no figure.
+    """Return name to figure in the order of the page; parts that the findings lack have no figure.
 
     Raises:
-        InputError: plotly is not installed.
+        InputError: plotly is not installed (``needs_package``).
     """
     try:
         import plotly  # noqa: F401, PLC0415 - keeps `import comodal` light
     except ImportError as error:
-        raise InputError(
-            'plotly is not installed and the report draws with it: pip install "comodal[report]"'
-        ) from error
+        raise InputError.needs_extra("report", "figures of the report") from error
     from comodal.reports.page.figures_comparison import comparison_card  # noqa: PLC0415
     from comodal.reports.page.figures_explanation import distribution_card, map_card  # noqa: PLC0415
     from comodal.reports.page.figures_pairing import pairing_card  # noqa: PLC0415

@@ -1,4 +1,4 @@
-"""What the page's script reads: figures, samples and attributions, as one packed text."""
+"""Data of the page's script: figures, samples and attributions as one compressed text."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _MOST_FRAMES = 60
 
 
 def packed(text: str) -> str:
-    """Text compressed and in letters that cannot end a script element.
+    """Return text compressed and encoded in base64, which cannot end a script element.
 
     >>> gzip.decompress(base64.b64decode(packed("</script>"))).decode()
     '</script>'
@@ -31,7 +31,7 @@ def packed(text: str) -> str:
 
 
 def page_data(findings: Findings, cards: Mapping[str, Card]) -> str:
-    """Figures by name, one table an explained run, transcripts and attributions by sample id, as JSON."""
+    """Return figures by name, one table per explained run, transcripts and attributions by sample id, as JSON."""
     limit = per_explanation(len(findings.explanations))
     kept = [chosen(table, limit) for table in findings.explanations]
     held = {str(name) for name in findings.explanations[0].id[kept[0]]} if kept else set()
@@ -51,7 +51,7 @@ def page_data(findings: Findings, cards: Mapping[str, Card]) -> str:
 
 
 def binned(frames: Sequence[float], most: int = _MOST_FRAMES) -> list[float | None]:
-    """Sums over neighbouring frames, so that no more than ``most`` bars are drawn; their total stays.
+    """Return sums over neighbouring frames, at most ``most`` of them; the total is kept.
 
     >>> binned([1.0, 2.0, 3.0, 4.0, 5.0], most=2)
     [3.0, 12.0]

@@ -1,4 +1,4 @@
-"""Differences to the reference with their intervals, drawn as a forest."""
+"""Forest plot: differences to the reference with their intervals."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _FIELDS = ("fusion", "measure", "weight", "metric", "mean", "std", "delta", "ci_
 
 
 def comparison_card(rows: Sequence[ComparisonRow], replication: Sequence[ComparisonRow] = ()) -> Card | None:
-    """The forest of every metric; ``None`` when no row was compared."""
+    """Return the forest plots of all metrics; ``None`` when no row was compared."""
     compared = [row for row in rows if row.delta is not None]
     if not compared:
         return None
@@ -32,11 +32,11 @@ def comparison_card(rows: Sequence[ComparisonRow], replication: Sequence[Compari
     return Card(
         "comparison",
         "Difference to the reference",
-        "Mean paired difference of each arm to the same fusion model without a penalty (a single modality: to the "
-        "fusion of all), with its 95 % interval; filled marks are significant after Holm's correction over the arms of "
-        "the metric.",
-        "The intervals are not corrected for the number of comparisons, so one may miss zero without being "
-        "significant.",
+        "Mean paired difference of each arm to the same fusion model without a penalty (single-modality networks: to "
+        "the fusion of all modalities), with its 95 % interval; filled marks are significant after Holm's correction "
+        "over the arms of the metric.",
+        "Corrected intervals: they hold for one comparison each, so an interval may exclude zero without the "
+        "difference being significant.",
         ("Metric",),
         {(metric,): forest(metric, compared, replication) for metric in metrics},
         columns,
@@ -44,7 +44,7 @@ def comparison_card(rows: Sequence[ComparisonRow], replication: Sequence[Compari
 
 
 def forest(metric: str, rows: Sequence[ComparisonRow], replication: Sequence[ComparisonRow] = ()) -> go.Figure:
-    """One line an arm: its difference and interval, the replication below it.
+    """Return one line per arm: its difference and interval, with the replication below.
 
     Example:
         >>> row = ComparisonRow("early", "kl", 0.3, "mae", 0.8, 0.1, -0.01, -0.03, 0.01, 0.3, 4, 0, 1.0)

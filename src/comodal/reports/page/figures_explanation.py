@@ -1,4 +1,4 @@
-"""Pointwise dependency by sentiment class, and the map of fused representations."""
+"""Pointwise dependency by class, and the map of fused representations."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _MAP_COLOURS = ("sentiment", "absolute error", "dependency percentile")
 
 
 def labels_of(explanations: Sequence[ExplanationTable]) -> list[str]:
-    """What each explained run is called; a number sets equals apart."""
+    """Return a distinct label for each explained run."""
     names: list[str] = []
     for table in explanations:
         facts = table.facts
@@ -36,20 +36,20 @@ def labels_of(explanations: Sequence[ExplanationTable]) -> list[str]:
 
 
 def dependency_axis(table: ExplanationTable) -> str:
-    """What the numbers of the critic are.
+    """Return the label of the axis of pointwise dependency, with its unit.
 
     >>> import numpy as np
     >>> n = np.zeros(1)
     >>> dependency_axis(ExplanationTable(n, n, n, n, n, n, n, n, n, {}, {}, {"unit": "rank"}))
-    'critic score (only its order means anything)'
+    'critic score (only its order has a meaning)'
     """
     if table.facts.get("unit") == "rank":
-        return "critic score (only its order means anything)"
+        return "critic score (only its order has a meaning)"
     return f"pointwise dependency ({table.facts.get('unit', 'unit unknown')})"
 
 
 def distribution_card(explanations: Sequence[ExplanationTable]) -> Card | None:
-    """One variant an explained run; ``None`` when none has a critic."""
+    """Return one variant per explained run; ``None`` when none has a critic."""
     own = [
         (label, table)
         for label, table in zip(labels_of(explanations), explanations, strict=True)
@@ -62,7 +62,7 @@ def distribution_card(explanations: Sequence[ExplanationTable]) -> Card | None:
         "Pointwise dependency by sentiment",
         "How strongly the critic finds the modalities of a sample to belong together, for samples with a "
         "negative, neutral and positive label; low means that they disagree.",
-        "Whether the critic is right: the validation on broken pairs below says how far it may be believed.",
+        "Whether the critic is reliable: see the validation on broken pairs below.",
         ("Model",),
         {(label,): dependency_figure(table) for label, table in own},
         _columns(own, ("id", "target", "dependency", "percentile"), per_explanation(len(explanations))),
@@ -70,7 +70,7 @@ def distribution_card(explanations: Sequence[ExplanationTable]) -> Card | None:
 
 
 def dependency_figure(table: ExplanationTable) -> go.Figure:
-    """A violin with a box for each class that occurs, drawn from evenly spaced quantiles when there are many."""
+    """Return a violin with a box per class, drawn from evenly spaced quantiles of large classes."""
     traces = []
     for name, sign in _CLASSES.items():
         values = table.dependency[(np.sign(table.target) == sign) & np.isfinite(table.dependency)]
@@ -97,7 +97,7 @@ def dependency_figure(table: ExplanationTable) -> go.Figure:
 
 
 def map_card(explanations: Sequence[ExplanationTable]) -> Card | None:
-    """One variant for each explained run and colouring; ``None`` without a map."""
+    """Return one variant per explained run and colouring; ``None`` without a map."""
     own = [
         (label, table)
         for label, table in zip(labels_of(explanations), explanations, strict=True)
@@ -111,8 +111,8 @@ def map_card(explanations: Sequence[ExplanationTable]) -> Card | None:
     return Card(
         "map",
         "Map of fused representations",
-        f"Every point is a sample, placed by {how} of its fused representation; click one for its details.",
-        "Distances in the full space: two dimensions keep a part of them, and axes have no unit.",
+        f"One point per sample, placed by {how} of its fused representation; click a point for its details.",
+        "Distances in the full space: two dimensions keep only part of them, and the axes have no unit.",
         ("Model", "Coloured by"),
         {
             (label, colour): map_figure(table, colour, chosen(table, limit))
@@ -125,7 +125,7 @@ def map_card(explanations: Sequence[ExplanationTable]) -> Card | None:
 
 
 def map_figure(table: ExplanationTable, colour: str, kept: np.ndarray[Any, Any]) -> go.Figure:
-    """A scatter of the samples ``kept``, coloured by one quantity."""
+    """Return a scatter plot of the samples ``kept``, coloured by one quantity."""
     values, look = _colouring(table, colour)
     trace = go.Scatter(
         x=rounded(table.map_x[kept], 4),

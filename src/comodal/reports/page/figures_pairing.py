@@ -1,4 +1,4 @@
-"""How well a score finds samples whose modalities do not belong together."""
+"""Validation of critics: how well a score finds artificially broken pairs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SHOWN = {
 
 
 def pairing_card(scores: Sequence[PairingScore]) -> Card | None:
-    """AUROC and average precision of every score; ``None`` when nothing was validated."""
+    """Return AUROC and average precision of every score; ``None`` when nothing was validated."""
     if not scores:
         return None
     rows = [asdict(score) for score in scores]
@@ -29,10 +29,8 @@ def pairing_card(scores: Sequence[PairingScore]) -> Card | None:
     return Card(
         "pairing",
         "Finding broken pairs",
-        "How well each score tells samples whose pairing was broken on purpose from untouched ones, with its 95 % "
-        "interval, beside chance.",
-        "Whether the critic finds disagreements that people would: broken pairs are only the kind that can be made "
-        "at will.",
+        "How well each score separates artificially broken pairs from intact ones, with its 95 % interval and chance.",
+        "Whether the critic finds natural disagreements: artificially broken pairs are only one kind.",
         ("Shown",),
         {(shown,): pairing_figure(scores, shown) for shown in _SHOWN},
         columns,
@@ -40,7 +38,7 @@ def pairing_card(scores: Sequence[PairingScore]) -> Card | None:
 
 
 def pairing_figure(scores: Sequence[PairingScore], shown: str = "AUROC") -> go.Figure:
-    """One line for each target and modality, one mark a score, a bar where chance is."""
+    """Return one line per target and modality, one mark per score, and a bar at chance."""
     value, low, high = _SHOWN[shown]
     labels = list(dict.fromkeys(pairing_label(score) for score in scores))
     names = list(dict.fromkeys(score.score for score in scores))
@@ -82,7 +80,7 @@ def pairing_figure(scores: Sequence[PairingScore], shown: str = "AUROC") -> go.F
 
 
 def pairing_label(score: PairingScore) -> str:
-    """What is to be found.
+    """Return the target of a score.
 
     >>> pairing_label(PairingScore("critic", "broken pairs", "audio", .7, .6, .8, .5, .4, .6, 20, 100))
     'broken pairs: audio'

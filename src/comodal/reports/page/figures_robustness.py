@@ -1,4 +1,4 @@
-"""What missing and corrupted modalities cost: heat maps over scenarios, and curves over the severity."""
+"""Missing and corrupted modalities: heat maps over scenarios, and curves over the severity."""
 
 from __future__ import annotations
 
@@ -32,17 +32,17 @@ _ROW_FIELDS = ("fusion", "measure", "metric", "mean", "std", "delta", "ci_low", 
 
 
 def subsets_card(rows: Sequence[RobustnessRow]) -> Card | None:
-    """Every arm with every subset of the modalities; ``None`` when none was evaluated."""
+    """Return all arms with all subsets of the modalities; ``None`` when none was evaluated."""
     own = [row for row in rows if row.kind == "subset"]
     if not own:
         return None
     return Card(
         "subsets",
-        "Which modalities are there",
+        "Subsets of modalities",
         "Every arm on the test part with only the named modalities present; deeper blue is better, * marks a "
         "significant difference to no penalty in the same scenario.",
-        "How the models would fare had they been trained with these modalities only: they met the missing ones for "
-        "the first time here, unless they were trained with modality dropout.",
+        "Models trained with these modalities only: here a modality is missing at test time only, unless the model was "
+        "trained with modality dropout.",
         ("Metric", "Shown"),
         {
             (metric, shown): heat_map([row for row in own if row.row.metric == metric], shown)
@@ -54,7 +54,7 @@ def subsets_card(rows: Sequence[RobustnessRow]) -> Card | None:
 
 
 def areas_card(rows: Sequence[RobustnessRow]) -> Card | None:
-    """The areas below the severity curves; ``None`` when there are none."""
+    """Return the areas under the severity curves; ``None`` without curves."""
     own = [row for row in rows if row.kind in _AREAS]
     if not own:
         return None
@@ -69,9 +69,9 @@ def areas_card(rows: Sequence[RobustnessRow]) -> Card | None:
     return Card(
         "areas",
         "Area under the severity curves",
-        "One number a curve: relative robustness is the area below the arm's own curve, effective robustness what is "
-        "left of it above the baseline's curve moved to the same clean value.",
-        "At which severity an arm loses: two curves that cross may have equal areas.",
+        "One number per curve: relative robustness is the area under the arm's own curve; effective robustness is its "
+        "area above the baseline's curve shifted to the same clean value.",
+        "The severity at which an arm loses: two curves that cross may have equal areas.",
         ("Area", "Metric", "Shown"),
         variants,
         _columns(own),
@@ -79,7 +79,7 @@ def areas_card(rows: Sequence[RobustnessRow]) -> Card | None:
 
 
 def curves_card(rows: Sequence[RobustnessRow]) -> Card | None:
-    """One variant for each metric, corruption and modality; ``None`` without severity curves."""
+    """Return one variant per metric, corruption and modality; ``None`` without severity curves."""
     own = [row for row in rows if row.kind == "curve"]
     groups: dict[tuple[str, ...], list[RobustnessRow]] = {}
     for row in own:
@@ -89,10 +89,10 @@ def curves_card(rows: Sequence[RobustnessRow]) -> Card | None:
         return None
     return Card(
         "severity",
-        "How much corruption a model bears",
-        "The metric of every arm as one modality is corrupted more and more, from 0 (as recorded) to 1.",
-        "Equal severities of different corruptions are not equally hard, and the spread over seeds is in the data "
-        "only.",
+        "Severity of corruption",
+        "The metric of every arm while one modality is corrupted with increasing severity, from 0 (as recorded) to 1.",
+        "The spread over seeds, which is in the data only. Equal severities of different corruptions are not equally "
+        "hard.",
         ("Metric", "Corruption", "Modality"),
         {key: severity_figure(found) for key, found in groups.items()},
         _columns(own),
@@ -100,9 +100,9 @@ def curves_card(rows: Sequence[RobustnessRow]) -> Card | None:
 
 
 def heat_map(rows: Sequence[RobustnessRow], shown: str = _VALUE) -> go.Figure:
-    """Arms by scenarios, of the rows of one metric.
+    """Return arms by scenarios for the rows of one metric.
 
-    The colour says how good a cell is, whichever direction of the metric is the better one; the text is the value.
+    Deeper blue is better for every metric, whatever its direction; the text is the value.
     """
     scenarios = list(dict.fromkeys(row.scenario for row in rows))
     arms = list(dict.fromkeys(_arm(row) for row in rows))
@@ -136,7 +136,7 @@ def heat_map(rows: Sequence[RobustnessRow], shown: str = _VALUE) -> go.Figure:
 
 
 def severity_figure(rows: Sequence[RobustnessRow]) -> go.Figure:
-    """One line an arm over the severity, of the rows of one metric, corruption and modality."""
+    """Return one line per arm over the severity, for the rows of one metric, corruption and modality."""
     style = styles((row.row.fusion, row.row.measure) for row in rows)
     traces = []
     for (fusion, measure), look in style.items():

@@ -18,9 +18,9 @@ _NOT_A_QUANTITY = "epoch"
 
 
 def training_card(curves: Sequence[TrainingCurve]) -> Card | None:
-    """One variant for each fusion model and logged quantity; ``None`` without curves."""
+    """Return one variant per fusion model and logged quantity; ``None`` without curves."""
     logged = dict.fromkeys(name for curve in curves for name in curve.values if name != _NOT_A_QUANTITY)
-    quantities = sorted(logged, key=lambda name: not name.startswith("valid"))  # what decides comes first
+    quantities = sorted(logged, key=lambda name: not name.startswith("valid"))  # what selects the epoch comes first
     found = styles((curve.fusion, curve.measure) for curve in curves)
     variants: dict[tuple[str, ...], go.Figure] = {}
     table: list[tuple[Any, ...]] = []
@@ -36,10 +36,10 @@ def training_card(curves: Sequence[TrainingCurve]) -> Card | None:
     return Card(
         "training",
         "Training curves",
-        "What was logged epoch by epoch: mean over the fits (seeds and partitions) and a band of one standard "
-        "deviation; the mark is the median of the epochs that validation selected.",
-        "A line ends where fewer than half of its fits still train; it averages those that do, and low training loss "
-        "says nothing about test samples.",
+        "Logged values by epoch: mean over the fits (seeds and partitions) with a band of one standard deviation; the "
+        "mark is the median of the epochs that validation selected.",
+        "Test results: low training loss does not imply them. A line averages the fits that still train and ends where "
+        "fewer than half do.",
         ("Fusion model", "Quantity"),
         variants,
         {name: list(column) for name, column in zip(names, zip(*table, strict=True), strict=True)},
@@ -47,7 +47,7 @@ def training_card(curves: Sequence[TrainingCurve]) -> Card | None:
 
 
 def mean_curve(series: Sequence[Sequence[float]]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Mean, standard deviation and number of series at every epoch that at least half of them reach.
+    """Return mean, standard deviation and number of series at every epoch that at least half of them reach.
 
     >>> mean, std, fits = mean_curve([[1.0, 2.0], [3.0, 2.0], [5.0]])
     >>> mean.tolist(), fits.tolist()
@@ -65,7 +65,7 @@ def mean_curve(series: Sequence[Sequence[float]]) -> tuple[np.ndarray, np.ndarra
 def training_figure(
     curves: Sequence[TrainingCurve], quantity: str, style: dict[tuple[str, str], Style] | None = None
 ) -> go.Figure:
-    """One line a measure, of the curves of one fusion model."""
+    """Return one line per measure for the curves of one fusion model."""
     found = style or styles((curve.fusion, curve.measure) for curve in curves)
     traces = []
     for measure in _measures(curves):

@@ -1,4 +1,4 @@
-"""The findings in a few sentences, for whoever reads no further."""
+"""Summary of the findings in a few sentences."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _MAKES = {
 
 
 def missing_parts(findings: Findings) -> dict[str, str]:
-    """Part that is not there to the command that makes it."""
+    """Return every missing part with the command that makes it."""
     there = {
         "comparison": any(row.delta is not None for row in findings.rows),
         "replication": findings.replication,
@@ -34,7 +34,7 @@ def missing_parts(findings: Findings) -> dict[str, str]:
 
 
 def glance(findings: Findings) -> list[str]:
-    """One sentence for each part that is there."""
+    """Return one sentence or more per part that is there."""
     said = [
         *_compared(findings.rows, ""),
         *_compared(findings.replication, "on fresh seeds, "),
@@ -46,7 +46,7 @@ def glance(findings: Findings) -> list[str]:
 
 
 def _compared(rows: Sequence[ComparisonRow], where: str) -> list[str]:
-    """How many differences are significant, and which: of penalties, and of single modalities."""
+    """Return how many differences are significant, and which: of penalties, and of single modalities."""
     compared = [row for row in rows if row.delta is not None]
     penalties = [row for row in compared if row.measure != _NO_PENALTY]
     single = [row for row in compared if row.measure == _NO_PENALTY]
@@ -78,7 +78,7 @@ def _scenarios(rows: Sequence[RobustnessRow]) -> str:
 
 
 def _scenarios_again(rows: Sequence[RobustnessRow], fresh: Sequence[RobustnessRow]) -> str:
-    """How many of the gains come back: one that does not was chance, or too small to count."""
+    """Return how many of the gains are significant on fresh seeds too."""
     gains = [row for row in _with_missing(rows) if verdict(row.row) == "gain"]
     if not gains or not fresh:
         return ""

@@ -1,4 +1,4 @@
-"""Findings -> one HTML file that needs nothing else."""
+"""Render findings as one self-contained HTML file."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ _SCRIPTS = ("basics.js", "figures.js", "utterances.js", "detail.js", "start.js")
 
 
 def render_page(findings: Findings, *, panel: str = "", script: str = "", style: str = "") -> str:
-    """A page with every part that the findings hold, and for every part they lack the command that makes it.
+    """Return the page: every part of the findings, and for every missing part the command that makes it.
 
-    The page asks for nothing from a network: plotly, figures and data are packed into it, and its content security
-    policy forbids requests. All text from data is escaped, or set as text by the page's script.
+    The page loads nothing over a network: it contains plotly, figures and data, and its content security policy
+    forbids requests. All text from data is escaped, or set as text by the page's script.
 
     Args:
         findings: what is known of a run or comparison.
-        panel: HTML of a live panel, a ``<section>`` put as it is below the summary; whoever gives it escapes it. With
-            a panel the page may ask the server that it came from, and no other.
+        panel: HTML of a live panel, a ``<section>`` inserted below the summary without escaping. With a panel the
+            page may send requests to its own server, and to no other.
         script: JavaScript of the panel, run after the page's own.
         style: CSS of the panel, after the page's own.
 
@@ -34,14 +34,14 @@ def render_page(findings: Findings, *, panel: str = "", script: str = "", style:
         The whole document.
 
     Raises:
-        InputError: jinja2 or plotly is not installed.
+        InputError: jinja2 or plotly is not installed (``needs_package``).
     """
     cards = cards_of(findings)
     from comodal.reports.page.embedded import packed, page_data  # noqa: PLC0415 - needs plotly, checked above
 
     scripts = [_own_script()] + ([script] if script else [])
     if any("</script" in each.lower() for each in scripts):
-        raise InputError("the panel's script holds '</script', which would end it early; write '<\\/script'")
+        raise InputError("the panel's script holds '</script', which ends it early; write '<\\/script'", code="unsafe")
     page: str = _page().render(
         findings=findings,
         cards=cards,
@@ -57,7 +57,7 @@ def render_page(findings: Findings, *, panel: str = "", script: str = "", style:
 
 
 def content_policy(scripts: list[str], *, live: bool) -> str:
-    """What the page may do: run exactly these scripts, and nothing over a network.
+    """Return the content security policy: exactly these scripts run, and nothing is loaded over a network.
 
     >>> "default-src 'none'" in content_policy(["1"], live=False)
     True
@@ -99,7 +99,7 @@ def _page() -> Any:
     try:
         import jinja2  # noqa: PLC0415
     except ImportError as error:
-        raise InputError('jinja2 is not installed and the report needs it: pip install "comodal[report]"') from error
+        raise InputError.needs_extra("report", "HTML reports") from error
     environment = jinja2.Environment(
         loader=jinja2.FunctionLoader(_asset),
         autoescape=True,
@@ -111,7 +111,7 @@ def _page() -> Any:
 
 
 def _own_script() -> str:
-    """The parts of the script in one function: they share their names with each other and with nobody else."""
+    """Return the parts of the script in one function, so that their names are not global."""
     return "\n".join(['(() => {\n"use strict";', *map(_asset, _SCRIPTS), "})();\n"])
 
 

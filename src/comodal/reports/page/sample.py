@@ -1,4 +1,4 @@
-"""Which samples a page embeds when there are more than it can hold."""
+"""Choose the samples that a page holds when there are too many."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _LEAST = 250
 
 
 def per_explanation(explanations: int) -> int:
-    """How many samples of each explained run a page holds.
+    """Return how many samples of each explained run a page holds.
 
     >>> per_explanation(1), per_explanation(8), per_explanation(1000)
     (5000, 1250, 250)
@@ -25,10 +25,10 @@ def per_explanation(explanations: int) -> int:
 
 
 def chosen(table: ExplanationTable, limit: int = _MOST) -> np.ndarray[Any, Any]:
-    """Row numbers, in order: all, or the extremes and an even sample of the rest.
+    """Return row numbers in order: all, or the extremes and evenly spaced other rows.
 
-    A quarter of the places goes to the most dependent samples, one to the least dependent, one to those with the
-    largest errors; what remains is taken at even steps from the others.
+    A quarter goes to the most dependent samples, one to the least dependent, one to the largest errors; the rest is
+    taken at even steps from the others.
 
     Args:
         table: an explanation.
@@ -50,7 +50,7 @@ def chosen(table: ExplanationTable, limit: int = _MOST) -> np.ndarray[Any, Any]:
 
 
 def said(shown: int, total: int) -> str:
-    """What was left out, empty when nothing was.
+    """Return a sentence on what was left out, empty when nothing was.
 
     >>> said(10, 10)
     ''
@@ -58,6 +58,6 @@ def said(shown: int, total: int) -> str:
     if shown == total:
         return ""
     return (
-        f"{shown:,} of {total:,} samples are in this page: those with the highest and lowest dependency and the "
-        "largest errors, and an even sample of the others. The file explanation.parquet holds them all."
+        f"This page holds {shown:,} of {total:,} samples: those with the highest and lowest dependency, the largest "
+        "errors, and evenly spaced others. The file explanation.parquet holds all."
     )

@@ -1,4 +1,4 @@
-"""Every figure as a file, for papers."""
+"""Write figures as files for papers."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ def write_figures(
     only: Collection[str] = (),
     force: bool = False,
 ) -> list[Path]:
-    """Write every variant of every figure, drawn for a white page.
+    """Write every variant of every figure, drawn on white.
 
-    Plotly's own exporter, kaleido, draws them in a headless Chrome or Chromium, so that the files look as the page.
+    Plotly's exporter, kaleido, draws them in a headless Chrome or Chromium, so that files look like the page.
 
     Args:
-        findings: what is known of a run or comparison.
+        findings: of a run or comparison.
         folder: created when missing.
         formats: of ``FORMATS``.
         only: names of figures; all of them when empty.
@@ -39,7 +39,7 @@ def write_figures(
         The files, ``NAME--VARIANT.FORMAT``.
 
     Raises:
-        InputError: an unknown format or figure, nothing to draw, a file that exists, no Chrome, or kaleido missing.
+        InputError: unknown format or figure, nothing to draw, an existing file, no Chrome, or kaleido not installed.
     """
     for name in formats:
         if name not in FORMATS:
@@ -47,7 +47,7 @@ def write_figures(
     tasks = _tasks(findings, Path(folder), formats, only)
     existing = [task["path"] for task in tasks if task["path"].exists()]
     if existing and not force:
-        raise InputError(f"{existing[0]}: exists; choose another folder or overwrite it with --force")
+        raise InputError(f"{existing[0]}: exists; give another folder, or --force to overwrite it", code="exists")
     Path(folder).mkdir(parents=True, exist_ok=True)
     _draw(tasks)
     return [task["path"] for task in tasks]
@@ -62,7 +62,7 @@ def _tasks(findings: Findings, folder: Path, formats: Sequence[str], only: Colle
             raise InputError.unknown("figure", name, cards)
     chosen = [card for name, card in cards.items() if not only or name in only]
     if not chosen:
-        raise InputError(f"{findings.title}: holds nothing to draw yet; run `comodal compare` first")
+        raise InputError(f"{findings.title}: nothing to draw; run `comodal compare` first", code="empty")
     light = template(dark=False)
     light["layout"] |= {"paper_bgcolor": "white", "plot_bgcolor": "white"}
     tasks = []
@@ -79,7 +79,7 @@ def _tasks(findings: Findings, folder: Path, formats: Sequence[str], only: Colle
 
 
 def _file_name(text: str) -> str:
-    """Text as a part of a file's name.
+    """Return text as part of a file name.
 
     >>> _file_name("early/kl, seed 0")
     'early-kl-seed-0'
@@ -92,15 +92,17 @@ def _draw(tasks: Sequence[dict[str, Any]]) -> None:
         import kaleido  # noqa: PLC0415
         from choreographer.errors import ChromeNotFoundError  # noqa: PLC0415
     except ImportError as error:
-        raise InputError('kaleido is not installed: pip install "comodal[report]"') from error
-    # Without a page of our own, kaleido's would ask a network for MathJax, which no figure here needs.
+        raise InputError.needs_extra("report", "figure files") from error
+    # The default page would load MathJax over the network; no figure needs it.
     page = kaleido.PageGenerator(mathjax=False)
     try:
         failed = kaleido.write_fig_from_object_sync(list(tasks), kopts={"page_generator": page})
     except ChromeNotFoundError as error:
         raise InputError(
-            "no Chrome or Chromium found, and figure files are drawn with it: install one "
-            "(on Debian: apt-get install chromium) or name it in the environment variable BROWSER_PATH"
+            "no Chrome or Chromium found, which draws figure files: install one "
+            "(on Debian: apt-get install chromium) or name it in the environment variable BROWSER_PATH",
+            code="unavailable",
         ) from error
     if failed:
-        raise InputError(f"{len(failed)} of {len(tasks)} figures could not be written: {failed[0]}")
+        message = f"{len(failed)} of {len(tasks)} figures cannot be written: {failed[0]}"
+        raise InputError(message, code="cannot_write")

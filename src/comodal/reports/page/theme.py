@@ -1,7 +1,7 @@
-"""Colours, symbols and dashes of every figure; light and dark differ in their background and ink only.
+"""Colours, symbols and dashes of all figures; light and dark themes differ in background and ink only.
 
-The colours are those of Okabe and Ito that keep a contrast of 3:1 or more on both backgrounds. No figure parts its
-marks by colour alone: a measure also has a symbol, a fusion model a dash, a significant difference a filled mark.
+Colours are those of Okabe and Ito with a contrast of 3:1 or more on both backgrounds. Colour is never the only
+distinction: measures also differ in symbol, fusion models in dash, significant differences in filled marks.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _NO_PENALTY = "none"
 
 @dataclass(frozen=True)
 class Style:
-    """How one arm is drawn.
+    """Style of one arm.
 
     Attributes:
         colour: of its measure, ``#rrggbb``.
@@ -40,7 +40,7 @@ class Style:
 
 
 def styles(arms: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Style]:
-    """One style for each (fusion, measure); runs without a penalty are grey everywhere.
+    """Return one style per (fusion, measure); runs without a penalty are grey.
 
     >>> found = styles([("early", "none"), ("early", "kl"), ("lfn", "kl")])
     >>> found["early", "none"].colour == NEUTRAL, found["early", "kl"].dash, found["lfn", "kl"].dash
@@ -61,7 +61,7 @@ def styles(arms: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Style]:
 
 
 def faded(colour: str, share: float) -> str:
-    """A colour that lets the background through.
+    """Return a colour with transparency.
 
     >>> faded("#0072B2", 0.2)
     'rgba(0,114,178,0.2)'
@@ -71,7 +71,7 @@ def faded(colour: str, share: float) -> str:
 
 
 def rounded(values: Iterable[float | None], digits: int = 5) -> list[float | None]:
-    """Plain numbers with so many significant digits; what is not finite is absent.
+    """Return numbers with so many significant digits; ``None`` for values that are not finite.
 
     >>> rounded([0.123456789, None, float("nan")])
     [0.12346, None, None]
@@ -80,7 +80,7 @@ def rounded(values: Iterable[float | None], digits: int = 5) -> list[float | Non
 
 
 def plain_text(text: str) -> str:
-    """Text that plotly shows as it is: its labels take a few HTML tags, and a transcript or a name may hold them.
+    """Return text with its markup escaped, because plotly reads a few HTML tags in labels.
 
     >>> plain_text("<b>loud</b> & clear")
     '&lt;b&gt;loud&lt;/b&gt; &amp; clear'
@@ -89,11 +89,11 @@ def plain_text(text: str) -> str:
 
 
 def drawn(traces: Sequence[Any], **layout: Any) -> go.Figure:
-    """A figure without a template: the page and the files each give it their own.
+    """Return a figure without a template; the page and the files add their own.
 
     Args:
         traces: plotly traces.
-        layout: of the figure; a legend below and no dragging unless it says otherwise.
+        layout: of the figure; replaces defaults such as the legend above and no dragging.
     """
     common: dict[str, Any] = {
         "template": "none",
@@ -106,7 +106,7 @@ def drawn(traces: Sequence[Any], **layout: Any) -> go.Figure:
 
 
 def template(*, dark: bool) -> dict[str, Any]:
-    """Layout that fits a light or a dark page; backgrounds are left to the page."""
+    """Return the layout for a light or a dark page, with transparent backgrounds."""
     ink, line = ("#e6e9ee", "#39424e") if dark else ("#1b1f24", "#d5dae0")
     axis = {"gridcolor": line, "linecolor": line, "zerolinecolor": ink, "tickcolor": line, "automargin": True}
     axis |= {"title": {"standoff": 12}}

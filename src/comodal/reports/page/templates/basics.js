@@ -1,4 +1,4 @@
-// What every other part uses: elements, numbers as text, the packed data, files to save, light and dark.
+// Shared helpers: elements, numbers as text, the packed data, downloads, light and dark.
 // The parts are joined in one function when the page is made; text from data is only ever set as text, never as markup.
 
 const at = (id) => document.getElementById(id);
@@ -18,7 +18,7 @@ const isNumber = (value) => typeof value === "number";
 const number = (value, digits = 3) => (isNumber(value) ? value.toFixed(digits) : "–");
 const signed = (value, digits = 3) => (isNumber(value) ? (value > 0 ? "+" : "") + value.toFixed(digits) : "–");
 
-// ---- what is packed into the page
+// ---- packed data
 
 async function unpacked(id) {
   const bytes = Uint8Array.from(atob(at(id).textContent), (letter) => letter.charCodeAt(0));

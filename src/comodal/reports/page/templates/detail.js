@@ -1,4 +1,4 @@
-// The details of one utterance, with what moved its prediction.
+// The details of one sample, with its attributions.
 
 function smallTable(caption, head, rows) {
   const cells = (row) => row.map((cell, rank) => make(rank ? "td" : "th", rank ? { class: "number" } : { scope: "row" }, cell));
@@ -13,11 +13,11 @@ function openDetail(id, label) {
   if (row < 0) return;
   at("detail-title").textContent = id;
   const without = run.modalities.map((name) => [`without ${name}`, number(run.without[name][row]), signed(run.without[name][row] - run.prediction[row])]);
-  const swapped = Object.entries(run.swapped).map(([name, values]) => [`${name} of another utterance`, number(values[row]), signed(values[row] - run.dependency[row])]);
+  const swapped = Object.entries(run.swapped).map(([name, values]) => [`${name} of another sample`, number(values[row]), signed(values[row] - run.dependency[row])]);
   const error = Math.abs(run.target[row] - run.prediction[row]);
   const body = [
     make("blockquote", { dir: "auto" }, data.transcripts[id] || "(no transcript)"),
-    make("p", {}, `${run.label}; video ${run.group[row]}. Label ${number(run.target[row], 2)}, error ${number(error, 2)}.`),
+    make("p", {}, `${run.label}; group ${run.group[row]}. Target ${number(run.target[row], 2)}, error ${number(error, 2)}.`),
     smallTable("Prediction", ["Modalities", "Prediction", "Change"], [["all", number(run.prediction[row]), ""], ...without]),
   ];
   if (isNumber(run.dependency[row])) {
@@ -33,7 +33,7 @@ function openDetail(id, label) {
 function attribution(given) {
   const title = make("h4", {}, `${given.modality}: moves the prediction by ${signed(given.total)}`);
   const features = given.features.map(([which, value]) => `${which} (${signed(value)})`).join(", ");
-  const about = make("p", {}, features ? `Features that contribute most: ${features}.` : "");
+  const about = make("p", {}, features ? `Largest contributions of features: ${features}.` : "");
   if (!given.frames.length) return [title, about];
   return [title, given.words.length ? wordMarks(given) : frameBars(given), about];
 }

@@ -4,7 +4,7 @@ const figures = new Map(); // name to { element, plot, selects, card, key }
 
 const matches = (variant, key, length) => key.slice(0, length).every((part, rank) => variant.key[rank] === part);
 
-// Later choices hold only what goes with the earlier ones; a choice that is no longer there falls to the first.
+// Later selects offer only what fits the earlier ones; a value that is no longer offered falls back to the first.
 function fillSelects({ selects, card }) {
   const key = [];
   selects.forEach((select, rank) => {
@@ -54,7 +54,7 @@ function prepareFigure(element) {
   details.addEventListener("toggle", () => fillDataTable(details, card.columns), { once: true });
 }
 
-// A picture goes into somebody's document, so it is drawn for a white page whatever the page's colours are.
+// Saved pictures have a white background in either theme.
 async function saveImage(name, format) {
   const { plot } = figures.get(name);
   const layout = { ...plot.layout, template: data.themes.light, paper_bgcolor: "white", plot_bgcolor: "white" };
@@ -75,7 +75,7 @@ function fillDataTable(details, columns) {
 
 async function drawAll() {
   for (const name of figures.keys()) {
-    await new Promise((resolve) => setTimeout(resolve)); // lets the page answer between two figures
+    await new Promise((resolve) => setTimeout(resolve)); // keeps the page responsive between two figures
     await drawFigure(name);
   }
   const map = figures.get("map");

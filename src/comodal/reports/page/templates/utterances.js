@@ -1,4 +1,4 @@
-// The table of utterances: rank lists, search, sorting, pages.
+// The table of samples: rank lists, search, sorting, pages.
 
 let data;
 let model; // the explained run that is shown
@@ -8,7 +8,7 @@ let page = 0;
 const columnsOf = (run) => [
   { name: "id", title: "Id", values: run.id },
   { name: "transcript", title: "Transcript", values: run.id.map((id) => data.transcripts[id] || "") },
-  { name: "target", title: "Label", values: run.target, digits: 2 },
+  { name: "target", title: "Target", values: run.target, digits: 2 },
   { name: "prediction", title: "Prediction", values: run.prediction, digits: 2 },
   ...run.modalities.map((name) => ({
     name: `without:${name}`, title: `Without ${name}`, values: run.without[name], digits: 2, minor: true,
@@ -124,7 +124,7 @@ function prepareUtterances() {
     const row = event.target.closest("tr[data-id]");
     if (row) openDetail(row.dataset.id, model.label);
   });
-  at("download-utterances").addEventListener("click", () => save("utterances.csv", csv(utteranceColumns()), "text/csv"));
+  at("download-utterances").addEventListener("click", () => save("samples.csv", csv(utteranceColumns()), "text/csv"));
   at("close-detail").addEventListener("click", () => at("detail").close());
   model = data.explanations[0];
   showHead();
