@@ -129,7 +129,7 @@ def main() -> None:
     options = parser.parse_args()
     data = DataConfig(source=options.data, features=options.features, protocol=options.protocol)
     parts = range(len(data.load().partitions))
-    print(f"{'fusion':<9} {'setting':<26} {'lr':>7} {'valid MAE':>10} {'se':>7} {'seconds a run':>14}")
+    print(f"{'fusion':<9} {'setting':<26} {'lr':>7} {'valid MAE':>10} {'se':>7} {'seconds per run':>14}")
     for fusion in options.fusion.split(","):
         found = {}
         settings = {"default": {}, **SETTINGS[fusion]}
@@ -139,13 +139,13 @@ def main() -> None:
             for lr in map(float, options.rates.split(",")):
                 training = TrainingConfig(lr=lr, length_pool=options.length_pool, **config.get(TRAINING, {}))
                 base = RunConfig(fusion=fusion, fusion_config=options_of_model, training=training)
-                tasks = [
+                trials = [
                     Trial(Arm(fusion, NONE), 0.0, FIRST_SEED + seed, part, reads_test=False)
                     for seed in range(options.seeds)
                     for part in parts
                 ]
                 root = options.out / f"{fusion}-{setting.replace(',', '').replace(' ', '-')}-{lr:g}"
-                results = run_trials(tasks, data=data, bases={fusion: base}, root=root, jobs=options.jobs)
+                results = run_trials(trials, data=data, bases={fusion: base}, root=root, jobs=options.jobs)
                 losses = np.array([result.valid_loss for result in results.values()])
                 seconds = np.mean([result.seconds for result in results.values()])
                 found[losses.mean()] = f"{setting}, lr {lr:g}"

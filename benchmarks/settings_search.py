@@ -86,7 +86,7 @@ def main() -> None:
             continue
         losses = {}
         arms = {NONE: 0.0, **weights}
-        tasks = [
+        trials = [
             Trial(Arm("early", measure), weight, FIRST_SEED + seed, part, reads_test=False)
             for seed in range(options.seeds)
             for measure, weight in arms.items()
@@ -95,9 +95,9 @@ def main() -> None:
         bases = {"early": dataclasses.replace(base_config(setting), fusion="early")}
         features = {name: name for name in setting["features"]} if "features" in setting else None
         data = DataConfig(source=options.data, features=features)
-        results = run_trials(tasks, data=data, bases=bases, root=options.out / f"{number:02d}", jobs=options.jobs)
+        results = run_trials(trials, data=data, bases=bases, root=options.out / f"{number:02d}", jobs=options.jobs)
         for measure in arms:
-            losses[measure] = np.array([r.valid_loss for task, r in results.items() if task.arm.measure == measure])
+            losses[measure] = np.array([r.valid_loss for trial, r in results.items() if trial.arm.measure == measure])
         cells = []
         for measure in weights:
             difference = losses[measure] - losses[NONE]

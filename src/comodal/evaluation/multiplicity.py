@@ -18,7 +18,7 @@ def holm(p_values: npt.ArrayLike) -> Array:
     """Return p-values after Holm's step-down correction ``p_(i)' = max_{j <= i} min(1, (m - j + 1) p_(j))``.
 
     A rejection below 0.05 of the corrected values keeps the chance of *any* false rejection in the family below 5 %,
-    whatever the dependence between its members.
+    under any dependence between its members.
 
     Args:
         p_values: ``(m,)`` from 0 to 1; NaN marks a comparison without a p-value, which is not counted in m.

@@ -139,8 +139,23 @@ def references(
     >>> references([("early", "none", 0.0), ("early", "kl", 0.3)])[("early", "kl", 0.3)]
     ('early', 'none', 0.0)
     """
-    known = list(settings)
-    return {setting: _reference_of(setting, known, reference, parents or {}) for setting in known}
+    known, parents = list(settings), parents or {}
+    found: dict[Setting, Setting | None] = {}
+    for setting in known:
+        fusion, measure, _ = setting
+        if measure == reference and fusion not in parents:
+            found[setting] = None
+            continue
+        parent = parents.get(fusion, fusion) if measure == reference else fusion
+        matching = [other for other in known if other[:2] == (parent, reference)]
+        if len(matching) != 1:
+            raise InputError(
+                f"{_name(setting)} needs one reference {parent}/{reference} and there are {len(matching)}: "
+                f"add {reference!r} to the measures, once for each fusion model",
+                code="duplicate" if matching else "missing",
+            )
+        found[setting] = matching[0]
+    return found
 
 
 def arm_rows(
@@ -183,23 +198,6 @@ def _by_seed(setting: Setting, given: Sequence[SeedRun]) -> list[SeedRun]:
 
 def _name(setting: Setting) -> str:
     return f"{setting[0]}/{setting[1]}"
-
-
-def _reference_of(
-    setting: Setting, known: Sequence[Setting], reference: str, parents: Mapping[str, str]
-) -> Setting | None:
-    fusion, measure, _ = setting
-    if measure == reference and fusion not in parents:
-        return None
-    parent = parents.get(fusion, fusion) if measure == reference else fusion
-    found = [other for other in known if other[:2] == (parent, reference)]
-    if len(found) != 1:
-        raise InputError(
-            f"{_name(setting)} needs one reference {parent}/{reference} and there are {len(found)}: "
-            f"add {reference!r} to the measures, once for each fusion model",
-            code="duplicate" if found else "missing",
-        )
-    return found[0]
 
 
 def at_seeds(result: ArmResult, reference: ArmResult, *, name: str, other: str) -> ArmMetrics:
