@@ -15,15 +15,8 @@ from comodal.metrics import METRICS
 def table(n: int = 60, videos: int = 7, seed: int = 0) -> PredictionTable:
     rng = np.random.default_rng(seed)
     target = rng.integers(-6, 7, size=n) / 2.0
-    return PredictionTable(
-        id=np.array([f"u{i}" for i in range(n)]),
-        group=np.array([f"video{i}" for i in rng.permutation(np.arange(n) % videos)]),
-        split=np.full(n, "test"),
-        scenario=np.full(n, "clean"),
-        target=target,
-        prediction=0.5 * target + rng.normal(size=n),
-        critic_score=np.full(n, np.nan),
-    )
+    group = np.array([f"video{i}" for i in rng.permutation(np.arange(n) % videos)])
+    return PredictionTable.of(target, 0.5 * target + rng.normal(size=n), group=group)
 
 
 @pytest.mark.parametrize("name", METRICS)
@@ -74,7 +67,7 @@ def test_interval_leaves_undefined_replicates_out_and_one_video_has_none() -> No
 
 def test_a_table_of_two_scenarios_is_refused() -> None:
     data = table()
-    with refused("duplicate", "'u0'", 2):
+    with refused("duplicate", "'0'", 2):
         grouping(PredictionTable.concatenate([data, data]))
 
 

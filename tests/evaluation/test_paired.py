@@ -21,15 +21,8 @@ def arm(seeds: int, noise: float, random_seed: int) -> list[PredictionTable]:
     n = GROUPS * EACH
     target = np.random.default_rng(99).integers(-6, 7, size=n) / 2.0
     rng = np.random.default_rng(random_seed)
-    fixed = {
-        "id": np.array([f"u{i}" for i in range(n)]),
-        "group": np.array([f"v{i // EACH}" for i in range(n)]),
-        "split": np.full(n, "test"),
-        "scenario": np.full(n, "clean"),
-        "target": target,
-        "critic_score": np.full(n, np.nan),
-    }
-    return [PredictionTable(prediction=target + noise * rng.normal(size=n), **fixed) for _ in range(seeds)]
+    ids, group = np.array([f"u{i}" for i in range(n)]), np.array([f"v{i // EACH}" for i in range(n)])
+    return [PredictionTable.of(target, target + noise * rng.normal(size=n), group=group, id=ids) for _ in range(seeds)]
 
 
 def test_delta_is_the_mean_difference_of_the_metrics() -> None:

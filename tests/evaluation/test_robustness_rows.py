@@ -30,16 +30,7 @@ METRICS = ("mae", "corr")
 
 def run(seed: int, noise: float, stream: tuple[int, ...]) -> SeedRun:
     prediction = TARGET + noise * np.random.default_rng([seed, *stream]).normal(size=N)
-    table = PredictionTable(
-        id=np.arange(N).astype(str),
-        group=(np.arange(N) // 6).astype(str),
-        split=np.full(N, "test"),
-        scenario=np.full(N, "any"),
-        target=TARGET,
-        prediction=prediction,
-        critic_score=np.full(N, np.nan),
-    )
-    return SeedRun(seed, table, 0.0)
+    return SeedRun(seed, PredictionTable.of(TARGET, prediction, group=(np.arange(N) // 6).astype(str)), 0.0)
 
 
 def runs(setting: Setting, scenario: Scenario, count: int = 4) -> list[SeedRun]:

@@ -24,15 +24,7 @@ def runs(noise: float, random_seed: int, seeds: range = range(4)) -> list[SeedRu
     return [
         SeedRun(
             seed,
-            PredictionTable(
-                id=np.arange(N).astype(str),
-                group=(np.arange(N) // 12).astype(str),
-                split=np.full(N, "test"),
-                scenario=np.full(N, "clean"),
-                target=TARGET,
-                prediction=TARGET + noise * rng.normal(size=N),
-                critic_score=np.full(N, np.nan),
-            ),
+            PredictionTable.of(TARGET, TARGET + noise * rng.normal(size=N), group=(np.arange(N) // 12).astype(str)),
             seconds=1.0 + seed,
         )
         for seed in seeds

@@ -12,16 +12,7 @@ from comodal.metrics import DEFAULT_METRICS, METRICS
 
 
 def table(prediction: np.ndarray, group: np.ndarray, target: np.ndarray) -> PredictionTable:
-    n = len(target)
-    return PredictionTable(
-        id=np.arange(n).astype(str),
-        group=group,
-        split=np.full(n, "test"),
-        scenario=np.full(n, "clean"),
-        target=target,
-        prediction=prediction,
-        critic_score=np.full(n, np.nan),
-    )
+    return PredictionTable.of(target, prediction, group=group)
 
 
 def example(videos: int = 12, each: int = 10, seed: int = 0) -> PredictionTable:

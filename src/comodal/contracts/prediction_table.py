@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from comodal.contracts.columns import read_columns, write_columns
 from comodal.contracts.errors import InputError
@@ -44,6 +45,34 @@ class PredictionTable:
         lengths = {name: len(column) for name, column in self.columns()}
         if len(set(lengths.values())) != 1:
             raise InputError(f"columns of a prediction table differ in length: {lengths}", code="mismatch")
+
+    @staticmethod
+    def of(
+        target: npt.ArrayLike,
+        prediction: npt.ArrayLike,
+        *,
+        group: npt.ArrayLike,
+        id: npt.ArrayLike | None = None,  # noqa: A002 - the name of the column
+        split: str = "test",
+        scenario: str = "clean",
+    ) -> PredictionTable:
+        """Return a table of one split and scenario, without critic scores; ids are row numbers when not given.
+
+        Example:
+            >>> PredictionTable.of([1.0, -1.0], [0.5, 0.5], group=["v", "w"]).id.tolist()
+            ['0', '1']
+        """
+        values = np.asarray(target)
+        n = len(values)
+        return PredictionTable(
+            id=np.arange(n).astype(str) if id is None else np.asarray(id),
+            group=np.asarray(group),
+            split=np.full(n, split),
+            scenario=np.full(n, scenario),
+            target=values,
+            prediction=np.asarray(prediction),
+            critic_score=np.full(n, np.nan, dtype=np.float32),
+        )
 
     def __len__(self) -> int:
         return len(self.id)

@@ -120,12 +120,9 @@ def paired_differences(
         InputError: different numbers of tables, or tables of different samples.
 
     >>> rng = np.random.default_rng(0)
-    >>> ids, groups = np.arange(60).astype(str), np.repeat(list("abcdefghij"), 6)
-    >>> target = rng.normal(size=60)
+    >>> target, group = rng.normal(size=60), np.repeat(list("abcdefghij"), 6)
     >>> def run(noise):
-    ...     columns = dict(split=np.full(60, "test"), scenario=np.full(60, "clean"), critic_score=np.full(60, np.nan))
-    ...     prediction = target + rng.normal(size=60) * noise
-    ...     return PredictionTable(id=ids, group=groups, target=target, prediction=prediction, **columns)
+    ...     return PredictionTable.of(target, target + rng.normal(size=60) * noise, group=group)
     >>> worse, better = [run(1.0) for _ in range(5)], [run(0.5) for _ in range(5)]
     >>> result = paired_differences(better, worse, metrics=["mae", "corr"])
     >>> result["mae"].ci_high < 0.0, result["corr"].ci_low > 0.0, result["mae"].p_value < 0.01

@@ -51,16 +51,8 @@ class ScenarioPredictions:
 
     def table(self, scenario: str) -> PredictionTable:
         """Return the predictions in one scenario, without critic scores."""
-        n = len(self.id)
-        return PredictionTable(
-            id=self.id,
-            group=self.group,
-            split=np.full(n, "test"),
-            scenario=np.full(n, scenario),
-            target=self.target,
-            prediction=self.prediction[scenario],
-            critic_score=np.full(n, np.nan, dtype=np.float32),
-        )
+        prediction = self.prediction[scenario]
+        return PredictionTable.of(self.target, prediction, group=self.group, id=self.id, scenario=scenario)
 
     def collapsed(self, scenario: str) -> bool:
         """Return whether the model of any partition predicts a constant."""

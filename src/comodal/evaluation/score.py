@@ -57,13 +57,7 @@ def score(
     Raises:
         InputError: an unknown metric, an empty table, an utterance twice, or predictions that are not finite.
 
-    >>> import numpy as np
-    >>> from comodal.contracts import PredictionTable
-    >>> column = lambda text: np.full(4, text)
-    >>> table = PredictionTable(
-    ...     id=np.array(list("abcd")), group=np.array(["v", "v", "w", "w"]), split=column("test"),
-    ...     scenario=column("clean"), target=np.array([1.0, -1.0, 2.0, -2.0]),
-    ...     prediction=np.array([0.5, 0.5, 2.0, -1.0]), critic_score=np.full(4, np.nan))
+    >>> table = PredictionTable.of([1.0, -1.0, 2.0, -2.0], [0.5, 0.5, 2.0, -1.0], group=["v", "v", "w", "w"])
     >>> result = score(table, metrics=["mae", "acc_2_pos"])
     >>> result["mae"].value, result["acc_2_pos"].value
     (0.75, 75.0)
