@@ -75,3 +75,14 @@ def test_an_archive_of_them_is_read(tmp_path):
     (block,) = recognise(tmp_path).open(tmp_path).blocks(["audio"])
     assert np.isnan(block.target).all()
     assert np.isnan(block.modalities["audio"].values).all()
+
+
+def test_hdf5_files_of_them_are_read(tmp_path):
+    format_samples.modality_h5(tmp_path)
+    values = np.tile(DOUBLE, (4, 5, 3))
+    for name, array in (("audio_train.h5", values), ("y_train.h5", values[:, 0, :1])):
+        (tmp_path / name).unlink()
+        format_samples.put(tmp_path / name, "d1", array)
+    block = next(recognise(tmp_path).open(tmp_path).blocks(["audio"]))
+    assert np.isnan(block.modalities["audio"].values).all()
+    assert np.isnan(block.target).all()

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from comodal.data.formats.hdf5 import Stored, opened, stored
 from comodal.data.formats.interface import Block
 from comodal.data.formats.labels import sentiment
-from comodal.data.formats.padding import Side, dense, padding_side, real_frames, unpad, unpad_aligned
+from comodal.data.formats.padding import Side, cut_counts, dense, padding_side, real_frames, unpad, unpad_aligned
 from comodal.data.formats.texts import column
 from comodal.data.ragged import RaggedArray
 
@@ -81,7 +81,7 @@ def blocks_of_files(
             for rows in _runs(arrays):
                 frames = _frames(arrays, {name: files.features[name] for name in needed}, rows)
                 cut = _cut(frames, sides, aligned=aligned)
-                counts = _removed(frames, cut, sides, aligned=aligned)
+                counts = cut_counts(cut, {name: each.shape[1] for name, each in frames.items()}, sides, aligned=aligned)
                 yield _block(split, rows, arrays[files.labels], {name: cut[name] for name in features}, counts)
 
 
@@ -143,23 +143,6 @@ def _cut(
     if aligned and frames:
         return unpad_aligned(frames, side=next(iter(sides.values())))[0]
     return {name: unpad(each, side=sides[name], where=name)[0] for name, each in frames.items()}
-
-
-def _removed(
-    frames: Mapping[str, NDArray[np.float32]],
-    cut: Mapping[str, RaggedArray],
-    sides: Mapping[str, Side],
-    *,
-    aligned: bool,
-) -> dict[str, int]:
-    """Return what was cut, in how many utterances."""
-    counts: dict[str, int] = {}
-    for name, array in cut.items():
-        side = sides[name]
-        what = f"padding on the {side} was removed" if side else "sequences of nothing but zeros became absent"
-        shorter = int((array.lengths < frames[name].shape[1]).sum())
-        counts[f"{'all features alike' if aligned else name}: {what}"] = shorter
-    return counts
 
 
 def _block(

@@ -15,7 +15,7 @@ from comodal.data.formats.damage import damaged
 from comodal.data.formats.numeric import floats, numeric
 from comodal.data.ragged import RaggedArray, frame_index, run_offsets
 
-__all__ = ["Side", "dense", "padding_side", "real_frames", "unpad", "unpad_aligned", "within"]
+__all__ = ["Side", "cut_counts", "dense", "padding_side", "real_frames", "unpad", "unpad_aligned", "within"]
 
 Side = str
 """``"left"``, ``"right"`` or ``""`` where nothing is padded."""
@@ -171,3 +171,23 @@ def unpad_aligned(
     side = padding_side(real) if side is None else side
     span = _from_padded_side(real, side)
     return {name: _cut(np.asarray(values, dtype=np.float32), *span) for name, values in arrays.items()}, side
+
+
+def cut_counts(
+    cut: Mapping[str, RaggedArray], steps: Mapping[str, int], sides: Mapping[str, Side], *, aligned: bool
+) -> dict[str, int]:
+    """Return a sentence per modality that describes what was cut, to the number of utterances it concerned.
+
+    Args:
+        cut: modality to its frames without padding.
+        steps: modality to its padded frames, T; those without are left out.
+        sides: modality to the side of its padding.
+        aligned: whether all modalities were cut alike.
+    """
+    counts: dict[str, int] = {}
+    for name, array in cut.items():
+        if shorter := int((array.lengths < steps.get(name, 0)).sum()):
+            side = sides[name]
+            what = f"padding on the {side} was removed" if side else "sequences of nothing but zeros became absent"
+            counts[f"{'all features alike' if aligned else name}: {what}"] = shorter
+    return counts

@@ -17,7 +17,7 @@ from comodal.contracts import InputError
 from comodal.data.formats.ids import Identified
 from comodal.data.formats.interface import Block, Division, Source
 from comodal.data.formats.names import in_order
-from comodal.data.formats.padding import Side, padding_side, real_frames, unpad, unpad_aligned
+from comodal.data.formats.padding import Side, cut_counts, padding_side, real_frames, unpad, unpad_aligned
 from comodal.data.formats.split_tables import SplitTable, features
 from comodal.data.ragged import RaggedArray
 
@@ -164,6 +164,7 @@ def blocks_of(parts: Sequence[Part], features: Collection[str], *, aligned: bool
     for part in parts:
         frames = _aligned(part, sides) if aligned else _unaligned(part, sides, features)
         found = {name: part.cut[name] if name in part.cut else frames[name] for name in features}
+        steps = {name: padded.shape[1] for name, padded in part.padded.items()}
         yield Block(
             id=part.id,
             group=part.group,
@@ -171,7 +172,7 @@ def blocks_of(parts: Sequence[Part], features: Collection[str], *, aligned: bool
             modalities=found,
             columns={"split": np.full(len(part), part.split), **part.columns},
             transcript=part.transcript,
-            normalised={**part.normalised, **_removed(part, found, sides, aligned=aligned)},
+            normalised={**part.normalised, **cut_counts(found, steps, sides, aligned=aligned)},
         )
 
 
@@ -199,18 +200,3 @@ def _unaligned(part: Part, sides: Mapping[str, Side], features: Collection[str])
         for name, frames in part.padded.items()
         if name in features
     }
-
-
-def _removed(
-    part: Part, found: Mapping[str, RaggedArray], sides: Mapping[str, Side], *, aligned: bool
-) -> dict[str, int]:
-    """What was cut, in how many utterances."""
-    counts: dict[str, int] = {}
-    for name, array in found.items():
-        if name in part.padded:
-            what = "all features alike" if aligned else name
-            shorter = int((array.lengths < part.padded[name].shape[1]).sum())
-            side = sides[name]
-            sentence = f"padding on the {side} was removed" if side else "sequences of nothing but zeros became absent"
-            counts[f"{what}: {sentence}"] = shorter
-    return {sentence: count for sentence, count in counts.items() if count}
