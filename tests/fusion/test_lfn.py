@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import math
 import string
 
 import numpy as np
@@ -149,13 +148,3 @@ def test_dropout_falls_on_the_fused_vector() -> None:
     zero = dropped == 0
     assert 0.2 < zero.float().mean() < 0.8
     torch.testing.assert_close(dropped[~zero], 2 * whole[~zero])
-
-
-@pytest.mark.parametrize("modalities", [1, 3, 5])
-def test_starts_at_a_scale_that_does_not_explode_or_vanish_with_the_number_of_modalities(modalities: int) -> None:
-    names = [f"m{number}" for number in range(modalities)]
-    spec = DatasetSpec("toy", dict.fromkeys(names, 8), dict.fromkeys(names, 1))
-    sequences = {n: ModalitySequence(torch.randn(256, 1, 8), torch.ones(256, 1).bool()) for n in names}
-    model = LFN(spec).eval()
-    spread = model(MultimodalBatch(tuple("x" * 256), sequences, torch.zeros(256))).fused.std(dim=0).mean().item()
-    assert 0.1 < spread < 2 * math.sqrt(2**modalities)

@@ -121,14 +121,3 @@ def test_dropout_of_the_gates_is_one_draw_an_utterance() -> None:
     assert set(kept.unique().tolist()) <= {0.0, 1.25}
     model.eval()
     assert model.fusion.memory._kept(torch.zeros(1), 5) is None
-
-
-def test_predictions_do_not_start_shrunk_nor_explode() -> None:
-    dims = {"text": 100, "audio": 73, "vision": 100}
-    for steps in (1, 20):
-        mask = torch.ones(256, steps, dtype=torch.bool)
-        sequences = {name: ModalitySequence(torch.randn(256, steps, dim), mask) for name, dim in dims.items()}
-        torch.manual_seed(0)
-        model = MFN(DatasetSpec("toy", dims, dict.fromkeys(dims, steps))).eval()
-        spread = model(MultimodalBatch(tuple("x" * 256), sequences, torch.zeros(256))).logits.std().item()
-        assert 0.25 < spread < 2.5

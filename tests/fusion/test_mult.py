@@ -339,17 +339,6 @@ def test_there_is_a_transformer_for_every_ordered_pair(modalities: int) -> None:
     assert model.fused_dim == SMALL.width * (pairs or 1)
 
 
-@pytest.mark.parametrize("modalities", [1, 3, 5])
-@pytest.mark.parametrize("steps", [1, 20])
-def test_predictions_start_at_the_scale_of_labels(modalities: int, steps: int) -> None:
-    names = [f"m{number}" for number in range(modalities)]
-    spec = DatasetSpec("toy", dict.fromkeys(names, 40), dict.fromkeys(names, steps))
-    mask = torch.ones(256, steps, dtype=torch.bool)
-    sequences = {name: ModalitySequence(torch.randn(256, steps, 40), mask) for name in names}
-    spread = MulT(spec).eval()(MultimodalBatch(tuple("x" * 256), sequences, torch.zeros(256))).logits.std()
-    assert 0.3 < spread < 3.0
-
-
 def test_a_width_of_features_is_convolved_all_the_same() -> None:
     """A port leaves the convolution out where it finds the width it wants."""
     spec = DatasetSpec("toy", {"text": 6}, {"text": 1})

@@ -151,12 +151,3 @@ def test_sizes_and_rates_are_those_of_the_config() -> None:
     rates = [module.p for module in model.modules() if isinstance(module, nn.Dropout)]
     assert rates == [0.11, 0.12, 0.11, 0.12, 0.13, 0.13]
     assert model.modality_dropout.rate == 0.14
-
-
-@pytest.mark.parametrize("modalities", [1, 2, 4])
-def test_starts_at_a_scale_that_does_not_explode_or_vanish_with_the_number_of_modalities(modalities: int) -> None:
-    names = [f"m{number}" for number in range(modalities)]
-    spec = DatasetSpec("toy", dict.fromkeys(names, 8), dict.fromkeys(names, 1))
-    sequences = {name: ModalitySequence(torch.randn(256, 1, 8), torch.ones(256, 1).bool()) for name in names}
-    prediction = TFN(spec).eval()(MultimodalBatch(("u",) * 256, sequences, torch.zeros(256))).logits
-    assert 0.3 < prediction.std() < 3.0

@@ -200,6 +200,21 @@ def test_a_parameter_in_no_group_or_in_two_is_refused(name: str, twice: bool) ->
         build_optimizer(model, TrainingConfig())
 
 
+STARTS_SMALL = {"ef_lstm": "the state of its LSTM starts small", "mag": "its head is at PyTorch's own scale"}
+"""Architectures whose predictions start at less than a fifth of unit scale, and why."""
+
+
+@pytest.mark.parametrize("modalities", [1, 3, 5])
+@pytest.mark.parametrize("steps", [1, 6])
+def test_predictions_start_at_unit_scale_whatever_the_number_of_modalities(
+    name: str, modalities: int, steps: int
+) -> None:
+    spec = spec_of(name, modalities, steps)
+    spread = build(name, spec).eval()(make_batch(spec, 256)).logits.std().item()
+    assert (0.01 if name in STARTS_SMALL else 0.2) < spread < 5.0
+    assert (spread > 0.3) != (name in STARTS_SMALL), "take its name from the list"
+
+
 def test_a_batch_without_a_modality_is_refused(name: str) -> None:
     spec = spec_of(name, 2)
     batch = make_batch(spec)
