@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from refusals import refused
 
 from comodal.contracts import InputError, PredictionTable
 from comodal.data.arrays import from_arrays
@@ -70,7 +71,7 @@ def test_poison_in_the_validation_part_would_be_seen(dataset: Dataset, short: Sh
     """The failing case of the test above: where rows are read, the poison shows."""
     partition = dataset.partitions[0]
     turned = dataclasses.replace(partition, valid=partition.test, test=partition.valid)
-    with pytest.raises(InputError, match="validation loss was never finite"):
+    with refused("diverged", "training.lr"):
         fit_fold(prepare(poisoned(dataset, float("nan")), turned), short())
 
 
@@ -160,13 +161,13 @@ def test_another_configuration_or_data_set_does_not_pass_for_the_kept_run(
     data: DataConfig, short: Short, tmp_path: Path
 ) -> None:
     train(data, short(), out=tmp_path / "a")
-    with pytest.raises(InputError, match=r"another configuration \(training.max_epochs was 2, is 3\)"):
+    with refused("mismatch", "training.max_epochs", 2, 3):
         train(data, short(max_epochs=3), out=tmp_path / "a")
-    with pytest.raises(InputError, match=r"another configuration \(data.source was synthetic:redundant, is synthetic"):
+    with refused("mismatch", "data.source", "synthetic:redundant", "synthetic:single"):
         train(DataConfig(source="synthetic:single"), short(), out=tmp_path / "a")
     first = train(tiny(0), short(), out=tmp_path / "b")
     same_tables(train(tiny(0), short(), out=tmp_path / "b").predictions, first.predictions)
-    with pytest.raises(InputError, match=r"another configuration .*fingerprint"):
+    with refused("mismatch", "fingerprint"):
         train(tiny(1), short(), out=tmp_path / "b")
 
 
@@ -182,18 +183,17 @@ def files(folder: Path) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("options", "message"),
+    ("options", "named"),
     [
-        ({"fusion_config": {"dropout": 2.0}}, "cannot be built"),
-        ({"training": {"batch_size": 2}}, "a batch needs at least 3 utterances"),
-        ({"training": {"train_share": 0.001}}, "keeps none: give a larger share"),
-        ({"training": {"accelerator": "gpuu"}}, "training.accelerator 'gpuu'"),
+        ({"fusion_config": {"dropout": 2.0}}, ["early", "fusion_config"]),
+        ({"training": {"batch_size": 2}}, ["batch_size", 2, 3]),
+        ({"training": {"train_share": 0.001}}, ["training.train_share", 0.001]),
     ],
 )
 def test_what_cannot_run_is_refused_before_a_folder_is_made(
-    options: dict[str, Any], message: str, data: DataConfig, tmp_path: Path
+    options: dict[str, Any], named: list[Any], data: DataConfig, tmp_path: Path
 ) -> None:
-    with pytest.raises(InputError, match=message):
+    with refused("out_of_range", *named):
         train(data, RunConfig.from_dict(options), out=tmp_path / "run")
     assert files(tmp_path) == []
 
@@ -201,7 +201,7 @@ def test_what_cannot_run_is_refused_before_a_folder_is_made(
 def test_a_logger_that_is_not_there_is_refused_before_a_folder_is_made(
     data: DataConfig, short: Short, tmp_path: Path
 ) -> None:
-    with pytest.raises(InputError, match="unknown logger 'cvs'"):
+    with refused("unknown_name", "cvs", "csv"):
         train(data, short(), out=tmp_path / "run", logger="cvs")
     assert files(tmp_path) == []
 
@@ -230,23 +230,16 @@ def finished(data: DataConfig, short: Short, tmp_path: Path) -> Path:
     return tmp_path / "run"
 
 
-@pytest.mark.parametrize(
-    ("name", "message"),
-    [
-        ("weights.safetensors", "weights are missing or damaged"),
-        ("standardizer.safetensors", "not a readable standardiser"),
-    ],
-)
+@pytest.mark.parametrize("name", ["weights.safetensors", "standardizer.safetensors"])
 @pytest.mark.parametrize("keep", [0, 40, None])
-def test_a_damaged_run_is_refused(name: str, message: str, keep: int | None, finished: Path) -> None:
+def test_a_damaged_run_is_refused(name: str, keep: int | None, finished: Path) -> None:
     path = next(finished.rglob(name))
     content = path.read_bytes()
     path.unlink()
     if keep is not None:
         path.write_bytes(content[:keep])
-    with pytest.raises(InputError, match=message) as raised:
+    with refused(("missing", "damaged"), name):
         evaluate(finished)
-    assert "\n" not in str(raised.value)
     path.write_bytes(content)
     evaluate(finished)
 
@@ -254,7 +247,7 @@ def test_a_damaged_run_is_refused(name: str, message: str, keep: int | None, fin
 def test_weights_of_another_model_are_refused(data: DataConfig, short: Short, finished: Path, tmp_path: Path) -> None:
     train(data, short(fusion="lfn"), out=tmp_path / "lfn")
     next(finished.rglob("weights*")).write_bytes(next((tmp_path / "lfn").rglob("weights*")).read_bytes())
-    with pytest.raises(InputError, match=r"weights.safetensors: weight model\..*: not this model's weights"):
+    with refused("mismatch", "weights.safetensors", "model."):
         evaluate(finished)
 
 
@@ -264,13 +257,13 @@ def test_data_with_other_features_are_refused(finished: Path) -> None:
 
 
 def test_what_is_no_run_folder_is_refused(finished: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="not a run folder"):
+    with refused("missing", tmp_path / "nothing"):
         evaluate(tmp_path / "nothing")
-    with pytest.raises(InputError, match=r"unknown split 'tset': did you mean 'test'\?"):
+    with refused("unknown_name", "tset", "test"):
         evaluate(finished, split="tset")
     config = finished / "config.yaml"
     config.write_text(config.read_text().replace("seed:", "sede:"))
-    with pytest.raises(InputError, match=r"unknown key 'sede': did you mean 'seed'\?"):
+    with refused("unknown_name", "sede", "seed"):
         evaluate(finished)
 
 

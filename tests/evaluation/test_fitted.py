@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 from finished_runs import config
+from refusals import refused
 
-from comodal.contracts import InputError
 from comodal.data.dataset import Dataset
 from comodal.evaluation.fitted import (
     WEIGHTS,
@@ -62,11 +62,11 @@ def test_a_run_without_a_penalty_has_no_critic(tmp_path: Path, folds: Dataset) -
 
 def test_weights_of_another_model_are_refused(trained_folder: Path, tmp_path: Path, folds: Dataset) -> None:
     fold = prepare(folds, folds.partitions[0], config())
-    with pytest.raises(InputError, match=WEIGHTS):
+    with refused("mismatch", WEIGHTS):
         load_fitted(fold, config(fusion="lfn"), trained_folder / "fold 0")
     damaged = Path(shutil.copytree(trained_folder / "fold 0", tmp_path / "damaged"))
     (damaged / WEIGHTS).write_bytes(b"no weights")
-    with pytest.raises(InputError, match=WEIGHTS):
+    with refused("damaged", WEIGHTS):
         load_fitted(fold, config(), damaged)
 
 

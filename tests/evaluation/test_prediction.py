@@ -148,9 +148,7 @@ def test_unsuitable_features_are_refused(model: Predictor, given: dict[str, Any]
 def test_the_features_of_training_are_named_where_others_are_given(tmp_path: Path) -> None:
     data = DataConfig(source="synthetic:redundant", features={"sound": "audio", "face": "vision"})
     train(data, RunConfig(training=SHORT), out=tmp_path / "chosen")
-    with pytest.raises(
-        InputError, match=r"choose the features it was trained on \(--features sound=audio,face=vision\)"
-    ):
+    with refused("wrong_shape", "--features sound=audio,face=vision"):
         load_model(tmp_path / "chosen").predict({"sound": np.zeros((2, 5))})
 
 
@@ -193,7 +191,7 @@ def test_splits_that_are_not_told_are_refused(model: Predictor, dataset: Dataset
     np.savez(tmp_path / "new.npz", **arrays(dataset))
     with pytest.raises(InputError, match="has no splits; leave the split out"):
         model.read(tmp_path / "new.npz", split="test")
-    with pytest.raises(InputError, match="did you mean 'test'"):
+    with refused("unknown_name", "tets", "test"):
         model.read("synthetic:redundant", split="tets")
 
 
@@ -223,10 +221,10 @@ def test_files_hold_the_table(model: Predictor, dataset: Dataset, tmp_path: Path
     assert [row["id"] for row in rows] == ["a", "ب", '<b>"x",y']
     np.testing.assert_allclose([float(row["prediction"]) for row in rows], found.prediction, atol=1e-6)
     assert {row["target"] for row in rows} == {row["critic_score"] for row in rows} == {None}
-    with pytest.raises(InputError, match="exists already"):
+    with refused("exists", file):
         found.write(file)
     found.write(file, force=True)
-    with pytest.raises(InputError, match=r"end the name in \.csv"):
+    with refused("unsupported", "out.xls", ".csv"):
         found.write(tmp_path / "out.xls")
 
 
@@ -259,11 +257,11 @@ def test_a_comparison_asks_for_the_arm(tmp_path: Path) -> None:
         fusions=("early",), measures=("none", "kl"), weight=1.0, seeds=2, selection_seeds=1, base=base
     )
     compare(DataConfig(source="synthetic:redundant"), config, out=tmp_path)
-    with pytest.raises(InputError, match="choose one: --arm early/none or early/kl or early:"):
+    with refused("missing", tmp_path, "early/none", "early/kl"):
         load_model(tmp_path)
-    with pytest.raises(InputError, match="unknown arm 'early/lk': did you mean 'early/kl'"):
+    with refused("unknown_name", "early/lk", "early/kl"):
         load_model(tmp_path, arm="early/lk")
-    with pytest.raises(InputError, match="unknown seed 7"):
+    with refused("unknown_name", 7):
         load_model(tmp_path, arm="early/kl", seed=7)
     found = load_model(tmp_path, arm="early/kl", seed=1)
     kept = PredictionTable.from_parquet(tmp_path / "runs/early/kl-1/seed-1/part-0/predictions.parquet")

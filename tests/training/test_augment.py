@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 import yaml
+from refusals import refused
 
 from comodal.contracts import InputError, MultimodalBatch
 from comodal.data.corruptions import Corruption, corrupt
@@ -150,7 +151,7 @@ def test_killed_in_mid_epoch_and_resumed_it_ends_with_the_same_weights(
 
 def test_a_checkpoint_of_another_augmentation_is_refused(run: Run, config: Config, tmp_path: Path) -> None:
     run(config(max_epochs=1), folder=tmp_path)
-    with pytest.raises(InputError, match="belongs to another configuration"):
+    with refused("mismatch", tmp_path):
         run(config(max_epochs=1, augment=HARM), folder=tmp_path)
 
 
@@ -168,11 +169,11 @@ def test_survives_a_yaml_file_and_none_is_not_written(config: Config) -> None:
 
 
 def test_what_makes_no_sense_for_the_data_is_refused_before_training(run: Run, config: Config) -> None:
-    with pytest.raises(InputError, match=r"unknown modality 'audoi': did you mean 'audio'\?"):
+    with refused("unknown_name", "audoi", "audio"):
         run(config(augment=("noise:audoi=0.5",)))
     with pytest.raises(InputError, match=r"frames:audio=0\.5 does not apply to its audio; use drop, noise, swap"):
         run(config(augment=("frames:audio=0.5",)))
-    with pytest.raises(InputError, match=r"training.augment: unknown corruption 'nose': did you mean 'noise'\?"):
+    with refused("unknown_name", "training.augment", "nose", "noise"):
         config(augment=("nose:audio=0.5",))
 
 

@@ -6,8 +6,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
+from refusals import refused
 
-from comodal.contracts import InputError
 from comodal.data.dataset import Dataset
 from comodal.training.config import RunConfig
 from comodal.training.data import FoldData, prepare, train_sampler, training_rows
@@ -70,13 +70,13 @@ def test_a_share_is_drawn_by_the_seed(dataset: Dataset, config: Config) -> None:
 
 
 def test_a_share_that_keeps_nothing_is_refused(dataset: Dataset, config: Config) -> None:
-    with pytest.raises(InputError, match=r"train_share 0.01 of 8 videos keeps none: give a larger share"):
+    with refused("out_of_range", "training.train_share", 0.01, 8):
         training_rows(dataset.partitions[0].train, dataset.group, config(train_share=0.01))
 
 
 def test_a_batch_smaller_than_the_number_of_modalities_is_refused(dataset: Dataset, config: Config) -> None:
     partition = dataset.partitions[0]
-    with pytest.raises(InputError, match="batch_size 2: a batch needs at least 3 utterances"):
+    with refused("out_of_range", "batch_size", 2, 3):
         train_sampler(partition, dataset.group, config(batch_size=2), 3)
     assert len(train_sampler(partition, dataset.group, config(batch_size=3), 3)) == 20
 

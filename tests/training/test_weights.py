@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from refusals import refused
 from safetensors import SafetensorError
 from torch import nn
 
-from comodal.contracts import InputError
 from comodal.dependency import DependencyPenalty
 from comodal.training import weights
 from comodal.training.weights import copy_weights, load_weights, restore_weights, save_weights
@@ -44,9 +44,9 @@ def test_model_and_critic_come_back_from_a_file_bit_for_bit(tmp_path: Path) -> N
 
 def test_weights_of_another_model_are_refused() -> None:
     model, penalty = parts()
-    with pytest.raises(InputError, match=r"model.0.weight has shape \(3, 2\), wanted \(5, 2\): not this model's"):
+    with refused("mismatch", "model.0.weight", (3, 2), (5, 2)):
         restore_weights(parts(width=5)[0], None, copy_weights(model, None))
-    with pytest.raises(InputError, match=r"weight penalty\..* is missing, wanted"):
+    with refused("mismatch", "penalty."):
         restore_weights(model, penalty, copy_weights(model, None))
 
 
@@ -55,12 +55,12 @@ def test_a_truncated_file_is_refused(tmp_path: Path, keep: int) -> None:
     path = tmp_path / "weights"
     save_weights(path, copy_weights(*parts()))
     path.write_bytes(path.read_bytes()[:keep])
-    with pytest.raises(InputError, match="weights are missing or damaged; train again"):
+    with refused("damaged", path):
         load_weights(path)
 
 
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="weights are missing or damaged"):
+    with refused("missing", tmp_path / "weights"):
         load_weights(tmp_path / "weights")
 
 
@@ -74,7 +74,7 @@ def test_a_full_disk_keeps_the_previous_file(tmp_path: Path, monkeypatch: pytest
         raise SafetensorError("I/O error: No space left on device (os error 28)")
 
     monkeypatch.setattr(weights, "save_file", full_disk)
-    with pytest.raises(InputError, match=r"weights: cannot be written \(I/O error: No space left on device"):
+    with refused("cannot_write", path, "No space left on device"):
         save_weights(path, {})
     assert path.read_bytes() == before
     assert [each.name for each in tmp_path.iterdir()] == ["weights"]
@@ -82,5 +82,5 @@ def test_a_full_disk_keeps_the_previous_file(tmp_path: Path, monkeypatch: pytest
 
 def test_a_file_in_place_of_the_folder(tmp_path: Path) -> None:
     (tmp_path / "run").write_text("a file")
-    with pytest.raises(InputError, match="cannot be written"):
+    with refused("cannot_write", tmp_path):
         save_weights(tmp_path / "run" / "weights", copy_weights(*parts()))

@@ -1,4 +1,4 @@
-"""Where the data of a run come from, and what must be said of them."""
+"""Where the data of a run come from."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class DataConfig:
         source: what :func:`comodal.data.load.load` takes.
         features: modality to feature name, ``None`` for the source's default.
         protocol: partition of a source that offers several, ``None`` for its first.
-        clean: replace what is not finite instead of refusing it.
+        clean: replace values that are not finite instead of refusing them.
     """
 
     source: str
@@ -32,6 +32,6 @@ class DataConfig:
 
 
 def note_of(dataset: Dataset) -> str:
-    """What a reader of numbers on this data set must know: its own note, and what cleaning changed."""
+    """Return the note of a data set and what cleaning changed."""
     cleaned = "" if dataset.cleaning is None else f"cleaned: {dataset.cleaning}"
     return "; ".join(part for part in (dataset.spec.note, cleaned) if part)

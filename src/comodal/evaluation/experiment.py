@@ -183,7 +183,10 @@ def evaluate(run: str | Path, *, split: str = "test", source: str | Dataset | No
     """
     found = open_runs(run, source=source)
     if len(found.runs) > 1:
-        raise InputError(f"{run}: a comparison of {len(found.runs)} runs; `comodal robustness` evaluates them all")
+        raise InputError(
+            f"{run}: a comparison of {len(found.runs)} runs; `comodal robustness` evaluates them all",
+            code="unsupported",
+        )
     if split not in SPLITS:
         raise InputError.unknown("split", split, SPLITS)
     predictions = PredictionTable.concatenate([fitted.predict(split) for fitted in found.fitted(found.runs[0])])

@@ -1,4 +1,4 @@
-"""Predictions of a fitted model as a table."""
+"""Predict with a fitted model, as a table."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ def predict(
     Args:
         model: a fusion model, in evaluation mode.
         batches: batches, moved to the model's device.
-        group: ``(N,)`` the video of each utterance, in the order of the batches.
+        group: ``(N,)`` the group of each sample, in the order of the batches.
         split: which part of the data set this is.
         scenario: which modalities are present or corrupted.
-        penalty: its critic, on the same device, scores every utterance; ``None`` leaves NaN.
+        penalty: its critic, on the same device, scores every sample; ``None`` leaves NaN.
         between: which variables the critic compares.
 
     Example:

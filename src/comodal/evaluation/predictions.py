@@ -1,6 +1,6 @@
-"""Predictions on new utterances, as a table: what `comodal predict` writes.
+"""The table of predictions on new samples that `comodal predict` writes.
 
-Axis legend: N utterances, K folds.
+Axis legend: N samples, K folds.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ __all__ = ["Predictions", "require_new_table"]
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
-    """What a model says of utterances whose labels it need not know.
+    """Predictions of a model for samples with or without labels.
 
     Attributes:
         id: ``(N,)`` as the source has them.
         prediction: ``(N,)`` mean over the folds.
         prediction_std: ``(N,)`` sample standard deviation over the folds, NaN where there is one fold.
-        critic_score: ``(N,)`` the critic's score of the joint sample, mean over the folds: it ranks the utterances of
+        critic_score: ``(N,)`` the critic's score of the joint sample, mean over the folds: it ranks the samples of
             one table and has no unit. NaN without a critic, or where a modality is absent.
-        target: ``(N,)`` label, NaN where the source has none.
-        modalities: ``(N,)`` the modalities that the utterance has, joined by ``+``.
+        target: ``(N,)`` NaN where the source has none.
+        modalities: ``(N,)`` the modalities of the sample, joined by ``+``.
         folds: ``(N, K)`` the prediction of every fold; not part of the files.
-        notes: what a reader must know, for example what was left out; not part of the files.
+        notes: for the reader, for example on a modality left out; not part of the files.
     """
 
     id: NDArray[Any]
@@ -50,7 +50,7 @@ class Predictions:
         return len(self.id)
 
     def columns(self) -> dict[str, list[Any]]:
-        """Name to plain values, ``None`` for what is not known.
+        """Return name to plain values, ``None`` for unknown ones.
 
         Example:
             >>> one = np.array([0.5], dtype=np.float32)
@@ -63,20 +63,20 @@ class Predictions:
         return {name: [_plain(value) for value in getattr(self, name).tolist()] for name in names}
 
     def write(self, path: str | Path, *, force: bool = False) -> None:
-        """Write as CSV, JSON (a list of objects) or Parquet, as the name ends; what is not known is left empty.
+        """Write CSV, JSON (a list of objects) or Parquet by the suffix of the name; unknown values are empty.
 
         Raises:
-            InputError: another ending, or the file exists and ``force`` is not given.
+            InputError: an unknown suffix, or the file exists and ``force`` is not given.
         """
         file = require_new_table(path, force=force)
         write_atomic(file, lambda partial: _WRITERS[file.suffix.lower()](self.columns(), partial))
 
 
 def require_new_table(path: str | Path, *, force: bool = False) -> Path:
-    """Refuse a file that cannot be written, before an hour is spent on what belongs into it.
+    """Check that a table may be written, before its predictions are computed.
 
     Raises:
-        InputError: an ending that is not known, or the file exists and ``force`` is not given.
+        InputError: an unknown suffix, or the file exists and ``force`` is not given.
 
     Example:
         >>> require_new_table("predictions.xls")
@@ -85,9 +85,9 @@ def require_new_table(path: str | Path, *, force: bool = False) -> Path:
     """
     file = Path(path)
     if file.suffix.lower() not in _WRITERS:
-        raise InputError(f"{file}: end the name in .csv, .json or .parquet")
+        raise InputError(f"{file}: end the name in .csv, .json or .parquet", code="unsupported")
     if file.exists() and not force:
-        raise InputError(f"{file}: exists already; give another name, or --force to overwrite it")
+        raise InputError(f"{file}: exists already; give another name, or --force to overwrite it", code="exists")
     return file
 
 

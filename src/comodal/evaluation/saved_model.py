@@ -1,4 +1,4 @@
-"""The files of a trained model, one part a fold: in a run folder, a comparison, or a folder that was exported."""
+"""Find the files of a trained model, one part per fold, in a run folder, a comparison or an exported folder."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ __all__ = [
 
 KIND = "comodal model"
 MODEL_FILE = "config.json"
-"""What says that a folder is an exported model, and what is in it."""
+"""The file that marks and describes an exported model."""
 EXPORTED_WEIGHTS = "model.safetensors"
 BACKBONE = "backbone"
 """Folder of a language model's own files in an exported model."""
@@ -53,9 +53,9 @@ class SavedModel:
     """A trained model on disk.
 
     Attributes:
-        folder: where it was found.
-        parts: one a fold.
-        data: what it was trained on: ``source``, and ``features`` and ``protocol`` where they were chosen.
+        folder: its folder.
+        parts: one per fold.
+        data: its training data: ``source``, and ``features`` and ``protocol`` where they were chosen.
     """
 
     folder: Path
@@ -64,7 +64,7 @@ class SavedModel:
 
 
 def find_model(folder: str | Path, *, arm: str = "", seed: int | None = None) -> SavedModel:
-    """The files of a model; the data it was trained on need not be there.
+    """Return the files of a model; the data it was trained on need not be there.
 
     Args:
         folder: what `comodal train`, `comodal compare` or `comodal export` wrote.
@@ -77,7 +77,7 @@ def find_model(folder: str | Path, *, arm: str = "", seed: int | None = None) ->
     path = Path(folder)
     if is_exported(path):
         if arm or seed is not None:
-            raise InputError(f"{path}: an exported model is one run; leave the arm and the seed out")
+            raise InputError(f"{path}: an exported model is one run; leave the arm and the seed out", code="conflict")
         return _exported(path)
     run = only_run(path, arm=arm, seed=seed)
     parts = [
@@ -88,23 +88,27 @@ def find_model(folder: str | Path, *, arm: str = "", seed: int | None = None) ->
 
 
 def is_exported(folder: Path) -> bool:
-    """Whether `comodal export` wrote a folder."""
+    """Return whether `comodal export` wrote a folder."""
     file = folder / MODEL_FILE
     return file.is_file() and KIND in file.read_text(encoding="utf-8", errors="replace")[:200]
 
 
 def only_run(folder: Path, *, arm: str = "", seed: int | None = None) -> SavedRun:
-    """The run of a folder that is meant: of a folder with several arms, one must be named.
+    """Return one run of a folder; of several arms one must be named.
 
     Raises:
         InputError: there are several arms and none is named, or there is no such arm or seed.
     """
     runs = [run for run in find_runs(folder) if run.has_weights]
     if not runs:
-        raise InputError(f"{folder}: no finished run kept its weights; train again (a comparison: no --no-weights)")
+        raise InputError(
+            f"{folder}: no finished run kept its weights; train again (a comparison: no --no-weights)", code="missing"
+        )
     arms = list(dict.fromkeys(run.arm.name for run in runs))
     if not arm and len(arms) > 1:
-        raise InputError(f"{folder}: a comparison of {len(arms)} arms; choose one: --arm {' or '.join(arms)}")
+        raise InputError(
+            f"{folder}: a comparison of {len(arms)} arms; choose one: --arm {' or '.join(arms)}", code="missing"
+        )
     return choose_run(runs, arm=arm or arms[0], seed=seed, where=folder)
 
 
@@ -114,7 +118,7 @@ def _exported(path: Path) -> SavedModel:
         parts = tuple(_part(path, each["folder"], each["config"]) for each in kept["folds"])
         return SavedModel(path, parts, kept["data"])
     except (KeyError, TypeError) as error:
-        raise InputError(f"{path / MODEL_FILE}: lacks {error}; export the run again") from error
+        raise InputError(f"{path / MODEL_FILE}: lacks {error}; export the run again", code="damaged") from error
 
 
 def _part(path: Path, name: str, config: dict[str, Any]) -> SavedPart:

@@ -1,4 +1,4 @@
-"""One table of predictions -> its metrics, each with an interval over videos."""
+"""Metrics of a table of predictions, each with an interval over groups."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ class Score:
 
     Attributes:
         metric: its name.
-        value: on all utterances.
-        ci_low: lower end of the 95 % interval over videos, NaN with a single video.
+        value: on all samples.
+        ci_low: lower end of the 95 % interval over groups, NaN with a single group.
         ci_high: upper end.
         unit: ``"%"``, ``"label"`` or ``""``.
         higher_is_better: which direction is an improvement.
-        n: utterances.
-        n_groups: videos.
+        n: samples.
+        n_groups: groups.
     """
 
     metric: str
@@ -40,10 +40,10 @@ class Score:
 def score(
     table: PredictionTable, *, metrics: Sequence[str] = DEFAULT_METRICS, replicates: int = 2000, seed: int = 0
 ) -> dict[str, Score]:
-    """Metrics of one model on one split and scenario, with 95 % intervals.
+    """Return the metrics of one model on one split and scenario, with 95 % intervals.
 
-    The interval says how much the value would move with other videos of the same kind; it knows nothing of other
-    training seeds (that is what :func:`comodal.evaluation.paired.paired_differences` is for).
+    The interval covers other groups of the same kind, not other training seeds; for those see
+    :func:`comodal.evaluation.paired.paired_differences`.
 
     Args:
         table: one split, one scenario.
@@ -55,7 +55,7 @@ def score(
         Name to :class:`Score`, in the order asked for.
 
     Raises:
-        InputError: an unknown metric, an empty table, an utterance twice, or predictions that are not finite.
+        InputError: an unknown metric, an empty table, a sample twice, or predictions that are not finite.
 
     >>> table = PredictionTable.of([1.0, -1.0, 2.0, -2.0], [0.5, 0.5, 2.0, -1.0], group=["v", "v", "w", "w"])
     >>> result = score(table, metrics=["mae", "acc_2_pos"])

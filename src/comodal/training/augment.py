@@ -1,4 +1,4 @@
-"""Corruptions of the training batches, so that a model learns to do without what may be missing."""
+"""Corruptions of the training batches, so that a model learns to predict from incomplete inputs."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ __all__ = ["Augmentation", "of_one_modality"]
 
 @dataclass(frozen=True)
 class Augmentation:
-    """What is done to every training batch, and never to another.
+    """Corruptions of every training batch; validation and test stay clean.
 
-    Chance is a pure function of the run's seed, what the batch is for and its position among all batches of the run:
-    the same in runs with and without a penalty, and after a resume.
+    Randomness is a pure function of the run's seed, the purpose of the batch and its position among all batches of the
+    run: the same in runs with and without a penalty, and after a resume.
 
     Attributes:
         corruptions: in the order they are applied.
@@ -40,7 +40,7 @@ class Augmentation:
 
     @classmethod
     def of(cls, spec: DatasetSpec, config: RunConfig) -> Augmentation:
-        """The augmentation that a run asks for.
+        """Return the augmentation of a run.
 
         Args:
             spec: of the data set as the model reads it.
@@ -55,7 +55,7 @@ class Augmentation:
         return cls(corruptions, spec.tokens, config.seed)
 
     def __call__(self, batch: MultimodalBatch, *, purpose: str, position: int) -> MultimodalBatch:
-        """The batch as the model is trained on it.
+        """Return the corrupted batch.
 
         Args:
             batch: a training batch; stays as it is.
@@ -69,7 +69,7 @@ class Augmentation:
 
 
 def of_one_modality(training: TrainingConfig, modality: str) -> TrainingConfig:
-    """The same optimisation for a model of one modality: what is done to others does not reach it.
+    """Return the optimisation of a model of one modality, without the corruptions of the others.
 
     Example:
         >>> both = TrainingConfig(augment=("noise:audio=0.3", "drop:text=0.1"))

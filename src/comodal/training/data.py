@@ -1,4 +1,4 @@
-"""One partition of a data set, standardised and ready for a Trainer."""
+"""One partition of a data set, standardised and ready for training."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ class FoldData:
     """A partition's tensors, standardised with statistics of its training part.
 
     Attributes:
-        view: every utterance of the data set as tensors; only the rows of ``partition`` are read.
+        view: every sample of the data set as tensors; only the rows of ``partition`` are read.
         partition: which rows train, validate and test.
         standardizer: the statistics, for prediction on new data.
-        groups: ``(N,)`` the video of each utterance.
+        groups: ``(N,)`` the group of each sample.
     """
 
     view: TensorView
@@ -50,7 +50,7 @@ class FoldData:
         return train_sampler(self.partition, self.groups, config, fewest, purpose=purpose, lengths=lengths)
 
     def valid_loader(self) -> DataLoader[MultimodalBatch]:
-        """The validation part in order."""
+        """Return the validation part in order."""
         return loader(self.view, OrderedSampler(self.partition.valid, batch_size=EVALUATION_BATCH))
 
     def fresh_batches(self, config: RunConfig, *, processes: int = 1) -> Callable[[int], MultimodalBatch]:
@@ -66,7 +66,7 @@ class FoldData:
 
 
 def inputs(dataset: Dataset, config: RunConfig) -> Dataset:
-    """A data set as the architecture of a run reads it: for a language model, with its word pieces as text.
+    """Return a data set as the architecture of a run reads it: for a language model, with word pieces as text.
 
     Raises:
         InputError: the tokenizer cannot be loaded, or the data set has no transcripts.
@@ -82,7 +82,7 @@ def prepare(dataset: Dataset, partition: Partition, config: RunConfig | None = N
     """Standardise a data set with the statistics of a partition's training part.
 
     Args:
-        dataset: all utterances.
+        dataset: all samples.
         partition: which of them train, validate and test.
         config: the run, whose architecture says how text is read; as features when ``None``.
         modality: the only modality that is kept; all when empty. A language model's is ``text``.
@@ -101,12 +101,12 @@ def prepare(dataset: Dataset, partition: Partition, config: RunConfig | None = N
 def prepare_with(
     dataset: Dataset, partition: Partition, config: RunConfig, standardizer: Standardizer, *, modality: str = ""
 ) -> FoldData:
-    """The same with statistics that are known: those of a finished run."""
+    """Return the same with known statistics, those of a finished run."""
     return _prepared(_features(dataset, config, modality), partition, config, standardizer)
 
 
 def _features(dataset: Dataset, config: RunConfig, modality: str) -> Dataset:
-    """What is standardised: the modalities that are kept, but for the text of a model that reads transcripts."""
+    """Return what is standardised: the modalities kept, except the text of a model that reads transcripts."""
     if fusion_family(config.fusion).tokenizer is None:
         return dataset.select_modalities([modality]) if modality else dataset
     return dataset.with_features(
@@ -132,7 +132,7 @@ def train_sampler(
     purpose: str = "batches",
     lengths: NDArray[np.int64] | None = None,
 ) -> EpochSampler:
-    """Training batches of at least as many utterances as modalities, fewer of which have no broken pairing.
+    """Return training batches of at least as many samples as modalities; fewer have no broken pairing.
 
     Raises:
         InputError: no such batch can be made of the training part.
@@ -149,7 +149,7 @@ def train_sampler(
 
 
 def training_rows(rows: NDArray[np.int64], groups: NDArray[Any], config: RunConfig) -> NDArray[np.int64]:
-    """The share of the training rows that a config asks for: whole groups, drawn by the run's seed.
+    """Return the share of the training rows that a config asks for: whole groups, drawn by the run's seed.
 
     Raises:
         InputError: the share leaves no group.
@@ -160,6 +160,9 @@ def training_rows(rows: NDArray[np.int64], groups: NDArray[Any], config: RunConf
     names = np.unique(groups[rows])
     kept = round(share * len(names))
     if kept == 0:
-        raise InputError(f"training.train_share {share:g} of {len(names)} videos keeps none: give a larger share")
+        raise InputError(
+            f"training.train_share {share:g} of {len(names)} groups keeps none: give a larger share",
+            code="out_of_range",
+        )
     order = torch.randperm(len(names), generator=torch.Generator().manual_seed(stream_seed(config.seed, "share")))
     return rows[np.isin(groups[rows], names[order[:kept].numpy()])]

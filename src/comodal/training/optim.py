@@ -16,7 +16,7 @@ __all__ = ["build_optimizer", "build_schedule"]
 def build_optimizer(
     model: nn.Module, config: TrainingConfig, extra_groups: list[dict[str, Any]] | None = None
 ) -> torch.optim.Optimizer:
-    """AdamW over every parameter of a model, weight decay on matrices only.
+    """Return AdamW over every parameter of a model, with weight decay on matrices only.
 
     Args:
         model: a fusion model with ``parameter_groups()``.
@@ -52,7 +52,7 @@ def build_optimizer(
 def build_schedule(
     optimizer: torch.optim.Optimizer, config: TrainingConfig, steps: int
 ) -> torch.optim.lr_scheduler.LambdaLR | None:
-    """The learning rate over ``steps`` steps of the model, ``None`` where it stays as it is.
+    """Return the schedule of the learning rate over ``steps`` steps, ``None`` for a constant one.
 
     Args:
         optimizer: whose groups keep their proportions.
@@ -94,6 +94,7 @@ def _checked_groups(model: nn.Module) -> dict[str, list[nn.Parameter]]:
         if parameter.requires_grad and len(found) != 1:
             where = f"in {len(found)} parameter groups {found}" if found else "in no parameter group"
             raise InputError(
-                f"parameter {name!r} of {type(model).__name__} is {where}: list it once in parameter_groups()"
+                f"parameter {name!r} of {type(model).__name__} is {where}: list it once in parameter_groups()",
+                code="missing" if not found else "duplicate",
             )
     return {name: [p for p in parameters if p.requires_grad] for name, parameters in groups.items()}

@@ -19,11 +19,11 @@ class Preset:
     """A published setting.
 
     Attributes:
-        name: what it is called here.
-        data: the data set it is published for.
+        name: its name here.
+        data: its data set.
         videos: fewest and most videos of such data.
-        source: where it is published.
-        differs: what is done otherwise here.
+        source: its publication.
+        differs: differences to the publication.
         run: options of a run: ``fusion``, ``fusion_config``, ``training``.
     """
 
@@ -35,14 +35,14 @@ class Preset:
     run: dict[str, Any]
 
     def require(self, videos: int, *, source: str) -> None:
-        """Refuse data that it is not for.
+        """Check that data are those of the setting, by their number of videos.
 
         Args:
             videos: number of videos of the data.
             source: name of the data, for the message.
 
         Raises:
-            InputError: more or fewer videos than the data set that it is published for.
+            InputError: more or fewer videos than its data set has.
 
         Example:
             >>> load_preset("mfn_mosi").require(3228, source="mosei.pkl")
@@ -53,7 +53,8 @@ class Preset:
         if not fewest <= videos <= most:
             raise InputError(
                 f"{source}: has {videos} videos, and preset {self.name!r} is for {self.data} ({fewest} to {most}); "
-                "take one for these data, or its options without `preset`"
+                "take one for these data, or its options without `preset`",
+                code="mismatch",
             )
 
 
@@ -64,7 +65,7 @@ def _catalog() -> dict[str, Any]:
 
 
 def preset_names() -> tuple[str, ...]:
-    """Names of all presets.
+    """Return the names of all presets.
 
     Example:
         >>> "mag_bert_mosi" in preset_names()
@@ -74,7 +75,7 @@ def preset_names() -> tuple[str, ...]:
 
 
 def load_preset(name: str) -> Preset:
-    """A preset by name.
+    """Return a preset by name.
 
     Raises:
         InputError: unknown name; the nearest known one is offered.

@@ -1,4 +1,4 @@
-"""The folder of a run: what it was, what it made, whether it is finished."""
+"""The folder of a run: its configuration, its environment, its metrics."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import yaml
 
 from comodal.atomic_write import write_text
 from comodal.contracts import InputError
+from comodal.contracts.errors import Code
 
 __all__ = ["ENVIRONMENT", "METRICS", "RunFolder", "read_config", "read_json"]
 
@@ -26,8 +27,8 @@ _PACKAGES = ("comodal", "torch", "accelerate", "numpy", "scipy", "pyarrow")
 class RunFolder:
     """A folder that one configuration owns.
 
-    Opening it writes the configuration and the versions of what runs it. A folder of another configuration is refused,
-    so a finished run is never overwritten and a half one is resumed by what made it.
+    Opening it writes the configuration and the versions of the software. A folder of another configuration is refused:
+    a finished run is never overwritten, and an interrupted one is resumed with its own configuration.
 
     Args:
         path: the folder; made when it is not there.
@@ -54,16 +55,18 @@ class RunFolder:
             if (self.path / _CONFIG).exists():
                 _refuse_other(self.path, read_config(self.path), plain)
             elif any(not _is_leftover(path) for path in self.path.iterdir()):
-                raise InputError(f"{self.path}: folder holds other files; give an empty or a new folder")
+                raise InputError(f"{self.path}: folder holds other files; give an empty or a new folder", code="exists")
             else:
                 write_text(self.path / ENVIRONMENT, json.dumps(_environment(), indent=2))
                 write_text(self.path / _CONFIG, yaml.safe_dump(plain, sort_keys=False))
         except OSError as error:
-            raise InputError(f"{self.path}: cannot be written ({error.strerror}); give another folder") from error
+            raise InputError(
+                f"{self.path}: cannot be written ({error.strerror}); give another folder", code="cannot_write"
+            ) from error
 
     @property
     def finished(self) -> bool:
-        """Whether the run's metrics are written, which is the last thing a run does."""
+        """Return whether the metrics are written, the last step of a run."""
         return (self.path / METRICS).exists()
 
     def finish(self, metrics: Mapping[str, Any]) -> None:
@@ -71,12 +74,12 @@ class RunFolder:
         write_text(self.path / METRICS, json.dumps(metrics, indent=2))
 
     def metrics(self) -> Any:
-        """The metrics of a finished run."""
+        """Return the metrics of a finished run."""
         return read_json(self.path / METRICS)
 
 
 def read_config(path: Path) -> dict[str, Any]:
-    """The configuration a run folder holds.
+    """Return the configuration in a run folder.
 
     Raises:
         InputError: not a run folder, or its configuration is damaged.
@@ -84,11 +87,17 @@ def read_config(path: Path) -> dict[str, Any]:
     try:
         values = yaml.safe_load((path / _CONFIG).read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise InputError(f"{path}: not a run folder (no {_CONFIG}); give the --out of `comodal train`") from error
+        raise InputError(
+            f"{path}: not a run folder (no {_CONFIG}); give the --out of `comodal train`", code="missing"
+        ) from error
     except (OSError, yaml.YAMLError) as error:
-        raise InputError(f"{path / _CONFIG}: cannot be read; restore it, or train into another folder") from error
+        raise InputError(
+            f"{path / _CONFIG}: cannot be read; restore it, or train into another folder", code="damaged"
+        ) from error
     if not isinstance(values, dict):
-        raise InputError(f"{path / _CONFIG}: holds no configuration; restore it, or train into another folder")
+        raise InputError(
+            f"{path / _CONFIG}: holds no configuration; restore it, or train into another folder", code="damaged"
+        )
     return values
 
 
@@ -101,11 +110,12 @@ def read_json(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, json.JSONDecodeError) as error:
-        raise InputError(f"{path}: missing or damaged; run the command that wrote it again") from error
+        code: Code = "missing" if isinstance(error, FileNotFoundError) else "damaged"
+        raise InputError(f"{path}: missing or damaged; run the command that wrote it again", code=code) from error
 
 
 def _is_leftover(path: Path) -> bool:
-    """Whether a process that was killed while it opened the folder left this."""
+    """Return whether a file was left by a process that was killed while it opened the folder."""
     return path.name == ENVIRONMENT or path.name.endswith(".partial")
 
 
@@ -131,7 +141,8 @@ def _refuse_other(path: Path, kept: dict[str, Any], wanted: dict[str, Any]) -> N
         old, new = flat_kept.get(key, "unset"), flat_wanted.get(key, "unset")
         if old != new:
             raise InputError(
-                f"{path}: run folder of another configuration ({key} was {old}, is {new}); give another --out"
+                f"{path}: run folder of another configuration ({key} was {old}, is {new}); give another --out",
+                code="mismatch",
             )
 
 

@@ -1,8 +1,8 @@
 """Independent random streams of one run, so that runs can share some of them.
 
 A run with a penalty and one without, at the same seed, must draw the same initial weights, batches and dropout masks
-(common random numbers): then the difference between them is the penalty's doing, and pairing them removes noise. That
-needs one stream a purpose, none of which depends on how much another was used.
+(common random numbers): then the penalty alone makes the difference between them, and pairing them removes noise. That
+needs one stream per purpose, independent of how much of another was used.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ __all__ = ["stream_seed"]
 
 
 def stream_seed(seed: int, purpose: str, *counters: int) -> int:
-    """Seed of one stream: a pure function of the run's seed, the purpose and any counters.
+    """Return the seed of one stream, a pure function of the run's seed, the purpose and any counters.
 
     Args:
         seed: the run's seed, not negative.

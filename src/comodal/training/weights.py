@@ -1,4 +1,4 @@
-"""What is kept of a trained model: its weights and its critic's, without optimiser state."""
+"""Save and load the weights of a trained model and its critic, without optimiser state."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from comodal.atomic_write import write_atomic
 from comodal.contracts import InputError
+from comodal.contracts.errors import Code
 
 __all__ = ["copy_weights", "load_weights", "restore_weights", "save_weights"]
 
@@ -22,7 +23,7 @@ def _parts(model: nn.Module, penalty: nn.Module | None) -> Iterator[tuple[str, n
 
 
 def copy_weights(model: nn.Module, penalty: nn.Module | None) -> dict[str, Tensor]:
-    """Detached copies of every parameter and buffer.
+    """Return detached copies of every parameter and buffer.
 
     Example:
         >>> from torch import nn
@@ -50,7 +51,8 @@ def restore_weights(model: nn.Module, penalty: nn.Module | None, weights: Mappin
             if name not in kept or kept[name].shape != value.shape:
                 found = f"has shape {tuple(kept[name].shape)}" if name in kept else "is missing"
                 raise InputError(
-                    f"weight {prefix}{name} {found}, wanted {tuple(value.shape)}: not this model's weights"
+                    f"weight {prefix}{name} {found}, wanted {tuple(value.shape)}: not this model's weights",
+                    code="mismatch",
                 )
         part.load_state_dict(kept, strict=False)
 
@@ -66,7 +68,9 @@ def save_weights(path: Path, weights: Mapping[str, Tensor]) -> None:
         write_atomic(path, lambda partial: save_file(tensors, partial))
     except (OSError, SafetensorError) as error:
         reason = " ".join(str(error).split())
-        raise InputError(f"{path}: cannot be written ({reason}); free space or give another folder") from error
+        raise InputError(
+            f"{path}: cannot be written ({reason}); free space or give another folder", code="cannot_write"
+        ) from error
 
 
 def load_weights(path: Path) -> dict[str, Tensor]:
@@ -78,4 +82,5 @@ def load_weights(path: Path) -> dict[str, Tensor]:
     try:
         return dict(load_file(path))
     except (OSError, SafetensorError) as error:
-        raise InputError(f"{path}: weights are missing or damaged; train again into a new folder") from error
+        code: Code = "missing" if isinstance(error, FileNotFoundError) else "damaged"
+        raise InputError(f"{path}: weights are missing or damaged; train again into a new folder", code=code) from error
