@@ -6,9 +6,8 @@ import dataclasses
 import functools
 import json
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from comodal.contracts import InputError
 from comodal.contracts.names import (
@@ -23,9 +22,6 @@ from comodal.contracts.names import (
 from comodal.data.corruptions import parse_corruption
 from comodal.training.build_config import build_config
 from comodal.training.presets import load_preset
-
-if TYPE_CHECKING:  # `comodal --help` imports this module, and must not wait for torch
-    from comodal.dependency import DependencyPenalty
 
 __all__ = ["ACCELERATORS", "PRECISIONS", "SCHEDULES", "PenaltyConfig", "RunConfig", "TrainingConfig"]
 
@@ -108,38 +104,6 @@ class PenaltyConfig:
                 "or 'gradient_penalty'",
                 code="conflict",
             )
-
-    def build(
-        self, dims: Mapping[str, int], *, measure: str, seed: int = 0, steps_per_epoch: int = 1
-    ) -> DependencyPenalty:
-        """Return the penalty on variables of these widths.
-
-        Args:
-            dims: width of each variable.
-            measure: the measure, the config's own unless that is ``none``.
-            seed: of the critic.
-            steps_per_epoch: model steps of an epoch, which the warm-up counts in.
-
-        Example:
-            >>> PenaltyConfig(weight=0.1).build({"text": 4, "audio": 2}, measure="kl").weight
-            0.1
-        """
-        from comodal.dependency import DependencyPenalty, LinearWarmup  # noqa: PLC0415 - imports torch
-
-        return DependencyPenalty(
-            measure,
-            dims=dims,
-            weight=self.weight,
-            critic_steps=self.critic_steps,
-            fresh_batches=self.fresh_batches,
-            schedule=LinearWarmup(self.warmup_epochs * steps_per_epoch) if self.warmup_epochs else None,
-            critic=self.critic,
-            hidden=self.critic_hidden,
-            normalize=self.normalize,
-            critic_lr=self.critic_lr,
-            lipschitz=self.lipschitz,
-            seed=seed,
-        )
 
 
 @dataclass(frozen=True, kw_only=True)
