@@ -99,7 +99,7 @@ def test_every_public_class_is_documented_and_behind_the_front_door(room: str) -
 @pytest.mark.parametrize(("names", "registry"), NAMES.items())
 def test_names_known_without_torch_are_the_keys_of_their_registry(names: str, registry: str) -> None:
     home, _, attribute = registry.rpartition(".")
-    known = getattr(importlib.import_module("comodal.contracts.names"), names)
+    known = getattr(importlib.import_module("comodal.contracts.option_names"), names)
     assert list(known) == list(getattr(importlib.import_module(home), attribute))
 
 

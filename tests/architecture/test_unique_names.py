@@ -8,9 +8,8 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parents[2] / "src" / "comodal"
 
-# Exceptions: a reader of files and the model of the paper that published them; packages and their main module; and
-# names that are still to be changed.
-SHARED = {"misa", "mult", "data", "explain"} | {"Part", "Ranking", "card", "catalog", "gaussian", "names", "parts"}
+# A reader of files and the model of the paper that published them; packages and their main module.
+SHARED = {"misa", "mult", "data", "explain"}
 
 
 def shared_names(package: Path) -> dict[str, list[str]]:

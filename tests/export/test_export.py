@@ -19,8 +19,8 @@ from comodal.data.standardize import Standardizer
 from comodal.evaluation.data_config import DataConfig
 from comodal.evaluation.experiment import train
 from comodal.evaluation.predictor import FittedPart, Predictor, load_model
-from comodal.export.card import CardFacts, model_card
 from comodal.export.folder import export_model
+from comodal.export.model_card import CardFacts, model_card
 from comodal.export.onnx_file import TOLERANCE, Folds, largest_difference, write_onnx
 from comodal.fusion import FUSIONS
 from comodal.training.build import build_model

@@ -11,7 +11,7 @@ from refusals import refused
 
 from comodal.contracts import InputError
 from comodal.contracts.errors import Code
-from comodal.contracts.names import CRITIC_NAMES, LIPSCHITZ_NAMES, NORMALIZATION_NAMES
+from comodal.contracts.option_names import CRITIC_NAMES, LIPSCHITZ_NAMES, NORMALIZATION_NAMES
 from comodal.dependency import MEASURES, DependencyPenalty
 from comodal.encoders import EncoderConfig
 from comodal.fusion import FUSIONS, fusion_family

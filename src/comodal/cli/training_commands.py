@@ -11,7 +11,7 @@ from comodal.cli.comma_lists import names_of, numbers_of, pairs_of
 from comodal.cli.options import Clean, Data, Features, FusionConfig, Jobs, Json, Preset, Protocol
 from comodal.cli.result_commands import print_report
 from comodal.cli.screen import one_thread, print_json, progress_bars, wide_console
-from comodal.contracts.names import FUSION_NAMES, MEASURE_NAMES
+from comodal.contracts.option_names import FUSION_NAMES, MEASURE_NAMES
 from comodal.training.config import PenaltyConfig, RunConfig, TrainingConfig
 
 if TYPE_CHECKING:

@@ -1,6 +1,6 @@
 """Dependency between representations: bounds, critics, measures, estimates and penalties."""
 
-from comodal.contracts.names import BETWEEN
+from comodal.contracts.option_names import BETWEEN
 from comodal.dependency.between import views_of
 from comodal.dependency.bounds import (
     BOUNDS,

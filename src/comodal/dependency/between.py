@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from comodal.contracts import FusionOutput, InputError
-from comodal.contracts.names import BETWEEN
+from comodal.contracts.option_names import BETWEEN
 
 __all__ = ["views_of"]
 

@@ -7,7 +7,7 @@ Axis legend: n samples, M views, d coordinates of one view, D coordinates of all
 """
 
 from comodal.distributions.discrete import CopiedBits, HalfCube, Independent, XorBits
-from comodal.distributions.gaussian import GaussianViews
+from comodal.distributions.gaussian_views import GaussianViews
 from comodal.distributions.known import KnownDistribution
 from comodal.distributions.student import StudentT
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from comodal.contracts import InputError
-from comodal.distributions.gaussian import GaussianViews
+from comodal.distributions.gaussian_views import GaussianViews
 from comodal.distributions.known import canonical, view_names
 
 __all__ = ["StudentT"]

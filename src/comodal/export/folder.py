@@ -29,7 +29,7 @@ from comodal.evaluation.saved_model import (
     only_run,
 )
 from comodal.evaluation.score import score
-from comodal.export.card import CardFacts, model_card
+from comodal.export.model_card import CardFacts, model_card
 from comodal.export.onnx_file import write_onnx
 from comodal.training.run_folder import ENVIRONMENT, METRICS, read_json
 

@@ -11,8 +11,8 @@ per group give the metric of any number of resamples of groups at once. All arit
 from __future__ import annotations
 
 from comodal.metrics.accuracy import acc_2_nonneg, acc_2_pos, acc_5, acc_7
-from comodal.metrics.catalog import DEFAULT_METRICS, METRICS, metrics_named
 from comodal.metrics.metric import Array, Metric, checked
+from comodal.metrics.registry import DEFAULT_METRICS, METRICS, metrics_named
 from comodal.metrics.regression import corr, is_collapsed, mae
 from comodal.metrics.weighted_f1 import f1, f1_nonneg, f1_pos
 

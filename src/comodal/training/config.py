@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from comodal.contracts import InputError
-from comodal.contracts.names import (
+from comodal.contracts.option_names import (
     BETWEEN,
     CRITIC_NAMES,
     FUSION_NAMES,
