@@ -7,7 +7,7 @@ import pytest
 from refusals import refused
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from comodal.explain.detection import auroc, average_precision
+from comodal.explain.detection import curve
 
 RNG = np.random.default_rng(0)
 
@@ -17,8 +17,10 @@ RNG = np.random.default_rng(0)
 def test_areas_are_those_of_scikit_learn(levels: int, share: float) -> None:
     score = RNG.integers(levels, size=300).astype(float)
     found = RNG.random(300) < share
-    assert auroc(score, found).item() == pytest.approx(roc_auc_score(found, score), abs=1e-12)
-    assert average_precision(score, found).item() == pytest.approx(average_precision_score(found, score), abs=1e-12)
+    assert curve(score, found).auroc().item() == pytest.approx(roc_auc_score(found, score), abs=1e-12)
+    assert curve(score, found).average_precision().item() == pytest.approx(
+        average_precision_score(found, score), abs=1e-12
+    )
 
 
 def test_weighted_areas_are_those_of_scikit_learn() -> None:
@@ -28,34 +30,31 @@ def test_weighted_areas_are_those_of_scikit_learn() -> None:
         (roc_auc_score(found, score, sample_weight=row), average_precision_score(found, score, sample_weight=row))
         for row in weight
     ]
-    assert np.allclose(np.stack([auroc(score, found, weight), average_precision(score, found, weight)], 1), expected)
-    assert not np.allclose(auroc(score, found, weight), auroc(score, found)), "the weights would change nothing"
-
-
-def test_the_area_is_the_share_of_pairs_in_order() -> None:
-    score, found = RNG.integers(6, size=40), RNG.random(40) < 0.5
-    pairs = [(a > b) + 0.5 * (a == b) for a in score[found] for b in score[~found]]
-    assert auroc(score, found).item() == pytest.approx(np.mean(pairs))
+    assert np.allclose(
+        np.stack([curve(score, found, weight).auroc(), curve(score, found, weight).average_precision()], 1), expected
+    )
+    assert not np.allclose(curve(score, found, weight).auroc(), curve(score, found).auroc()), (
+        "the weights would change nothing"
+    )
 
 
 def test_perfect_reversed_and_constant_scores() -> None:
     found = np.array([True, True, False, False, False])
-    assert auroc(found, found).item() == average_precision(found, found).item() == 1.0
-    assert auroc(~found, found).item() == 0.0
+    assert curve(found, found).auroc().item() == curve(found, found).average_precision().item() == 1.0
+    assert curve(~found, found).auroc().item() == 0.0
     # Found ones in places 4 and 5 of 5, if ties are one step: 2 of 5.
-    assert average_precision(~found, found).item() == pytest.approx(2 / 5)
-    assert auroc(np.ones(5), found).item() == 0.5
-    assert average_precision(np.ones(5), found).item() == pytest.approx(2 / 5)
+    assert curve(~found, found).average_precision().item() == pytest.approx(2 / 5)
+    assert curve(np.ones(5), found).auroc().item() == 0.5
+    assert curve(np.ones(5), found).average_precision().item() == pytest.approx(2 / 5)
 
 
 def test_a_row_of_weights_with_one_class_has_no_area() -> None:
     weight = np.array([[1.0, 1.0, 0.0], [0.0, 1.0, 1.0], [1.0, 1.0, 1.0]])
     score, found = [3.0, 2.0, 1.0], [True, True, False]
-    assert np.isnan(auroc(score, found, weight)).tolist() == [True, False, False]
-    assert np.isnan(average_precision(score, found, weight)).tolist() == [True, False, False]
+    assert np.isnan(curve(score, found, weight).auroc()).tolist() == [True, False, False]
+    assert np.isnan(curve(score, found, weight).average_precision()).tolist() == [True, False, False]
 
 
-@pytest.mark.parametrize("area", [auroc, average_precision])
 @pytest.mark.parametrize(
     ("score", "found", "code", "named"),
     [
@@ -66,6 +65,6 @@ def test_a_row_of_weights_with_one_class_has_no_area() -> None:
         ([1.0, 2.0, 3.0], [True, False], "wrong_shape", "(3,)"),
     ],
 )
-def test_bad_input_is_refused(area, score, found, code, named) -> None:  # type: ignore[no-untyped-def]
+def test_bad_input_is_refused(score, found, code, named) -> None:  # type: ignore[no-untyped-def]
     with refused(code, named):
-        area(score, found)
+        curve(score, found)

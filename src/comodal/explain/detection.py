@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from comodal.contracts import InputError
 
-__all__ = ["Curve", "auroc", "average_precision", "curve"]
+__all__ = ["Curve", "curve"]
 
 Array = NDArray[np.float64]
 
@@ -29,20 +29,52 @@ class Curve(NamedTuple):
     misses: Array
 
     def auroc(self) -> Array:
-        """Return ``(W,)``, see :func:`auroc`."""
+        """Return the area under the ROC curve: the probability that a positive scores higher than a negative.
+
+        ``P(S_+ > S_-) + P(S_+ = S_-) / 2``, the Mann-Whitney statistic over the number of pairs; 0.5 is chance.
+
+        Returns:
+            ``(W,)``, NaN where only one class has weight.
+
+        Source: J. A. Hanley, B. J. McNeil, Radiology 143, 1982.
+
+        Example:
+            >>> curve([3.0, 2.0, 2.0, 1.0], [True, True, False, False]).auroc().tolist()
+            [0.875]
+        """
         before = np.concatenate([np.zeros((len(self.hits), 1)), self.hits[:, :-1]], axis=1)
         area = (np.diff(self.misses, axis=1, prepend=0.0) * (before + self.hits) / 2).sum(axis=1)
         return _ratio(area, self.hits[:, -1] * self.misses[:, -1])
 
     def average_precision(self) -> Array:
-        """Return ``(W,)``, see :func:`average_precision`."""
+        """Return the area under the precision-recall curve as a sum of steps: the mean precision at each positive.
+
+        ``sum_g (R_g - R_{g-1}) P_g`` over the distinct scores from the highest; chance is the share of positives.
+
+        Returns:
+            ``(W,)``, NaN where only one class has weight.
+
+        Source: C. D. Manning, P. Raghavan, H. Schuetze, Introduction to Information Retrieval, 2008, section 8.4.
+
+        Example:
+            >>> curve([3.0, 2.0, 1.0], [True, False, True]).average_precision().round(4).tolist()
+            [0.8333]
+        """
         precision = _ratio(self.hits, self.hits + self.misses, empty=0.0)
         area = (np.diff(self.hits, axis=1, prepend=0.0) * precision).sum(axis=1)
         return _ratio(np.where(self.misses[:, -1] > 0, area, np.nan), self.hits[:, -1])
 
 
 def curve(score: ArrayLike, found: ArrayLike, weight: ArrayLike | None = None) -> Curve:
-    """Return the cumulative weights down a ranking; arguments and errors are those of :func:`auroc`.
+    """Return the cumulative weights down a ranking.
+
+    Args:
+        score: ``(n,)``, higher = more likely positive.
+        found: ``(n,)`` bool, the positives.
+        weight: ``(W, n)`` non-negative, one curve per row; default: one row of ones.
+
+    Raises:
+        InputError: only one class, scores that are not finite, or lengths that differ.
 
     >>> curve([2.0, 2.0, 1.0], [True, False, True]).hits.tolist()
     [[1.0, 2.0]]
@@ -54,56 +86,6 @@ def curve(score: ArrayLike, found: ArrayLike, weight: ArrayLike | None = None) -
     ends = np.append(np.flatnonzero(np.diff(values[order])), len(values) - 1)
     hits, misses = (np.cumsum((weights * mask)[:, order], axis=1)[:, ends] for mask in (sought, ~sought))
     return Curve(hits, misses)
-
-
-def auroc(score: ArrayLike, found: ArrayLike, weight: ArrayLike | None = None) -> Array:
-    """Return the area under the ROC curve: the probability that a positive scores higher than a negative.
-
-    ``P(S_+ > S_-) + P(S_+ = S_-) / 2``, the Mann-Whitney statistic over the number of pairs; 0.5 is chance.
-
-    Args:
-        score: ``(n,)``, higher = more likely positive.
-        found: ``(n,)`` bool, the positives.
-        weight: ``(W, n)`` non-negative, one area per row; default: ones.
-
-    Returns:
-        ``(W,)``, or ``(1,)`` without weights; NaN where a row leaves only one class.
-
-    Raises:
-        InputError: only one class, scores that are not finite, or lengths that differ.
-
-    Source: J. A. Hanley, B. J. McNeil, Radiology 143, 1982.
-
-    Example:
-        >>> auroc([3.0, 2.0, 2.0, 1.0], [True, True, False, False]).tolist()
-        [0.875]
-    """
-    return curve(score, found, weight).auroc()
-
-
-def average_precision(score: ArrayLike, found: ArrayLike, weight: ArrayLike | None = None) -> Array:
-    """Return the area under the precision-recall curve as a sum of steps: the mean precision at each positive.
-
-    ``sum_g (R_g - R_{g-1}) P_g`` over the distinct scores from the highest; chance is the share of positives.
-
-    Args:
-        score: ``(n,)``, higher = more likely positive.
-        found: ``(n,)`` bool, the positives.
-        weight: ``(W, n)`` non-negative, one area per row; default: ones.
-
-    Returns:
-        ``(W,)``, or ``(1,)`` without weights; NaN where a row leaves only one class.
-
-    Raises:
-        InputError: only one class, scores that are not finite, or lengths that differ.
-
-    Source: C. D. Manning, P. Raghavan, H. Schuetze, Introduction to Information Retrieval, 2008, section 8.4.
-
-    Example:
-        >>> average_precision([3.0, 2.0, 1.0], [True, False, True]).round(4).tolist()
-        [0.8333]
-    """
-    return curve(score, found, weight).average_precision()
 
 
 def _check(score: Array, found: NDArray[Any], weight: Array) -> None:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from comodal.contracts import InputError
-from comodal.explain.detection import auroc
+from comodal.explain.detection import curve
 from comodal.resampling import cyclic_order
 
 __all__ = ["RIDGES", "LinearCCA", "choose_cca", "fit_cca"]
@@ -146,7 +146,7 @@ def choose_cca(
     broken = np.arange(rows.shape[1]) >= n
 
     def found(cca: LinearCCA) -> float:
-        return float(auroc(-cca.of_rows(cca.prepare(validation), rows).numpy(), broken)[0])
+        return float(curve(-cca.of_rows(cca.prepare(validation), rows).numpy(), broken).auroc()[0])
 
     return max((fit_cca(train, ridge=ridge) for ridge in ridges), key=found)
 
