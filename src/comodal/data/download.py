@@ -27,7 +27,7 @@ _CHUNK = 2**18
 
 @dataclass(frozen=True)
 class Fetched:
-    """What was done about one file.
+    """A file that was kept or downloaded.
 
     Attributes:
         path: where it is.
@@ -83,7 +83,7 @@ def download(
         progress: begins the display of each file that is fetched.
 
     Returns:
-        What was done, one entry per file, in the order of the catalogue.
+        One entry per file, in the order of the catalogue.
 
     Raises:
         InputError: the name is unknown, the folder cannot be written, pooch is not installed; or no address gives some
@@ -266,7 +266,7 @@ class _Session:
 
 @dataclass
 class _Bar:
-    """What Pooch reports to: forwards the bytes of a file to a display of comodal."""
+    """Forwards the progress of Pooch to a display of comodal."""
 
     begin: Progress
     name: str

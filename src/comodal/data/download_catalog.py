@@ -83,7 +83,7 @@ def read_catalog(path: str | Path | None = None) -> dict[str, RemoteSet]:
 
 def _mapping(where: str, entry: object, known: tuple[str, ...]) -> dict[str, Any]:
     if not isinstance(entry, dict):
-        raise InputError(f"{where}: {entry!r} is no mapping; give the keys {', '.join(known)}", code="wrong_type")
+        raise InputError(f"{where}: {entry!r} is not a mapping; give the keys {', '.join(known)}", code="wrong_type")
     for key in entry:
         if key not in known:
             raise InputError.unknown("key", key, known, where=where)
@@ -126,7 +126,7 @@ def _file(where: str, entry: object, bases: list[str]) -> RemoteFile:
     _check_inside(where, "path", path)
     _check_inside(where, "at", below)
     own = _strings(where, fields, "locations")
-    # A file with addresses of its own is below those of the data set only where it says so.
+    # A file with addresses of its own is below those of the data set only if it has 'at'.
     urls = [f"{base.rstrip('/')}/{below}" for base in bases if "at" in fields or not own] + own
     for url in urls:
         _check_address(where, url)

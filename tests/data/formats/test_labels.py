@@ -38,23 +38,13 @@ def test_missing_huge_and_whole_numbers():
 
 
 @pytest.mark.parametrize(
-    ("labels", "said"),
-    [
-        (["Negative", "Positive"], "str"),
-        (np.array(["1.5", "2"]), ""),
-        (np.array(["1.5", 2], dtype=object), ""),
-        ([[1.0], [1.0, 2.0]], "rows"),
-        ([1j], ""),
-        ("text", ""),
-        (None, ""),
-        (3.0, ""),
-        (np.zeros((2, 3)), "(N,)"),
-        (np.zeros((2, 2, 1)), ""),
-        (np.zeros((2, 1, 1, 1)), ""),
-        (np.zeros((2, 1, 6)), ""),
-    ],
+    "labels", [3.0, np.zeros((2, 3)), np.zeros((2, 2, 1)), np.zeros((2, 1, 1, 1)), np.zeros((2, 1, 6))]
 )
-def test_what_is_no_label(labels, said):
-    with refused(("wrong_shape", "wrong_type"), said) as caught:
+def test_labels_of_another_shape(labels):
+    with refused("wrong_shape", "file, key", np.shape(labels)):
         sentiment(labels, where="file, key")
-    assert "\n" not in str(caught.value)
+
+
+def test_labels_that_are_not_numbers():
+    with refused("wrong_type", "file, key", "str"):
+        sentiment(["Negative", "Positive"], where="file, key")

@@ -65,19 +65,19 @@ def claim(shape):
 
 
 @pytest.mark.parametrize(
-    ("members", "message"),
+    ("members", "code"),
     [
-        ([("a.npy", npy(np.array([{}, None], dtype=object)))], ""),
-        ([("a.npy", claim((10**12,)))], ""),
-        ([("a.npy", claim((10**12, 10**12)))], ""),
-        ([("a.npy", claim((-1,)))], ""),
-        ([("a.npy", npy(np.ones(3))[:-1])], ""),
-        ([("a.npy", b"no array")], ""),
-        ([("a.txt", npy(np.ones(3)))], ""),
+        ([("a.npy", npy(np.array([{}, None], dtype=object)))], "unsafe"),
+        ([("a.npy", claim((10**12,)))], "damaged"),
+        ([("a.npy", claim((10**12, 10**12)))], "damaged"),
+        ([("a.npy", claim((-1,)))], "damaged"),
+        ([("a.npy", npy(np.ones(3))[:-1])], "damaged"),
+        ([("a.npy", b"no array")], "damaged"),
+        ([("a.txt", npy(np.ones(3)))], "damaged"),
     ],
 )
-def test_members_that_cannot_be_true_are_refused(tmp_path, members, message):
-    with refused(("damaged", "unsafe"), message):
+def test_members_that_cannot_be_true_are_refused(tmp_path, members, code):
+    with refused(code, "a.npz"):
         opened(write_zip(tmp_path / "a.npz", members))
 
 

@@ -37,21 +37,21 @@ def test_none_is_nan_and_huge_integers_are_floats():
 
 
 @pytest.mark.parametrize(
-    ("values", "said"),
+    ("values", "code"),
     [
-        ([[1], [2, 3]], ""),
-        ([np.ones((1, 2)), np.ones((2, 2))], ""),
-        ([10**400], ""),
-        (["a"], ""),
-        ([{}], ""),
-        ([1j], ""),
-        ({"a": 1}, ""),
-        (np.array(["a"]), "U1"),
-        ([np.array(["a"])], "U1"),
+        ([[1], [2, 3]], "wrong_shape"),
+        ([np.ones((1, 2)), np.ones((2, 2))], "wrong_shape"),
+        ([10**400], "out_of_range"),
+        (["a"], "wrong_type"),
+        ([{}], "wrong_type"),
+        ([1j], "wrong_type"),
+        ({"a": 1}, "wrong_type"),
+        (np.array(["a"]), "wrong_type"),
+        ([np.array(["a"])], "wrong_type"),
     ],
 )
-def test_refused(values, said):
-    with refused(("out_of_range", "wrong_shape", "wrong_type"), said):
+def test_refused(values, code):
+    with refused(code, "f"):
         numeric(values, where="f")
 
 

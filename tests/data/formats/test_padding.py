@@ -41,32 +41,15 @@ def test_dense_passes_what_is_not_finite_and_what_overflows():
     assert np.isnan(dense([[None, np.nan]], where="x")).all()
 
 
-@pytest.mark.parametrize(
-    "values",
-    [
-        [1.0],
-        3.0,
-        [],
-        [[]],
-        [[[]]],
-        np.ones((2, 0, 3)),
-        np.ones((2, 3, 0)),
-        np.ones((1, 1, 1, 1)),
-        [["a"]],
-        "abc",
-        None,
-        [[1], [2, 3]],
-        [[1], 2],
-        {"a": 1},
-        np.array([[1j]]),
-        np.array([["1.5"]]),
-        [[object()]],
-    ],
-)
-def test_dense_refuses(values):
-    with refused(("wrong_shape", "wrong_type")) as caught:
+@pytest.mark.parametrize("values", [[1.0], 3.0, [], [[]], [[[]]], np.ones((2, 0, 3)), np.ones((1, 1, 1, 1))])
+def test_dense_refuses_other_shapes(values):
+    with refused("wrong_shape", "file, key"):
         dense(values, where="file, key")
-    assert "\n" not in str(caught.value)
+
+
+def test_dense_refuses_what_is_not_a_number():
+    with refused("wrong_type", "file, key", "str"):
+        dense([["a"]], where="file, key")
 
 
 def test_real_frames():

@@ -37,7 +37,7 @@ class SequenceFile:
         path: where it is.
         root: name of its first group.
         kind: ``"labels"``, ``"words"``, ``"phones"`` or ``"features"``.
-        dim: features a frame.
+        dim: features per frame.
         videos: how many.
     """
 
@@ -66,7 +66,7 @@ def files_of(path: Path) -> list[Path]:
     """Return the HDF5 files of a folder and of the folders of the official download; a file alone for itself.
 
     Raises:
-        InputError: the folder cannot be looked into, or a ``.csd`` file in it is no HDF5 file.
+        InputError: the folder cannot be read, or a ``.csd`` file in it is not an HDF5 file.
     """
     try:
         path.stat()

@@ -22,7 +22,7 @@ def files_beside(path: Path) -> list[Path]:
     """Return the files of a folder, by name; for a file, those beside it.
 
     Raises:
-        InputError: there is no such path, or it cannot be looked into.
+        InputError: there is no such path, or it cannot be read.
     """
     try:
         path.stat()

@@ -46,7 +46,7 @@ class Identified:
     Attributes:
         id: ``(N,)`` as ``video_segment``.
         group: ``(N,)`` video of each utterance; the id itself where it has none.
-        normalised: what was brought into our form.
+        normalised: what was changed.
     """
 
     id: NDArray[np.str_]

@@ -22,7 +22,7 @@ def sentiment(labels: Any, *, where: str) -> tuple[NDArray[np.float32], str]:
         where: file and key, for errors.
 
     Returns:
-        ``(N,)`` float32, NaN where missing, and what was brought into our form, empty when nothing was.
+        ``(N,)`` float32, NaN where missing, and what was changed, empty when nothing was.
 
     Raises:
         InputError: labels that are not numbers, or of another shape.

@@ -97,7 +97,7 @@ def recognises(path: Path) -> bool:
 
 
 def open_source(path: Path) -> Source:
-    """Look into the archive.
+    """Open the archive.
 
     Args:
         path: the folder, or the ``.npz`` file in it.

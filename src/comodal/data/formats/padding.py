@@ -109,7 +109,7 @@ def unpad(
 
     Args:
         values: ``(N, T, d)``.
-        lengths: ``(N,)`` frames of each row where the file says them; a row with real frames beyond its length keeps
+        lengths: ``(N,)`` frames of each row where the file has them; a row with real frames beyond its length keeps
             them. Without lengths, all-zero frames at the padded end are padding, and no others.
         side: where the padding is; detected when ``None``, which is better done for all splits of a file together.
         where: file and key, for errors.

@@ -35,7 +35,7 @@ def _look(path: Path) -> tuple[object, InputError | None]:
 
 
 def peek(path: Path) -> object | None:
-    """Return the content of a pickle, shared and not to be changed; ``None`` for what is no pickle or was refused.
+    """Return the content of a pickle, shared and not to be changed; ``None`` where there is none or it was refused.
 
     Example:
         >>> peek(Path("nowhere.pkl")) is None
@@ -58,7 +58,7 @@ def take(path: Path) -> object:
     """Return the content of a pickle and keep it no longer.
 
     Raises:
-        InputError: it is no pickle, or it was refused.
+        InputError: it is not a pickle, or it was refused.
 
     Example:
         >>> take(Path("nowhere.pkl"))

@@ -42,7 +42,7 @@ _BROKEN = (
 )
 _START = re.compile(rb"[\]})][^\s\w]|[\]})][a-zN]|\([(IFLSVNKMJGTUXcdlt\]})]|c[\w.]+\n\w+\n")
 _ARGUMENTS = {ord(op.code): op.arg.n if op.arg else 0 for op in pickletools.opcodes}
-"""Instruction to the bytes of its argument; negative where the file says how many."""
+"""Instruction to the bytes of its argument; negative where the file holds their number."""
 _LENGTHS = {
     pickletools.TAKEN_FROM_ARGUMENT1: 1,
     pickletools.TAKEN_FROM_ARGUMENT4: 4,

@@ -105,7 +105,7 @@ def transcripts(raw: Any, *, where: str) -> tuple[NDArray[np.str_], dict[str, in
         where: file and key, for errors.
 
     Returns:
-        ``(N,)``, and what was brought into our form.
+        ``(N,)``, and what was changed.
 
     Raises:
         InputError: not a list of strings.
