@@ -71,18 +71,18 @@ def generate(folder: Path) -> dict[str, float]:
 
 
 def convert(folder: Path) -> dict[str, float]:
-    """HDF5 to Arrow, as `comodal data convert` does it."""
+    """HDF5 to Parquet and .npy, as `comodal data convert` does it."""
     from comodal.cli import main
 
     begin = time.perf_counter()
-    if main(["data", "convert", str(folder / "h5"), str(folder / "arrow"), "--json"]):
+    if main(["data", "convert", str(folder / "h5"), str(folder / "stored"), "--json"]):
         raise SystemExit("conversion failed")
     return {"seconds": time.perf_counter() - begin}
 
 
-def open_arrow(folder: Path) -> dict[str, float]:
+def open_stored(folder: Path) -> dict[str, float]:
     """Open and do nothing else; imports are not counted."""
-    import pyarrow  # noqa: F401
+    import pyarrow.parquet  # noqa: F401
     import torch  # noqa: F401
 
     from comodal.data.collate import TensorView
@@ -90,7 +90,7 @@ def open_arrow(folder: Path) -> dict[str, float]:
 
     before = resident()
     begin = time.perf_counter()
-    view = TensorView(load(folder / "arrow"))
+    view = TensorView(load(folder / "stored"))
     return {"seconds": time.perf_counter() - begin, "added_mb": resident() - before, "utterances": len(view)}
 
 
@@ -102,14 +102,14 @@ def import_torch(_folder: Path) -> dict[str, float]:
     return {"seconds": time.perf_counter() - begin}
 
 
-def epoch_arrow(folder: Path) -> dict[str, float]:
+def epoch_stored(folder: Path) -> dict[str, float]:
     """Open, then one shuffled epoch of the train part."""
     begin = time.perf_counter()
     from comodal.data.collate import TensorView
     from comodal.data.load import load
     from comodal.data.loader import EpochSampler, loader
 
-    dataset = load(folder / "arrow")
+    dataset = load(folder / "stored")
     sampler = EpochSampler(dataset.partitions[0].train, batch_size=BATCH, seed=0)
     total, taken = 0.0, 0
     for batch in loader(TensorView(dataset), sampler):
@@ -138,7 +138,7 @@ def epoch_pickle(folder: Path) -> dict[str, float]:
 def rates(folder: Path) -> dict[str, float]:
     """What disk (page cache) and memory can do: read the features in one piece after another, copy an array."""
     begin, size = time.perf_counter(), 0
-    for path in sorted((folder / "arrow" / "features").iterdir()):
+    for path in sorted((folder / "stored" / "features").iterdir()):
         with path.open("rb", buffering=0) as file:
             while piece := file.read(1 << 24):
                 size += len(piece)
@@ -160,9 +160,9 @@ STEPS: dict[str, Callable[[Path], dict[str, float]]] = {
     "generate": generate,
     "convert": convert,
     "import torch": import_torch,
-    "open": open_arrow,
-    "epoch from disk": epoch_arrow,
-    "epoch": epoch_arrow,
+    "open": open_stored,
+    "epoch from disk": epoch_stored,
+    "epoch": epoch_stored,
     "epoch of the pickle from disk": epoch_pickle,
     "epoch of the pickle": epoch_pickle,
     "rates": rates,
@@ -200,7 +200,7 @@ def main() -> None:
         peak = used.ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)
         print(json.dumps({**found, "cpu_s": used.ru_utime + used.ru_stime, "peak_mb": peak}))
         return
-    if (options.out / "arrow").exists():
+    if (options.out / "stored").exists():
         raise SystemExit(f"{options.out}: holds a data set already; choose another folder")
     options.out.mkdir(parents=True, exist_ok=True)
     (options.out / "share").write_text(str(options.share))

@@ -141,7 +141,7 @@ def test_features_with_holes_are_refused_with_their_count_and_first_id(
 def test_cleaned_on_demand_and_reported(comodal: Comodal) -> None:
     result = comodal(f"{TRAIN} --clean --json")
     assert result.status == 0
-    assert "cleaned: 3 non-finite values of audio in 2 utterances replaced" in result.out
+    assert "cleaned: 3 non-finite values of audio in 2 samples replaced" in result.out
 
 
 def test_a_file_in_place_of_the_folder(comodal: Comodal, tmp_path: Path) -> None:

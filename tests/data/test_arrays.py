@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from refusals import refused
 
 from comodal.contracts import InputError
 from comodal.data.arrays import from_arrays, from_frame
@@ -49,7 +50,7 @@ def test_split_names_and_groups_are_respected():
     split = ["train"] * 6 + ["dev"] * 3 + ["test"] * 3
     dataset = from_arrays({"a": VECTORS}, TARGET, split=split, group=np.repeat(["x", "y", "z"], [6, 3, 3]))
     assert dataset.partitions[0].valid.tolist() == [6, 7, 8]
-    with pytest.raises(InputError, match=r"video .group. 'x' has utterances in both"):
+    with refused("conflict", "x", "train", "test"):
         from_arrays({"a": VECTORS}, TARGET, split=split, group=["x"] * N)
 
 
@@ -62,30 +63,29 @@ def test_random_split_never_cuts_a_group_and_follows_the_seed():
 
 
 @pytest.mark.parametrize(
-    ("features", "changes", "message"),
+    ("features", "changes", "code", "named"),
     [
-        ({"a": VECTORS, "b": DENSE[:5]}, {}, r"numbers of utterances differ .target 12, a 12, b 5"),
-        ({"a": VECTORS}, {"id": ["u"] * 3}, "target 12, a 12, id 3"),
-        ({"a": VECTORS}, {"id": ["u"] * N}, "mine: 1 ids are used more than once, first 'u'"),
-        ({"a": VECTORS[:, 0]}, {}, r"features\['a'\]: shape \(12,\); give .N, d."),
-        ({"a": [["w"]] * N}, {}, "features are not numbers"),
-        ({"a": VECTORS}, {"label_range": (0, 1)}, r"outside \[0, 1\]"),
-        ({"a": VECTORS}, {"split": ["train"] * N}, "'valid' is empty"),
-        ({"a": VECTORS}, {"split": ["train"] * 11 + ["tets"]}, "did you mean 'test'"),
-        ({"a": VECTORS}, {"split": ["train"] * 11 + [None]}, "split is missing in row 11"),
-        ({"a": VECTORS}, {"group": [np.nan] + [1.0] * 11}, "group is missing in row 0"),
-        ({"a": np.ones((N, 2))}, {}, "'a' is constant"),
-        ({"a": VECTORS[:2]}, {"target": TARGET[:2]}, "2 groups .videos. cannot be divided"),
-        ({"a": VECTORS}, {"target": TARGET[:, None]}, r"target has shape \(12, 1\)"),
-        ({"a": VECTORS}, {"target": ["good"] * N}, "target is not numbers"),
-        ({"a": VECTORS}, {"target": np.full(N, np.nan)}, "no label is a finite number"),
+        ({"a": VECTORS, "b": DENSE[:5]}, {}, "mismatch", ["a 12", "b 5"]),
+        ({"a": VECTORS}, {"id": ["u"] * 3}, "mismatch", ["target 12", "id 3"]),
+        ({"a": VECTORS}, {"id": ["u"] * N}, "duplicate", [1, "u"]),
+        ({"a": VECTORS[:, 0]}, {}, "wrong_shape", ["'a'", (12,)]),
+        ({"a": [["w"]] * N}, {}, "wrong_type", ["'a'"]),
+        ({"a": VECTORS}, {"label_range": (0, 1)}, "out_of_range", ["[0, 1]"]),
+        ({"a": VECTORS}, {"split": ["train"] * N}, "empty", ["valid"]),
+        ({"a": VECTORS}, {"split": ["train"] * 11 + ["tets"]}, "unknown_name", ["tets", "test"]),
+        ({"a": VECTORS}, {"split": ["train"] * 11 + [None]}, "missing", ["split", 11]),
+        ({"a": VECTORS}, {"group": [np.nan] + [1.0] * 11}, "missing", ["group", 0]),
+        ({"a": np.ones((N, 2))}, {}, "invalid", ["a"]),
+        ({"a": VECTORS[:2]}, {"target": TARGET[:2]}, "empty", [2, 3]),
+        ({"a": VECTORS}, {"target": TARGET[:, None]}, "wrong_shape", [(12, 1)]),
+        ({"a": VECTORS}, {"target": ["good"] * N}, "wrong_type", ["good"]),
+        ({"a": VECTORS}, {"target": np.full(N, np.nan)}, "not_finite", ["mine"]),
     ],
 )
-def test_bad_arrays(features, changes, message):
+def test_bad_arrays(features, changes, code, named):
     changes = dict(changes)
-    with pytest.raises(InputError, match=message) as error:
+    with refused(code, *named):
         from_arrays(features, changes.pop("target", TARGET), name="mine", **changes)
-    assert "\n" not in str(error.value)
 
 
 def test_nan_is_reported_and_cleaned_on_request():
@@ -93,9 +93,9 @@ def test_nan_is_reported_and_cleaned_on_request():
     values[3, 1] = np.nan
     target[0] = np.nan
     split = ["train"] * 8 + ["valid"] * 2 + ["test"] * 2
-    with pytest.raises(InputError, match="mine: 1 of 12 labels"):
+    with refused("missing", "mine", 12):
         from_arrays({"a": values}, target, split=split, name="mine")
-    with pytest.raises(InputError, match="mine: modality 'a' has 1 NaN or infinite values in 1 utterances, first '3'"):
+    with refused("not_finite", "mine", "a", 1, "'3'"):
         from_arrays({"a": values}, TARGET, split=split, name="mine")
     dataset = from_arrays({"a": values}, target, split=split, clean=True)
     assert dataset.cleaning is not None

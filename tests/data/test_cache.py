@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from refusals import refused
 
 from comodal.contracts import InputError
 from comodal.data.assemble import assemble
@@ -141,20 +142,18 @@ def test_a_source_that_is_damaged_leaves_no_entry(counted, root):
 def test_a_cache_that_cannot_be_written(counted, monkeypatch, tmp_path):
     (tmp_path / "taken").write_text("a file where a folder is needed")
     monkeypatch.setenv("COMODAL_CACHE", str(tmp_path / "taken" / "cache"))
-    with pytest.raises(InputError, match=r"cannot be written .*\(COMODAL_CACHE moves the cache\)$") as error:
+    with refused("cannot_write", "COMODAL_CACHE"):
         cached(counted[0])
-    assert "\n" not in str(error.value)
 
 
 def test_a_damaged_entry_says_what_to_remove(counted):
     found = cached(counted[0])
-    (found.path / "utterances.arrow").write_bytes(b"")
-    with pytest.raises(InputError, match=r"utterances.arrow: .*; remove the folder .*, it is made again") as error:
+    (found.path / "samples.parquet").write_bytes(b"")
+    with refused("damaged", "samples.parquet", f"remove the folder {found.path}"):
         list(cached(counted[0]).blocks(["text"]))
-    assert str(found.path) in str(error.value)
     text = (found.path / "dataset.json").read_text()
     (found.path / "dataset.json").write_text(text[:500])
-    with pytest.raises(InputError, match=r"dataset.json: .*; remove the folder"):
+    with refused("damaged", "dataset.json", f"remove the folder {found.path}"):
         cached(counted[0])
     shutil.rmtree(found.path)
     assert len(list(cached(counted[0]).blocks(["text"]))) == 1
@@ -163,12 +162,12 @@ def test_a_damaged_entry_says_what_to_remove(counted):
 def test_something_else_at_the_place_of_an_entry(counted):
     found = cached(counted[0])
     (found.path / "dataset.json").unlink()
-    with pytest.raises(InputError, match=r"exists already; remove the folder"):
+    with refused("exists", f"remove the folder {found.path}"):
         cached(counted[0])
 
 
 @pytest.mark.slow
-def test_two_at_once_convert_once(tmp_path, root):
+def test_two_at_once_make_one_entry(tmp_path, root):
     file = tmp_path / "made.pkl"
     file.write_bytes(b"content")
     command = [sys.executable, "-c", CODE, str(file)]
@@ -181,7 +180,7 @@ def test_two_at_once_convert_once(tmp_path, root):
         process.stdin.flush()
     told = [process.communicate(timeout=60) for process in both]
     assert [process.returncode for process in both] == [0, 0], told
-    assert sorted(out for out, _ in told) == ["[[7.0, 7.0]]\n", "read\n[[7.0, 7.0]]\n"]
+    assert {out.removeprefix("read\n") for out, _ in told} == {"[[7.0, 7.0]]\n"}
     assert len(entries(root)) == 1
 
 

@@ -7,11 +7,11 @@ import pytest
 
 from comodal.data import cleaning, ragged
 from comodal.data.checks import check
-from comodal.data.cleaning import clean, fill
+from comodal.data.cleaning import clean, replace_non_finite
 from comodal.data.cleaning_report import CleaningReport
 from comodal.data.dataset import Partition
 from comodal.data.ragged import RaggedArray
-from comodal.data.spool import Spool
+from comodal.data.stored_array import FrameWriter
 
 
 def text(values):
@@ -21,19 +21,19 @@ def text(values):
 def test_replaced_by_the_train_median_feature_by_feature(make):
     values = [[1, 10], [np.nan, 20], [np.inf, np.nan], [5, -np.inf], [900, 900], [np.nan, 1]]
     partition = Partition("p", np.array([0, 1, 2, 3]), np.array([4]), np.array([5]))
-    cleaned, report = clean(make(modalities=text(values), partitions=(partition,)))
+    cleaned = clean(make(modalities=text(values), partitions=(partition,)))
+    report = cleaned.cleaning
     # Train medians over finite values: of (1, 5) and of (10, 20); the 900 of validation does not count.
     np.testing.assert_array_equal(
         cleaned.modalities["text"].values, [[1, 10], [3, 20], [3, 15], [5, 15], [900, 900], [3, 1]]
     )
     assert report.replaced_values == {"text": 5}
     assert report.replaced_utterances == {"text": 4}
-    assert cleaned.cleaning is report
 
 
 def test_a_feature_without_finite_train_value_becomes_zero(make):
     values = [[np.nan, 1], [np.inf, 2], [3, 3], [4, 4], [5, 5], [6, 6]]
-    cleaned, _ = clean(make(modalities=text(values)))
+    cleaned = clean(make(modalities=text(values)))
     assert cleaned.modalities["text"].values[:2, 0].tolist() == [0, 0]
 
 
@@ -41,14 +41,15 @@ def test_with_folds_no_test_utterance_is_filled_from_its_own_fold(make):
     values = [[np.nan], [1], [np.nan], [10], [np.nan], [100]]
     videos = [np.array([0, 1]), np.array([2, 3]), np.array([4, 5])]
     parts = tuple(Partition(f"fold {k}", videos[(k + 2) % 3], videos[(k + 1) % 3], videos[k]) for k in range(3))
-    cleaned, _ = clean(make(modalities=text(values), partitions=parts))
+    cleaned = clean(make(modalities=text(values), partitions=parts))
     # Fold k trains on video k + 2 (mod 3), whose one finite value is the fill.
     assert cleaned.modalities["text"].values[:, 0].tolist() == [100, 1, 1, 10, 10, 100]
 
 
 def test_missing_labels_are_dropped_and_outliers_moved(make):
     target = np.array([-3, np.nan, 3.5, 1, -np.inf, -9], dtype=np.float32)
-    cleaned, report = clean(make(target=target))
+    cleaned = clean(make(target=target))
+    report = cleaned.cleaning
     assert cleaned.id.tolist() == ["a_1", "b_1", "b_2", "c_2"]
     assert cleaned.target.tolist() == [-3, 3, 1, -3]
     assert report.dropped == ("a_2", "c_1")
@@ -58,7 +59,8 @@ def test_missing_labels_are_dropped_and_outliers_moved(make):
 
 
 def test_nothing_to_clean_changes_nothing(toy):
-    cleaned, report = clean(toy)
+    cleaned = clean(toy)
+    report = cleaned.cleaning
     assert not report.changed
     assert str(report) == "nothing to clean"
     np.testing.assert_array_equal(cleaned.modalities["audio"].values, toy.modalities["audio"].values)
@@ -67,7 +69,7 @@ def test_nothing_to_clean_changes_nothing(toy):
 
 def test_the_source_is_not_changed_and_the_report_is_json(make):
     dataset = make(modalities=text([[np.nan], [1], [2], [3], [4], [5]]))
-    _, report = clean(dataset)
+    report = clean(dataset).cleaning
     assert np.isnan(dataset.modalities["text"].values[0, 0])
     assert json.loads(json.dumps(report.as_dict()))["replaced_values"] == {"text": 1}
     assert report.changed
@@ -108,20 +110,22 @@ def test_filled_by_the_rule_however_it_is_cut_up(tmp_path, monkeypatch, kind, si
     frames[:, 2] = 1
     array = RaggedArray(frames.copy(), np.concatenate([[0], np.cumsum(lengths)]))
     if where == "disk":
-        spool = Spool(tmp_path / "spool", 4)
-        spool.append(array)
-        array = spool.array()
-    replaced, utterances = fill(array, parts_of(kind))
+        with FrameWriter(tmp_path / "frames.npy", 4) as writer:
+            writer.append(array)
+            array = writer.array()
+            replaced, samples = replace_non_finite(array, parts_of(kind), writer.overwrite)
+    else:
+        replaced, samples = replace_non_finite(array, parts_of(kind), array.values.__setitem__)
     np.testing.assert_array_equal(array.values, naive(frames, lengths, parts_of(kind)))
     wrong = ~np.isfinite(frames)
     assert replaced == wrong.sum()
-    assert utterances == len(np.unique(np.repeat(np.arange(12), lengths)[wrong.any(axis=1)]))
+    assert samples == len(np.unique(np.repeat(np.arange(12), lengths)[wrong.any(axis=1)]))
 
 
 def test_nothing_to_fill():
     array = RaggedArray.from_rows([np.ones((2, 3)), np.zeros((0, 3))])
-    assert fill(array, ()) == (0, 0)
-    assert fill(RaggedArray.from_rows([np.zeros((0, 3))]), ()) == (0, 0)
+    for each in (array, RaggedArray.from_rows([np.zeros((0, 3))])):
+        assert replace_non_finite(each, (), each.values.__setitem__) == (0, 0)
 
 
 def test_report_of_the_features_that_are_used():

@@ -1,18 +1,17 @@
 from __future__ import annotations
 
 import copy
-import mmap
 import pickle
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from refusals import refused
 
-from comodal.contracts import InputError
 from comodal.data import ragged
-from comodal.data.mapped import MappedFile
 from comodal.data.ragged import RaggedArray, frame_index
+from comodal.data.stored_array import FrameWriter, StoredArray
 
 
 def test_frame_index_equals_concatenated_ranges():
@@ -49,25 +48,25 @@ def test_is_vectors_only_when_every_length_is_one():
 
 @pytest.mark.parametrize("offsets", [[0, 2], [1, 3], [0, 2, 1, 3], [], [0, 3, 4]])
 def test_offsets_that_do_not_divide_the_frames(offsets):
-    with pytest.raises(InputError, match="must rise from 0"):
+    with refused("mismatch", 3):
         RaggedArray(np.ones((3, 2), dtype=np.float32), np.array(offsets, dtype=np.int64))
 
 
 @pytest.mark.parametrize("shape", [(3,), (3, 0), (3, 2, 2)])
 def test_frames_must_be_rows_of_features(shape):
-    with pytest.raises(InputError, match="give \\(frames, features\\)"):
+    with refused("wrong_shape", shape):
         RaggedArray(np.ones(shape, dtype=np.float32), np.array([0, 3], dtype=np.int64))
 
 
 def test_rows_of_other_width_are_named():
-    with pytest.raises(InputError, match=r"audio, row 1: shape \(2, 3\) where \(frames, 2\)"):
+    with refused("wrong_shape", "audio, row 1", (2, 3)):
         RaggedArray.from_rows([np.ones((1, 2)), np.ones((2, 3))], where="audio")
-    with pytest.raises(InputError, match="give at least one"):
+    with refused("empty"):
         RaggedArray.from_rows([])
 
 
 def test_words_are_not_features():
-    with pytest.raises(InputError, match="text: features are not numbers"):
+    with refused("wrong_type", "text"):
         RaggedArray.from_vectors([["good"], ["bad"]], where="text")
 
 
@@ -118,31 +117,35 @@ def test_arrays_below_each_other(several):
     assert whole.values.tolist() == expected
 
 
-@pytest.fixture
-def mapped(tmp_path):
-    path = tmp_path / "frames"
-    path.write_bytes(np.arange(8, dtype=np.float32).tobytes())
-    mapping = MappedFile(path)
-    values = np.frombuffer(mapping.buffer, dtype=np.float32).reshape(4, 2)
-    return RaggedArray(values, np.array([0, 3, 4]), mapping)
-
-
-def test_memory_of_a_mapped_file_is_let_go_and_read_again(mapped, monkeypatch):
-    let_go = []
-    mapping = mapped.mapping
-    monkeypatch.setattr(mapping, "release", lambda: (let_go.append(1), MappedFile.release(mapping)))
-    assert sum(part.sum() for part in mapped.parts(1)) == 28
-    assert len(let_go) == 4
-    mapped.release()
-    assert mapped.values.sum() == 28
-    of_lengths([2]).release()  # in memory there is nothing to let go
+@settings(max_examples=25, deadline=None)
+@given(LENGTHS, st.integers(1, 9), st.data())
+def test_on_disk_as_in_memory(tmp_path_factory, lengths, frames, data):
+    array = of_lengths(lengths)
+    with FrameWriter(tmp_path_factory.mktemp("f") / "x.npy", 2) as writer:
+        writer.append(array)
+        stored = writer.array()
+    rows = np.array(data.draw(st.lists(st.integers(0, len(lengths) - 1), max_size=15)), dtype=np.int64)
+    chosen = np.unique(rows)
+    for found, expected in ((stored, array), (stored.select(chosen), array.select(chosen))):
+        assert found.offsets.tolist() == expected.offsets.tolist()
+        assert found.values.tobytes() == expected.values.tobytes()
+        assert [f.tolist() for p in found.parts(frames) for f in p] == expected.values.tolist()
+        every = np.arange(len(found))[::-1]
+        assert found.take(every).values.tobytes() == expected.take(every).values.tobytes()
+    assert stored.take(rows).values.tobytes() == array.take(rows).values.tobytes()
+    assert isinstance(stored.select(chosen).select(np.arange(len(chosen))), StoredArray)
 
 
 @pytest.mark.parametrize("copied", [copy.deepcopy, lambda array: pickle.loads(pickle.dumps(array))])
-def test_a_mapped_array_can_go_to_another_process(mapped, copied):
-    found = copied(mapped)
-    assert found.mapping is None
-    assert mapped.mapping is not None
-    assert isinstance(mapped.mapping.buffer, mmap.mmap)
-    assert found.values.tolist() == mapped.values.tolist()
-    assert found.lengths.tolist() == [3, 1]
+def test_a_stored_array_can_go_to_another_process(tmp_path, copied):
+    with FrameWriter(tmp_path / "x.npy", 2) as writer:
+        writer.append(of_lengths([3, 0, 1]))
+    stored = StoredArray.open(tmp_path / "x.npy", 2, np.array([3, 0, 1])).select(np.array([2, 0]))
+    found = copied(stored)
+    assert found.values.tolist() == stored.values.tolist()
+    assert found.lengths.tolist() == [1, 3]
+
+
+def test_frames_of_another_width_are_not_written(tmp_path):
+    with FrameWriter(tmp_path / "x.npy", 2) as writer, refused("damaged", 2, 3):
+        writer.append(of_lengths([1], dim=3))

@@ -28,7 +28,7 @@ def inspect(source: Source, *, folds: Folds = None, folds_key: FoldsKey = None, 
 
     Example: comodal data inspect mosei_senti_data.pkl
     """
-    from comodal.data.inspection import inspect as inspect_source
+    from comodal.data.checks import examine
     from comodal.data.store import FORMAT, read_manifest
 
     opened = _opened(source, folds, folds_key)
@@ -37,7 +37,7 @@ def inspect(source: Source, *, folds: Folds = None, folds_key: FoldsKey = None, 
         found, more = manifest.inspection, {"made from": manifest.format, "cleaned": str(manifest.cleaning)}
     else:
         with progress_bars() as stage:
-            found, more = inspect_source(opened, seen=stage("reading", opened.n_utterances)), {}
+            found, more = examine(opened, seen=stage("reading", opened.n_utterances)).finish(), {}
     facts = {"format": opened.format, **more, **opened.facts}
     if json:
         notes = {name: division.note for name, division in opened.divisions.items() if division.note}
@@ -54,17 +54,20 @@ def validate(source: Source, *, folds: Folds = None, folds_key: FoldsKey = None,
 
     Example: comodal data validate runs/mosi --folds folds.json
     """
+    from comodal.data.checks import validate as validate_source
     from comodal.data.folds import with_folds
     from comodal.data.load import open_source
-    from comodal.data.validation import ERROR
-    from comodal.data.validation import validate as validate_source
+    from comodal.data.rules import ERROR
+    from comodal.data.store import FORMAT, changed_files
 
     opened, _ = open_source(source)
     lists = _folds(folds, folds_key)
     if lists is not None and not opened.divisions:
         opened = with_folds(opened, lists)
     with progress_bars() as stage:
-        found, findings = validate_source(opened, folds=lists, seen=stage("checking", opened.n_utterances))
+        changed = changed_files(opened.path) if opened.format == FORMAT.name else ()
+        seen = stage("checking", opened.n_utterances)
+        found, findings = validate_source(opened, folds=lists, changed_files=changed, seen=seen)
     errors = sum(finding.severity == ERROR for finding in findings)
     if json:
         print_json({"utterances": found.utterances, "errors": errors, "findings": [asdict(each) for each in findings]})
@@ -91,7 +94,7 @@ def convert(
 ) -> None:
     """Convert a data source to a folder that opens at once.
 
-    The source is read once and cleaned by stated rules. The folder is memory-mapped rather than read. An interrupted
+    The source is read once and cleaned by stated rules. Frames stay on disk until they are needed. An interrupted
     conversion leaves no folder.
 
     Example: comodal data convert unaligned_50.pkl data/mosei

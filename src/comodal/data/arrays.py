@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from comodal.contracts import InputError
-from comodal.data import cleaning
 from comodal.data.checks import check
+from comodal.data.cleaning import clean as repaired
 from comodal.data.dataset import Dataset, describe
 from comodal.data.ragged import RaggedArray
 from comodal.data.splits import by_name, three_way
@@ -78,7 +78,7 @@ def from_arrays(
             else by_name(_names(split, f"{name}: split")),
         ),
     )
-    return check(cleaning.clean(dataset)[0] if clean else dataset, source=name)
+    return check(repaired(dataset) if clean else dataset, source=name)
 
 
 def from_frame(
@@ -170,7 +170,8 @@ def ragged(values: Any, where: str) -> RaggedArray:
     if array.ndim == 3:
         return RaggedArray.from_dense(array, where=where)
     raise InputError(
-        f"{where}: shape {array.shape}; give (N, d), (N, T, d) or a list of (T_i, d), for one feature values[:, None]"
+        f"{where}: shape {array.shape}; give (N, d), (N, T, d) or a list of (T_i, d), for one feature values[:, None]",
+        code="wrong_shape",
     )
 
 
@@ -187,7 +188,7 @@ def _names(values: ArrayLike, where: str) -> NDArray[np.str_]:
         # NaN, and pandas' and Python's missing values, are the ones that differ from themselves or are None.
         missing = [value is None or str(value) in {"nan", "<NA>", "NaT"} for value in array.tolist()]
         if any(missing):
-            raise InputError(f"{where} is missing in row {missing.index(True)}; give every utterance one")
+            raise InputError(f"{where} is missing in row {missing.index(True)}; give every sample one", code="missing")
     return array.astype(str)
 
 
@@ -195,16 +196,20 @@ def _labels(target: ArrayLike, name: str) -> NDArray[np.float32]:
     try:
         labels = np.asarray(target, dtype=np.float32)
     except (TypeError, ValueError) as error:
-        raise InputError(f"{name}: target is not numbers ({error}); give one float an utterance") from error
+        raise InputError(
+            f"{name}: target is not numbers ({error}); give one float per sample", code="wrong_type"
+        ) from error
     if labels.ndim != 1:
-        raise InputError(f"{name}: target has shape {labels.shape}; give one number an utterance, shape (N,)")
+        raise InputError(
+            f"{name}: target has shape {labels.shape}; give one number per sample, shape (N,)", code="wrong_shape"
+        )
     return labels
 
 
 def _range(labels: NDArray[np.float32], name: str) -> tuple[float, float]:
     finite = labels[np.isfinite(labels)]
     if not len(finite):
-        raise InputError(f"{name}: no label is a finite number; give a target of floats")
+        raise InputError(f"{name}: no label is a finite number; give a target of floats", code="not_finite")
     return float(finite.min()), float(finite.max())
 
 
@@ -212,4 +217,6 @@ def _check_lengths(parts: Mapping[str, Any], name: str) -> None:
     lengths = {part: len(values) for part, values in parts.items() if values is not None}
     if len(set(lengths.values())) > 1:
         counts = ", ".join(f"{part} {length}" for part, length in lengths.items())
-        raise InputError(f"{name}: numbers of utterances differ ({counts}); give one row an utterance everywhere")
+        raise InputError(
+            f"{name}: numbers of samples differ ({counts}); give one row per sample everywhere", code="mismatch"
+        )

@@ -1,4 +1,4 @@
-"""Every file is converted once: the data sets of earlier runs, by the SHA-256 of the files they were made from."""
+"""Cache of converted data sets, by the SHA-256 of the files they were made from."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from comodal.data.store import open_store, recognises, write_store
 __all__ = ["ENVIRONMENT", "cache_folder", "cached"]
 
 ENVIRONMENT = "COMODAL_CACHE"
-_LAYOUT = 1
+_LAYOUT = 2
 
 
 def cache_folder() -> Path:
-    """``$COMODAL_CACHE``, else ``comodal`` in the user's cache folder of the platform.
+    """Return ``$COMODAL_CACHE``, else ``comodal`` in the user's cache folder of the platform.
 
     Example:
         >>> cache_folder().is_absolute() or bool(os.environ.get(ENVIRONMENT))
@@ -34,11 +34,11 @@ def cache_folder() -> Path:
 
 
 def cached(source: Source, *, seen: Callable[[int], None] | None = None) -> Source:
-    """The same utterances from the cache, converted now if they are not there yet.
+    """Return the same samples from the cache, converted now if they are not there yet.
 
     Args:
         source: files of another format.
-        seen: called with the number of utterances of each block that is converted.
+        seen: called with the number of samples of each block that is converted.
 
     Raises:
         InputError: the source is damaged, or the cache cannot be written.
@@ -56,7 +56,7 @@ def cached(source: Source, *, seen: Callable[[int], None] | None = None) -> Sour
 
 
 def _key(source: Source, digests: Mapping[str, str]) -> str:
-    """Name of the entry: what the files hold, and how they are read."""
+    """Return the name of the entry, from the content of the files and how they are read."""
     divisions = {
         name: [each.column, each.folds, dict(each.features), each.note, sorted(each.warned)]
         for name, each in source.divisions.items()
@@ -68,7 +68,7 @@ def _key(source: Source, digests: Mapping[str, str]) -> str:
 
 
 def _opened(folder: Path, root: Path) -> Source:
-    """The entry; whatever is wrong with it is mended by removing it."""
+    """Open an entry; the remedy for a damaged one is to remove it."""
     try:
         store = open_store(folder)
     except InputError as error:
@@ -84,10 +84,9 @@ def _opened(folder: Path, root: Path) -> Source:
 
 
 def _where(error: InputError, root: Path, folder: Path) -> InputError:
-    """The error, with what to do about a cache, where it is about the cache and not about the source."""
+    """Return the error with what to do about the cache, where it is about the cache and not about the source."""
     text = str(error)
     if folder.exists():
-        return InputError(
-            f"{text.rpartition(';')[0] or text}; remove the folder {folder}, it is made again when needed"
-        )
-    return InputError(f"{text} ({ENVIRONMENT} moves the cache)") if str(root) in text else error
+        text = text.rpartition(";")[0] or text
+        return InputError(f"{text}; remove the folder {folder}, it is made again when needed", code=error.code)
+    return InputError(f"{text} ({ENVIRONMENT} moves the cache)", code=error.code) if str(root) in text else error

@@ -1,216 +1,134 @@
-"""What must hold of a data set before anything is trained on it."""
+"""Judge data by the table of rules: list everything that is found, or refuse the first error."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from itertools import chain, combinations
-
-import numpy as np
+from collections.abc import Callable, Iterable, Mapping
+from itertools import chain
+from pathlib import Path
 
 from comodal.contracts import InputError
-from comodal.data.cleaning import finite
-from comodal.data.dataset import Dataset, Partition
-from comodal.data.inspection import Inspection
-from comodal.data.ragged import RaggedArray
+from comodal.data.dataset import Dataset
+from comodal.data.formats.interface import Block, Source
+from comodal.data.inspection import Inspection, Inspector, Samples, read_blocks
+from comodal.data.rules import ERROR, RULES, Facts, Finding, Rule, findings
 
-__all__ = [
-    "check",
-    "check_features",
-    "check_ids",
-    "check_inspection",
-    "check_labels",
-    "check_partitions",
-    "check_varies",
-]
-
-_CLEAN = "repair the source, or load it with clean=True (--clean)"
+__all__ = ["check", "check_ids", "examine", "refuse", "validate"]
 
 
-def check(dataset: Dataset, *, source: str) -> Dataset:
-    """All checks, in the order in which their errors are easiest to understand.
+def validate(
+    source: Source,
+    *,
+    folds: Mapping[str, Iterable[str]] | None = None,
+    changed_files: tuple[str, ...] = (),
+    seen: Callable[[int], None] | None = None,
+) -> tuple[Inspection, list[Finding]]:
+    """Return the counts of a source and everything that the rules find, from one pass.
 
     Args:
-        dataset: what a reader made.
-        source: file or argument to name in errors.
+        source: what a reader opened.
+        folds: split to the groups that the field puts there, to compare with.
+        changed_files: files of a converted data set that differ from what was written.
+        seen: called with the number of samples of each block, for a progress bar.
 
     Returns:
-        The same data set.
+        Counts, and findings, errors first; nothing is wrong where no finding is an error.
+
+    Example:
+        >>> from comodal.data.formats.interface import Division
+        >>> from comodal.data.ragged import RaggedArray
+        >>> block = Block(
+        ...     id=np.array(["a_1", "a_1"]),
+        ...     group=np.array(["a", "a"]),
+        ...     target=np.array([0.5, 1.0], dtype=np.float32),
+        ...     modalities={"audio": RaggedArray.from_vectors(np.eye(2))},
+        ...     columns={"split": np.array(["train", "test"])},
+        ... )
+        >>> source = Source(Path("toy"), "toy", {"audio": 2}, {"file": Division()}, lambda names: iter([block]))
+        >>> [finding.check for finding in validate(source)[1]]
+        ['duplicate ids', 'empty split', 'id in two splits', 'video in two splits']
+    """
+    inspector = examine(source, seen=seen)
+    listed = {group: split for split, groups in (folds or {}).items() for group in groups}
+    facts = Facts(inspector.finish(), inspector.samples(), listed, changed_files, source.label_range)
+    found = chain.from_iterable(findings(rule, facts) for rule in RULES)
+    return facts.found, sorted(found, key=lambda finding: finding.severity != ERROR)
+
+
+def examine(source: Source, *, seen: Callable[[int], None] | None = None) -> Inspector:
+    """Return the inspector that has counted every block of a source.
+
+    Args:
+        source: what a reader opened.
+        seen: called with the number of samples of each block, for a progress bar.
+    """
+    inspector = Inspector(source)
+    for _ in read_blocks(source, inspector, seen=seen):
+        pass
+    return inspector
+
+
+def refuse(dataset: Dataset, found: Inspection, *, where: str, cleaned: bool = False) -> None:
+    """Raise the first error that the rules find.
+
+    Args:
+        dataset: ids and partitions.
+        found: counts of its source, for the features that it uses.
+        where: file or argument to name in the error.
+        cleaned: whether the repairs were made.
 
     Raises:
-        InputError: the first thing found wrong, with the remedy.
+        InputError: what was found, an example and the remedy.
+    """
+    parts = {  # fitting a model needs no test part
+        each.name: {split: rows for split, rows in each.splits.items() if len(rows) or split != "test"}
+        for each in dataset.partitions
+    }
+    samples = Samples(dataset.id, dataset.group, dataset.transcript, parts, folds=len(parts) > 1)
+    for rule in RULES:
+        if rule.severity == ERROR and not (cleaned and rule.repaired):
+            _refuse(rule, Facts(found, samples, label_range=dataset.spec.label_range), where)
+
+
+def _refuse(rule: Rule, facts: Facts, where: str) -> None:
+    for finding in findings(rule, facts):
+        first = f", first {finding.examples[0]}" if finding.examples else ""
+        text = f"{where}: {rule.check}: {finding.message}: {finding.count}{first}; {rule.remedy}"
+        raise InputError(text, code=rule.code)
+
+
+def check_ids(dataset: Dataset, *, source: str) -> None:
+    """Require at least one sample, and an id of its own for each: all that data to predict must obey.
+
+    Raises:
+        InputError: what was found, with the remedy.
+    """
+    samples = Samples(dataset.id, dataset.group, None, {})
+    for rule in RULES:
+        if rule.check in {"empty", "duplicate ids"}:
+            _refuse(rule, Facts(_NOTHING, samples), source)
+
+
+def check(dataset: Dataset, *, source: str, cleaned: bool = False) -> Dataset:
+    """Return a data set in memory after it has passed every rule.
+
+    Args:
+        dataset: what was made.
+        source: file or argument to name in errors.
+        cleaned: whether the repairs were made.
+
+    Raises:
+        InputError: the first error, with the remedy.
 
     Example:
         >>> from comodal.data.synthetic import SyntheticConfig, synthetic
         >>> len(check(synthetic(SyntheticConfig(n_train=40, n_valid=16, n_test=16)), source="synthetic"))
         72
     """
-    check_ids(dataset, source=source)
-    check_labels(dataset, source=source)
-    check_features(dataset, source=source)
-    check_partitions(dataset, source=source)
+    block = Block(dataset.id, dataset.group, dataset.target, dataset.modalities, transcript=dataset.transcript)
+    spec = dataset.spec
+    memory = Source(Path(source), "memory", spec.dims, {}, lambda _: iter([block]), label_range=spec.label_range)
+    refuse(dataset, examine(memory).finish(), where=source, cleaned=cleaned)
     return dataset
 
 
-def check_ids(dataset: Dataset, *, source: str) -> None:
-    """Every utterance has an id of its own.
-
-    Raises:
-        InputError: two utterances share one.
-    """
-    if not len(dataset):
-        raise InputError(f"{source}: no utterance at all; give at least one in each of train, valid and test")
-    names, counts = np.unique(dataset.id, return_counts=True)
-    twice = names[counts > 1]
-    if len(twice):
-        raise InputError(
-            f"{source}: {len(twice)} ids are used more than once, first {str(twice[0])!r}; "
-            "give every utterance an id of its own"
-        )
-
-
-def check_labels(dataset: Dataset, *, source: str) -> None:
-    """Every label is a number in the legal range.
-
-    Raises:
-        InputError: labels are missing or out of range.
-    """
-    missing = ~np.isfinite(dataset.target)
-    low, high = dataset.spec.label_range
-    outside = (dataset.target < np.float32(low)) | (dataset.target > np.float32(high))
-    outlying = list(zip(dataset.id[outside].tolist(), dataset.target[outside].tolist(), strict=True))
-    _refuse_labels(dataset.id[missing].tolist(), outlying, len(dataset), dataset.spec.label_range, source)
-
-
-def check_features(dataset: Dataset, *, source: str) -> None:
-    """Features are finite, and no modality is the same everywhere; a constant column is legal.
-
-    Raises:
-        InputError: non-finite features, a modality nobody has, or one that carries nothing.
-    """
-    for name, array in dataset.modalities.items():
-        if not finite(array):
-            bad = ~np.isfinite(array.values)
-            owners = array.owner(np.flatnonzero(bad.any(axis=1)))
-            first = str(dataset.id[owners[0]])
-            _refuse_non_finite(name, int(bad.sum()), len(np.unique(owners)), first, source)
-    check_varies(dataset, source=source)
-
-
-def check_varies(dataset: Dataset, *, source: str) -> None:
-    """No modality is the same everywhere.
-
-    Raises:
-        InputError: one is, or nobody has it.
-    """
-    for name, array in dataset.modalities.items():
-        if len(dataset) > 1 and not _varies(array):
-            raise InputError(
-                f"{source}: modality {name!r} is constant: the same {array.dim} features in every utterance; "
-                "leave it out (features=..., --features)"
-            )
-
-
-def _varies(array: RaggedArray) -> bool:
-    parts = array.parts()
-    first = next(parts, None)
-    return first is not None and any((part != first[:1]).any() for part in chain([first], parts))
-
-
-def check_inspection(
-    found: Inspection, features: Collection[str], *, label_range: tuple[float, float], source: str
-) -> None:
-    """The checks of labels and finite features, of what was counted rather than of what is in memory.
-
-    Args:
-        found: counts over a source.
-        features: those that shall be used.
-        label_range: smallest and largest legal label.
-        source: file or argument to name in errors.
-
-    Raises:
-        InputError: something would have to be cleaned.
-    """
-    _refuse_labels(found.missing_labels, found.outlying_labels, found.utterances, label_range, source)
-    for name in features:
-        facts = found.features[name]
-        if facts.non_finite:
-            count = sum(facts.non_finite.values())
-            _refuse_non_finite(name, count, facts.non_finite_utterances, facts.first_non_finite, source)
-
-
-def _refuse_labels(
-    missing: Sequence[str],
-    outlying: Sequence[tuple[str, float]],
-    utterances: int,
-    label_range: tuple[float, float],
-    source: str,
-) -> None:
-    if missing:
-        raise InputError(
-            f"{source}: {len(missing)} of {utterances} labels (first: utterance {missing[0]!r}) are missing or not "
-            f"finite; {_CLEAN}, which drops these utterances"
-        )
-    if outlying:
-        (first, value), (low, high) = outlying[0], label_range
-        raise InputError(
-            f"{source}: {len(outlying)} of {utterances} labels (first: utterance {first!r}) are outside "
-            f"[{low:g}, {high:g}] (it is {value:g}); give the right label_range, or load with clean=True (--clean), "
-            "which moves them to its edge"
-        )
-
-
-def _refuse_non_finite(name: str, values: int, utterances: int, first: str, source: str) -> None:
-    raise InputError(
-        f"{source}: modality {name!r} has {values} NaN or infinite values in {utterances} utterances, "
-        f"first {first!r}; {_CLEAN}, which replaces them by the train median"
-    )
-
-
-def check_partitions(dataset: Dataset, *, source: str) -> None:
-    """Check that splits share no sample and no group, train and valid are not empty, and folds test each sample once.
-
-    Raises:
-        InputError: what the first offending partition does wrong.
-    """
-    if not dataset.partitions:
-        raise InputError(f"{source}: no partition into train, valid and test; give split names or a protocol")
-    for partition in dataset.partitions:
-        _check_partition(partition, dataset, source)
-    if len(dataset.partitions) > 1:
-        times = np.bincount(np.concatenate([p.test for p in dataset.partitions]), minlength=len(dataset))
-        if (times != 1).any():
-            row = int(np.argmax(times != 1))
-            raise InputError(
-                f"{source}: utterance {str(dataset.id[row])!r} is tested by {times[row]} of "
-                f"{len(dataset.partitions)} folds; put it in the test part of exactly one"
-            )
-
-
-def _check_partition(partition: Partition, dataset: Dataset, source: str) -> None:
-    where = f"{source}, {partition.name}"
-    for split, rows in partition.splits.items():
-        if not len(rows) and split == "test":  # fitting a model needs none
-            continue
-        if not len(rows):
-            raise InputError(
-                f"{where}: split {split!r} is empty; give train and valid at least one sample", code="empty"
-            )
-        if rows.min() < 0 or rows.max() >= len(dataset):
-            raise InputError(
-                f"{where}: split {split!r} names a row outside 0 to {len(dataset) - 1}; number rows from 0"
-            )
-        if len(np.unique(rows)) != len(rows):
-            raise InputError(f"{where}: split {split!r} holds an utterance twice; list every row once")
-    for (first, a), (second, b) in combinations(partition.splits.items(), 2):
-        shared = np.intersect1d(a, b)
-        if len(shared):
-            raise InputError(
-                f"{where}: utterance {str(dataset.id[shared[0]])!r} is in both {first!r} and {second!r} "
-                f"({len(shared)} in all); put every utterance in one split"
-            )
-        videos = np.intersect1d(dataset.group[a], dataset.group[b])
-        if len(videos):
-            raise InputError(
-                f"{where}: video (group) {str(videos[0])!r} has utterances in both {first!r} and {second!r} "
-                f"({len(videos)} videos in all); put each video in one split"
-            )
+_NOTHING = Inspection(0, 0, {}, {}, [], None, [], [], [], None, {}, [])

@@ -1,8 +1,8 @@
-"""Repair what can be repaired by a stated rule, and count it."""
+"""The repairs: drop samples without label, move labels into range, replace non-finite features; each is counted."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -12,131 +12,82 @@ from comodal.data.cleaning_report import CleaningReport
 from comodal.data.dataset import Dataset, Partition
 from comodal.data.ragged import RaggedArray
 
-__all__ = ["clean", "fill", "finite"]
+__all__ = ["clean", "clipped", "labelled", "replace_non_finite"]
 
 
-def clean(dataset: Dataset) -> tuple[Dataset, CleaningReport]:
-    """Drop utterances without label, move labels into range, replace non-finite features.
+def labelled(target: NDArray[np.float32]) -> NDArray[np.int64]:
+    """Return the rows whose label is a finite number; cleaning drops the others."""
+    return np.flatnonzero(np.isfinite(target))
 
-    The rules, in this order:
 
-    1. an utterance whose label is NaN or infinite is dropped;
-    2. a label outside the legal range is moved to its edge;
-    3. a non-finite feature becomes the median of that feature over the finite frames of the train part (0 where train
-       has none). With several folds it is the train part of the fold that tests the utterance, so that no test
-       utterance is filled in from its own test part.
+def clipped(target: NDArray[np.float32], label_range: tuple[float, float]) -> tuple[NDArray[np.float32], int]:
+    """Return the labels, moved to the edge of the legal range where they lie beyond, and how many were moved."""
+    given = np.asarray(target, dtype=np.float32)
+    low, high = (np.float32(limit) for limit in label_range)
+    moved = np.clip(given, low, high)
+    return moved, int((moved != given).sum())
 
-    Ids used twice and videos in two splits are not repaired: no rule could know which one was meant.
+
+def replace_non_finite(
+    array: RaggedArray,
+    partitions: tuple[Partition, ...],
+    write: Callable[[NDArray[np.int64], NDArray[np.float32]], None],
+) -> tuple[int, int]:
+    """Replace every non-finite feature by the median of that feature over the finite frames of the train part.
+
+    It is 0 where train has no finite frame. With several folds it is the train part of the fold that tests the sample,
+    so that no test sample is filled in from its own test part. Without a partition all samples are train.
 
     Args:
-        dataset: as read, unchecked.
+        array: the features, in memory or on disk.
+        partitions: of its samples.
+        write: called with frame positions ``(n,)`` and their new values ``(n, d)``.
 
     Returns:
-        The repaired data set, which carries the report, and the report.
-
-    Example:
-        >>> from dataclasses import replace
-        >>> from comodal.data.synthetic import SyntheticConfig, synthetic
-        >>> dataset = synthetic(SyntheticConfig(n_train=40, n_valid=16, n_test=16))
-        >>> dataset.modalities["text"].values[0, 0] = float("nan")
-        >>> print(clean(dataset)[1])
-        1 non-finite value of text in 1 utterance replaced
-    """
-    missing = ~np.isfinite(dataset.target)
-    dropped = tuple(str(each) for each in dataset.id[missing])
-    kept = dataset.subset(~missing) if dropped else dataset
-    low, high = (np.float32(limit) for limit in kept.spec.label_range)
-    target = np.clip(kept.target, low, high)
-    modalities = {name: _filled(array, kept.partitions) for name, array in kept.modalities.items()}
-    report = CleaningReport(
-        utterances=len(kept),
-        dropped=dropped,
-        clipped_labels=int((target != kept.target).sum()),
-        replaced_values={name: _bad_values(array) for name, array in kept.modalities.items()},
-        replaced_utterances={
-            name: len(np.unique(array.owner(_bad_frames(array)))) for name, array in kept.modalities.items()
-        },
-    )
-    return replace(kept, target=target, modalities=modalities, cleaning=report), report
-
-
-def _bad_values(array: RaggedArray) -> int:
-    return sum(int((~np.isfinite(part)).sum()) for part in array.parts())
-
-
-def _filled(array: RaggedArray, partitions: tuple[Partition, ...]) -> RaggedArray:
-    if finite(array):
-        return array
-    copy = array.with_values(array.values.copy())
-    fill(copy, partitions)
-    return copy
-
-
-def finite(array: RaggedArray) -> bool:
-    """Whether every feature of every frame is."""
-    return all(bool(np.isfinite(part).all()) for part in array.parts())
-
-
-def fill(array: RaggedArray, partitions: tuple[Partition, ...]) -> tuple[int, int]:
-    """Replace non-finite features in place, by rule 3 of :func:`clean`; without a partition all utterances are train.
-
-    Returns:
-        How many values were replaced, and in how many utterances.
+        How many values were replaced, and in how many samples.
     """
     everyone = np.arange(len(array), dtype=np.int64)
     trains = [partition.train for partition in partitions] or [everyone]
     tests = [everyone, *(partition.test for partition in partitions[1:])]
-    bad = _bad_frames(array)
     affected = np.zeros(array.dim, dtype=bool)
-    for frames in _near(bad, array.part):
-        affected |= ~np.isfinite(array.values[frames]).all(axis=0)
-        array.release()
+    for _, rows in _bad_frames(array):
+        affected |= ~np.isfinite(rows).all(axis=0)
     columns = np.flatnonzero(affected)
-    medians = [_medians(array, train, columns) for train in trains]
-    replaced = 0
-    for frames in _near(bad, array.part):
-        where = np.ix_(frames, columns)
-        values, owners = array.values[where], array.owner(frames)
+    medians = [_medians(array, train, columns) for train in trains] if len(columns) else []
+    replaced, samples = 0, set[int]()
+    for frames, rows in _bad_frames(array) if len(columns) else ():
+        values, owners = rows[:, columns], array.owner(frames)
         missing = ~np.isfinite(values)
         # The first partition fills everything; each further fold fills again what it tests.
         for median, test in zip(medians, tests, strict=True):
             values = np.where(missing & np.isin(owners, test)[:, None], median, values)
-        array.values[where] = values
+        rows[:, columns] = values
+        write(frames, rows)
         replaced += int(missing.sum())
-        array.release()
-    return replaced, len(np.unique(array.owner(bad)))
+        samples.update(owners.tolist())
+    return replaced, len(samples)
 
 
-def _near(frames: NDArray[np.int64], span: int) -> Iterator[NDArray[np.int64]]:
-    """Rising positions in pieces that lie within a span: a frame of a mapped file brings its neighbours with it."""
-    if len(frames):
-        yield from np.split(frames, np.flatnonzero(np.diff(frames // span)) + 1)
-
-
-def _bad_frames(array: RaggedArray) -> NDArray[np.int64]:
-    """Positions of the frames with a value that is not finite."""
-    found, start = [np.zeros(0, dtype=np.int64)], 0
+def _bad_frames(array: RaggedArray) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
+    """Yield positions and values ``(n, d)`` of the frames with a value that is not finite, a part at a time."""
+    start = 0
     for part in array.parts():
-        found.append(start + np.flatnonzero(~np.isfinite(part).all(axis=1)))
+        bad = np.flatnonzero(~np.isfinite(part).all(axis=1))
+        if len(bad):
+            yield start + bad, part[bad]
         start += len(part)
-    return np.concatenate(found)
 
 
 def _medians(array: RaggedArray, train: NDArray[np.int64], columns: NDArray[np.int64]) -> NDArray[np.float32]:
-    """Of the finite train frames, some columns at a time: a column of a large data set is large, too."""
+    """Return the medians of the finite train frames, some columns at a time: a column may be large, too."""
     found = np.zeros(len(columns), dtype=np.float32)
     frames = int(array.lengths[train].sum())
     width = max(1, _VALUES // max(1, frames))
     for first in range(0, len(columns), width):
         chosen = columns[first : first + width]
-        values = np.empty((frames, len(chosen)), dtype=np.float32)
-        start = 0
-        for rows in array.groups(train):
-            part = array.take(rows).values[:, chosen]
-            values[start : start + len(part)] = part
-            start += len(part)
-            array.release()
-        for k, column in enumerate(values.T):
+        parts = [np.zeros((0, len(chosen)), dtype=np.float32)]
+        parts += [array.take(rows).values[:, chosen] for rows in array.groups(train)]
+        for k, column in enumerate(np.concatenate(parts).T):
             real = column[np.isfinite(column)]
             found[first + k] = np.median(real) if len(real) else 0.0
     return found
@@ -144,3 +95,42 @@ def _medians(array: RaggedArray, train: NDArray[np.int64], columns: NDArray[np.i
 
 _VALUES = 1 << 25
 """Values that are in memory at once while medians are taken."""
+
+
+def clean(dataset: Dataset) -> Dataset:
+    """Return a data set in memory, repaired; it carries the report of what was changed.
+
+    Ids used twice and groups in two splits are not repaired: no rule could know which one was meant.
+
+    Args:
+        dataset: as read, unchecked.
+
+    Example:
+        >>> from comodal.data.synthetic import SyntheticConfig, synthetic
+        >>> dataset = synthetic(SyntheticConfig(n_train=40, n_valid=16, n_test=16))
+        >>> dataset.modalities["text"].values[0, 0] = float("nan")
+        >>> print(clean(dataset).cleaning)
+        1 non-finite value of text in 1 sample replaced
+    """
+    rows = labelled(dataset.target)
+    kept = dataset.subset(rows) if len(rows) < len(dataset) else dataset
+    target, moved = clipped(kept.target, kept.spec.label_range)
+    modalities, values, samples = {}, {}, {}
+    for name, array in kept.modalities.items():
+        modalities[name], values[name], samples[name] = _filled(array, kept.partitions)
+    gone = np.setdiff1d(np.arange(len(dataset)), rows)
+    dropped = tuple(str(each) for each in dataset.id[gone])
+    report = CleaningReport(len(kept), dropped, moved, values, samples)
+    return replace(kept, target=target, modalities=modalities, cleaning=report)
+
+
+def _filled(array: RaggedArray, partitions: tuple[Partition, ...]) -> tuple[RaggedArray, int, int]:
+    changed: list[NDArray[np.float32]] = []
+
+    def write(frames: NDArray[np.int64], values: NDArray[np.float32]) -> None:
+        if not changed:
+            changed.append(array.values.copy())
+        changed[0][frames] = values
+
+    counts = replace_non_finite(array, partitions, write)
+    return (array.with_values(changed[0]) if changed else array, *counts)

@@ -1,4 +1,4 @@
-"""What cleaning changed."""
+"""Counts of what cleaning changed."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ class CleaningReport:
     """Counts of everything that cleaning changed; it travels with the data set.
 
     Attributes:
-        utterances: utterances that are left.
-        dropped: ids of utterances that were dropped because their label was missing.
+        utterances: number of samples that are left.
+        dropped: ids of samples that were dropped because their label was missing.
         clipped_labels: labels that lay outside the legal range and were moved to its edge.
         replaced_values: modality to number of non-finite values that were replaced.
-        replaced_utterances: modality to number of utterances these were in.
+        replaced_utterances: modality to number of samples these were in.
 
     Example:
         >>> str(CleaningReport(10, ("u3",), 0, {"text": 4}, {"text": 1}))
-        '4 non-finite values of text in 1 utterance replaced; 1 utterance without label dropped'
+        '4 non-finite values of text in 1 sample replaced; 1 sample without label dropped'
     """
 
     utterances: int
@@ -33,11 +33,11 @@ class CleaningReport:
 
     @property
     def changed(self) -> bool:
-        """Whether anything was changed at all."""
+        """Whether anything was changed."""
         return bool(self.dropped or self.clipped_labels or any(self.replaced_values.values()))
 
     def of(self, features: Mapping[str, str]) -> CleaningReport:
-        """The same for the features that are used, under the names of their modalities.
+        """Return the report for the features that are used, under the names of their modalities.
 
         Args:
             features: modality to name of the features in this report.
@@ -47,19 +47,19 @@ class CleaningReport:
         return replace(self, replaced_values=values, replaced_utterances=utterances)
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, ready for JSON."""
+        """Return plain values, ready for JSON."""
         plain = asdict(self)
         return {**plain, "dropped": list(self.dropped)}
 
     def __str__(self) -> str:
         parts = [
             f"{_count(count, 'non-finite value')} of {name} in "
-            f"{_count(self.replaced_utterances[name], 'utterance')} replaced"
+            f"{_count(self.replaced_utterances[name], 'sample')} replaced"
             for name, count in self.replaced_values.items()
             if count
         ]
         if self.dropped:
-            parts.append(f"{_count(len(self.dropped), 'utterance')} without label dropped")
+            parts.append(f"{_count(len(self.dropped), 'sample')} without label dropped")
         if self.clipped_labels:
             parts.append(f"{_count(self.clipped_labels, 'label')} moved into range")
         return "; ".join(parts) or "nothing to clean"

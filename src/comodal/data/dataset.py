@@ -12,7 +12,6 @@ from numpy.typing import ArrayLike, NDArray
 from comodal.contracts import DatasetSpec, InputError, TokenSpec
 from comodal.data.cleaning_report import CleaningReport
 from comodal.data.ragged import RaggedArray
-from comodal.data.selected import select
 
 __all__ = ["SPLITS", "Dataset", "Partition", "describe"]
 
@@ -124,7 +123,7 @@ class Dataset:
             id=self.id[rows],
             group=self.group[rows],
             target=self.target[rows],
-            modalities={name: select(array, rows) for name, array in self.modalities.items()},
+            modalities={name: array.select(rows) for name, array in self.modalities.items()},
             partitions=tuple(partition.renumber(position) for partition in self.partitions),
             transcript=None if self.transcript is None else self.transcript[rows],
             columns={name: column[rows] for name, column in self.columns.items()},

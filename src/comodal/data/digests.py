@@ -31,12 +31,12 @@ def digest(path: Path) -> str:
         'e3b0c442'
     """
     if path.exists() and not path.is_file():  # a pipe would wait for a writer for ever
-        raise InputError(f"{path}: cannot be read (not a file); check the path")
+        raise InputError(f"{path}: cannot be read (not a file); check the path", code="cannot_read")
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); check the path") from error
+        raise InputError(f"{path}: cannot be read ({error.strerror}); check the path", code="cannot_read") from error
 
 
 def source_digests(files: Iterable[Path], *, memory: Path | None = None) -> dict[str, str]:
@@ -84,7 +84,7 @@ def _state(path: Path) -> tuple[str, bool]:
         facts = path.stat()
         key = f"{path.resolve()}|{facts.st_size}|{facts.st_mtime_ns}|{facts.st_ctime_ns}|{facts.st_ino}"
     except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); check the path") from error
+        raise InputError(f"{path}: cannot be read ({error.strerror}); check the path", code="cannot_read") from error
     return key, time.time() - max(facts.st_mtime, facts.st_ctime) > _SETTLED
 
 

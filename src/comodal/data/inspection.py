@@ -1,9 +1,9 @@
-"""What is in a source: counted block by block, so that no source is too large to be looked at."""
+"""Counts of what a source holds, collected block by block in one pass."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -11,57 +11,57 @@ import numpy as np
 from numpy.typing import NDArray
 
 from comodal.contracts import InputError
-from comodal.data.formats.interface import Block, Source
+from comodal.data.formats.interface import Block, Division, Source
 from comodal.data.ragged import RaggedArray
 
-__all__ = ["FeatureFacts", "Inspection", "Inspector", "inspect"]
+__all__ = ["FeatureFacts", "Inspection", "Inspector", "Samples", "read_blocks"]
 
 _BINS = 7
 
 
 @dataclass(frozen=True)
 class FeatureFacts:
-    """What one set of features is like.
+    """Counts of one feature set.
 
     Attributes:
-        dim: features of a frame.
-        frames: of all utterances.
-        lengths: fewest, median and most frames of the utterances that have any.
-        absent: utterances without a frame.
+        dim: features per frame.
+        frames: of all samples.
+        lengths: fewest, median and most frames of the samples that have any.
+        absent: samples without a frame.
         zero_frames: frames that are all zero, inside sequences.
-        constant_columns: features that never change, by number.
-        non_finite: feature number to values that are NaN or infinite.
-        non_finite_utterances: utterances with such a value.
+        constant_columns: numbers of the features that never change.
+        non_finite: feature number, as text, to values that are NaN or infinite.
+        non_finite_utterances: samples with such a value.
         first_non_finite: id of the first of them, empty for none.
     """
 
     dim: int
     frames: int
-    lengths: tuple[int, int, int]
+    lengths: list[int]
     absent: int
     zero_frames: int
-    constant_columns: tuple[int, ...]
-    non_finite: dict[int, int]
+    constant_columns: list[int]
+    non_finite: dict[str, int]
     non_finite_utterances: int
     first_non_finite: str
 
 
 @dataclass(frozen=True)
 class Inspection:
-    """What a source holds.
+    """Counts of a source, in plain values that JSON keeps.
 
     Attributes:
-        utterances: how many.
-        groups: different videos (or speakers).
+        utterances: number of samples.
+        groups: number of different groups (videos, speakers).
         features: name to facts.
-        splits: protocol to split (or fold) to utterances.
-        labels: utterances by label, in equal bins of the legal range; the outer ones hold what lies beyond.
+        splits: protocol to split (or fold) to samples.
+        labels: samples per label, in equal bins of the legal range; the outer ones hold what lies beyond.
         label_span: smallest and largest label, ``None`` without any.
-        missing_labels: ids of utterances whose label is missing.
-        outlying_labels: id and label of utterances whose label is outside the legal range.
+        missing_labels: ids of samples whose label is missing.
+        outlying_labels: id and label of samples whose label is outside the legal range.
         duplicate_ids: ids that are used more than once.
-        empty_transcripts: utterances without words, ``None`` where the source has no transcripts.
-        normalised: what was brought into our form, to the number of utterances.
+        empty_transcripts: samples without words, ``None`` where the source has no transcripts.
+        normalised: what a reader changed, as a sentence, to the number of samples.
         first_ids: the first few.
     """
 
@@ -69,39 +69,24 @@ class Inspection:
     groups: int
     features: dict[str, FeatureFacts]
     splits: dict[str, dict[str, int]]
-    labels: tuple[int, ...]
-    label_span: tuple[float, float] | None
-    missing_labels: tuple[str, ...]
-    outlying_labels: tuple[tuple[str, float], ...]
-    duplicate_ids: tuple[str, ...]
+    labels: list[int]
+    label_span: list[float] | None
+    missing_labels: list[str]
+    outlying_labels: list[list[Any]]
+    duplicate_ids: list[str]
     empty_transcripts: int | None
     normalised: dict[str, int]
-    first_ids: tuple[str, ...]
+    first_ids: list[str]
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, ready for JSON."""
-        plain = asdict(self)
-        for facts in plain["features"].values():
-            facts["non_finite"] = {str(column): count for column, count in facts["non_finite"].items()}
-        return plain
+        """Return plain values, ready for JSON."""
+        return asdict(self)
 
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> Inspection:
-        """Read what :meth:`as_dict` gave, also after a way through JSON."""
-        features = {
-            name: FeatureFacts(
-                **{
-                    **facts,
-                    "lengths": tuple(facts["lengths"]),
-                    "constant_columns": tuple(facts["constant_columns"]),
-                    "non_finite": {int(column): count for column, count in facts["non_finite"].items()},
-                }
-            )
-            for name, facts in plain["features"].items()
-        }
-        lists = {name: tuple(value) for name, value in plain.items() if isinstance(value, list | tuple)}
-        outlying = tuple((str(name), float(value)) for name, value in plain["outlying_labels"])
-        return cls(**{**plain, **lists, "features": features, "outlying_labels": outlying})
+        """Read what :meth:`as_dict` gave."""
+        features = {name: FeatureFacts(**facts) for name, facts in plain["features"].items()}
+        return cls(**{**plain, "features": features})
 
 
 @dataclass
@@ -112,8 +97,8 @@ class _FeatureCounts:
     frames: int = 0
     absent: int = 0
     zero_frames: int = 0
-    lengths: list[NDArray[np.int64]] = field(default_factory=list)
-    bad_utterances: int = 0
+    lengths: list[NDArray[np.int64]] = field(default_factory=lambda: [np.zeros(0, dtype=np.int64)])
+    bad_samples: int = 0
     first_bad: str = ""
 
     def __post_init__(self) -> None:
@@ -122,7 +107,7 @@ class _FeatureCounts:
         self.high = np.full(self.dim, -np.inf, dtype=np.float32)
 
     def add(self, array: RaggedArray, ids: NDArray[Any]) -> None:
-        self.frames += len(array.values)
+        self.frames += int(array.offsets[-1])
         self.absent += int((array.lengths == 0).sum())
         self.lengths.append(array.lengths)
         start, bad = 0, [np.zeros(0, dtype=np.int64)]
@@ -135,14 +120,14 @@ class _FeatureCounts:
             bad.append(start + np.flatnonzero(~finite.all(axis=1)))
             start += len(part)
         owners = np.unique(array.owner(np.concatenate(bad)))
-        self.bad_utterances += len(owners)
+        self.bad_samples += len(owners)
         if len(owners) and not self.first_bad:
             self.first_bad = str(ids[owners[0]])
 
     def facts(self) -> FeatureFacts:
-        lengths = np.concatenate([np.zeros(0, dtype=np.int64), *self.lengths])
+        lengths = np.concatenate(self.lengths)
         lengths = lengths[lengths > 0]
-        spread = (int(lengths.min()), int(np.median(lengths)), int(lengths.max())) if len(lengths) else (0, 0, 0)
+        spread = [int(lengths.min()), int(np.median(lengths)), int(lengths.max())] if len(lengths) else [0, 0, 0]
         constant = np.flatnonzero((self.low == self.high) & (self.frames > 1))
         return FeatureFacts(
             dim=self.dim,
@@ -150,15 +135,34 @@ class _FeatureCounts:
             lengths=spread,
             absent=self.absent,
             zero_frames=self.zero_frames,
-            constant_columns=tuple(int(column) for column in constant),
-            non_finite={int(column): int(self.non_finite[column]) for column in np.flatnonzero(self.non_finite)},
-            non_finite_utterances=self.bad_utterances,
+            constant_columns=constant.tolist(),
+            non_finite={str(column): int(self.non_finite[column]) for column in np.flatnonzero(self.non_finite)},
+            non_finite_utterances=self.bad_samples,
             first_non_finite=self.first_bad,
         )
 
 
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """What the rules on ids and partitions need: a few short texts per sample.
+
+    Attributes:
+        id: ``(N,)``.
+        group: ``(N,)``.
+        transcript: ``(N,)`` words, where known.
+        parts: partition to split (or fold) to row numbers.
+        folds: whether the partitions are the folds of one cross-validation.
+    """
+
+    id: NDArray[Any]
+    group: NDArray[Any]
+    transcript: NDArray[Any] | None
+    parts: Mapping[str, Mapping[str, NDArray[np.int64]]]
+    folds: bool = False
+
+
 class Inspector:
-    """Counts over blocks as they come by.
+    """Count the blocks of a source as they pass.
 
     Args:
         source: whose blocks they are.
@@ -175,18 +179,13 @@ class Inspector:
         >>> inspector.add(block)
         >>> found = inspector.finish()
         >>> found.utterances, found.missing_labels, found.features["audio"].non_finite
-        (2, ('a_2',), {0: 1})
+        (2, ['a_2'], {'0': 1})
     """
 
     def __init__(self, source: Source) -> None:
         self._source = source
         self._features = {name: _FeatureCounts(dim) for name, dim in source.dims.items()}
-        self._ids: list[NDArray[Any]] = []
-        self._groups: set[str] = set()
-        self._targets: list[NDArray[np.float32]] = []
-        self._splits: dict[str, Counter[str]] = {name: Counter() for name in source.divisions}
-        self._empty: int | None = None
-        self._normalised: Counter[str] = Counter()
+        self._blocks: list[Block] = []
 
     def add(self, block: Block) -> None:
         """Count a block.
@@ -197,69 +196,100 @@ class Inspector:
         self._require(block)
         for name, array in block.modalities.items():
             self._features[name].add(array, block.id)
-        self._ids.append(block.id)
-        self._groups.update(block.group.tolist())
-        self._targets.append(block.target)
-        for name, division in self._source.divisions.items():
-            self._splits[name].update(str(part) for part in block.columns[division.column].tolist())
-        if block.transcript is not None:
-            empty = sum(not str(words).strip() for words in block.transcript.tolist())
-            self._empty = (self._empty or 0) + empty
-        self._normalised.update(block.normalised)
+        # Without the features, which may be larger than memory.
+        kept = Block(block.id, block.group, block.target, {}, block.columns, block.transcript, block.normalised)
+        self._blocks.append(kept)
 
     def _require(self, block: Block) -> None:
         source, held = self._source, {name: array.dim for name, array in block.modalities.items()}
         if held != dict(source.dims):
             raise InputError(
-                f"{source.path}: features {held} in one part where {dict(source.dims)} are expected; get the file again"
+                f"{source.path}: features {held} in one part, expected {dict(source.dims)}; get the file again",
+                code="damaged",
             )
         for name, division in source.divisions.items():
             if division.column not in block.columns:
                 raise InputError(
-                    f"{source.path}: no column {division.column!r}, which protocol {name!r} needs; get the file again"
+                    f"{source.path}: no column {division.column!r}, which protocol {name!r} needs; get the file again",
+                    code="damaged",
                 )
 
+    def _joined(self, columns: list[NDArray[Any]], dtype: Any = np.str_) -> NDArray[Any]:
+        return np.concatenate([np.zeros(0, dtype=dtype), *columns])
+
+    def samples(self) -> Samples:
+        """Return the ids, groups, transcripts and parts of all samples."""
+        words = [block.transcript for block in self._blocks if block.transcript is not None]
+        parts = {
+            name: _rows(self._joined([block.columns[each.column] for block in self._blocks]), each)
+            for name, each in self._source.divisions.items()
+        }
+        return Samples(
+            id=self._joined([block.id for block in self._blocks]),
+            group=self._joined([block.group for block in self._blocks]),
+            transcript=self._joined(words, object) if len(words) == len(self._blocks) else None,
+            parts=parts,
+        )
+
     def finish(self) -> Inspection:
-        """All counts."""
-        ids = np.concatenate([np.zeros(0, dtype=np.str_), *self._ids])
-        target = np.concatenate([np.zeros(0, dtype=np.float32), *self._targets])
+        """Return all counts."""
+        ids = self._joined([block.id for block in self._blocks])
+        target = self._joined([block.target for block in self._blocks], np.float32)
         low, high = self._source.label_range
         finite = np.isfinite(target)
         outside = finite & ((target < np.float32(low)) | (target > np.float32(high)))
         counts, _ = np.histogram(np.clip(target[finite], low, high), bins=_BINS, range=(low, high))
         names, times = np.unique(ids, return_counts=True)
+        words = [block.transcript.tolist() for block in self._blocks if block.transcript is not None]
+        splits: dict[str, Counter[str]] = {name: Counter() for name in self._source.divisions}
+        normalised: Counter[str] = Counter()
+        for block in self._blocks:
+            normalised.update(block.normalised)
+            for name, division in self._source.divisions.items():
+                splits[name].update(str(part) for part in block.columns[division.column].tolist())
         return Inspection(
             utterances=len(ids),
-            groups=len(self._groups),
+            groups=len(set().union(*(block.group.tolist() for block in self._blocks))),
             features={name: counts.facts() for name, counts in self._features.items()},
-            splits={name: dict(parts) for name, parts in self._splits.items()},
-            labels=tuple(int(count) for count in counts),
-            label_span=(float(target[finite].min()), float(target[finite].max())) if finite.any() else None,
-            missing_labels=tuple(str(each) for each in ids[~finite]),
-            outlying_labels=tuple(zip(ids[outside].tolist(), target[outside].tolist(), strict=True)),
-            duplicate_ids=tuple(str(each) for each in names[times > 1]),
-            empty_transcripts=self._empty,
-            normalised=dict(self._normalised),
-            first_ids=tuple(str(each) for each in ids[:5]),
+            splits={name: dict(parts) for name, parts in splits.items()},
+            labels=counts.tolist(),
+            label_span=[float(target[finite].min()), float(target[finite].max())] if finite.any() else None,
+            missing_labels=[str(each) for each in ids[~finite]],
+            outlying_labels=[
+                [str(name), float(label)] for name, label in zip(ids[outside], target[outside], strict=True)
+            ],
+            duplicate_ids=[str(each) for each in names[times > 1]],
+            empty_transcripts=sum(not str(text).strip() for each in words for text in each) if words else None,
+            normalised=dict(normalised),
+            first_ids=[str(each) for each in ids[:5]],
         )
 
 
-def inspect(source: Source, *, seen: Callable[[int], None] | None = None) -> Inspection:
-    """Read a source once and count.
+def _rows(column: NDArray[Any], division: Division) -> dict[str, NDArray[np.int64]]:
+    """Return the rows of each split or fold; a row with another word or number is in none."""
+    words = column.astype(np.str_)
+    names = ("train", "valid", "test") if division.folds is None else map(str, range(division.folds))
+    return {name: np.flatnonzero(words == name) for name in names}
+
+
+def read_blocks(source: Source, inspector: Inspector, *, seen: Callable[[int], None] | None = None) -> Iterator[Block]:
+    """Yield every block of a source with all features, counted by the inspector.
 
     Args:
         source: what a reader opened.
-        seen: called with the number of utterances of each block, for a progress bar.
+        inspector: counts.
+        seen: called with the number of samples of each block that is done with, for a progress bar.
+
+    Raises:
+        InputError: the source cannot be read, or a block is not what the source said it would be.
     """
-    inspector = Inspector(source)
-    for block in watched(source.blocks(list(source.dims)), seen):
-        inspector.add(block)
-    return inspector.finish()
-
-
-def watched(blocks: Iterable[Block], seen: Callable[[int], None] | None) -> Iterable[Block]:
-    """The same blocks; each is told of when it is done with."""
-    for block in blocks:
-        yield block
-        if seen is not None:
-            seen(len(block))
+    try:
+        for block in source.blocks(list(source.dims)):
+            inspector.add(block)
+            yield block
+            if seen is not None:
+                seen(len(block))
+    except OSError as error:
+        raise InputError(
+            f"{source.path}: cannot be read ({error.strerror or error}); check the file", code="cannot_read"
+        ) from error

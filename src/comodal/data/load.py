@@ -7,13 +7,15 @@ from dataclasses import replace
 from pathlib import Path
 
 from comodal.contracts import InputError
-from comodal.data import cleaning, store
+from comodal.data import store
 from comodal.data.assemble import assemble, chosen_features, require_division
 from comodal.data.cache import cached
-from comodal.data.checks import check, check_ids, check_inspection, check_partitions, check_varies
+from comodal.data.checks import check, refuse
+from comodal.data.cleaning import clean as repaired
 from comodal.data.cleaning_report import CleaningReport
 from comodal.data.dataset import Dataset
 from comodal.data.formats import Source, mosi_utterances, recognise
+from comodal.data.inspection import Inspection
 from comodal.data.synthetic import PRESETS, SyntheticConfig, synthetic
 
 __all__ = ["SOURCES", "load", "open_source"]
@@ -56,9 +58,8 @@ def load(
         opened, division = open_source(source, protocol=protocol)
         return _from_files(opened, division, features, clean=clean, where=str(source))
     dataset = _made(source, features, protocol)
-    if clean:
-        dataset, _ = cleaning.clean(dataset)
-    return check(dataset, source=str(source) if isinstance(source, str | Path) else dataset.spec.name)
+    name = str(source) if isinstance(source, str | Path) else dataset.spec.name
+    return check(repaired(dataset) if clean else dataset, source=name)
 
 
 def open_source(source: str | Path, *, protocol: str | None = None) -> tuple[Source, str | None]:
@@ -83,27 +84,27 @@ def open_source(source: str | Path, *, protocol: str | None = None) -> tuple[Sou
 def _from_files(
     source: Source, protocol: str | None, features: Mapping[str, str] | None, *, clean: bool, where: str
 ) -> Dataset:
-    """From a data set that was converted, now if need be: what is wrong with the files, converting has counted."""
+    """Return a data set from files that were converted, now if need be; converting has counted and repaired them."""
     require_division(source, protocol)
     used = chosen_features(source, protocol, features)
     raw = source.format != store.FORMAT.name
     stored = cached(source) if raw else source
     manifest = store.read_manifest(stored.path)
-    if raw and not clean:
-        names = list(dict.fromkeys(used.values()))
-        check_inspection(manifest.inspection, names, label_range=source.label_range, source=where)
     foreign = _filled_for(manifest, used) not in {None, protocol or next(iter(source.divisions))}
-    if raw and foreign:
-        return check(cleaning.clean(assemble(source, protocol=protocol, features=features))[0], source=where)
+    if raw and foreign and clean:  # with the medians of this protocol
+        return check(repaired(assemble(source, protocol=protocol, features=features)), source=where)
     dataset = assemble(replace(stored, path=source.path), protocol=protocol, features=features)
     if foreign:
         note = "; ".join(each for each in (dataset.spec.note, _FOREIGN) if each)
         dataset = replace(dataset, spec=replace(dataset.spec, note=note))
-    check_ids(dataset, source=where)
-    check_varies(dataset, source=where)
-    check_partitions(dataset, source=where)
+    refuse(dataset, _of(manifest.inspection, used), where=where, cleaned=clean or not raw)
     report = (dataset.cleaning or CleaningReport(len(dataset), (), 0, {}, {})).of(used)
     return replace(dataset, cleaning=report if clean or report.changed else None)
+
+
+def _of(found: Inspection, used: Mapping[str, str]) -> Inspection:
+    """Return the counts for the features that are used, under the names of their modalities."""
+    return replace(found, features={modality: found.features[name] for modality, name in used.items()})
 
 
 _FOREIGN = "cleaned: non-finite features were filled in from the train part of another protocol"

@@ -18,26 +18,26 @@ __all__ = ["MANIFEST", "Manifest", "manifest_file", "read_manifest", "recognises
 
 MANIFEST = "dataset.json"
 _KIND = "comodal dataset"
-_VERSION = 1
+_VERSION = 2
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """What ``dataset.json`` says.
+    """The content of ``dataset.json``.
 
     Attributes:
         name: of the data set.
         format: family of the files it was made from.
         source: name of each of these files to its SHA-256.
-        utterances: how many are stored.
-        dims: features a frame by name of the features.
+        utterances: number of samples that are stored.
+        dims: features per frame by name of the features.
         files: path of each stored file, relative to the folder, to its SHA-256.
         label_range: smallest and largest legal label.
         divisions: protocols.
-        defaults: features that are modalities unless told otherwise.
+        defaults: features that are modalities unless others are chosen.
         cleaning: what was changed on the way in.
-        inspection: what the files held before that.
-        facts: what else is worth telling.
+        inspection: counts of the files before that.
+        facts: further facts, for ``inspect``.
     """
 
     name: str
@@ -54,59 +54,55 @@ class Manifest:
     facts: Mapping[str, str] = field(default_factory=dict)
 
     def feature_file(self, name: str) -> str:
-        """Path of a feature set, relative to the folder; a number, since a name may be no name for a file."""
-        return f"features/{list(self.dims).index(name)}.arrow"
+        """Return the path of a feature set, relative to the folder; a number, since a name may be no file name."""
+        return f"features/{list(self.dims).index(name)}.npy"
 
     def as_json(self) -> str:
-        """The text of ``dataset.json``, with the SHA-256 of everything it says."""
-        plain = {**asdict(self), "inspection": self.inspection.as_dict(), "cleaning": self.cleaning.as_dict()}
-        for division in plain["divisions"].values():
-            division["warned"] = sorted(division["warned"])
-        head = {"kind": _KIND, "version": _VERSION, "sha256": _digest(plain)}
-        return json.dumps({**head, **plain}, indent=1, ensure_ascii=False) + "\n"
+        """Return the text of ``dataset.json``, with the SHA-256 of all its values."""
+        plain = json.loads(json.dumps(asdict(self), default=sorted))  # the features that a note warns of are a set
+        return json.dumps({"kind": _KIND, "version": _VERSION, "sha256": _digest(plain), **plain}, indent=1) + "\n"
 
     @classmethod
     def from_json(cls, text: str) -> Manifest:
         """Read what :meth:`as_json` gave.
 
         Raises:
+            InputError: it is of an earlier version.
             ValueError, TypeError, KeyError, AttributeError: it is something else, or was changed.
         """
         plain = json.loads(text)
-        if plain.pop("kind") != _KIND or plain.pop("version") != _VERSION:
-            raise ValueError(f"not a {_KIND} of version {_VERSION}")
-        if plain.pop("sha256") != _digest(plain):
+        kind, version = plain.pop("kind"), plain.pop("version")
+        if kind == _KIND and version != _VERSION:
+            raise InputError(f"has layout {version}, this version reads {_VERSION}", code="unsupported")
+        if kind != _KIND or plain.pop("sha256") != _digest(plain):
             raise ValueError("it was changed after it was written")
         divisions = {
-            name: Division(**{**division, "warned": frozenset(division["warned"])})
-            for name, division in plain["divisions"].items()
+            name: Division(**{**d, "warned": frozenset(d["warned"])}) for name, d in plain["divisions"].items()
         }
         low, high = plain["label_range"]
         cleaning = {**plain["cleaning"], "dropped": tuple(plain["cleaning"]["dropped"])}
-        return cls(
-            **{
-                **plain,
-                "divisions": divisions,
-                "label_range": (low, high),
-                "defaults": tuple(plain["defaults"]),
-                "cleaning": CleaningReport(**cleaning),
-                "inspection": Inspection.from_dict(plain["inspection"]),
-            }
-        )
+        made = {
+            "divisions": divisions,
+            "label_range": (low, high),
+            "defaults": tuple(plain["defaults"]),
+            "cleaning": CleaningReport(**cleaning),
+            "inspection": Inspection.from_dict(plain["inspection"]),
+        }
+        return cls(**{**plain, **made})
 
 
 def _digest(plain: Mapping[str, Any]) -> str:
-    """SHA-256 of the values, whatever white space stands between them."""
+    """Return the SHA-256 of the values, whatever white space stands between them."""
     return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
 
 
 def manifest_file(path: Path) -> Path:
-    """Where the description of a data set lies, given its folder or the description itself."""
+    """Return where the description of a data set lies, given its folder or the description itself."""
     return path / MANIFEST if path.is_dir() else path
 
 
 def recognises(path: Path) -> bool:
-    """A folder with a ``dataset.json`` of this kind, or that file."""
+    """Return whether a path is a folder with a ``dataset.json`` of this kind, or that file."""
     file = manifest_file(path)
     try:
         if file.name != MANIFEST or not file.is_file():
@@ -118,7 +114,7 @@ def recognises(path: Path) -> bool:
 
 
 def read_manifest(path: Path) -> Manifest:
-    """What a converted data set says of itself.
+    """Read the description of a converted data set.
 
     Raises:
         InputError: there is none, or it is damaged or of another version.
@@ -126,6 +122,10 @@ def read_manifest(path: Path) -> Manifest:
     file = manifest_file(path)
     try:
         return Manifest.from_json(file.read_text(encoding="utf-8"))
+    except InputError as error:
+        raise InputError(f"{file}: {error}; convert the data set again", code=error.code) from error
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         why = " ".join(str(error).split())
-        raise InputError(f"{file}: not a readable description ({why}); convert the data set again") from error
+        raise InputError(
+            f"{file}: not a readable description ({why}); convert the data set again", code="damaged"
+        ) from error

@@ -1,6 +1,6 @@
 """Sequences of different lengths in one array, without padding.
 
-Axis legend: N utterances, T_i frames of utterance i, F = sum of all T_i, d features of a frame.
+Axis legend: N samples, T_i frames of sample i, F = sum of all T_i, d features per frame.
 """
 
 from __future__ import annotations
@@ -14,16 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from comodal.contracts import InputError
-from comodal.data.mapped import MappedFile
 
 __all__ = ["RaggedArray", "frame_index", "run_offsets"]
 
 _PART = 1 << 21
-"""Values of a part: 8 MB."""
+"""Values per part: 8 MB."""
 
 
 def frame_index(starts: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Positions of the frames of several runs, one run after another.
+    """Return the positions of the frames of several runs, one run after another.
 
     Args:
         starts: ``(n,)`` first frame of each run.
@@ -43,7 +42,7 @@ def frame_index(starts: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArra
 
 
 def run_offsets(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Where runs of these lengths begin when they lie one behind the other, and where the last one ends.
+    """Return where runs of these lengths begin when they follow each other, and where the last one ends.
 
     Args:
         lengths: ``(n,)``; 0 is legal.
@@ -59,27 +58,26 @@ def run_offsets(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def _float32(values: Any, where: str) -> NDArray[np.float32]:
-    """As float32; what overflows becomes infinite and is then reported with the other non-finite values.
-
-    A signalling NaN, as damaged files have, would warn when it is cast.
-    """
+    """Return values as float32; what overflows becomes infinite and is reported with the other non-finite values."""
     try:
-        with np.errstate(over="ignore", invalid="ignore"):
+        with np.errstate(over="ignore", invalid="ignore"):  # a signalling NaN warns when it is cast
             return np.ascontiguousarray(np.asarray(values), dtype=np.float32)
     except (TypeError, ValueError) as error:
-        raise InputError(f"{where}: features are not numbers ({error}); give an array of floats") from error
+        raise InputError(
+            f"{where}: features are not numbers ({error}); give an array of floats", code="wrong_type"
+        ) from error
 
 
 @dataclass(frozen=True, eq=False)
 class RaggedArray:
-    """One modality of a data set: the frames of all utterances below each other.
+    """One modality of a data set: the frames of all samples below each other, in memory.
 
-    An utterance-level feature vector is a run of length 1; an absent modality is a run of length 0.
+    A feature vector per sample is a run of length 1; an absent modality is a run of length 0.
+    :class:`~comodal.data.stored_array.StoredArray` is the same on disk.
 
     Args:
         values: ``(F, d)`` float32; int32 for word pieces.
-        offsets: ``(N + 1,)`` int64; utterance i owns the frames ``offsets[i]`` to ``offsets[i + 1]``.
-        mapping: the file that the values lie in, where they are not in memory; they are read-only then.
+        offsets: ``(N + 1,)`` int64; sample i owns the frames ``offsets[i]`` to ``offsets[i + 1]``.
 
     Raises:
         InputError: the two do not fit together.
@@ -95,12 +93,12 @@ class RaggedArray:
 
     values: NDArray[Any]
     offsets: NDArray[np.int64]
-    mapping: MappedFile | None = None
 
     def __post_init__(self) -> None:
         if self.values.ndim != 2 or self.values.shape[1] == 0:
             raise InputError(
-                f"frames have shape {self.values.shape}: give (frames, features) with at least one feature"
+                f"frames have shape {self.values.shape}: give (frames, features) with at least one feature",
+                code="wrong_shape",
             )
         ends = self.offsets
         if (
@@ -111,49 +109,47 @@ class RaggedArray:
             or (np.diff(ends) < 0).any()
         ):
             raise InputError(
-                f"offsets do not divide {len(self.values)} frames: they must rise from 0 to the number of frames"
+                f"offsets do not divide {len(self.values)} frames: they must rise from 0 to the number of frames",
+                code="mismatch",
             )
 
     @classmethod
     def from_vectors(cls, values: Any, *, where: str = "features") -> RaggedArray:
-        """One vector an utterance: ``(N, d)``."""
+        """Return one vector per sample, from ``(N, d)``."""
         values = _float32(values, where)
         return cls(values, np.arange(len(values) + 1, dtype=np.int64))
 
     @classmethod
     def from_dense(cls, values: Any, *, where: str = "features") -> RaggedArray:
-        """Sequences of one length: ``(N, T, d)``, every frame of them real."""
+        """Return sequences of one length, from ``(N, T, d)`` without padding."""
         values = _float32(values, where)
         n, steps, dim = values.shape
         return cls(values.reshape(n * steps, dim), np.arange(n + 1, dtype=np.int64) * steps)
 
     @classmethod
     def from_rows(cls, rows: Sequence[Any], *, where: str = "features") -> RaggedArray:
-        """Sequences of their own lengths: N arrays ``(T_i, d)``.
+        """Return sequences of their own lengths, from N arrays ``(T_i, d)``.
 
         Raises:
             InputError: a row is not two-dimensional, or has another number of features than the first.
         """
         arrays = [_float32(row, f"{where}, row {i}") for i, row in enumerate(rows)]
         if not arrays:
-            raise InputError(f"{where}: no utterance: give at least one")
+            raise InputError(f"{where}: no sample: give at least one", code="empty")
         for i, array in enumerate(arrays):
             if array.ndim != 2 or array.shape[1] != arrays[0].shape[-1]:
                 raise InputError(
                     f"{where}, row {i}: shape {array.shape} where (frames, {arrays[0].shape[-1]}) is expected; "
-                    "give every utterance the same number of features a frame"
+                    "give every sample the same number of features per frame",
+                    code="wrong_shape",
                 )
         return cls(np.concatenate(arrays), run_offsets(np.array([len(array) for array in arrays], dtype=np.int64)))
 
     @classmethod
     def concatenate(cls, arrays: Sequence[RaggedArray]) -> RaggedArray:
-        """The utterances of several arrays of the same features, one array after another."""
+        """Return the samples of several arrays, one array after another."""
         lengths = np.concatenate([array.lengths for array in arrays])
         return cls(np.concatenate([array.values for array in arrays]), run_offsets(lengths))
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Values travel to another process as values: a mapping is of this one."""
-        return {**self.__dict__, "mapping": None}
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -168,9 +164,9 @@ class RaggedArray:
         """Of the values."""
         return self.values.dtype
 
-    @property
+    @cached_property
     def lengths(self) -> NDArray[np.int64]:
-        """``(N,)`` frames of each utterance."""
+        """``(N,)`` frames of each sample."""
         return np.diff(self.offsets)
 
     @property
@@ -180,64 +176,36 @@ class RaggedArray:
 
     @property
     def is_vectors(self) -> bool:
-        """Whether every utterance has exactly one frame."""
+        """Whether every sample has exactly one frame."""
         return bool((self.lengths == 1).all())
 
-    def runs(self, index: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Where :meth:`read` finds the utterances of ``index``: their first frames, and their lengths."""
-        starts = self.offsets[:-1][index]
-        return starts, self.offsets[1:][index] - starts
-
-    def read(self, start: int, into: NDArray[np.float32]) -> None:
-        """Copy the frames from ``start`` on, as many as there is room for; of a mapped file no page is touched.
-
-        Args:
-            start: position of a frame, from :meth:`runs`.
-            into: ``(T, d)`` C-contiguous.
+    def copy_run(self, row: int, into: NDArray[Any]) -> None:
+        """Copy the frames of one sample into ``(T_i, d)``, C-contiguous.
 
         Raises:
-            InputError: the file was cut since it was mapped.
+            InputError: the frames are on disk and cannot be read.
         """
-        if self.mapping is None:
-            into[...] = self.values[start : start + len(into)]
-        else:
-            self.mapping.read(self._position + start * self.values.strides[0], into)
-
-    def expect(self, starts: NDArray[np.int64], lengths: NDArray[np.int64]) -> None:
-        """Say which runs will be read next, so that a disk fetches them together; does nothing for arrays in memory."""
-        if self.mapping is not None:
-            width = self.values.strides[0]
-            self.mapping.expect(self._position + starts * width, lengths * width)
-
-    @cached_property
-    def _position(self) -> int:
-        """Byte of the mapped file at which the values begin."""
-        return 0 if self.mapping is None else self.mapping.position(self.values)
+        into[...] = self.values[self.offsets[row] : self.offsets[row + 1]]
 
     def take(self, index: NDArray[np.int64]) -> RaggedArray:
-        """The utterances of ``index``, in its order, in memory."""
-        starts, lengths = self.runs(index)
-        offsets = run_offsets(lengths)
-        if self.mapping is None:
-            return RaggedArray(self.values[frame_index(starts, lengths)], offsets)
-        values = np.empty((offsets[-1], self.dim), dtype=self.dtype)
-        # Utterances that lie below each other in the file are read in one piece.
-        firsts = np.flatnonzero(starts != np.append(-1, starts + lengths)[: len(starts)])
-        ends = np.append(firsts[1:], len(starts))[: len(firsts)]
-        for start, first, end in zip(starts[firsts].tolist(), offsets[firsts], offsets[ends], strict=True):
-            self.read(start, values[first:end])
-        return RaggedArray(values, offsets)
+        """Return the samples of ``index``, in its order, in memory."""
+        lengths = self.lengths[index]
+        return RaggedArray(self.values[frame_index(self.offsets[:-1][index], lengths)], run_offsets(lengths))
+
+    def select(self, index: NDArray[np.int64]) -> RaggedArray:
+        """Return the samples of ``index``, in its order; frames on disk stay there."""
+        return self.take(index)
 
     @property
     def part(self) -> int:
-        """Frames that are worked on at once where all would be too many: some megabytes, whatever their width."""
+        """Frames to work on at once where all would be too many: some megabytes, whatever their width."""
         return max(1, _PART // self.dim)
 
     def parts(self, frames: int | None = None) -> Iterator[NDArray[np.float32]]:
-        """The frames a part at a time, for what must not touch all of them at once; a mapped file is let go between.
+        """Yield all frames in order, a part at a time.
 
         Args:
-            frames: of a part; :attr:`part` when ``None``.
+            frames: per part; :attr:`part` when ``None``.
 
         Example:
             >>> import numpy as np
@@ -245,21 +213,14 @@ class RaggedArray:
             [2, 2, 1]
         """
         step = frames or self.part
-        for start in range(0, len(self.values), step):
-            yield self.values[start : start + step]
-            self.release()
-
-    def release(self) -> None:
-        """Let go of the memory of a mapped file; does nothing for arrays in memory."""
-        if self.mapping is not None:
-            self.mapping.release()
+        yield from (self.values[start : start + step] for start in range(0, len(self.values), step))
 
     def groups(self, index: NDArray[np.int64], frames: int | None = None) -> Iterator[NDArray[np.int64]]:
-        """The utterances of ``index`` in groups of about so many frames, at least one utterance each.
+        """Yield the rows of ``index`` in groups of about so many frames, at least one row each.
 
         Args:
             index: row numbers.
-            frames: of a group, about; :attr:`part` when ``None``.
+            frames: per group, about; :attr:`part` when ``None``.
 
         Example:
             >>> import numpy as np
@@ -271,9 +232,9 @@ class RaggedArray:
         yield from np.split(index, np.flatnonzero(np.diff(number)) + 1)
 
     def owner(self, frame: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Utterance of each frame position."""
+        """Return the row that each frame position belongs to."""
         return np.asarray(np.searchsorted(self.offsets, frame, side="right") - 1, dtype=np.int64)
 
     def with_values(self, values: NDArray[np.float32]) -> RaggedArray:
-        """The same runs with other values."""
+        """Return the same runs with other values."""
         return RaggedArray(values, self.offsets)

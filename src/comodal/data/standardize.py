@@ -188,4 +188,3 @@ def _moments(
 def _frames(array: RaggedArray, index: NDArray[np.int64]) -> Iterator[NDArray[np.float32]]:
     for rows in array.groups(index):
         yield array.take(rows).values
-        array.release()

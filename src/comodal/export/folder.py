@@ -13,7 +13,7 @@ from typing import Any
 
 from comodal.atomic_write import write_text
 from comodal.contracts import InputError
-from comodal.data.whole_folder import whole_folder
+from comodal.data.atomic_folder import atomic_folder
 from comodal.evaluation.fitted import STANDARDIZER
 from comodal.evaluation.predictor import Predictor, predictor_of
 from comodal.evaluation.runs import SUMMARY, SavedRun
@@ -113,12 +113,12 @@ def _refuse(target: Path, *, force: bool) -> None:
 def _new_folder(target: Path) -> Iterator[Path]:
     """A folder to fill that takes the target's place at the end."""
     if not target.exists():
-        with whole_folder(target) as folder:
+        with atomic_folder(target) as folder:
             yield folder
         return
     fresh = target.with_name(f".{target.name}.new")
     shutil.rmtree(fresh, ignore_errors=True)
-    with whole_folder(fresh) as folder:
+    with atomic_folder(fresh) as folder:
         yield folder
     shutil.rmtree(target)
     fresh.rename(target)

@@ -180,12 +180,12 @@ def test_damaged_files(folder, columns):
 def test_bad_values_name_file_and_utterance(folder, columns):
     columns["audio"][9, 2] = np.nan
     write(folder, columns)
-    with refused("invalid", "'audio'", "1", "'video4_2'"):
+    with refused("not_finite", "audio", 1, "'video4_2'"):
         load(folder)
     assert load(folder, clean=True).cleaning.replaced_values == {"text": 0, "audio": 1, "vision": 0}
     columns["sentiment"][9] = 3.4
     write(folder, columns)
-    with refused("invalid", "1", "18", "first", "'video4_2'"):
+    with refused("out_of_range", 1, "video4_2", 3.4):
         load(folder)
 
 

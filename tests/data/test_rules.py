@@ -6,17 +6,22 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from refusals import refused
 
 from comodal.contracts import InputError
+from comodal.data.checks import check, validate
+from comodal.data.dataset import Partition
 from comodal.data.formats.interface import Division
 from comodal.data.ragged import RaggedArray
-from comodal.data.store import open_store, write_store
-from comodal.data.validation import ERROR, WARNING, validate
+from comodal.data.rules import ERROR, RULES, WARNING
+from comodal.data.store import FORMAT, changed_files, open_store, write_store
 
 LONG = "this was the best film I have ever seen"
 
 
 def found_in(source, **options):
+    if source.format == FORMAT.name:
+        options["changed_files"] = changed_files(source.path)
     return {finding.check: finding for finding in validate(source, **options)[1]}
 
 
@@ -57,7 +62,12 @@ CASES = {
     "missing labels": ({"target": np.array([1, np.nan, np.inf, 0], np.float32)}, ERROR, 2, ("train1_0", "train2_0")),
     "labels out of range": ({"target": np.array([1, 4, -3.5, 0], np.float32)}, ERROR, 2, ("train1_0 (4)",)),
     "non-finite features": ({"modalities": audio(with_nan())}, ERROR, 3, ("feature 1: 3",)),
-    "video in two splits": ({"group": np.array(["a", "valid0", "test1", "b"])}, ERROR, 2, ("valid0", "test1")),
+    "video in two splits": (
+        {"group": np.array(["a", "valid0", "test1", "b"])},
+        ERROR,
+        2,
+        ("valid0", "test1"),
+    ),
     "empty transcripts": ({"transcript": np.array(["yes", "", " ", "no"])}, WARNING, 2, ()),
     "absent modality": (
         {"modalities": {"audio": RaggedArray.from_rows([NORMAL, NORMAL[:0], NORMAL[:0], NORMAL])}},
@@ -91,7 +101,7 @@ def test_empty_splits(make_block, make_source, kept, empty):
     assert (finding.severity, finding.examples, finding.count) == (ERROR, empty, len(empty))
 
 
-def test_no_utterance(source):
+def test_no_sample(source):
     found = found_in(replace(source, blocks=lambda _: iter(())))
     assert found["empty"].severity == ERROR
     assert found["empty split"].count == 3
@@ -222,13 +232,13 @@ class TestConverted:
         return tmp_path / "set"
 
     def test_a_whole_one_is_sound(self, folder):
-        assert validate(open_store(folder))[1] == []
+        assert found_in(open_store(folder)) == {}
 
-    @pytest.mark.parametrize("name", ["utterances.arrow", "features/0.arrow", "features/1.arrow"])
+    @pytest.mark.parametrize("name", ["features/0.npy", "features/1.npy"])
     def test_every_flipped_bit_is_found_or_refused(self, folder, name):
         file, draw = folder / name, np.random.default_rng(0)
         data, found = file.read_bytes(), 0
-        for spot in draw.integers(400, len(data) - 300, 40):
+        for spot in draw.integers(0, len(data), 40):
             flipped = bytearray(data)
             flipped[spot] ^= 16
             file.write_bytes(flipped)
@@ -247,13 +257,107 @@ class TestConverted:
         """Of the same shape and name, so that it opens."""
         other = changed(modalities=audio(NORMAL))
         write_store(other, tmp_path / "other")
-        name = "features/1.arrow"
+        name = "features/1.npy"
         (tmp_path / "other" / name).rename(folder / name)
         findings = found_in(open_store(folder))
         assert list(findings) == ["damaged files"]
         assert findings["damaged files"].count == 1
 
     def test_a_file_that_is_gone_is_refused(self, folder):
-        (folder / "features" / "0.arrow").unlink()
-        with pytest.raises(InputError, match=r"0.arrow: cannot be read"):
+        (folder / "features" / "0.npy").unlink()
+        with refused("damaged", "0.npy"):
             validate(open_store(folder))
+
+
+def rows(*numbers):
+    return np.array(numbers, dtype=np.int64)
+
+
+def folds(*test):
+    """Leave the videos (rows 0-1, 2-3, 4-5) out in turn."""
+    videos = [rows(0, 1), rows(2, 3), rows(4, 5)]
+    return tuple(Partition(f"fold {k}", videos[(k + 2) % 3], videos[(k + 1) % 3], videos[k]) for k in test)
+
+
+def test_a_good_dataset_passes(toy):
+    assert check(toy, source="toy.npz") is toy
+    assert check(replace(toy, partitions=folds(0, 1, 2)), source="toy.npz")
+
+
+def test_every_error_of_the_table_has_a_code_and_a_remedy():
+    assert len({rule.check for rule in RULES}) == len(RULES)
+    assert all(rule.code and rule.remedy for rule in RULES if rule.severity == ERROR)
+
+
+def test_ids_used_twice(toy):
+    with refused("duplicate", "toy.npz", 1, "x"):
+        check(replace(toy, id=np.array(["x"] * 6)), source="toy.npz")
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_non_finite_features_name_count_and_first_id(toy, make, value):
+    values = toy.modalities["audio"].values.copy()
+    values[3, 0] = values[4] = value  # frames of b_2: a_1 has 2, a_2 has 1, b_1 none
+    dataset = make(modalities={**toy.modalities, "audio": toy.modalities["audio"].with_values(values)})
+    with refused("not_finite", "toy.npz", "audio", 3, "b_2", "--clean"):
+        check(dataset, source="toy.npz")
+
+
+@pytest.mark.parametrize("label", [np.nan, np.inf])
+def test_missing_labels(toy, label):
+    target = toy.target.copy()
+    target[2] = label
+    with refused("missing", "labels", 6, "b_1", "--clean"):
+        check(replace(toy, target=target), source="toy.npz")
+
+
+def test_labels_out_of_range(make):
+    with refused("out_of_range", 2, "a_1 (-3)", "--clean"):
+        check(make(label_range=(-2.0, 2.5)), source="toy.npz")
+
+
+def test_labels_at_the_edge_of_a_range_that_float32_rounds(make):
+    """0.1 in float32 is above 0.1 in float64: the edge itself is legal."""
+    check(make(label_range=(-0.1, 0.1), target=np.array([0.1, -0.1] * 3, dtype=np.float32)), source="toy.npz")
+
+
+def test_constant_modality_but_not_constant_column(toy, make):
+    constant = RaggedArray.from_vectors(np.full((6, 2), 4.0))
+    with refused("invalid", "toy.npz", "vision"):
+        check(make(modalities={**toy.modalities, "vision": constant}), source="toy.npz")
+    column = np.full((6, 2), 4.0)
+    column[0, 0] = 5.0
+    check(make(modalities={**toy.modalities, "vision": RaggedArray.from_vectors(column)}), source="toy.npz")
+
+
+def test_modality_nobody_has(toy, make):
+    nobody = RaggedArray(np.zeros((0, 2), dtype=np.float32), np.zeros(7, dtype=np.int64))
+    with refused("invalid", "vision"):
+        check(make(modalities={**toy.modalities, "vision": nobody}), source="toy.npz")
+
+
+@pytest.mark.parametrize(
+    ("partition", "code", "named"),
+    [
+        (Partition("p", rows(0, 1), rows(), rows(2, 3)), "empty", ["valid"]),
+        (Partition("p", rows(0, 1), rows(2, 3), rows(4, 6)), "out_of_range", [6]),
+        (Partition("p", rows(0, 1), rows(2, 3), rows(4, 4)), "duplicate", ["c_1"]),
+        (Partition("p", rows(0, 1), rows(2, 3), rows(4, 5, 1)), "conflict", ["a_2", "train", "test"]),
+        (Partition("p", rows(0, 1), rows(2), rows(3, 4, 5)), "conflict", ["b", "valid", "test"]),
+    ],
+)
+def test_bad_partitions(toy, partition, code, named):
+    with refused(code, "toy.npz", "p: ", *named):
+        check(replace(toy, partitions=(partition,)), source="toy.npz")
+
+
+def test_no_partition_and_no_sample_in_memory(toy):
+    with refused("missing", "toy.npz"):
+        check(replace(toy, partitions=()), source="toy.npz")
+    with refused("empty", "toy.npz"):
+        check(toy.subset([]), source="toy.npz")
+
+
+def test_folds_must_test_everyone_once(toy):
+    with refused("conflict", "c_1", 0, 2):
+        check(replace(toy, partitions=folds(0, 1)), source="toy.npz")

@@ -1,0 +1,297 @@
+"""The table of rules that data must obey: what each one finds, its message, and its remedy.
+
+`inspect`, `validate`, `convert` and `train` take the same pass over a source (:mod:`comodal.data.inspection`);
+`validate` lists everything the rules find, the loaders refuse the first error that cleaning has not repaired
+(:mod:`comodal.data.cleaning`). See :mod:`comodal.data.checks`.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from comodal.contracts.errors import Code
+from comodal.data.inspection import Inspection, Samples
+
+__all__ = ["ERROR", "RULES", "WARNING", "Facts", "Finding", "Rule", "findings"]
+
+ERROR = "error"
+WARNING = "warning"
+_SHOWN = 3
+_NO_ROW = np.zeros(0, dtype=np.int64)
+_COMMON_WORDS = 4
+"""Words up to which two people may well say the same."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that is wrong, or may be.
+
+    Attributes:
+        severity: ``error`` (nothing can be trained, or numbers would be wrong) or ``warning`` (worth knowing).
+        check: name of the rule.
+        message: what was found.
+        count: how many samples, columns or groups it concerns.
+        examples: the first few.
+    """
+
+    severity: str
+    check: str
+    message: str
+    count: int
+    examples: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the rules judge.
+
+    Attributes:
+        found: counts of the pass.
+        samples: ids, groups, transcripts and parts.
+        listed: group to the split where given lists put it, empty without lists.
+        changed_files: files of a converted data set that differ from what was written.
+        label_range: smallest and largest legal label.
+    """
+
+    found: Inspection
+    samples: Samples
+    listed: Mapping[str, str] = field(default_factory=dict)
+    changed_files: tuple[str, ...] = ()
+    label_range: tuple[float, float] = (-3.0, 3.0)
+
+
+Found = Iterator[tuple[str, int, Iterable[object]]]
+"""Message, count and examples of each violation."""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One row of the table.
+
+    Attributes:
+        check: its name.
+        severity: ``error`` or ``warning``.
+        find: yields message, count and examples of each violation.
+        code: of the error, when data are refused.
+        remedy: what to do, in the error.
+        repaired: whether cleaning repairs what it finds.
+    """
+
+    check: str
+    severity: str
+    find: Callable[[Facts], Found]
+    code: Code = "invalid"
+    remedy: str = "repair the source"
+    repaired: bool = False
+
+
+def _changed_files(facts: Facts) -> Found:
+    if facts.changed_files:
+        yield "files differ from what was written", len(facts.changed_files), facts.changed_files
+
+
+def _no_sample(facts: Facts) -> Found:
+    if not len(facts.samples.id):
+        yield "holds no sample", 1, ()
+
+
+def _duplicate_ids(facts: Facts) -> Found:
+    names, times = np.unique(facts.samples.id, return_counts=True)
+    if (times > 1).any():
+        yield "ids are used more than once", int((times > 1).sum()), names[times > 1]
+
+
+def _missing_labels(facts: Facts) -> Found:
+    if missing := facts.found.missing_labels:
+        yield f"labels of {facts.found.utterances} are missing: converting drops these samples", len(missing), missing
+
+
+def _outlying_labels(facts: Facts) -> Found:
+    if outlying := facts.found.outlying_labels:
+        shown = [f"{name} ({value:g})" for name, value in outlying[:_SHOWN]]
+        low, high = facts.label_range
+        yield f"labels outside [{low:g}, {high:g}]: converting moves them to its edge", len(outlying), shown
+
+
+def _non_finite(facts: Facts) -> Found:
+    for name, each in facts.found.features.items():
+        if each.non_finite:
+            message = (
+                f"{name}: NaN or infinite values in {each.non_finite_utterances} samples, "
+                f"first {each.first_non_finite!r}; converting replaces them by train medians"
+            )
+            columns = [f"feature {column}: {count}" for column, count in each.non_finite.items()]
+            yield message, sum(each.non_finite.values()), columns
+
+
+def _constant_modality(facts: Facts) -> Found:
+    for name, each in facts.found.features.items():
+        same = {str(column) for column in each.constant_columns}
+        same |= {column for column, count in each.non_finite.items() if count == each.frames}
+        if not each.frames or (facts.found.utterances > 1 and len(same) == each.dim):
+            yield f"{name}: the same in every frame", each.dim, ()
+
+
+def _constant_columns(facts: Facts) -> Found:
+    for name, each in facts.found.features.items():
+        if 0 < len(each.constant_columns) < each.dim:
+            yield f"{name}: features that never change", len(each.constant_columns), each.constant_columns
+
+
+def _absent(facts: Facts) -> Found:
+    for name, each in facts.found.features.items():
+        if each.frames and each.absent:
+            yield f"{name}: samples without it", each.absent, ()
+
+
+def _empty_transcripts(facts: Facts) -> Found:
+    if facts.found.empty_transcripts:
+        yield "samples without words", facts.found.empty_transcripts, ()
+
+
+def _no_partition(facts: Facts) -> Found:
+    if not facts.samples.parts:
+        yield "neither splits nor folds", 1, ()
+
+
+def _empty_split(facts: Facts) -> Found:
+    for name, parts in facts.samples.parts.items():
+        if empty := [part for part, rows in parts.items() if not len(rows)]:
+            yield f"{name}: parts without a sample", len(empty), empty
+
+
+def _foreign_rows(facts: Facts) -> Found:
+    for name, parts in facts.samples.parts.items():
+        rows = np.concatenate(list(parts.values()))
+        outside = rows[(rows < 0) | (rows >= len(facts.samples.id))]
+        if len(outside):
+            yield f"{name}: row numbers outside 0 to {len(facts.samples.id) - 1}", len(outside), outside
+
+
+def _repeated_rows(facts: Facts) -> Found:
+    for name, parts in facts.samples.parts.items():
+        for part, rows in parts.items():
+            numbers, times = np.unique(rows, return_counts=True)
+            if (times > 1).any():
+                yield f"{name}: samples twice in {part}", int((times > 1).sum()), facts.samples.id[numbers[times > 1]]
+
+
+def _shared(facts: Facts, what: str, column: NDArray[Any]) -> Found:
+    """Find values of a column that occur in several parts of a partition."""
+    for name, parts in facts.samples.parts.items():
+        homes: dict[str, set[str]] = defaultdict(set)
+        for part, rows in parts.items():
+            for each in column[rows].tolist():
+                homes[str(each)].add(part)
+        several = [each for each, found in homes.items() if len(found) > 1]
+        if several:
+            first = " and ".join(sorted(homes[several[0]]))
+            yield f"{name}: {what} in several parts (the first in {first})", len(several), several
+
+
+def _shared_groups(facts: Facts) -> Found:
+    return _shared(facts, "groups (videos) with samples", facts.samples.group)
+
+
+def _shared_ids(facts: Facts) -> Found:
+    return _shared(facts, "ids", facts.samples.id)
+
+
+def _shared_transcripts(facts: Facts) -> Found:
+    if facts.samples.transcript is None:
+        return iter(())
+    words = np.array([" ".join(str(each).lower().split()) for each in facts.samples.transcript.tolist()], dtype=object)
+    kept = np.array([len(each.split()) > _COMMON_WORDS for each in words.tolist()], dtype=bool)
+    long = {n: {k: rows[kept[rows]] for k, rows in parts.items()} for n, parts in facts.samples.parts.items()}
+    samples = Samples(facts.samples.id, facts.samples.group, None, long)
+    return _shared(Facts(facts.found, samples), f"transcripts of more than {_COMMON_WORDS} words", words)
+
+
+def _tested_once(facts: Facts) -> Found:
+    if facts.samples.folds:
+        tests = np.concatenate([parts.get("test", _NO_ROW) for parts in facts.samples.parts.values()])
+        times = np.bincount(tests, minlength=len(facts.samples.id))
+        if (times != 1).any():
+            wrong = np.flatnonzero(times != 1)
+            shown = [f"{facts.samples.id[row]} ({times[row]} times)" for row in wrong[:_SHOWN]]
+            yield f"samples are not tested by exactly one of {len(facts.samples.parts)} folds", len(wrong), shown
+
+
+def _in_no_split(facts: Facts) -> Found:
+    for name, parts in facts.samples.parts.items():
+        outside = len(facts.samples.id) - sum(map(len, parts.values()))
+        if outside > 0 and not facts.samples.folds:
+            yield f"{name}: samples that are in no part", outside, ()
+
+
+def _compared(facts: Facts) -> tuple[str, dict[str, str]]:
+    """Return the partition that is nearest to the lists, as group to part: of several, one has to be theirs."""
+    homes = {}
+    for name, parts in facts.samples.parts.items():
+        if "train" in parts or set(facts.listed.values()) == set(parts):
+            homes[name] = {str(g): part for part, rows in parts.items() for g in facts.samples.group[rows].tolist()}
+    if not facts.listed or not homes:
+        return "", {}
+    return min(homes.items(), key=lambda each: any(facts.listed.get(g, p) != p for g, p in each[1].items()))
+
+
+def _other_folds(facts: Facts) -> Found:
+    name, home = _compared(facts)
+    if elsewhere := [group for group, part in home.items() if facts.listed.get(group, part) != part]:
+        yield f"{name}: groups (videos) that the lists put in another part", len(elsewhere), elsewhere
+
+
+def _unlisted(facts: Facts) -> Found:
+    name, home = _compared(facts)
+    if unknown := [group for group in home if group not in facts.listed]:
+        yield f"{name}: groups (videos) not in the lists", len(unknown), unknown
+
+
+def _missing_groups(facts: Facts) -> Found:
+    name, home = _compared(facts)
+    if name and (missing := [group for group in facts.listed if group not in home]):
+        yield f"{name}: groups (videos) of the lists without a sample here", len(missing), missing
+
+
+_CLEAN = "repair the source, or load it with clean=True (--clean)"
+_ONE_SPLIT = "put each in one split; --folds FILE gives a partition by group"
+_EVERY_SPLIT = "give train and valid at least one; --folds FILE gives a partition by group"
+RULES: tuple[Rule, ...] = (
+    Rule("damaged files", ERROR, _changed_files, "damaged", "convert the data set again"),
+    Rule("empty", ERROR, _no_sample, "empty", _EVERY_SPLIT),
+    Rule("duplicate ids", ERROR, _duplicate_ids, "duplicate", "give every sample an id of its own"),
+    Rule("missing labels", ERROR, _missing_labels, "missing", _CLEAN, repaired=True),
+    Rule(
+        "labels out of range", ERROR, _outlying_labels, "out_of_range", f"set the label range, {_CLEAN}", repaired=True
+    ),
+    Rule("non-finite features", ERROR, _non_finite, "not_finite", _CLEAN, repaired=True),
+    Rule("constant modality", ERROR, _constant_modality, "invalid", "leave it out (features=..., --features)"),
+    Rule("constant columns", WARNING, _constant_columns),
+    Rule("absent modality", WARNING, _absent),
+    Rule("empty transcripts", WARNING, _empty_transcripts),
+    Rule("no partition", ERROR, _no_partition, "missing", "give split names, a protocol or --folds FILE"),
+    Rule("empty split", ERROR, _empty_split, "empty", _EVERY_SPLIT),
+    Rule("row outside", ERROR, _foreign_rows, "out_of_range", "number rows from 0"),
+    Rule("row twice", ERROR, _repeated_rows, "duplicate", "list every row once"),
+    Rule("id in two splits", ERROR, _shared_ids, "conflict", _ONE_SPLIT),
+    Rule("video in two splits", ERROR, _shared_groups, "conflict", _ONE_SPLIT),
+    Rule("transcript in two splits", WARNING, _shared_transcripts),
+    Rule("tested once", ERROR, _tested_once, "conflict", "put each in the test part of exactly one fold"),
+    Rule("in no split", WARNING, _in_no_split),
+    Rule("other folds", ERROR, _other_folds, "mismatch", "give the lists of this data set"),
+    Rule("video in no fold", WARNING, _unlisted),
+    Rule("missing videos", WARNING, _missing_groups),
+)
+
+
+def findings(rule: Rule, facts: Facts) -> Iterator[Finding]:
+    """Yield what a rule finds, with the first few examples."""
+    for message, count, examples in rule.find(facts):
+        shown = tuple(str(each) for each, _ in zip(examples, range(_SHOWN), strict=False))
+        yield Finding(rule.severity, rule.check, message, count, shown)
