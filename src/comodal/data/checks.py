@@ -34,6 +34,7 @@ def validate(
         Counts, and findings, errors first; nothing is wrong where no finding is an error.
 
     Example:
+        >>> import numpy as np
         >>> from comodal.data.formats.interface import Division
         >>> from comodal.data.ragged import RaggedArray
         >>> block = Block(
