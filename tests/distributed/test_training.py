@@ -85,6 +85,7 @@ def weights(folder: Path) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("name", VARIANTS)
+@pytest.mark.slow
 def test_two_processes_find_what_one_finds(name: str, together: Path, tmp_path: Path) -> None:
     """59 samples in batches of 16: the last batch has 11, so the shares of the processes differ."""
     alone = runpy.run_path(str(WORKER))["run"](tmp_path, **VARIANTS[name])
