@@ -3,7 +3,7 @@
     python benchmarks/serve.py [FOLDER]
 
 FOLDER is made by `comodal train` or `comodal compare`, with weights; without one a small model is trained on the
-embedded data. A time covers connection, question, prediction, dependency and answer.
+embedded data. A time covers connection, request, prediction, dependency and answer.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from comodal.evaluation.experiment import train
 from comodal.evaluation.runs import open_runs
 from comodal.explain.explain import choose_run
 from comodal.serve.app import build_app
-from comodal.serve.live import LiveModel
-from comodal.serve.security import answered_names
+from comodal.serve.live_model import LiveModel
+from comodal.serve.security import allowed_hosts
 from comodal.serve.server import listen
 from comodal.training.config import PenaltyConfig, RunConfig, TrainingConfig
 
@@ -42,17 +42,17 @@ def small_run(folder: Path) -> Path:
 
 
 def click(port: int, model: LiveModel, number: int) -> float:
-    """Return the milliseconds of one question."""
+    """Return the milliseconds of one request."""
     first, second = list(model.modalities)[:2]
     name = model.ids[number % len(model.ids)]
     act = f'{{"{first}": {{"act": "noise", "severity": 0.5}}, "{second}": {{"act": "off"}}}}'
-    question = urllib.request.Request(
+    request = urllib.request.Request(
         f"http://127.0.0.1:{port}/api/predict",
         data=f'{{"id": "{name}", "modalities": {act}}}'.encode(),
         headers={"Content-Type": "application/json"},
     )
     start = time.perf_counter()
-    with urllib.request.urlopen(question, timeout=60) as answer:
+    with urllib.request.urlopen(request, timeout=60) as answer:
         answer.read()
     return 1000 * (time.perf_counter() - start)
 
@@ -64,7 +64,7 @@ def main() -> None:
         runs = open_runs(sys.argv[1] if len(sys.argv) > 1 else small_run(Path(scratch) / "run"))
         model = LiveModel.of(runs, choose_run(runs))
         bound = listen("127.0.0.1", 0)
-        app = build_app(model, "<!doctype html>", names=answered_names("127.0.0.1", ()))
+        app = build_app(model, "<!doctype html>", names=allowed_hosts("127.0.0.1", ()))
         server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="off"))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]})
         thread.start()

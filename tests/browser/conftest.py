@@ -26,9 +26,9 @@ from comodal.reports import write_summary
 from comodal.reports.page import render_page
 from comodal.reports.robustness_report import write_robustness
 from comodal.serve.app import build_app
-from comodal.serve.live import LiveModel
+from comodal.serve.live_model import LiveModel
 from comodal.serve.panel import live_page
-from comodal.serve.security import answered_names
+from comodal.serve.security import allowed_hosts
 from comodal.training.config import RunConfig, TrainingConfig
 
 
@@ -116,6 +116,6 @@ def live(runs: RunSet) -> LiveModel:
 @pytest.fixture(scope="session")
 def served(runs: RunSet, live: LiveModel) -> Iterator[str]:
     """Address of the live page."""
-    app = build_app(live, live_page(findings_of(runs)), names=answered_names("127.0.0.1", ()))
+    app = build_app(live, live_page(findings_of(runs)), names=allowed_hosts("127.0.0.1", ()))
     with running(app) as port:
         yield f"http://127.0.0.1:{port}/"

@@ -13,10 +13,10 @@ from playwright.sync_api import Page, expect
 
 from comodal.contracts import Findings
 from comodal.serve.app import build_app
-from comodal.serve.live import LiveModel
+from comodal.serve.live_model import LiveModel
 from comodal.serve.panel import live_page
-from comodal.serve.question import Act, Question
-from comodal.serve.security import answered_names
+from comodal.serve.panel_request import Edit, PanelRequest
+from comodal.serve.security import allowed_hosts
 
 pytestmark = pytest.mark.slow
 
@@ -37,7 +37,7 @@ def page(opened: Watched, live: LiveModel) -> Iterator[Page]:
     for modality in live.modalities:
         choose(opened.page, modality, "on")
     opened.page.fill("#live-utterance", live.ids[0])
-    expect_sentiment(opened.page, live.answer(Question(live.ids[0], {}))["clean"]["prediction"])
+    expect_sentiment(opened.page, live.answer(PanelRequest(live.ids[0], {}))["clean"]["prediction"])
     yield opened.page
     opened.require_peace()
 
@@ -61,7 +61,7 @@ def test_the_page_is_the_report_with_a_panel(page: Page) -> None:
 
 
 def test_switching_a_modality_off_changes_prediction_and_dependency(page: Page, live: LiveModel) -> None:
-    answer = live.answer(Question(live.ids[0], {"text": Act("off")}))
+    answer = live.answer(PanelRequest(live.ids[0], {"text": Edit("off")}))
     choose(page, "text", "off")
     expect_sentiment(page, answer["changed"]["prediction"])
     lines = page.locator("#live-answer tbody tr")
@@ -76,9 +76,11 @@ def test_switching_a_modality_off_changes_prediction_and_dependency(page: Page, 
 def test_another_utterance_lends_at_once_and_can_be_chosen(page: Page, live: LiveModel) -> None:
     choose(page, "audio", "swap")
     first = live.find("", beside=live.ids[0])[0]["id"]
-    expect_sentiment(page, live.answer(Question(live.ids[0], {"audio": Act("swap", first)}))["changed"]["prediction"])
+    expect_sentiment(
+        page, live.answer(PanelRequest(live.ids[0], {"audio": Edit("swap", first)}))["changed"]["prediction"]
+    )
     page.locator("fieldset[data-modality=audio] input[type=search]").fill(live.ids[99])
-    answer = live.answer(Question(live.ids[0], {"audio": Act("swap", live.ids[99])}))
+    answer = live.answer(PanelRequest(live.ids[0], {"audio": Edit("swap", live.ids[99])}))
     expect_sentiment(page, answer["changed"]["prediction"])
 
 
@@ -87,13 +89,13 @@ def test_noise_follows_its_slider_by_keyboard(page: Page, live: LiveModel) -> No
     slider = page.locator("fieldset[data-modality=vision] input[type=range]")
     slider.focus()
     page.keyboard.press("End")
-    answer = live.answer(Question(live.ids[0], {"vision": Act("noise", severity=1.0)}))
+    answer = live.answer(PanelRequest(live.ids[0], {"vision": Edit("noise", severity=1.0)}))
     expect_sentiment(page, answer["changed"]["prediction"])
 
 
 def test_an_utterance_is_found_by_its_id(page: Page, live: LiveModel) -> None:
     page.fill("#live-utterance", live.ids[321])
-    expect_sentiment(page, live.answer(Question(live.ids[321], {}))["clean"]["prediction"])
+    expect_sentiment(page, live.answer(PanelRequest(live.ids[321], {}))["clean"]["prediction"])
 
 
 def test_all_off_is_said_and_mended(page: Page) -> None:
@@ -114,7 +116,7 @@ def test_of_fifty_quick_clicks_the_last_counts(page: Page, live: LiveModel) -> N
           }
         }"""
     )
-    answer = live.answer(Question(live.ids[0], {"text": Act("off")}))
+    answer = live.answer(PanelRequest(live.ids[0], {"text": Edit("off")}))
     expect_sentiment(page, answer["changed"]["prediction"])
 
 
@@ -132,7 +134,7 @@ def test_nothing_scrolls_sideways_on_a_phone(watch: Watch, served: str) -> None:
 
 def test_markup_in_a_transcript_is_text(watch: Watch, bare: Findings, live: LiveModel) -> None:
     odd = replace(live, transcripts=(TEXT,) * len(live.ids))
-    app = build_app(odd, live_page(bare), names=answered_names("127.0.0.1", ()))
+    app = build_app(odd, live_page(bare), names=allowed_hosts("127.0.0.1", ()))
     with running(app) as port:
         address = f"http://127.0.0.1:{port}/"
         watched = watch(address)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from fusion_batches import spec_of
+from refusals import refused
 from tiny_language_models import save_tiny
 from torch import nn
 
@@ -109,13 +110,13 @@ def test_metrics_are_those_of_the_run(run: Path, exported: Path) -> None:
 
 
 def test_nothing_is_overwritten(run: Path, exported: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="exists already"):
+    with refused("exists", exported):
         export_model(run, exported)
     (tmp_path / "precious.txt").write_text("mine")
-    with pytest.raises(InputError, match="is no exported model, so it is not replaced"):
+    with refused("exists", tmp_path):
         export_model(run, tmp_path, force=True)
     assert [path.name for path in tmp_path.iterdir()] == ["precious.txt"]
-    with pytest.raises(InputError, match="an exported model already"):
+    with refused("conflict", exported):
         export_model(exported, tmp_path / "again")
 
 
@@ -159,15 +160,14 @@ def test_recurrent_encoders_become_onnx(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("fusion", sorted(REFUSED))
 def test_what_cannot_become_onnx_is_refused_in_one_line(fusion: str, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"cannot be exported to ONNX \(its memory .*leave --onnx out") as caught:
+    with refused("unsupported", fusion, "--onnx"):
         write_onnx(predictor(fusion, tmp_path), tmp_path / "model.onnx")
-    assert "\n" not in str(caught.value)
 
 
 def test_a_file_that_differs_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model = predictor("early", tmp_path)
     monkeypatch.setattr("comodal.export.onnx_file.largest_difference", lambda *_: float("nan"))
-    with pytest.raises(InputError, match=r"differ by nan, more than 0\.0001"):
+    with refused("mismatch", "nan", 0.0001):
         write_onnx(model, tmp_path / "model.onnx")
 
 

@@ -10,8 +10,8 @@ from live_server import running, short_run
 
 from comodal.evaluation.runs import RunSet, open_runs
 from comodal.serve.app import build_app
-from comodal.serve.live import LiveModel
-from comodal.serve.security import answered_names
+from comodal.serve.live_model import LiveModel
+from comodal.serve.security import allowed_hosts
 
 PAGE = "<!doctype html><title>page</title>"
 
@@ -29,6 +29,6 @@ def live(run_set: RunSet) -> LiveModel:
 
 @pytest.fixture(scope="session")
 def port(live: LiveModel) -> Iterator[int]:
-    app = build_app(live, PAGE, names=answered_names("127.0.0.1", ()))
+    app = build_app(live, PAGE, names=allowed_hosts("127.0.0.1", ()))
     with running(app) as number:
         yield number

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 from live_server import asked, request
+from refusals import refused
 
-from comodal.contracts import InputError
-from comodal.serve.live import LiveModel
-from comodal.serve.question import Act, Question
-from comodal.serve.security import answered_names
+from comodal.serve.live_model import LiveModel
+from comodal.serve.panel_request import Edit, PanelRequest
+from comodal.serve.security import allowed_hosts
 from comodal.serve.server import listen
 
 
@@ -28,7 +28,7 @@ def test_page_and_facts(port: int, live: LiveModel) -> None:
 
 def test_a_question_is_answered_as_the_model_answers(port: int, live: LiveModel) -> None:
     body = {"id": live.ids[0], "modalities": {"audio": {"act": "off"}, "text": {"act": "noise", "severity": 0.3}}}
-    expected = live.answer(Question(live.ids[0], {"audio": Act("off"), "text": Act("noise", severity=0.3)}))
+    expected = live.answer(PanelRequest(live.ids[0], {"audio": Edit("off"), "text": Edit("noise", severity=0.3)}))
     assert asked(port, body) == expected
 
 
@@ -152,18 +152,18 @@ def test_only_loopback_is_listened_on() -> None:
 
 
 def test_names_of_an_open_address_must_be_said() -> None:
-    with pytest.raises(InputError, match="--allow NAME"):
-        answered_names("0.0.0.0", ())
-    assert "box.example.org" in answered_names("0.0.0.0", ("box.example.org",))
-    assert "192.168.0.7" in answered_names("192.168.0.7", ())
-    assert "example.org" not in answered_names("192.168.0.7", ())
+    with refused("missing", "0.0.0.0", "--allow"):
+        allowed_hosts("0.0.0.0", ())
+    assert "box.example.org" in allowed_hosts("0.0.0.0", ("box.example.org",))
+    assert "192.168.0.7" in allowed_hosts("192.168.0.7", ())
+    assert "example.org" not in allowed_hosts("192.168.0.7", ())
 
 
 def test_an_address_that_cannot_be_had_is_one_line() -> None:
-    with listen("127.0.0.1", 0) as bound, pytest.raises(InputError, match=r"cannot be listened on .*--port, 0 for any"):
+    with listen("127.0.0.1", 0) as bound, refused("unavailable", "127.0.0.1", "--port"):
         listen("127.0.0.1", bound.getsockname()[1])
     for port in (-1, 65536):
-        with pytest.raises(InputError, match="from 0 to 65535"):
+        with refused("out_of_range", port, 65535):
             listen("127.0.0.1", port)
-    with pytest.raises(InputError, match="cannot be listened on"):
+    with refused("unavailable", "no.such.name.invalid"):
         listen("no.such.name.invalid", 0)

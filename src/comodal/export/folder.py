@@ -1,4 +1,4 @@
-"""A run as a folder that can be handed on."""
+"""Package a trained run for sharing."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _CARD = "README.md"
 
 @dataclasses.dataclass(frozen=True)
 class Exported:
-    """What was exported.
+    """An exported model.
 
     Attributes:
         folder: where it is.
@@ -59,11 +59,11 @@ def export_model(
 ) -> Exported:
     """Write a run as a folder of safetensors weights, statistics, configuration and a model card.
 
-    The folder is there whole at the end or not at all.
+    An interrupted export leaves no folder.
 
     Args:
-        run: what `comodal train` or `comodal compare` wrote.
-        out: what to make.
+        run: folder that `comodal train` or `comodal compare` wrote.
+        out: folder to write.
         arm: which of a comparison, for example ``"early/kl"``.
         seed: which run of that arm, its first when not given.
         onnx: also write ``model.onnx``.
@@ -74,7 +74,9 @@ def export_model(
     """
     source, target = Path(run), Path(out)
     if is_exported(source):
-        raise InputError(f"{source}: an exported model already; copy it, or export the run it was made from")
+        raise InputError(
+            f"{source}: is an exported model; copy it, or export the run it was made from", code="conflict"
+        )
     _refuse(target, force=force)
     chosen = only_run(source, arm=arm, seed=seed)
     saved = find_model(source, arm=arm, seed=seed)
@@ -104,14 +106,15 @@ def _refuse(target: Path, *, force: bool) -> None:
     if not target.exists():
         return
     if not force:
-        raise InputError(f"{target}: exists already; give another folder, or --force to replace an exported model")
+        message = f"{target}: exists already; give another folder, or --force to replace an exported model"
+        raise InputError(message, code="exists")
     if not is_exported(target):
-        raise InputError(f"{target}: is no exported model, so it is not replaced; give another folder")
+        raise InputError(f"{target}: not an exported model, so not replaced; give another folder", code="exists")
 
 
 @contextmanager
 def _new_folder(target: Path) -> Iterator[Path]:
-    """A folder to fill that takes the target's place at the end."""
+    """Yield a folder to fill that replaces the target at the end."""
     if not target.exists():
         with atomic_folder(target) as folder:
             yield folder
@@ -145,7 +148,7 @@ def _facts(saved: SavedModel, target: Path, run: SavedRun, predictor: Predictor,
         fusion=run.arm.label,
         measure=run.arm.measure,
         weight=run.weight,
-        source=Path(str(saved.data["source"])).name,  # folders of the machine it was trained on say nothing
+        source=Path(str(saved.data["source"])).name,  # without the folders of the training machine
         seed=run.seed,
         folds=len(predictor.parts),
         dims={name: predictor.dims.get(name, 0) for name in predictor.spec.modalities},
@@ -157,7 +160,7 @@ def _facts(saved: SavedModel, target: Path, run: SavedRun, predictor: Predictor,
 
 
 def _note(source: Path) -> str:
-    """What must be known of the data: a run says it once, a comparison in every row of its summary."""
+    """Return the note on the data: from the metrics of a run, or common to all rows of a comparison's summary."""
     if (source / METRICS).exists():
         return str(read_json(source / METRICS).get("note", ""))
     rows = read_json(source / SUMMARY) if (source / SUMMARY).exists() else []
@@ -166,5 +169,5 @@ def _note(source: Path) -> str:
 
 
 def _known(facts: dict[str, Any]) -> dict[str, Any]:
-    """``None`` for what does not exist, such as an interval over a single video."""
+    """Replace NaN by ``None``: an interval over a single group does not exist."""
     return {key: None if isinstance(each, float) and math.isnan(each) else each for key, each in facts.items()}

@@ -1,4 +1,4 @@
-"""What must be known of a model that is handed on, as the README of its folder."""
+"""The model card: README of an exported model."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ __all__ = ["CardFacts", "model_card"]
 
 @dataclass(frozen=True)
 class CardFacts:
-    """What a card says.
+    """The facts on a model card.
 
     Attributes:
-        name: of the folder.
+        name: name of the folder.
         fusion: architecture.
         measure: dependency measure of the penalty, ``"none"`` without one.
-        weight: of the penalty.
-        source: what the model was trained on.
-        seed: of the run.
+        weight: weight of the penalty.
+        source: training data.
+        seed: seed of the run.
         folds: number of models.
         dims: modality to features a frame; 0 for a text that is read from transcripts.
         metrics: metric to value, ``ci_low``, ``ci_high``, ``unit`` and the counts ``n`` and ``n_groups``.
-        note: what must be known of numbers on the data; empty when there is nothing.
+        note: note on the data; empty without one.
         versions: package to version.
         onnx: whether there is an ONNX file.
     """
@@ -43,7 +43,7 @@ class CardFacts:
 
 
 def model_card(facts: CardFacts) -> str:
-    """The card as Markdown.
+    """Return the card as Markdown.
 
     Example:
         >>> text = model_card(CardFacts("m", "early", "none", 0.0, "mosi:clean", 0, 1, {"text": 4}, {}))
@@ -93,7 +93,7 @@ def _limits(facts: CardFacts) -> str:
     note = f"\n- Note of the data: {facts.note}" if facts.note else ""
     return (
         "## Limits\n\n"
-        "- It knows utterances like those it was trained on; nothing above says how it does on others.\n"
+        "- It was trained on samples like those above; the results do not show how it does on others.\n"
         "- Features must come from the same extractors, unstandardised: they are standardised here.\n"
         "- A modality that is missing is hidden, and the prediction is then worse than the results above.\n"
         "- One seed: other seeds give other numbers.\n"

@@ -1,6 +1,6 @@
 """A trained model as one ONNX file, checked against PyTorch before it is kept.
 
-Axis legend: B utterances, T_m frames of modality m, d_m features of a frame.
+Axis legend: B samples, T_m frames of modality m, d_m features of a frame.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ LONGEST = 1024
 _OPSET = 18
 _PACKAGES = ("onnx", "onnxruntime")
 _REFUSED = dict.fromkeys(
-    ("mfn", "graph_mfn"), "its memory is written frame by frame, in a loop whose length depends on the utterances"
+    ("mfn", "graph_mfn"), "its memory is written frame by frame, in a loop whose length depends on the samples"
 )
 
 
@@ -127,7 +127,9 @@ def write_onnx(predictor: Predictor, path: Path) -> float:
         raise InputError.needs_extra("onnx", "ONNX files")
     fusion = predictor.parts[0].config.fusion
     if fusion in _REFUSED:
-        raise InputError(f"{fusion} fusion cannot be exported to ONNX ({_REFUSED[fusion]}); leave --onnx out")
+        raise InputError(
+            f"{fusion} fusion cannot be exported to ONNX ({_REFUSED[fusion]}); leave --onnx out", code="unsupported"
+        )
     folds = Folds(predictor.parts)
     try:
         _export(folds, _example(predictor.parts[0], rows=3, frames=5), path)
@@ -136,11 +138,13 @@ def write_onnx(predictor: Predictor, path: Path) -> float:
         raise
     except Exception as error:  # the exporter and the runtime raise whatever their many parts do
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise InputError(f"{fusion} fusion cannot be exported to ONNX ({reason}); leave --onnx out") from error
+        message = f"{fusion} fusion cannot be exported to ONNX ({reason}); leave --onnx out"
+        raise InputError(message, code="unsupported") from error
     if not worst <= TOLERANCE:  # also where it is NaN
         raise InputError(
             f"{fusion} fusion cannot be exported to ONNX (predictions differ by {worst:.1e}, more than {TOLERANCE:g}); "
-            "leave --onnx out"
+            "leave --onnx out",
+            code="mismatch",
         )
     return worst
 
@@ -148,7 +152,7 @@ def write_onnx(predictor: Predictor, path: Path) -> float:
 def largest_difference(folds: Folds, part: FittedPart, path: Path) -> float:
     """Largest difference between PyTorch and ONNX Runtime.
 
-    Several numbers of utterances and frames are tried, each with every modality hidden in turn.
+    Several numbers of samples and frames are tried, each with every modality hidden in turn.
 
     Args:
         folds: the network.
@@ -217,7 +221,7 @@ def _samples(part: FittedPart) -> Iterator[tuple[Tensor, ...]]:
 
 
 def _example(part: FittedPart, *, rows: int, frames: int) -> tuple[Tensor, ...]:
-    """Values and masks of every modality, scattered as in training, the last utterance one frame shorter."""
+    """Return values and masks of every modality, scattered as in training, the last sample one frame shorter."""
     generator = torch.Generator().manual_seed(rows + frames)
     aligned = fusion_family(part.config.fusion).model.input_spec.aligned
     tensors: list[Tensor] = []

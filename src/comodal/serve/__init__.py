@@ -1,1 +1,1 @@
-"""The report as a live page: switch a modality off, exchange it or add noise, and see at once what changes."""
+"""The report as a live page: switch a modality off, exchange it or add noise, and see the new prediction."""

@@ -1,4 +1,4 @@
-"""The page and the three things its panel asks."""
+"""The web application: the page, and three requests of its panel."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from comodal.contracts import InputError
-from comodal.serve.live import LiveModel
-from comodal.serve.question import parse_question
+from comodal.serve.live_model import LiveModel
+from comodal.serve.panel_request import parse_request
 from comodal.serve.security import PAGE_POLICY, BodyTooLarge, SecurityHeaders, limited_body
 
 __all__ = ["build_app"]
@@ -25,12 +25,12 @@ _LONGEST_QUERY = 200
 
 
 def build_app(model: LiveModel, page: str, *, names: list[str]) -> Starlette:
-    """The application.
+    """Return the application.
 
     Args:
-        model: what answers.
+        model: model that predicts.
         page: the report with its panel, HTML.
-        names: the Host headers that are answered.
+        names: allowed Host headers.
     """
     html = page.encode()
 
@@ -43,15 +43,15 @@ def build_app(model: LiveModel, page: str, *, names: list[str]) -> Starlette:
     async def utterances(request: Request) -> Response:
         query = request.query_params.get("q", "")
         if len(query) > _LONGEST_QUERY:
-            raise InputError(f"q: give at most {_LONGEST_QUERY} characters")
+            raise InputError(f"q: give at most {_LONGEST_QUERY} characters", code="too_large")
         return JSONResponse(model.find(query, beside=request.query_params.get("beside", "")))
 
     async def predict(request: Request) -> Response:
-        # Another site's page cannot send this type without asking first, and is told nothing when it asks.
+        # Browsers let a page of another site send this type only after a preflight request, which is refused.
         if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
             raise HTTPException(415, "send application/json")
-        question = parse_question(_json(await limited_body(request)), model.modalities)
-        return JSONResponse(await run_in_threadpool(model.answer, question))
+        given = parse_request(_json(await limited_body(request)), model.modalities)
+        return JSONResponse(await run_in_threadpool(model.answer, given))
 
     return Starlette(
         routes=[
@@ -72,7 +72,7 @@ def _json(body: bytes) -> Any:
     try:
         return json.loads(body)
     except (ValueError, RecursionError) as error:
-        raise InputError("request: not JSON") from error
+        raise InputError("request: not JSON", code="damaged") from error
 
 
 async def _bad_input(_: Request, error: Exception) -> Response:

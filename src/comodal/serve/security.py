@@ -1,4 +1,4 @@
-"""What stands between the network and the page: whose name it answers to, how much it reads, what browsers may do."""
+"""Protection of the live page: allowed Host headers, a limit on request bodies, security headers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from comodal.contracts import InputError
 
-__all__ = ["PAGE_POLICY", "BodyTooLarge", "SecurityHeaders", "answered_names", "limited_body"]
+__all__ = ["PAGE_POLICY", "BodyTooLarge", "SecurityHeaders", "allowed_hosts", "limited_body"]
 
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]", "::1")
 _EVERY_INTERFACE = ("0.0.0.0", "::", "")  # noqa: S104 - refused without a name
@@ -21,7 +21,7 @@ _HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
-# The page states its own policy, down to the scripts it may run; this adds what only a header can say.
+# The page has a policy of its own for scripts; this adds the directives that only a header can set.
 PAGE_POLICY = (
     "default-src 'unsafe-inline' data: blob:; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; "
     "form-action 'none'"
@@ -30,42 +30,43 @@ _NOTHING = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-ac
 
 
 class BodyTooLarge(Exception):  # noqa: N818 - a status, 413
-    """A request says more than any question needs."""
+    """The body of a request is longer than the limit."""
 
 
-def answered_names(host: str, allowed: tuple[str, ...]) -> list[str]:
-    """The names in a Host header that are answered: any other page that had its name lead here gets nothing.
+def allowed_hosts(host: str, allowed: tuple[str, ...]) -> list[str]:
+    """Return the allowed Host headers (protects against DNS rebinding).
 
     Args:
         host: address to listen on.
         allowed: further names.
 
     Raises:
-        InputError: all addresses are listened on and nobody said under which name.
+        InputError: every address is listened on and no name is allowed.
 
     Example:
-        >>> answered_names("127.0.0.1", ())
+        >>> allowed_hosts("127.0.0.1", ())
         ['127.0.0.1', 'localhost', '[::1]', '::1']
-        >>> answered_names("0.0.0.0", ())
+        >>> allowed_hosts("0.0.0.0", ())
         Traceback (most recent call last):
-        comodal.contracts.InputError: --host 0.0.0.0 listens on every address: say under which names it is reached ...
+        comodal.contracts.InputError: --host 0.0.0.0 listens on every address: name the hosts it is reached under ...
     """
     if host in _EVERY_INTERFACE and not allowed:
         raise InputError(
-            f"--host {host} listens on every address: say under which names it is reached (--allow NAME,...)"
+            f"--host {host} listens on every address: name the hosts it is reached under (--allow NAME,...)",
+            code="missing",
         )
     own = () if host in _EVERY_INTERFACE else (host, f"[{host}]") if ":" in host else (host,)
     return list(dict.fromkeys([*LOOPBACK, *own, *allowed]))
 
 
 class SecurityHeaders:
-    """Every answer forbids framing, sniffing and caching, and all content unless it brings a policy of its own."""
+    """Middleware that forbids framing, sniffing and caching, and all content unless the response has its own policy."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on, and its answer back with the headers."""
+        """Handle a request and add the headers to its response."""
 
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -79,10 +80,10 @@ class SecurityHeaders:
 
 
 async def limited_body(request: Request) -> bytes:
-    """The body of a request, whatever length it claims.
+    """Return the body of a request, whatever length it claims.
 
     Raises:
-        BodyTooLarge: it goes on beyond what any question needs.
+        BodyTooLarge: it is longer than the limit.
     """
     body = b""
     async for chunk in request.stream():

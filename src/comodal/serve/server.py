@@ -12,11 +12,11 @@ __all__ = ["listen", "run_server"]
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A socket on an address.
+    """Return a socket that listens on an address.
 
     Args:
         host: name or number of the address.
-        port: 0 takes any that is free.
+        port: 0 for any free one.
 
     Raises:
         InputError: the port is out of range or in use, or this machine has no such address.
@@ -28,7 +28,7 @@ def listen(host: str, port: int) -> socket.socket:
         comodal.contracts.InputError: 127.0.0.1:... cannot be listened on (...); give another --port, 0 for any ...
     """
     if not 0 <= port < 65536:
-        raise InputError(f"--port {port}: give a number from 0 to 65535")
+        raise InputError(f"--port {port}: give a number from 0 to 65535", code="out_of_range")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     bound = socket.socket(family, socket.SOCK_STREAM)
     try:
@@ -39,13 +39,14 @@ def listen(host: str, port: int) -> socket.socket:
         bound.close()
         raise InputError(
             f"{host}:{port} cannot be listened on ({error.strerror}); give another --port, 0 for any that is free, or "
-            "another --host"
+            "another --host",
+            code="unavailable",
         ) from error
     return bound
 
 
 def run_server(app: Any, bound: socket.socket) -> None:
-    """Answer until Ctrl-C or a signal to end."""
+    """Serve an application until Ctrl-C or SIGTERM."""
     import uvicorn  # noqa: PLC0415 - an extra
 
     config = uvicorn.Config(app, log_level="warning", access_log=False, server_header=False, lifespan="off")

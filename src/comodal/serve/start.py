@@ -1,4 +1,4 @@
-"""From the folder of a run to its live page."""
+"""Serve the live page of a run."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def serve(
     source: str | Dataset | None = None,
     announce: Callable[[str], None] = print,
 ) -> None:
-    """Answer for one run of a folder until Ctrl-C.
+    """Serve the live page of one run of a folder until Ctrl-C.
 
     Args:
         folder: of `comodal train` or `comodal compare`, with weights.
@@ -34,24 +34,24 @@ def serve(
         seed: of the run; the lowest when not given.
         fit_critic: measure of a critic to fit now, for a run without one.
         host: address to listen on.
-        port: 0 takes any that is free.
-        allowed: further names the page is reached under.
+        port: 0 for any free one.
+        allowed: further allowed host names.
         source: where the data are now; their own place when not given.
-        announce: told the address once the page is ready.
+        announce: called with the address once the page is ready.
 
     Raises:
-        InputError: starlette or uvicorn is not installed, the address cannot be had, no such run, or no weights.
+        InputError: starlette or uvicorn is not installed, the address is not available, no such run, or no weights.
     """
     try:
         from comodal.serve.app import build_app  # noqa: PLC0415 - an extra
-        from comodal.serve.live import LiveModel  # noqa: PLC0415
+        from comodal.serve.live_model import LiveModel  # noqa: PLC0415
         from comodal.serve.panel import live_page  # noqa: PLC0415
-        from comodal.serve.security import answered_names  # noqa: PLC0415
+        from comodal.serve.security import allowed_hosts  # noqa: PLC0415
         from comodal.serve.server import listen, run_server  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise InputError.needs_extra("serve", "live pages") from error
-    names = answered_names(host, allowed)
-    with listen(host, port) as bound:  # first: what can be refused at once is
+    names = allowed_hosts(host, allowed)
+    with listen(host, port) as bound:  # first: fails at once where the port is in use
         runs = open_runs(folder, source=source)
         model = LiveModel.of(runs, explained_run(runs, arm=arm, seed=seed), fit_critic=fit_critic)
         app = build_app(model, live_page(findings_of(runs)), names=names)

@@ -1,4 +1,4 @@
-"""A trained model that answers for one utterance at a time."""
+"""A trained model that predicts one sample at a time, for the live page."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from comodal.evaluation.runs import RunSet, SavedRun
 from comodal.explain.critic import PointwiseCritic
 from comodal.explain.explain import ExplanationConfig, critic_of
 from comodal.explain.representations import represent
-from comodal.serve.question import Act, Question
+from comodal.serve.panel_request import Edit, PanelRequest
 
 __all__ = ["LiveModel"]
 
-_NEIGHBOURS = 30  # noise leaves out features that are 0 in a whole batch: one utterance cannot tell which those are
+_NEIGHBOURS = 30  # noise leaves out features that are 0 in a whole batch: one sample does not show which
 _FOUND = 20
 
 
@@ -31,7 +31,7 @@ _FOUND = 20
 class _LiveFold:
     fitted: FittedFold
     critic: PointwiseCritic | None
-    dependencies: NDArray[Any]  # of its test utterances, sorted
+    dependencies: NDArray[Any]  # of its test samples, sorted
 
     def percentile(self, dependency: float) -> float:
         below, upto = (np.searchsorted(self.dependencies, dependency, side=side) for side in ("left", "right"))
@@ -40,12 +40,12 @@ class _LiveFold:
 
 @dataclass(frozen=True)
 class LiveModel:
-    """A run's models, each for the utterances that it was tested on.
+    """The models of a run, each for the samples that it was tested on.
 
     Attributes:
-        facts: what the page says of the model: arm, seed, modalities, and the critic's measure, unit and origin.
-        ids: ids of the utterances it answers for.
-        transcripts: their words, as far as known.
+        facts: description of the model: arm, seed, modalities, and the critic's measure, unit and origin.
+        ids: ids of the test samples.
+        transcripts: transcripts of these samples; empty where unknown.
     """
 
     facts: Mapping[str, Any]
@@ -58,7 +58,7 @@ class LiveModel:
 
     @classmethod
     def of(cls, runs: RunSet, run: SavedRun, *, fit_critic: str = "") -> LiveModel:
-        """The models of a finished run, with the critic that was trained with them, if any.
+        """Return the models of a finished run, with the critic that was trained with them, if any.
 
         Args:
             runs: the folder it is in.
@@ -78,7 +78,7 @@ class LiveModel:
             >>> _ = train(DataConfig(source="synthetic:redundant"), short, out=folder)
             >>> runs = open_runs(folder)
             >>> model = LiveModel.of(runs, runs.runs[0])
-            >>> answer = model.answer(Question(model.ids[0], {"audio": Act("off")}))
+            >>> answer = model.answer(PanelRequest(model.ids[0], {"audio": Edit("off")}))
             >>> answer["clean"]["prediction"] != answer["changed"]["prediction"], answer["clean"]["dependency"]
             (True, None)
         """
@@ -95,18 +95,18 @@ class LiveModel:
 
     @property
     def modalities(self) -> tuple[str, ...]:
-        """Names of the modalities the model has."""
+        """Names of the model's modalities."""
         return tuple(self.facts["modalities"])
 
     def find(self, query: str, *, beside: str = "") -> list[dict[str, str]]:
-        """The first utterances whose id or transcript contains a text; case does not matter.
+        """Return the first samples whose id or transcript contains a text, in upper or lower case.
 
         Args:
             query: the text.
-            beside: an utterance; only those that may lend it a modality are found.
+            beside: id of a sample; only samples that may lend it a modality are returned.
 
         Raises:
-            InputError: there is no utterance ``beside``.
+            InputError: no sample has the id ``beside``.
         """
         wanted = query.casefold()
         fold = self._placed(beside)[0] if beside else None
@@ -118,37 +118,38 @@ class LiveModel:
         chosen = [row for row, _ in zip(rows, range(_FOUND), strict=False)]
         return [{"id": self.ids[row], "transcript": self.transcripts[row]} for row in chosen]
 
-    def answer(self, question: Question) -> dict[str, Any]:
-        """Prediction and dependency of an utterance as it is, and after the acts.
+    def answer(self, request: PanelRequest) -> dict[str, Any]:
+        """Return prediction and dependency of a sample, unchanged and after the edits.
 
         Safe to call from several threads; they take turns.
 
         Raises:
-            InputError: no such utterance or donor, a donor of another fold, or acts that the model cannot take.
+            InputError: no such sample or donor, a donor of another fold, or edits that the model cannot take.
         """
-        number, row = self._placed(question.id)
+        number, row = self._placed(request.id)
         fold = self._folds[number]
-        donors = {name: self._donor(name, question.id, number) for name in question.donors}
+        donors = {name: self._donor(name, request.id, number) for name in request.donors}
         test = fold.fitted.fold.partition.test
-        # Other utterances only tell noise which features vary; nothing of theirs is in the answer.
+        # Other samples show which features vary, for the noise; their values do not enter the result.
         others = [other for other in test[:_NEIGHBOURS].tolist() if other != row and other not in donors.values()]
         with self._lock, torch.inference_mode():
             batch = fold.fitted.fold.view[[row, *donors.values(), *others]]
-            clean, changed = _first(batch), _changed(batch, question, list(donors))
+            clean, changed = _first(batch), _changed(batch, request, list(donors))
             found = [_judged(fold, each) for each in (clean, changed)]
-        return {"id": question.id, "target": float(batch.target[0]), "clean": found[0], "changed": found[1]}
+        return {"id": request.id, "target": float(batch.target[0]), "clean": found[0], "changed": found[1]}
 
     def _placed(self, name: str) -> tuple[int, int]:
         if name not in self._place:
-            raise InputError(f"no utterance {name[:60]!r} among the {len(self.ids)} tested ones: search for one")
+            raise InputError(f"no sample {name[:60]!r} among the {len(self.ids)} tested ones", code="unknown_name")
         return self._place[name]
 
     def _donor(self, name: str, receiver: str, number: int) -> int:
         fold, row = self._placed(name)
         if name == receiver:
-            raise InputError(f"{name!r} cannot lend a modality to itself: choose another utterance")
+            raise InputError(f"{name!r} cannot lend a modality to itself: choose another sample", code="conflict")
         if fold != number:
-            raise InputError(f"{name!r} is tested in another fold than {receiver!r}, whose model trained on it")
+            message = f"{name!r} is tested in another fold than {receiver!r}, whose model was trained on it"
+            raise InputError(message, code="conflict")
         return row
 
 
@@ -183,22 +184,22 @@ def _taken(batch: MultimodalBatch, rows: Iterable[int]) -> MultimodalBatch:
     return MultimodalBatch(tuple(batch.id[row] for row in index), modalities, batch.target[index])
 
 
-def _changed(batch: MultimodalBatch, question: Question, donors: list[str]) -> MultimodalBatch:
-    """The first utterance after the acts; ``donors`` are the ones behind it."""
+def _changed(batch: MultimodalBatch, request: PanelRequest, donors: list[str]) -> MultimodalBatch:
+    """Return the first sample after the edits; ``donors`` are the samples behind it."""
     sequences = dict(_first(batch).modalities)
-    for name, act in question.acts.items():
-        generator = torch.Generator().manual_seed(question.seed)
-        # Two utterances always exchange with each other.
-        rows = [0, 1 + donors.index(act.donor)] if act.kind == "swap" else range(len(batch))
-        acted = _act(act, name).apply(_taken(batch, rows), generator)
+    for name, edit in request.edits.items():
+        generator = torch.Generator().manual_seed(request.seed)
+        # Of two samples each receives the modality of the other.
+        rows = [0, 1 + donors.index(edit.donor)] if edit.kind == "swap" else range(len(batch))
+        acted = _edit(edit, name).apply(_taken(batch, rows), generator)
         sequences[name] = _first(acted).modalities[name]
     first = _first(batch)
     return MultimodalBatch(first.id, sequences, first.target)
 
 
-def _act(act: Act, name: str) -> Corruption:
-    kinds = {"on": ("drop", 0.0), "off": ("drop", 1.0), "swap": ("swap", 1.0), "noise": ("noise", act.severity)}
-    kind, severity = kinds[act.kind]
+def _edit(edit: Edit, name: str) -> Corruption:
+    kinds = {"on": ("drop", 0.0), "off": ("drop", 1.0), "swap": ("swap", 1.0), "noise": ("noise", edit.severity)}
+    kind, severity = kinds[edit.kind]
     return Corruption(kind, name, severity)
 
 
