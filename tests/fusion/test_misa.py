@@ -92,7 +92,7 @@ class ByLoop:
         return {"vectors": vectors, "parts": parts, "there": there, "fused": fused, "prediction": prediction}
 
     def batch(self, batch: MultimodalBatch) -> tuple[list[dict[str, Any]], dict[str, float]]:
-        rows = [self.sample(batch, row) for row in range(len(batch))]
+        rows = [self.utterance(batch, row) for row in range(len(batch))]
         return rows, self.terms(rows)
 
     def terms(self, rows: list[dict[str, Any]]) -> dict[str, float]:
