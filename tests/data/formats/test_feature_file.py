@@ -109,45 +109,41 @@ def test_ids_that_stand_twice_are_matched_by_order_alone(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("arrays", "message"),
+    ("arrays", "code"),
     [
-        ({"a_1": np.ones((2, 2)), "a_3": np.ones((2, 2))}, "'a_3'"),
-        ({"a_1": np.ones((2, 2)), "a_2": np.ones((2, 3))}, "'a_2'"),
-        ({"a_1": np.ones((2, 2, 2))}, "'a_1'"),
-        ({"a_1": np.ones((2, 0))}, ""),
-        ({"a_1": np.array([["x"]])}, ""),
-        ({"a_1": np.ones((1, 1)) * 1j}, ""),
-        ({}, ""),
-        ({"values": np.ones((4, 2))}, "4"),
-        ({"values": np.ones((4, 2)), "lengths": np.array([1, 1, 1])}, "4"),
-        ({"values": np.ones((4, 2)), "lengths": np.array([2, -1, 3])}, "3"),
-        ({"values": np.ones((4, 2)), "lengths": np.array([2.0, 1, 1])}, "3"),
-        ({"values": np.ones((4, 2)), "lengths": np.array(4)}, "1"),
-        ({"values": np.ones((5, 2)), "lengths": np.array([2**62] * 4 + [5])}, ""),
-        ({"values": np.ones((4, 2)), "lengths": np.array([2, 2])}, "2"),
-        ({"values": np.ones((4, 2)), "offsets": np.array([0, 3, 2, 4])}, ""),
-        ({"values": np.ones((4, 2)), "offsets": np.array([1, 2, 3, 4])}, ""),
-        ({"values": np.ones((4, 2)), "offsets": np.zeros(0, dtype=int)}, ""),
-        ({"values": FLAT, "offsets": np.array([0, 3, 3, 4]), "lengths": np.array([3, 1, 0])}, ""),
-        ({"values": RIGHT, "lengths": np.array([2, 0, 1])}, "1"),
-        ({"values": RIGHT, "lengths": np.array([3, 0, 5])}, "5"),
-        ({"values": RIGHT, "mask": MASK[:, :3]}, "'mask'"),
-        ({"values": RIGHT, "mask": MASK * 2}, "'mask'"),
-        ({"values": RIGHT, "mask": MASK, "lengths": LENGTHS}, "'lengths'"),
-        ({"values": np.ones((3, 0, 2))}, ""),
-        ({"values": np.ones((3, 1, 1, 2))}, ""),
-        ({"values": np.full((3, 1, 2), "x")}, ""),
-        ({"values": FLAT, "lengths": LENGTHS, "id": ["a_1", "a_2"]}, "3"),
-        ({"values": FLAT, "lengths": LENGTHS, "id": [1, 2, 3]}, "3"),
+        ({"a_1": np.ones((2, 2)), "a_3": np.ones((2, 2))}, "mismatch"),
+        ({"a_1": np.ones((2, 2)), "a_2": np.ones((2, 3))}, "wrong_shape"),
+        ({"a_1": np.ones((2, 2, 2))}, "wrong_shape"),
+        ({"a_1": np.ones((2, 0))}, "missing"),
+        ({"a_1": np.array([["x"]])}, "wrong_shape"),
+        ({"a_1": np.ones((1, 1)) * 1j}, "wrong_shape"),
+        ({}, "empty"),
+        ({"values": np.ones((4, 2))}, "mismatch"),
+        ({"values": np.ones((4, 2)), "lengths": np.array([1, 1, 1])}, "mismatch"),
+        ({"values": np.ones((4, 2)), "lengths": np.array([2, -1, 3])}, "wrong_shape"),
+        ({"values": np.ones((4, 2)), "lengths": np.array([2.0, 1, 1])}, "wrong_shape"),
+        ({"values": np.ones((4, 2)), "lengths": np.array(4)}, "wrong_shape"),
+        ({"values": np.ones((5, 2)), "lengths": np.array([2**62] * 4 + [5])}, "too_large"),
+        ({"values": np.ones((4, 2)), "lengths": np.array([2, 2])}, "mismatch"),
+        ({"values": np.ones((4, 2)), "offsets": np.array([0, 3, 2, 4])}, "mismatch"),
+        ({"values": np.ones((4, 2)), "offsets": np.array([1, 2, 3, 4])}, "mismatch"),
+        ({"values": np.ones((4, 2)), "offsets": np.zeros(0, dtype=int)}, "mismatch"),
+        ({"values": FLAT, "offsets": np.array([0, 3, 3, 4]), "lengths": np.array([3, 1, 0])}, "conflict"),
+        ({"values": RIGHT, "lengths": np.array([2, 0, 1])}, "damaged"),
+        ({"values": RIGHT, "lengths": np.array([3, 0, 5])}, "mismatch"),
+        ({"values": RIGHT, "mask": MASK[:, :3]}, "wrong_shape"),
+        ({"values": RIGHT, "mask": MASK * 2}, "wrong_shape"),
+        ({"values": RIGHT, "mask": MASK, "lengths": LENGTHS}, "conflict"),
+        ({"values": np.ones((3, 0, 2))}, "wrong_shape"),
+        ({"values": np.ones((3, 1, 1, 2))}, "wrong_shape"),
+        ({"values": np.full((3, 1, 2), "x")}, "wrong_type"),
+        ({"values": FLAT, "lengths": LENGTHS, "id": ["a_1", "a_2"]}, "wrong_type"),
+        ({"values": FLAT, "lengths": LENGTHS, "id": [1, 2, 3]}, "wrong_type"),
     ],
 )
-def test_what_does_not_fit_is_refused(tmp_path, arrays, message):
-    with refused(
-        ("conflict", "damaged", "empty", "mismatch", "missing", "too_large", "wrong_shape", "wrong_type"), message
-    ) as error:
+def test_what_does_not_fit_is_refused(tmp_path, arrays, code):
+    with refused(code, tmp_path / "text.npz"):
         read(save_npz(tmp_path / "text", arrays))
-    assert str(error.value).startswith(str(tmp_path / "text.npz"))
-    assert "\n" not in str(error.value)
 
 
 def test_ids_in_metadata_must_be_a_list(tmp_path):

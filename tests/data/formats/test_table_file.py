@@ -38,29 +38,28 @@ def test_an_index_column_without_a_name_is_left_out(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("content", "message"),
+    ("content", "code"),
     [
-        ("", ""),
-        ("\n\n", ""),
-        ("id,label\n", ""),
-        ("id;label\na;1\n", ""),
-        ("id\tlabel\na\t1\n", ""),
-        ("id,label\na,1\nb,2,3\n", "3"),
-        ("id,label\na\n", "2"),
-        ('id,label\na,"1\n', "2"),
-        ('id,label\na,"1"2\n', "2"),
-        ("id,label\na,1\0\n", "'label'"),
-        ("id,label\na,Ä\n".encode("latin-1"), "UTF-8"),
-        ("id,label\na,1\n".encode("utf-16"), "UTF-8"),
-        (b"id,label\n" + b"a" * 200_000 + b",1\n", ""),
-        ("id,label\n" + "a,1\n" * 9000 + "b" * 100_000 + ",1\n", ""),
-        ("id,Id\na,1\n", "'id'"),
+        ("", "empty"),
+        ("\n\n", "empty"),
+        ("id,label\n", "empty"),
+        ("id;label\na;1\n", "wrong_type"),
+        ("id\tlabel\na\t1\n", "wrong_type"),
+        ("id,label\na,1\nb,2,3\n", "wrong_shape"),
+        ("id,label\na\n", "wrong_shape"),
+        ('id,label\na,"1\n', "damaged"),
+        ('id,label\na,"1"2\n', "damaged"),
+        ("id,label\na,1\0\n", "damaged"),
+        ("id,label\na,Ä\n".encode("latin-1"), "wrong_type"),
+        ("id,label\na,1\n".encode("utf-16"), "wrong_type"),
+        (b"id,label\n" + b"a" * 200_000 + b",1\n", "damaged"),
+        ("id,label\n" + "a,1\n" * 9000 + "b" * 100_000 + ",1\n", "too_large"),
+        ("id,Id\na,1\n", "duplicate"),
     ],
 )
-def test_no_tables(tmp_path, content, message):
-    with refused(("damaged", "duplicate", "empty", "too_large", "wrong_shape", "wrong_type"), message) as error:
+def test_no_tables(tmp_path, content, code):
+    with refused(code, tmp_path):
         read_table(written(tmp_path, content))
-    assert "\n" not in str(error.value)
 
 
 def test_missing_and_unreadable_files(tmp_path):
