@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from refusals import refused
 
 from comodal.contracts import InputError
 from comodal.data.assemble import assemble, chosen_features, concatenate, partitions_of, require_division
@@ -72,7 +73,7 @@ def test_folds_that_are_no_numbers(column):
 def test_protocols(source):
     with pytest.raises(InputError, match=r"made.pkl: unknown protocol 'fiel': did you mean 'file'"):
         require_division(source, "fiel")
-    with pytest.raises(InputError, match=r"does not say which utterances .*--folds FILE"):
+    with refused("missing", "--folds FILE"):
         require_division(replace(source, divisions={}), None)
     with pytest.raises(InputError, match=r"protocol 'x': made.pkl has no partition; .*--folds FILE"):
         require_division(replace(source, divisions={}), "x")
@@ -128,5 +129,5 @@ def test_what_was_normalised_is_summed_and_empty_blocks_do_not_count(make_block)
 
 
 def test_nothing(source):
-    with pytest.raises(InputError, match=r"made.pkl: holds no utterance"):
+    with refused("empty", "made.pkl"):
         assemble(replace(source, blocks=lambda _: iter(())))

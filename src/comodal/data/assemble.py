@@ -46,10 +46,12 @@ def require_division(source: Source, protocol: str | None) -> Division:
     """
     if protocol is not None and protocol not in source.divisions:
         if not source.divisions:
-            raise InputError(f"protocol {protocol!r}: {source.path} has no partition; {_NO_DIVISION}")
+            raise InputError(f"protocol {protocol!r}: {source.path} has no partition; {_NO_DIVISION}", code="missing")
         raise InputError.unknown("protocol", protocol, source.divisions, where=str(source.path))
     if not source.divisions:
-        raise InputError(f"{source.path}: does not say which utterances train, validate and test; {_NO_DIVISION}")
+        raise InputError(
+            f"{source.path}: does not tell train, validation and test samples apart; {_NO_DIVISION}", code="missing"
+        )
     return source.divisions[protocol or next(iter(source.divisions))]
 
 
@@ -77,7 +79,9 @@ def concatenate(blocks: Sequence[Block], *, where: str) -> Block:
     """
     blocks = [block for block in blocks if len(block)]
     if not blocks:
-        raise InputError(f"{where}: holds no utterance; give a file with at least one in each of train, valid and test")
+        raise InputError(
+            f"{where}: holds no sample; give a file with at least one in each of train, valid and test", code="empty"
+        )
     if len(blocks) == 1:
         return blocks[0]
     first = blocks[0]
@@ -86,7 +90,10 @@ def concatenate(blocks: Sequence[Block], *, where: str) -> Block:
             {n: a.dim for n, a in each.modalities.items()} | dict.fromkeys(each.columns, 0) for each in (first, block)
         ]
         if kinds[0] != kinds[1] or (first.transcript is None) != (block.transcript is None):
-            raise InputError(f"{where}: splits hold different features ({kinds[0]} and {kinds[1]}); get the file again")
+            raise InputError(
+                f"{where}: splits hold different features ({kinds[0]} and {kinds[1]}); get the file again",
+                code="damaged",
+            )
     normalised: Counter[str] = Counter()
     for block in blocks:
         normalised.update(block.normalised)
@@ -159,7 +166,9 @@ def partitions_of(
         try:
             fold = np.asarray(column, dtype=np.int64)
         except (ValueError, TypeError, OverflowError) as error:
-            raise InputError(f"{name}: folds are not whole numbers ({error}); number them from 0") from error
+            raise InputError(
+                f"{name}: folds are not whole numbers ({error}); number them from 0", code="wrong_type"
+            ) from error
         return np.flatnonzero((fold >= 0) & (fold < division.folds)), by_fold(fold, folds=division.folds)
     # Another word stands for an utterance that is in no split, as in `Division`; readers know no other spelling.
     partition = Partition(name, **{split: np.flatnonzero(np.asarray(column) == split) for split in SPLITS})

@@ -93,12 +93,14 @@ class Dataset:
         if len(set(lengths.values())) != 1:
             counts = ", ".join(f"{name} {length}" for name, length in lengths.items())
             raise InputError(
-                f"{self.spec.name}: numbers of utterances differ ({counts}); give one row an utterance everywhere"
+                f"{self.spec.name}: numbers of samples differ ({counts}); give one row per sample everywhere",
+                code="mismatch",
             )
         dims = {name: array.dim for name, array in self.modalities.items()}
         if tuple(dims.items()) != tuple(self.spec.dims.items()):
             raise InputError(
-                f"{self.spec.name}: modalities are {dims} but the spec says {dict(self.spec.dims)}; make them agree"
+                f"{self.spec.name}: modalities are {dims} but the spec says {dict(self.spec.dims)}; make them agree",
+                code="mismatch",
             )
 
     def __len__(self) -> int:
@@ -115,7 +117,9 @@ class Dataset:
         rows = np.asarray(index)
         rows = np.flatnonzero(rows) if rows.dtype == bool else rows.astype(np.int64)
         if len(np.unique(rows)) != len(rows):
-            raise InputError(f"{self.spec.name}: a subset holds a row twice; give every row number once")
+            raise InputError(
+                f"{self.spec.name}: a subset holds a row twice; give every row number once", code="duplicate"
+            )
         position = np.full(len(self), -1, dtype=np.int64)
         position[rows] = np.arange(len(rows))
         return replace(
@@ -148,7 +152,9 @@ class Dataset:
         """
         chosen = dict(names) if isinstance(names, Mapping) else {name: name for name in names}
         if not chosen:
-            raise InputError(f"{self.spec.name}: no modality is left; choose among {', '.join(self.modalities)}")
+            raise InputError(
+                f"{self.spec.name}: no modality is left; choose among {', '.join(self.modalities)}", code="empty"
+            )
         for name in chosen.values():
             if name not in self.modalities:
                 raise InputError.unknown("modality", name, self.modalities, where=self.spec.name)

@@ -93,7 +93,9 @@ def of_arrays(
     counts = {each: len(values) for each, values in modalities.items()}
     counts |= {} if transcript is None else {"transcript": len(transcript)}
     if len(set(counts.values())) != 1:
-        raise InputError(f"{name}: numbers of utterances differ or are not told ({counts}); give one row an utterance")
+        raise InputError(
+            f"{name}: numbers of samples differ or are unknown ({counts}); give one row per sample", code="mismatch"
+        )
     count = next(iter(counts.values()))
     ids = np.arange(count).astype(str) if id is None else np.asarray(id).astype(str)
     return Dataset(
@@ -133,7 +135,7 @@ def _of_npz(path: Path) -> Dataset:
     lengths = {key: arrays.pop(key) for key in list(arrays) if key.endswith(_LENGTHS)}
     named = {canonical_modality(key): _unpadded(path, key, array, lengths) for key, array in arrays.items()}
     if not named:
-        raise InputError(f"{path}: no features; write one array a modality: text, audio, vision, ...")
+        raise InputError(f"{path}: no features; write one array per modality: text, audio, vision, ...", code="missing")
     return of_arrays({name: named[name] for name in in_order(list(named))}, **facts, name=str(path))
 
 
@@ -142,7 +144,10 @@ def _unpadded(path: Path, key: str, array: NDArray[Any], lengths: Mapping[str, N
     if (counts := lengths.get(key + _LENGTHS)) is None:
         return array
     if array.ndim != 3 or counts.shape != array.shape[:1] or counts.min() < 0 or counts.max() > array.shape[1]:
-        raise InputError(f"{path}: {key}{_LENGTHS} does not fit {key!r} of shape {array.shape}; give (N,) frame counts")
+        raise InputError(
+            f"{path}: {key}{_LENGTHS} does not fit {key!r} of shape {array.shape}; give (N,) frame counts",
+            code="mismatch",
+        )
     return [frames[:count] for frames, count in zip(array, counts.astype(int), strict=True)]
 
 
@@ -174,8 +179,8 @@ def _of_split(dataset: Dataset, split: str, *, source: str) -> Dataset:
         raise InputError.unknown("split", split, SPLITS)
     if len(dataset.partitions) != 1:
         has = f"{len(dataset.partitions)} folds, whose splits differ" if dataset.partitions else "no splits"
-        raise InputError(f"{source}: has {has}; leave the split out, which predicts every utterance")
+        raise InputError(f"{source}: has {has}; leave the split out, which predicts every sample", code="missing")
     rows = dataset.partitions[0].splits[split]
     if not len(rows):
-        raise InputError(f"{source}: its split {split!r} holds no utterance; leave the split out")
+        raise InputError(f"{source}: its split {split!r} holds no sample; leave the split out", code="empty")
     return replace(dataset, partitions=()).subset(rows)

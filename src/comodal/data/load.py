@@ -71,7 +71,7 @@ def open_source(source: str | Path, *, protocol: str | None = None) -> tuple[Sou
     family, _, member = str(source).partition(":")
     if family == "mosi" and not Path(source).exists():
         if member and protocol and member != protocol:
-            raise InputError(f"mosi:{member} with protocol {protocol!r}: name the protocol once")
+            raise InputError(f"mosi:{member} with protocol {protocol!r}: name the protocol once", code="conflict")
         return mosi_utterances.open_source(mosi_utterances.locate()), member or protocol
     path = Path(source)
     if isinstance(source, str) and not path.exists() and path.name == source and not path.suffix:
@@ -125,7 +125,9 @@ def _made(
     else:
         dataset = synthetic(source) if isinstance(source, SyntheticConfig) else source
     if protocol is not None:
-        raise InputError(f"protocol {protocol!r}: {dataset.spec.name} has one partition only; leave protocol out")
+        raise InputError(
+            f"protocol {protocol!r}: {dataset.spec.name} has one partition only; leave protocol out", code="conflict"
+        )
     return dataset.select_modalities(features) if features else dataset
 
 

@@ -138,7 +138,7 @@ def test_duplicate_ids_are_left_to_the_checks(content, write):
     content["train"][1] = (*content["train"][1][:2], content["train"][0][2])
     dataset = read(write(content))
     assert dataset.id[0] == dataset.id[1]
-    with refused("invalid", "train_a_0"):
+    with refused("duplicate", "train_a_0"):
         check(dataset, source="made up")
 
 

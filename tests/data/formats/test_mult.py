@@ -191,7 +191,7 @@ def test_a_few_bytes_that_stand_for_very_many_numbers_are_refused(file):
 
 
 def test_no_utterance_and_no_feature(file):
-    with refused("invalid"):
+    with refused("empty"):
         FORMAT.open(write_pickle(file, {"train": {"text": [], "labels": []}}))
     with refused("damaged"):
         FORMAT.open(file.with_name("nowhere"))

@@ -68,11 +68,11 @@ def test_lengths_and_features_that_are_cut_already():
 
 def test_dims_must_agree():
     assert list(dims_of([part(), part("test")], Path("f"))) == ["text", "vision"]
-    with refused("invalid"):
+    with refused("empty"):
         dims_of([], Path("f"))
-    with refused("invalid"):
+    with refused("missing"):
         dims_of([part(padded={})], Path("f"))
-    with refused("invalid"):
+    with refused("mismatch", "text", "vision"):
         dims_of([part(), part("test", padded={})], Path("f"))
 
 
@@ -96,5 +96,5 @@ def test_a_table_becomes_a_part_and_parts_a_source():
     )
     assert (source.dims, source.n_utterances, source.files) == ({"audio": 1}, 4, (Path("f"),))
     assert [block.columns["split"][0] for block in source.blocks(["audio"])] == ["train", "test"]
-    with refused("invalid"):
+    with refused("mismatch"):
         source_of(Path("f"), [part(), made], family="x", aligned=True, facts={})

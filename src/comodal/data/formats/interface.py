@@ -51,7 +51,9 @@ class Block:
             lengths["transcript"] = len(self.transcript)
         if len(set(lengths.values())) != 1:
             counts = ", ".join(f"{name} {length}" for name, length in lengths.items())
-            raise InputError(f"numbers of utterances differ ({counts}); the file is damaged or of another kind")
+            raise InputError(
+                f"numbers of samples differ ({counts}); the file is damaged or of another kind", code="mismatch"
+            )
 
     def __len__(self) -> int:
         return len(self.id)

@@ -122,14 +122,17 @@ def dims_of(parts: Sequence[Part], path: Path) -> dict[str, int]:
         InputError: there is no utterance or no feature, or splits differ.
     """
     if not parts:
-        raise InputError(f"{path}: holds no utterance; get the file again")
+        raise InputError(f"{path}: holds no sample; get the file again", code="empty")
     dims = parts[0].dims
     if not dims:
-        raise InputError(f"{path}: holds labels but no features of text, audio or vision; get the file again")
+        raise InputError(
+            f"{path}: holds labels but no features of text, audio or vision; get the file again", code="missing"
+        )
     for part in parts:
         if part.dims != dims:
             raise InputError(
-                f"{part.where}: features a frame are {part.dims} but {dims} in {parts[0].split}; get the file again"
+                f"{part.where}: features per frame are {part.dims} but {dims} in {parts[0].split}; get the file again",
+                code="mismatch",
             )
     return dims
 
