@@ -70,4 +70,4 @@ def test_a_run_without_weights_says_what_to_do(comodal: Callable[..., object], t
     (tmp_path / "bare" / "synthetic" / "weights.safetensors").unlink()
     result = comodal("serve", "bare", "--port", "0")
     assert result.status == 2
-    assert "weights are missing or damaged; train again" in result.err
+    assert "weights.safetensors" in result.err
