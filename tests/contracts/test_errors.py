@@ -34,6 +34,11 @@ def test_the_check_of_refusals_can_fail(code: Code, named: tuple[str, ...]) -> N
         raise InputError("two\nlines", code="empty")
 
 
+def test_an_error_without_a_code_cannot_be_made() -> None:
+    with pytest.raises(TypeError, match="code"):
+        InputError("no rows")  # type: ignore[call-arg]
+
+
 def test_every_code_is_distinct() -> None:
     codes = typing.get_args(Code)
     assert len(codes) == len(set(codes))

@@ -132,7 +132,7 @@ def test_a_source_that_is_damaged_leaves_no_entry(counted, root):
     source, _ = counted
 
     def blocks(_):
-        raise InputError("made.pkl: damaged; get it again")
+        raise InputError("made.pkl: damaged; get it again", code="damaged")
 
     with pytest.raises(InputError, match=r"^made.pkl: damaged; get it again$"):
         cached(replace(source, blocks=blocks))

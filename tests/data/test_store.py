@@ -212,7 +212,7 @@ def interrupted(source, error):
 
 
 class TestWholeOrNot:
-    @pytest.mark.parametrize("error", [InputError("damaged; get it again"), KeyboardInterrupt(), MemoryError()])
+    @pytest.mark.parametrize("error", [InputError("damaged", code="damaged"), KeyboardInterrupt(), MemoryError()])
     def test_a_source_that_breaks_off(self, tmp_path, source, error):
         with pytest.raises(type(error)):
             write_store(interrupted(source, error), tmp_path / "set")

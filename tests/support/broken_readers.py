@@ -42,19 +42,19 @@ def blame_memory(path):
     try:
         claim(path)
     except MemoryError as error:
-        raise InputError(f"{path}: too large; get the file again") from error
+        raise InputError(f"{path}: too large; get the file again", code="too_large") from error
 
 
 def ramble(path):
-    raise InputError(f"{path}: damaged\nsomewhere; get the file again")
+    raise InputError(f"{path}: damaged\nsomewhere; get the file again", code="damaged")
 
 
 def forget_the_file(_):
-    raise InputError("damaged; get the file again")
+    raise InputError("damaged; get the file again", code="damaged")
 
 
 def forget_the_remedy(path):
-    raise InputError(f"{path}: damaged")
+    raise InputError(f"{path}: damaged", code="damaged")
 
 
 def invent(_):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import importlib.metadata
 import re
 from collections.abc import Iterable
@@ -55,9 +56,13 @@ class InputError(ValueError):
 
     __module__ = "comodal.contracts"  # tracebacks show the public name
 
-    def __init__(self, message: str, *, code: Code = "invalid") -> None:
+    def __init__(self, message: str, *, code: Code) -> None:
         super().__init__(message)
         self.code: Code = code
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle the code with the message: errors come back from worker processes."""
+        return functools.partial(InputError, code=self.code), self.args, self.__dict__
 
     def at(self, where: object) -> InputError:
         """Return the same error with the place where it occurred in front.
