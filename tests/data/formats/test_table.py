@@ -155,7 +155,7 @@ def test_a_table_without_divisions_says_so_when_assembled(tmp_path):
     write_features(folder)
     source = FORMAT.open(folder)
     assert source.divisions == {}
-    with refused("invalid"):
+    with refused("missing"):
         assemble(source)
 
 
