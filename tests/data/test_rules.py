@@ -9,7 +9,7 @@ import pytest
 from refusals import refused
 
 from comodal.contracts import InputError
-from comodal.data.checks import check, validate
+from comodal.data.checks import check, require_variation, validate
 from comodal.data.dataset import Partition
 from comodal.data.formats.interface import Division
 from comodal.data.ragged import RaggedArray
@@ -330,10 +330,19 @@ def test_constant_modality_but_not_constant_column(toy, make):
     check(make(modalities={**toy.modalities, "vision": RaggedArray.from_vectors(column)}), source="toy.npz")
 
 
-def test_modality_nobody_has(toy, make):
-    nobody = RaggedArray(np.zeros((0, 2), dtype=np.float32), np.zeros(7, dtype=np.int64))
+def test_a_modality_that_varies_only_outside_the_rows_in_use(toy, make):
+    values = np.full((6, 2), 4.0)
+    values[5] = 5.0
+    whole = replace(make(modalities={**toy.modalities, "vision": RaggedArray.from_vectors(values)}), partitions=())
+    require_variation(whole, where="toy.npz")
+    with refused("invalid", "toy.npz", "vision"):
+        require_variation(whole.subset(np.arange(5)), where="toy.npz")
+
+
+def test_a_modality_absent_from_every_sample(toy, make):
+    absent = RaggedArray(np.zeros((0, 2), dtype=np.float32), np.zeros(7, dtype=np.int64))
     with refused("invalid", "vision"):
-        check(make(modalities={**toy.modalities, "vision": nobody}), source="toy.npz")
+        check(make(modalities={**toy.modalities, "vision": absent}), source="toy.npz")
 
 
 @pytest.mark.parametrize(

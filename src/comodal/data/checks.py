@@ -12,7 +12,7 @@ from comodal.data.formats.interface import Block, Source
 from comodal.data.inspection import Inspection, Inspector, Samples, read_blocks
 from comodal.data.rules import ERROR, RULES, Facts, Finding, Rule, findings
 
-__all__ = ["check", "check_ids", "examine", "refuse", "validate"]
+__all__ = ["check", "check_ids", "examine", "refuse", "require_variation", "validate"]
 
 
 def validate(
@@ -107,6 +107,20 @@ def check_ids(dataset: Dataset, *, source: str) -> None:
     for rule in RULES:
         if rule.check in {"empty", "duplicate ids"}:
             _refuse(rule, Facts(_NOTHING, samples), source)
+
+
+def require_variation(dataset: Dataset, *, where: str) -> None:
+    """Require that every modality varies over the samples of a data set, which may be few of its source.
+
+    Raises:
+        InputError: one is the same in every frame, or absent everywhere.
+    """
+    for name, array in dataset.modalities.items():
+        parts = array.parts()
+        first = next(parts, None)
+        if first is None or not any((part != first[:1]).any() for part in chain([first], parts)):
+            rule = next(rule for rule in RULES if rule.check == "constant modality")
+            raise InputError(f"{where}: {rule.check}: {name}: the same in every frame; {rule.remedy}", code=rule.code)
 
 
 def check(dataset: Dataset, *, source: str, cleaned: bool = False) -> Dataset:

@@ -10,7 +10,7 @@ from comodal.contracts import InputError
 from comodal.data import store
 from comodal.data.assemble import assemble, chosen_features, require_division
 from comodal.data.cache import cached
-from comodal.data.checks import check, refuse
+from comodal.data.checks import check, refuse, require_variation
 from comodal.data.cleaning import clean as repaired
 from comodal.data.cleaning_report import CleaningReport
 from comodal.data.dataset import Dataset
@@ -98,6 +98,8 @@ def _from_files(
         note = "; ".join(each for each in (dataset.spec.note, _FOREIGN) if each)
         dataset = replace(dataset, spec=replace(dataset.spec, note=note))
     refuse(dataset, _of(manifest.inspection, used), where=where, cleaned=clean or not raw)
+    if 1 < len(dataset) < manifest.inspection.utterances:  # what varies in the file may not vary in the rows used
+        require_variation(dataset, where=where)
     report = (dataset.cleaning or CleaningReport(len(dataset), (), 0, {}, {})).of(used)
     return replace(dataset, cleaning=report if clean or report.changed else None)
 
