@@ -34,7 +34,7 @@ def save_checkpoint(folder: Path, config: RunConfig, content: Mapping[str, Any])
     torch.save({"config": config.to_dict(), **content}, buffer)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        write_atomic(path, lambda partial: partial.write_bytes(buffer.getbuffer()))
+        write_atomic(path, lambda partial: partial.write_bytes(buffer.getvalue()))
     except OSError as error:
         raise InputError(
             f"{path}: cannot be written ({error.strerror}); free space, then start the same command again",
