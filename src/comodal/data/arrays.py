@@ -33,14 +33,14 @@ def from_arrays(
     seed: int = 0,
     clean: bool = False,
 ) -> Dataset:
-    """A data set from arrays.
+    """Make a data set from arrays.
 
     Args:
         features: modality to ``(N, d)`` vectors, ``(N, T, d)`` sequences of one length, or a list of N sequences
             ``(T_i, d)``, where ``T_i = 0`` is an absent modality.
         target: ``(N,)`` labels.
-        id: ``(N,)`` utterance ids; row numbers when ``None``.
-        group: ``(N,)`` video or speaker, which never spans two splits; every utterance its own when ``None``.
+        id: ``(N,)`` sample ids; row numbers when ``None``.
+        group: ``(N,)`` group, such as video or speaker, which never spans two splits; one per sample when ``None``.
         split: ``(N,)`` of train, valid, test; a random division of the groups (70, 10, 20 %) when ``None``.
         label_range: legal labels; the smallest and largest label given when ``None``.
         name: of the data set, in tables and errors.
@@ -94,7 +94,7 @@ def from_frame(
     seed: int = 0,
     clean: bool = False,
 ) -> Dataset:
-    """A data set from a pandas frame, one row an utterance.
+    """Make a data set from a pandas frame, one row per sample.
 
     Args:
         frame: the table.
@@ -149,7 +149,7 @@ def _cells(frame: pd.DataFrame, chosen: str | Sequence[str]) -> Any:
 
 
 def ragged(values: Any, where: str) -> RaggedArray:
-    """One modality of N utterances, from any of the shapes that :func:`from_arrays` takes.
+    """Return one modality of N samples, from any of the shapes that :func:`from_arrays` takes.
 
     Raises:
         InputError: another shape, or no numbers.
@@ -176,13 +176,13 @@ def ragged(values: Any, where: str) -> RaggedArray:
 
 
 def _rows(rows: Sequence[Any], where: str) -> RaggedArray:
-    """A row of one dimension is an utterance-level vector, which is a sequence of one frame."""
+    """Return rows as sequences; a row of one dimension, a vector of the whole sample, becomes one frame."""
     arrays = [np.asarray(row) for row in rows]
     return RaggedArray.from_rows([row[None] if row.ndim == 1 else row for row in arrays], where=where)
 
 
 def _names(values: ArrayLike, where: str) -> NDArray[np.str_]:
-    """As text; a missing name must not become a name."""
+    """Return names as text; a missing name must not become a name."""
     array = np.asarray(values)
     if array.dtype.kind in "fO":
         # NaN, and pandas' and Python's missing values, are the ones that differ from themselves or are None.

@@ -27,7 +27,7 @@ def assemble(source: Source, *, protocol: str | None = None, features: Mapping[s
         features: modality to name of the features; the protocol's own when ``None``.
 
     Returns:
-        The utterances that the protocol divides, unchecked and uncleaned.
+        The samples that the protocol divides, unchecked and uncleaned.
 
     Raises:
         InputError: the source has no division, or none of that name; or it lacks the features.
@@ -39,7 +39,7 @@ def assemble(source: Source, *, protocol: str | None = None, features: Mapping[s
 
 
 def require_division(source: Source, protocol: str | None) -> Division:
-    """The division of that name, the first when none is named.
+    """Return the division of that name, or the first one.
 
     Raises:
         InputError: there is none.
@@ -59,7 +59,7 @@ _NO_DIVISION = "convert it with the lists of videos: comodal data convert SRC DS
 
 
 def chosen_features(source: Source, protocol: str | None, features: Mapping[str, str] | None) -> dict[str, str]:
-    """Modality to name of the features: those asked for, else the protocol's own.
+    """Return modality to name of the features: the requested ones, or the default of the protocol.
 
     Raises:
         InputError: the source lacks some.
@@ -72,10 +72,10 @@ def chosen_features(source: Source, protocol: str | None, features: Mapping[str,
 
 
 def concatenate(blocks: Sequence[Block], *, where: str) -> Block:
-    """All blocks below each other.
+    """Concatenate blocks.
 
     Raises:
-        InputError: there is no utterance, or the blocks differ in their features or columns.
+        InputError: no samples, or the blocks differ in their features or columns.
     """
     blocks = [block for block in blocks if len(block)]
     if not blocks:
@@ -122,7 +122,7 @@ def divide(
     source: Source,
     protocol: str | None = None,
 ) -> Dataset:
-    """The utterances that a division uses, with the features chosen as modalities."""
+    """Return the samples that a division uses, with the chosen features as modalities."""
     name = source.name or source.path.stem
     if len(source.divisions) > 1:
         protocol = protocol or next(iter(source.divisions))
@@ -147,15 +147,15 @@ def divide(
 def partitions_of(
     column: NDArray[Any], division: Division, *, name: str
 ) -> tuple[NDArray[np.int64], tuple[Partition, ...]]:
-    """Rows that a division uses, and its partitions by rows of the source.
+    """Return the rows that a division uses, and its partitions by rows of the source.
 
     Args:
-        column: ``(N,)`` split name or fold number of every utterance.
-        division: what the column means; another word or number puts an utterance in no part.
+        column: ``(N,)`` split name or fold number of every sample.
+        division: what the column means; a sample with another word or number is in no part.
         name: of the partition.
 
     Raises:
-        InputError: folds that are no numbers.
+        InputError: folds that are not numbers.
 
     Example:
         >>> rows, partitions = partitions_of(np.array(["train", "none", "test"]), Division(), name="file")
@@ -170,7 +170,7 @@ def partitions_of(
                 f"{name}: folds are not whole numbers ({error}); number them from 0", code="wrong_type"
             ) from error
         return np.flatnonzero((fold >= 0) & (fold < division.folds)), by_fold(fold, folds=division.folds)
-    # Another word stands for an utterance that is in no split, as in `Division`; readers know no other spelling.
+    # A sample with another word is in no split, as in `Division`; readers use no other spelling.
     partition = Partition(name, **{split: np.flatnonzero(np.asarray(column) == split) for split in SPLITS})
     used = np.sort(np.concatenate(list(partition.splits.values())))
     return used, (partition,)

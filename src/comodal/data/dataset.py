@@ -1,4 +1,4 @@
-"""A data set in memory: aligned utterances, their labels, and the partitions they are used in."""
+"""A data set in memory: aligned samples, their labels and partitions."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SPLITS = ("train", "valid", "test")
 class Partition:
     """One division of a data set into train, validation and test.
 
-    A cross-validated protocol has several, and each utterance is in the test part of exactly one.
+    A cross-validated protocol has several, and each sample is in the test part of exactly one.
 
     Attributes:
         name: for example ``"fold 0"``.
@@ -49,17 +49,17 @@ class Partition:
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Aligned utterances in memory.
+    """Aligned samples in memory.
 
     Args:
         spec: what a model may know of it.
-        id: ``(N,)`` utterance ids.
-        group: ``(N,)`` the video (or speaker) of each utterance, which no two splits may share.
+        id: ``(N,)`` sample ids.
+        group: ``(N,)`` group of each sample, such as its video or speaker, which no two splits may share.
         target: ``(N,)`` float32 labels.
         modalities: name to frames, in the order of the spec.
         partitions: at least one; several for cross-validation.
         transcript: ``(N,)`` words, where known.
-        columns: further facts of each utterance, for example which of them disagree by construction.
+        columns: further facts of each sample, for example which of them disagree by construction.
         cleaning: what cleaning changed, ``None`` when none was asked for.
 
     Raises:
@@ -107,7 +107,7 @@ class Dataset:
         return len(self.id)
 
     def subset(self, index: ArrayLike) -> Dataset:
-        """The rows of ``index`` (numbers without repeats, or a boolean mask); partitions are renumbered.
+        """Return the rows of ``index`` (numbers without repeats, or a boolean mask); partitions are renumbered.
 
         Features that are mapped from disk stay there.
 
@@ -134,7 +134,7 @@ class Dataset:
         )
 
     def with_features(self, modalities: Mapping[str, RaggedArray]) -> Dataset:
-        """The same utterances with other features; the spec follows."""
+        """Return the same samples with other features; the spec follows."""
         spec = describe(
             self.spec.name,
             modalities,
@@ -145,7 +145,7 @@ class Dataset:
         return replace(self, spec=spec, modalities=dict(modalities))
 
     def select_modalities(self, names: Iterable[str] | Mapping[str, str]) -> Dataset:
-        """Some modalities, in the order asked for; a mapping gives new name to present name.
+        """Return some modalities, in the requested order; a mapping gives new name to present name.
 
         Raises:
             InputError: a modality is unknown, or none is left.
@@ -169,7 +169,7 @@ def describe(
     note: str = "",
     tokens: TokenSpec | None = None,
 ) -> DatasetSpec:
-    """The spec of some modalities.
+    """Return the spec of some modalities.
 
     Args:
         name: how the data set was asked for.
@@ -196,7 +196,7 @@ def describe(
 
 
 def _aligned(lengths: Sequence[NDArray[np.int64]]) -> bool:
-    """Whether no utterance has two modalities of different numbers of frames, one frame and none left aside."""
+    """Return whether the modalities of each sample have equally many frames, apart from one frame or none."""
     if not lengths:
         return True
     frames = np.stack(lengths)

@@ -1,4 +1,4 @@
-"""Utterances to predict: any source, with or without labels and splits, as far as it can be read."""
+"""Samples to predict: any source, with or without labels and splits, as far as it can be read."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def read_inputs(
     protocol: str | None = None,
     split: str | None = None,
 ) -> Dataset:
-    """Every utterance of a source, or those of one split; nothing is cleaned, and only ids are checked.
+    """Read every sample of a source, or those of one split; only ids are checked, and nothing is cleaned.
 
     Args:
         source: what :func:`comodal.data.load.load` takes; also a table without labels, and an ``.npz`` file with one
@@ -45,13 +45,13 @@ def read_inputs(
         features: modality to the source's name of its features.
         usual: the same, for modalities that are not named in ``features``, where the source has such features.
         protocol: partition of a source that offers several.
-        split: ``train``, ``valid`` or ``test``; all utterances when ``None``.
+        split: ``train``, ``valid`` or ``test``; all samples when ``None``.
 
     Returns:
         A data set whose labels may be NaN and which may have no partition.
 
     Raises:
-        InputError: a source that cannot be read, two utterances of one id, or a split that it does not tell.
+        InputError: a source that cannot be read, two samples with one id, or a split that it does not define.
 
     Example:
         >>> len(read_inputs("synthetic")), len(read_inputs("synthetic", split="test"))
@@ -71,7 +71,7 @@ def of_arrays(
     group: ArrayLike | None = None,
     name: str = "arrays",
 ) -> Dataset:
-    """Utterances from arrays, without partition.
+    """Make a data set from arrays, without a partition.
 
     Args:
         features: modality to ``(N, d)``, ``(N, T, d)`` or a list of N sequences ``(T_i, d)``, as in
@@ -79,11 +79,11 @@ def of_arrays(
         id: ``(N,)``; row numbers when ``None``.
         transcript: N texts, which a language model reads.
         target: ``(N,)`` labels; NaN when ``None``.
-        group: ``(N,)`` video or speaker; every utterance its own when ``None``.
+        group: ``(N,)`` group of each sample; one group per sample when ``None``.
         name: named in errors.
 
     Raises:
-        InputError: other shapes, nothing at all, or numbers of utterances that differ.
+        InputError: other shapes, no arrays, or different numbers of samples.
 
     Example:
         >>> len(of_arrays({"audio": np.zeros((3, 5))}))

@@ -1,4 +1,4 @@
-"""What a reader of a file family offers: a path becomes a source, and a source hands out blocks of utterances."""
+"""The interface of readers: they open a path as a source, and a source yields blocks of samples."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ __all__ = ["Block", "Division", "Format", "Opener", "Recogniser", "Source", "def
 
 @dataclass(frozen=True, eq=False)
 class Block:
-    """Some utterances of a source, as many as a reader likes to hold in memory at once.
+    """Some samples of a source, as many as a reader holds in memory at once.
 
     Attributes:
-        id: ``(n,)`` utterance ids, ``video_segment`` where the file says both.
-        group: ``(n,)`` video (or speaker) of each utterance; the id itself where the file does not say.
+        id: ``(n,)`` sample ids, ``video_segment`` where the file has both.
+        group: ``(n,)`` group of each sample, such as its video; the id itself where the file has none.
         target: ``(n,)`` float32 labels, NaN where missing.
         modalities: name of the features to their frames, not padded; those asked for.
-        columns: further facts of each utterance, among them the columns of the source's divisions.
+        columns: further facts per sample, including the columns of the source's divisions.
         transcript: ``(n,)`` words separated by single spaces, empty where unknown; word k stands with frame k of
             word-aligned features.
-        normalised: what was brought into our form, as a sentence, to the number of utterances it concerned.
+        normalised: what was converted, as a sentence, to the number of samples concerned.
 
     Raises:
         InputError: columns differ in length.
@@ -61,11 +61,11 @@ class Block:
 
 @dataclass(frozen=True)
 class Division:
-    """How the utterances of a source are divided into train, validation and test.
+    """How the samples of a source are divided into train, validation and test.
 
     Attributes:
         column: column of the blocks that says it: split names (``train``, ``valid``, ``test``; another word for an
-            utterance that is in none), or fold numbers (-1 for none).
+            sample that is in none), or fold numbers (-1 for none).
         folds: number of folds of a cross-validation; ``None`` where the column holds split names.
         features: modality to name of the features it takes unless told otherwise; empty for one modality a feature.
         note: what every reader of its numbers must know; ``{features}`` is filled with those of ``warned``.
@@ -81,15 +81,15 @@ class Division:
 
 @dataclass(frozen=True)
 class Source:
-    """An opened path: what is in it is known, its utterances are not read yet.
+    """An opened path: its content is known, its samples are not read yet.
 
     Attributes:
         path: where it is.
         format: name of its family.
         dims: features a frame by name of the features, in the order of the modalities.
         divisions: partitions by name (protocol), the default first; empty where the path says none.
-        blocks: makes the utterances, with the features asked for, in the order of the file. It can be called again.
-        n_utterances: how many there are, ``None`` where only reading tells.
+        blocks: yields the samples with the requested features, in the order of the file; may be called again.
+        n_utterances: number of samples, ``None`` where only reading tells.
         label_range: smallest and largest legal label.
         streams: whether reading takes less memory than the whole file's content.
         defaults: features that are modalities unless told otherwise; empty for all.
@@ -125,7 +125,7 @@ class Opener(Protocol):
     """Opens a path that its recogniser took."""
 
     def __call__(self, path: Path) -> Source:
-        """Look into a path far enough to know what it holds.
+        """Open a path and find out what it holds.
 
         Raises:
             InputError: it is damaged or lacks something; one line that names the file, the key and the remedy.
@@ -150,7 +150,7 @@ class Format:
 
 
 def default_features(source: Source, protocol: str | None = None) -> dict[str, str]:
-    """Modality to features, as they are when nobody chooses.
+    """Return modality to features, as they are by default.
 
     Example:
         >>> dims = {"text": 4, "text_bert": 3}
