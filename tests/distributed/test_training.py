@@ -46,29 +46,36 @@ def free_port() -> int:
         return port
 
 
-@pytest.fixture(scope="module")
-def together(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Train every variant in two processes, with the environment that ``torchrun`` gives them."""
-    folder = tmp_path_factory.mktemp("together")
+def in_two_processes(*command: str) -> list[str]:
+    """Run a command in two processes, with the environment that ``torchrun`` gives them; what each printed."""
     shared = {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo", **shared}
     running = [
         subprocess.Popen(
-            [sys.executable, str(WORKER), str(folder), json.dumps(VARIANTS)],
+            [sys.executable, *command],
             env={**environment, "RANK": str(rank), "LOCAL_RANK": str(rank)},
+            stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
         )
         for rank in range(2)
     ]
     try:
-        for process in running:
-            _, error = process.communicate(timeout=180)
-            assert process.returncode == 0, error
+        printed = [process.communicate(timeout=180) for process in running]
     finally:
         for process in running:
             process.kill()
             process.wait()
+    for process, (_, error) in zip(running, printed, strict=True):
+        assert process.returncode == 0, error
+    return [output for output, _ in printed]
+
+
+@pytest.fixture(scope="module")
+def together(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Every variant, trained in two processes."""
+    folder = tmp_path_factory.mktemp("together")
+    in_two_processes(str(WORKER), str(folder), json.dumps(VARIANTS))
     return folder
 
 
@@ -98,3 +105,12 @@ def test_two_processes_find_what_one_finds(name: str, together: Path, tmp_path: 
     assert predictions.prediction == pytest.approx(alone.prediction, abs=1e-5)
     found_scores, scores = (each - each.mean() for each in (predictions.critic_score, alone.critic_score))
     assert found_scores == pytest.approx(scores, abs=1e-4, nan_ok=True)
+
+
+@pytest.mark.slow
+def test_the_command_prints_one_report(tmp_path: Path) -> None:
+    command = "import sys; from comodal.cli import main; sys.exit(main(sys.argv[1:]))"
+    words = "train synthetic:redundant --training.max_epochs 1 --json --out"
+    first, second = in_two_processes("-c", command, *words.split(), str(tmp_path / "run"))
+    assert json.loads(first)
+    assert not second

@@ -48,6 +48,7 @@ def train(
     """
     from comodal.evaluation import experiment
     from comodal.evaluation.data_config import DataConfig
+    from comodal.training.devices import is_writer
 
     one_thread()
     report = experiment.train(
@@ -59,7 +60,8 @@ def train(
         logger=logger,
         progress=progress == "yes" or (progress == "auto" and sys.stderr.isatty() and not json),
     )
-    print_report(report, as_json=json)
+    if is_writer():  # the other processes of torchrun found the same
+        print_report(report, as_json=json)
 
 
 def compare(
