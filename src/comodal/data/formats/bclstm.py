@@ -54,11 +54,7 @@ def recognises(path: Path) -> bool:
 
 
 def open_source(path: Path) -> Source:
-    """Unpickle and check everything.
-
-    Raises:
-        InputError: parts do not fit together; it names the part, counted from 0.
-    """
+    """Unpickle and check everything."""
     content = take(path)
     if not isinstance(content, list | tuple) or len(content) != _PARTS:
         raise damaged(path, "not the seven parts of a bc-LSTM pickle")

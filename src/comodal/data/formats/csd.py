@@ -55,18 +55,7 @@ class _Plan:
 
 
 def open_source(path: Path) -> Source:
-    """Open every file.
-
-    Args:
-        path: a folder of files, or one file of labels.
-
-    Returns:
-        A source without divisions: the files do not divide the videos. Where several files are of one modality,
-        the first by name is the modality and the others go by the names of their authors.
-
-    Raises:
-        InputError: a file is damaged, there is not exactly one file of labels, or there are two of words.
-    """
+    """Open every file."""
     found = _looked_into(path)
     plan = _plan(path, found)
     others = [name for name in plan.features if name not in MODALITIES and modality_of(plan.features[name].root)]

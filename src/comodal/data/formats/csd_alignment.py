@@ -35,16 +35,6 @@ def members_of(
 
     Returns:
         ``(sum of lengths,)`` numbers of the intervals, span by span, and ``(S,)`` how many each span has.
-
-    Raises:
-        InputError: intervals overlap so much that every frame would be repeated a hundred times.
-
-    Example:
-        >>> import numpy as np
-        >>> frames = np.array([[0.0, 1.0], [1.0, 2.0], [2.0, 3.0]])
-        >>> index, lengths = members_of(frames, np.array([[0.5, 2.0], [7.0, 8.0], [2.0, 3.0]]), where="x")
-        >>> index.tolist(), lengths.tolist()
-        ([0, 1, 2], [2, 0, 1])
     """
     with np.errstate(invalid="ignore"):
         lasting = np.flatnonzero(intervals[:, 1] - intervals[:, 0] > SHORTEST)
@@ -76,11 +66,6 @@ def mean_over(
 
     Returns:
         ``(S, d)``; zero where a span has no frame, NaN where it has frames but none of them is finite.
-
-    Example:
-        >>> import numpy as np
-        >>> mean_over(np.array([[1.0], [3.0], [np.inf]]), np.array([0, 1, 2, 2]), np.array([3, 0, 1])).ravel()
-        array([ 2.,  0., nan], dtype=float32)
     """
     found = np.zeros((len(lengths), frames.shape[1]), dtype=np.float32)
     some = lengths > 0

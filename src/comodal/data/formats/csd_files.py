@@ -63,11 +63,7 @@ class Entry(NamedTuple):
 
 
 def files_of(path: Path) -> list[Path]:
-    """Return the HDF5 files of a folder and of the folders of the official download; a file alone for itself.
-
-    Raises:
-        InputError: the folder cannot be read, or a ``.csd`` file in it is not an HDF5 file.
-    """
+    """Return the HDF5 files of a folder and of the folders of the official download; a file alone for itself."""
     try:
         path.stat()
         folders = [path, *(path / name for name in _LAYOUT)] if path.is_dir() else []
@@ -83,11 +79,7 @@ def files_of(path: Path) -> list[Path]:
 
 
 def is_csd(path: Path) -> bool:
-    """Whether an HDF5 file is built as the SDK's are.
-
-    Raises:
-        InputError: it is damaged.
-    """
+    """Whether an HDF5 file is built as the SDK's are."""
     with opened(path) as file:
         names = members(file)
         if not names or not is_group(file, names[0]):
@@ -101,11 +93,7 @@ def data_of(file: Any) -> Any:
 
 
 def look(path: Path) -> SequenceFile:
-    """Describe a file, by its first video that is not empty.
-
-    Raises:
-        InputError: it is damaged, or holds nothing.
-    """
+    """Describe a file, by its first video that is not empty."""
     with opened(path) as file:
         data = data_of(file)
         videos = members(data)
@@ -140,9 +128,6 @@ def read_entry(data: Any, video: str, *, like: SequenceFile) -> Entry:
         data: from :func:`data_of`.
         video: its name there.
         like: what every video of the file must be like.
-
-    Raises:
-        InputError: features and intervals do not fit together, or are of another kind than in the first video.
     """
     group = subgroup(data, video)
     features, intervals = _features(group), stored(group, "intervals")

@@ -76,9 +76,6 @@ def video_block(key: str, *, labels: OpenFile, words: OpenFile | None, features:
         labels: that file.
         words: the file of words; features are aligned to words when there is one.
         features: name to file of the features that are wanted.
-
-    Raises:
-        InputError: an entry of a file is damaged.
     """
     labelled = read_entry(labels.data, key, like=labels.file)
     n = len(labelled.intervals)

@@ -9,16 +9,5 @@ __all__ = ["damaged"]
 
 
 def damaged(where: object, problem: str, *, remedy: str = "get the file again", code: Code = "damaged") -> InputError:
-    """Return the error for a file: where, what is wrong, what to do.
-
-    Args:
-        where: file, and what in it.
-        problem: what was found, and what is expected.
-        remedy: what to do.
-        code: the kind of mistake.
-
-    Example:
-        >>> print(damaged("mosi.pkl", "4 labels for 5 utterances"))
-        mosi.pkl: 4 labels for 5 utterances; get the file again
-    """
+    """Return the error for a file: where, what is wrong, what to do."""
     return InputError(f"{where}: {problem}; {remedy}", code=code)

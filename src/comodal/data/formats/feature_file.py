@@ -60,11 +60,7 @@ class Features:
     _prepare: Callable[[NamedArrays], tuple[Frames, str]] = field(repr=False)
 
     def blocks(self, spans: Sequence[tuple[int, int]]) -> Iterator[tuple[RaggedArray, str]]:
-        """Yield the frames of some spans of rows of the table, and what was changed, empty when nothing was.
-
-        Raises:
-            InputError: the file is damaged, or the arrays are not numbers, or differ in d.
-        """
+        """Yield the frames of some spans of rows of the table, and what was changed, empty when nothing was."""
         with open_arrays(self.path) as arrays:
             frames, normalised = self._prepare(arrays)
             if not arrays.by_rows:
@@ -101,17 +97,6 @@ def open_features(path: Path, ids: Sequence[str]) -> Features:
             of any name, with ``lengths`` or ``mask`` ``(N, T)`` where the file has them. The last two are in the order
             of the table, or of ``id`` (an array of an npz, a JSON list in the metadata of safetensors).
         ids: ``(N,)`` ids of the table, as written there.
-
-    Raises:
-        InputError: a damaged file, another layout, an id that the table lacks, or numbers that do not agree.
-
-    Example:
-        >>> import tempfile
-        >>> file = Path(tempfile.mkdtemp()) / "text.npz"
-        >>> np.savez(file, a_2=np.ones((2, 3)))
-        >>> features = open_features(file, ["a_1", "a_2"])
-        >>> features.dim, features.place.tolist()
-        (3, [-1, 0])
     """
     with open_arrays(path) as arrays:
         layout = _layout(path, arrays, ids)

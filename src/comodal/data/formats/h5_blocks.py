@@ -69,9 +69,6 @@ def blocks_of_files(
         names: name of the array in each file.
         features: modalities that are wanted.
         aligned: whether all modalities share one span of real frames.
-
-    Raises:
-        InputError: a file is damaged.
     """
     # Where all features share one span, those that are not wanted help to find it.
     needed = [name for name in next(iter(splits.values())).features if aligned or name in features]

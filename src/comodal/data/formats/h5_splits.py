@@ -19,11 +19,7 @@ _LABEL_SHAPES = {(), (1,), (1, 1), (7,), (1, 7)}
 
 
 def files_beside(path: Path) -> list[Path]:
-    """Return the files of a folder, by name; for a file, those beside it.
-
-    Raises:
-        InputError: there is no such path, or it cannot be read.
-    """
+    """Return the files of a folder, by name; for a file, those beside it."""
     try:
         path.stat()
         return sorted((path if path.is_dir() else path.parent).iterdir())
@@ -33,11 +29,7 @@ def files_beside(path: Path) -> list[Path]:
 
 
 def single_array(root: Any, expected: str) -> tuple[str, Stored]:
-    """Return the array of a file that should hold one, by its expected name where there are several.
-
-    Raises:
-        InputError: there is none, or there are several of other names.
-    """
+    """Return the array of a file that should hold one, by its expected name where there are several."""
     names = members(root)
     if not names:
         raise damaged(root.file.filename, "an HDF5 file without an array", remedy="get it again", code="missing")
@@ -61,9 +53,6 @@ def split_source(
 
     Returns:
         A source that streams; features of one length in every split are taken to be aligned word by word.
-
-    Raises:
-        InputError: splits are missing, or their arrays do not fit together.
     """
     if len(splits) < 2 and "train" not in splits:
         given = ", ".join(splits) or "none"

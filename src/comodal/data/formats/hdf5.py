@@ -35,12 +35,7 @@ _ERRORS = (
 
 
 def has_signature(path: Path) -> bool:
-    """Whether a file begins as HDF5 files do.
-
-    Example:
-        >>> has_signature(Path(__file__)), has_signature(Path("nowhere"))
-        (False, False)
-    """
+    """Whether a file begins as HDF5 files do."""
     try:
         if not path.is_file():
             return False
@@ -52,11 +47,7 @@ def has_signature(path: Path) -> bool:
 
 @contextmanager
 def opened(path: Path) -> Iterator[Any]:
-    """Open a file for reading, and yield its root group.
-
-    Raises:
-        InputError: it is missing, unreadable, damaged, or not HDF5; or the package that reads it is missing.
-    """
+    """Open a file for reading, and yield its root group."""
     try:
         import h5py  # noqa: PLC0415 - keeps `import comodal` light
     except ImportError as error:
@@ -91,11 +82,7 @@ def _where(group: Any, name: str = "") -> str:
 
 
 def members(group: Any) -> list[str]:
-    """Return the names in a group, in its order.
-
-    Raises:
-        InputError: the group is damaged, or a name is not text.
-    """
+    """Return the names in a group, in its order."""
     with _library(group.file.filename):
         names = list(group)
         for name in names:
@@ -104,11 +91,7 @@ def members(group: Any) -> list[str]:
 
 
 def is_group(group: Any, name: str) -> bool:
-    """Whether a name stands for a group of the same file.
-
-    Raises:
-        InputError: the file is damaged there.
-    """
+    """Whether a name stands for a group of the same file."""
     import h5py  # noqa: PLC0415
 
     with _library(_where(group, name)):
@@ -117,11 +100,7 @@ def is_group(group: Any, name: str) -> bool:
 
 
 def subgroup(group: Any, name: str) -> Any:
-    """Return a group in a group.
-
-    Raises:
-        InputError: there is none of that name, it is not a group, or it is a link to elsewhere.
-    """
+    """Return a group in a group."""
     return _member(group, name, array=False)
 
 
@@ -162,11 +141,7 @@ class Stored:
         return math.prod(self.shape[1:]) * self.dtype.itemsize
 
     def rows(self, start: int = 0, stop: int | None = None) -> NDArray[Any]:
-        """Read some rows; the array is cut at its end as a list is.
-
-        Raises:
-            InputError: they are damaged, or more than 256 MiB.
-        """
+        """Read some rows; the array is cut at its end as a list is."""
         stop = self.shape[0] if stop is None else min(stop, self.shape[0])
         size = max(0, stop - start) * self.row_bytes
         if size > _MOST_BYTES:
@@ -176,12 +151,7 @@ class Stored:
 
 
 def stored(group: Any, name: str) -> Stored:
-    """Return an array in a group, when it is safe to read.
-
-    Raises:
-        InputError: there is none of that name; it holds neither numbers nor strings of a fixed length; it lies in
-            another file, needs a plug-in or was not wholly written; or it claims more than the file can hold.
-    """
+    """Return an array in a group, when it is safe to read."""
     where, found = _where(group, name), _member(group, name, array=True)
     with _library(where):
         properties = found.id.get_create_plist()

@@ -68,16 +68,6 @@ def identify_splits(
         where: file and key, for errors.
         order: split to what the utterances of a video are numbered by, for example their start; as they come when
             ``None``.
-
-    Raises:
-        InputError: an id is not a string or number, or too long.
-
-    Example:
-        >>> found = identify_splits({"train": ["a", "b[4]", "a"]}, where="x", order={"train": [9.5, 0.0, 2.0]})["train"]
-        >>> found.id.tolist(), found.group.tolist()
-        (['a_1', 'b_4', 'a_0'], ['a', 'b', 'a'])
-        >>> identify_splits({"test": [None, "v_3"]}, where="x")["test"].id.tolist()
-        ['test_0', 'v_3']
     """
     given = {split: [_text(each, f"{where}/{split}") for each in rows] for split, rows in raw.items()}
     parsed = _parsed([text for rows in given.values() for text in rows if text])

@@ -125,11 +125,7 @@ class Opener(Protocol):
     """Opens a path that its recogniser took."""
 
     def __call__(self, path: Path) -> Source:
-        """Open a path and find out what it holds.
-
-        Raises:
-            InputError: it is damaged or lacks something; one line that names the file, the key and the remedy.
-        """
+        """Open a path and find out what it holds."""
 
 
 @dataclass(frozen=True)

@@ -24,9 +24,6 @@ def sentiment(labels: Any, *, where: str) -> tuple[NDArray[np.float32], str]:
     Returns:
         ``(N,)`` float32, NaN where missing, and what was changed, empty when nothing was.
 
-    Raises:
-        InputError: labels that are not numbers, or of another shape.
-
     Example:
         >>> sentiment([[[1.5]], [[-2.0]]], where="x")
         (array([ 1.5, -2. ], dtype=float32), '')

@@ -28,11 +28,7 @@ def recognises(path: Path) -> bool:
 
 
 def open_source(path: Path) -> Source:
-    """Unpickle and check everything; padding is cut when blocks are asked for.
-
-    Raises:
-        InputError: a key is missing, does not hold numbers, or has another number of utterances.
-    """
+    """Unpickle and check everything; padding is cut when blocks are asked for."""
     found = split_tables(path, labels=_LABELS)
     names = identify_splits({table.split: ids(table) for table in found}, where=f"{path}, id")
     parts = agreed([part_of(table, names[table.split], _KEYS) for table in found])

@@ -39,17 +39,7 @@ def recognises(path: Path) -> bool:
 
 
 def open_source(path: Path) -> Source:
-    """Read the pickle, and check the form of every utterance.
-
-    Args:
-        path: the file.
-
-    Returns:
-        A source with audio and vision, and the words as transcript.
-
-    Raises:
-        InputError: a damaged or hostile pickle, an utterance of another form, or no frame at all.
-    """
+    """Read the pickle, and check the form of every utterance."""
     contents = split_contents(path).items()
     listings = [require_records(held, _LENGTH, split=split, where=where) for split, (where, held) in contents]
     facts = {"alignment": "word by word", "memory": memory_needed(path)}

@@ -60,14 +60,7 @@ def _files(path: Path) -> list[tuple[str, tuple[str, Path]]]:
 
 
 def open_source(path: Path) -> Source:
-    """Open the files of each split.
-
-    Args:
-        path: the folder, or one of the files in it, which stands for the folder.
-
-    Raises:
-        InputError: a file is missing, damaged, or does not have 325 columns.
-    """
+    """Open the files of each split."""
     kinds: dict[str, dict[str, Path]] = {}
     for split, (kind, file) in _files(path):
         if kind in kinds.setdefault(split, {}):

@@ -52,19 +52,7 @@ def recognises(path: Path) -> bool:
 
 
 def open_source(path: Path) -> Source:
-    """Read the pickles, and check the form of every utterance.
-
-    Args:
-        path: the folder, or one of its pickles; a split whose file is not there has no utterance.
-
-    Returns:
-        A source with audio and vision, the words as transcript, and the features ``word_ids`` (one per word, a modality
-        only on request) where the files hold any.
-
-    Raises:
-        InputError: a damaged or hostile pickle, an utterance of another form, no frame at all, a file that is not named
-            for a split, two for the same, or a folder or dead link in the place of one.
-    """
+    """Read the pickles, and check the form of every utterance."""
     files = _files(path)
     listings = [require_records(take(file), _LENGTHS, split=split, where=str(file)) for split, file in files.items()]
     contents = [record[0] for listing in listings for record in listing.records]

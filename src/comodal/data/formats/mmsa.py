@@ -45,11 +45,7 @@ def recognises(path: Path) -> bool:
 
 
 def open_source(path: Path) -> Source:
-    """Unpickle, check and name everything; what is padded is cut when blocks are asked for.
-
-    Raises:
-        InputError: a key is missing, does not hold numbers, or has another number of utterances.
-    """
+    """Unpickle, check and name everything; what is padded is cut when blocks are asked for."""
     found = split_tables(path, labels=_LABELS)
     names = identify_splits({table.split: ids(table) for table in found}, where=f"{path}, id")
     parts = [_part(table, names[table.split]) for table in found]

@@ -68,14 +68,7 @@ def _files(path: Path) -> dict[str, dict[str, Path]]:
 
 
 def open_source(path: Path) -> Source:
-    """Open the files of each split.
-
-    Args:
-        path: the folder, or one of the files in it, which stands for the folder.
-
-    Raises:
-        InputError: a file is missing, damaged, or does not fit the others.
-    """
+    """Open the files of each split."""
     files = _files(path)
     left: list[str] = []
     splits = {split: _split(path, split, files[split], left) for split in SPLITS if split in files}

@@ -56,9 +56,6 @@ def locate() -> Path:
     """Return the folder of the utterance file: ``$COMODAL_MOSI_DIR``, else the nearest ``shared/data/cmu_mosi``.
 
     The latter is looked for in every folder above the current one and above the project.
-
-    Raises:
-        InputError: it is in neither place.
     """
     given = os.environ.get(ENVIRONMENT)
     if given:
@@ -97,18 +94,7 @@ def recognises(path: Path) -> bool:
 
 
 def open_source(path: Path) -> Source:
-    """Open the archive.
-
-    Args:
-        path: the folder, or the ``.npz`` file in it.
-
-    Returns:
-        A source with the protocols ``nested`` (default), ``clean``, ``contaminated`` and ``leaky``, with notes where
-        features and partition do not go together.
-
-    Raises:
-        InputError: a damaged file, or one that lacks a column.
-    """
+    """Open the archive."""
     file = path / _FILE if path.is_dir() else path
     with open_arrays(file) as archive:
         for column in (*_REQUIRED, *_FOLDS_KEY):

@@ -40,11 +40,7 @@ def recognises(path: Path) -> bool:
 
 
 def open_source(path: Path) -> Source:
-    """Unpickle, check and name everything; padding is cut when blocks are asked for.
-
-    Raises:
-        InputError: a key is missing, does not hold numbers, or has another number of utterances.
-    """
+    """Unpickle, check and name everything; padding is cut when blocks are asked for."""
     found = split_tables(path, labels=_LABELS)
     times = {table.split: _times(table) for table in found}
     timed = bool(found) and all(len(each) for each in times.values())

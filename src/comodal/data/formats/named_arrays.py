@@ -51,20 +51,7 @@ class NamedArrays(Protocol):
 
 @contextmanager
 def open_arrays(path: Path) -> Iterator[NamedArrays]:
-    """Open a file of arrays; errors within the block are its errors.
-
-    Raises:
-        InputError: it is neither npz nor safetensors, is damaged, claims to hold more than it can, or holds Python
-            objects.
-
-    Example:
-        >>> import tempfile
-        >>> file = Path(tempfile.mkdtemp()) / "text.npz"
-        >>> np.savez(file, a_1=np.ones((2, 3)), a_2=np.ones((1, 3)))
-        >>> with open_arrays(file) as arrays:
-        ...     dict(arrays.shapes), arrays.read("a_2").tolist()
-        ({'a_1': (2, 3), 'a_2': (1, 3)}, [[1.0, 1.0, 1.0]])
-    """
+    """Open a file of arrays; errors within the block are its errors."""
     from safetensors import SafetensorError  # noqa: PLC0415 - keeps `import comodal` light
 
     errors = (OSError, EOFError, ValueError, TypeError, LookupError, ArithmeticError, RuntimeError, MemoryError)

@@ -59,10 +59,5 @@ def canonical_split(key: object) -> str:
 
 
 def in_order(names: list[str]) -> list[str]:
-    """Return names with text, audio, vision first, then the others as they came.
-
-    Example:
-        >>> in_order(["eeg", "vision", "text"])
-        ['text', 'vision', 'eeg']
-    """
+    """Return names with text, audio, vision first, then the others as they came."""
     return sorted(names, key=lambda name: MODALITIES.index(name) if name in MODALITIES else len(MODALITIES))

@@ -15,24 +15,7 @@ __all__ = ["views_from_npz"]
 
 
 def views_from_npz(path: str | Path, names: Sequence[str] | None = None) -> dict[str, np.ndarray[Any, Any]]:
-    """Return named arrays of an ``.npz`` file.
-
-    Args:
-        path: a file of :func:`numpy.savez` or :func:`numpy.savez_compressed`.
-        names: arrays to read, in order; ``None`` for all.
-
-    Raises:
-        InputError: no such file, not an archive of arrays, an array that it lacks (the nearest is offered), a name
-            given twice, or an array of Python objects.
-
-    Example:
-        >>> import tempfile
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     file = Path(folder) / "views.npz"
-        ...     np.savez(file, text=np.zeros((5, 2)), audio=np.ones((5, 3)))
-        ...     {name: view.shape for name, view in views_from_npz(file, ["audio", "text"]).items()}
-        {'audio': (5, 3), 'text': (5, 2)}
-    """
+    """Return named arrays of an ``.npz`` file."""
     if names is not None and len(set(names)) < len(names):
         raise InputError(f"views {','.join(names)}: a name is given twice; name each view once", code="duplicate")
     with open_arrays(Path(path)) as arrays:

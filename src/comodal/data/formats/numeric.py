@@ -17,14 +17,6 @@ _NUMBERS = (bool, int, float, np.integer, np.floating, np.bool_, type(None))
 def numeric(values: Any, *, where: str, what: str = "values") -> NDArray[Any]:
     """Return an array of booleans, whole numbers or floats.
 
-    Args:
-        values: an array, or lists of numbers or of arrays; ``None`` becomes NaN.
-        where: file and key, for errors.
-        what: what the values are, for errors.
-
-    Raises:
-        InputError: rows of different lengths, text, complex numbers, or anything else that is not a number.
-
     Example:
         >>> numeric([[1, 2], [3, None]], where="x")
         array([[ 1.,  2.], [ 3., nan]])
@@ -48,11 +40,7 @@ def numeric(values: Any, *, where: str, what: str = "values") -> NDArray[Any]:
 
 
 def floats(values: Any, *, where: str, what: str = "values") -> NDArray[np.float32]:
-    """Return an array of float32; what is too great becomes infinite, and a signalling NaN is one like any other.
-
-    Raises:
-        InputError: as :func:`numeric`.
-    """
+    """Return an array of float32; what is too great becomes infinite, and a signalling NaN is one like any other."""
     with np.errstate(over="ignore", invalid="ignore"):
         return np.asarray(numeric(values, where=where, what=what), dtype=np.float32, order="C")
 

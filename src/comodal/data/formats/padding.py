@@ -22,11 +22,7 @@ Side = str
 
 
 def dense(values: Any, *, where: str) -> NDArray[np.float32]:
-    """Return an array ``(N, T, d)`` of floats; ``(N, d)`` becomes ``(N, 1, d)``.
-
-    Raises:
-        InputError: rows of different lengths, other things than numbers, or another shape.
-    """
+    """Return an array ``(N, T, d)`` of floats; ``(N, d)`` becomes ``(N, 1, d)``."""
     found = floats(values, where=where, what="features")
     found = found[:, None, :] if found.ndim == 2 else found
     if found.ndim != 3 or 0 in found.shape[1:]:
@@ -42,13 +38,7 @@ def real_frames(values: NDArray[np.float32]) -> NDArray[np.bool_]:
 
 
 def padding_side(real: NDArray[np.bool_]) -> Side:
-    """Return the side of the padding: the end with more all-zero frames, over the rows that have a real frame.
-
-    Example:
-        >>> import numpy as np
-        >>> padding_side(np.array([[False, True, True], [True, True, True]]))
-        'left'
-    """
+    """Return the side of the padding: the end with more all-zero frames, over the rows that have a real frame."""
     real = real[real.any(axis=1)]
     # Rows first, frames only among as many: padding is in most rows, silence may be long in a few.
     first, last = int((~real[:, 0]).sum()), int((~real[:, -1]).sum())
@@ -93,11 +83,6 @@ def within(values: NDArray[np.float32], mask: NDArray[np.bool_]) -> RaggedArray:
     Args:
         values: ``(N, T, d)``.
         mask: ``(N, T)`` bool.
-
-    Example:
-        >>> import numpy as np
-        >>> within(np.ones((2, 3, 1), np.float32), np.array([[True, True, False], [False] * 3])).lengths.tolist()
-        [2, 0]
     """
     return _cut(values, *_spans(mask))
 
@@ -117,16 +102,6 @@ def unpad(
     Returns:
         The sequences, and the side on which they were padded. A row without a real frame is empty unless it has a
         length.
-
-    Raises:
-        InputError: lengths that are impossible.
-
-    Example:
-        >>> import numpy as np
-        >>> values = np.array([[[0.0], [0.0], [1.0], [0.0], [2.0]]], dtype=np.float32)
-        >>> array, side = unpad(values, where="x")
-        >>> array.values.ravel().tolist(), side
-        ([1.0, 0.0, 2.0], 'left')
     """
     real = real_frames(values)
     side = padding_side(real) if side is None else side
@@ -159,13 +134,6 @@ def unpad_aligned(
     Args:
         arrays: name to ``(N, T, d)``, all with the same N and T.
         side: where the padding is; detected when ``None``.
-
-    Example:
-        >>> import numpy as np
-        >>> text = np.array([[[1.0], [2.0], [0.0]]], dtype=np.float32)
-        >>> found, side = unpad_aligned({"text": text, "audio": text * [[[0.0], [1.0], [0.0]]]})
-        >>> found["audio"].values.ravel().tolist(), side
-        ([0.0, 2.0], 'right')
     """
     real = np.logical_or.reduce([real_frames(values) for values in arrays.values()])
     side = padding_side(real) if side is None else side

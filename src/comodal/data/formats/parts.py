@@ -75,9 +75,6 @@ def part_of(table: SplitTable, names: Identified, keys: Mapping[str, str]) -> Pa
         table: the split.
         names: ids and groups of its utterances.
         keys: name of the features to their key; one that the split does not have is left out.
-
-    Raises:
-        InputError: features that are no numbers, or of another number of utterances.
     """
     return Part(
         split=table.split,
@@ -99,9 +96,6 @@ def source_of(path: Path, parts: Sequence[Part], *, family: str, aligned: bool, 
         family: name of the file family.
         aligned: whether all padded features share one span.
         facts: what else is worth telling of it.
-
-    Raises:
-        InputError: there is no utterance or no feature, or splits differ in their features.
     """
     return Source(
         path=path,
@@ -116,11 +110,7 @@ def source_of(path: Path, parts: Sequence[Part], *, family: str, aligned: bool, 
 
 
 def dims_of(parts: Sequence[Part], path: Path) -> dict[str, int]:
-    """Features a frame by name of the features, which every split must share.
-
-    Raises:
-        InputError: there is no utterance or no feature, or splits differ.
-    """
+    """Features a frame by name of the features, which every split must share."""
     if not parts:
         raise InputError(f"{path}: holds no sample; get the file again", code="empty")
     dims = parts[0].dims

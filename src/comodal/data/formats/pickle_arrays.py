@@ -28,12 +28,7 @@ class UnsafePickleError(pickle.UnpicklingError):
 
 
 class ElementType:
-    """Stand-in for a ``numpy.dtype`` of numbers, truth values, text or objects.
-
-    Args:
-        code: as ``numpy.dtype`` takes it, for example ``"f4"``.
-        _align: ignored, as is the next: neither changes the values of these types.
-    """
+    """Stand-in for a ``numpy.dtype`` of numbers, truth values, text or objects."""
 
     __slots__ = ("dtype",)
 
@@ -73,11 +68,7 @@ class PickledArray(np.ndarray[Any, Any]):
 
 
 def empty_array(_subtype: object, shape: object, _code: object) -> PickledArray:
-    """Return the empty array that a pickle fills next; ``numpy._reconstruct`` in the file.
-
-    Raises:
-        ValueError: it is to be made with a size.
-    """
+    """Return the empty array that a pickle fills next; ``numpy._reconstruct`` in the file."""
     if shape != (0,):
         raise ValueError("an array with a size before its content")
     return np.empty(0, dtype=np.int8).view(PickledArray)
@@ -92,9 +83,6 @@ def array_from_buffer(data: object, kind: object, shape: Any, order: object, axe
         shape: lengths of the axes.
         order: ``"C"``, ``"F"``, or ``"K"`` with the order of the axes.
         axes: the order of the axes, ``None`` otherwise.
-
-    Raises:
-        ValueError: they contradict each other.
     """
     if type(kind) is not ElementType or kind.dtype.hasobject or type(data) not in (bytes, bytearray):
         raise ValueError("an array without bytes")
@@ -109,11 +97,7 @@ def array_from_buffer(data: object, kind: object, shape: Any, order: object, axe
 
 
 def scalar(kind: object, data: object) -> Any:
-    """Return one element; ``numpy.core.multiarray.scalar`` in the file.
-
-    Raises:
-        ValueError: the bytes are not exactly one element.
-    """
+    """Return one element; ``numpy.core.multiarray.scalar`` in the file."""
     return array_from_buffer(data, kind, (), "C")[()]
 
 

@@ -35,36 +35,17 @@ def _look(path: Path) -> tuple[object, InputError | None]:
 
 
 def peek(path: Path) -> object | None:
-    """Return the content of a pickle, shared and not to be changed; ``None`` where there is none or it was refused.
-
-    Example:
-        >>> peek(Path("nowhere.pkl")) is None
-        True
-    """
+    """Return the content of a pickle, shared and not to be changed; ``None`` where there is none or it was refused."""
     return _look(path)[0]
 
 
 def refusal(path: Path) -> InputError | None:
-    """Return the error of a hostile or damaged pickle, ``None`` for any other file.
-
-    Example:
-        >>> refusal(Path("nowhere.pkl")) is None
-        True
-    """
+    """Return the error of a hostile or damaged pickle, ``None`` for any other file."""
     return _look(path)[1]
 
 
 def take(path: Path) -> object:
-    """Return the content of a pickle and keep it no longer.
-
-    Raises:
-        InputError: it is not a pickle, or it was refused.
-
-    Example:
-        >>> take(Path("nowhere.pkl"))
-        Traceback (most recent call last):
-        comodal.contracts.InputError: nowhere.pkl: not a pickle file; check the path or get the file again
-    """
+    """Return the content of a pickle and keep it no longer."""
     content, error = _look(path)
     _attempt.cache_clear()
     if error is not None:
@@ -75,12 +56,7 @@ def take(path: Path) -> object:
 
 
 def memory_needed(path: Path) -> str:
-    """Return how much memory reading takes, as text: a pickle has no parts that could be read one at a time.
-
-    Example:
-        >>> memory_needed(Path("nowhere.pkl"))
-        'needs about 0 MB while it is read'
-    """
+    """Return how much memory reading takes, as text: a pickle has no parts that could be read one at a time."""
     # The content, and the frames of one split without their padding while the next is cut.
     needed = 2 * (path.stat().st_size if path.is_file() else 0) / 1e6
     amount = f"{needed / 1e3:.1f} GB" if needed > 1e3 else f"{needed:.0f} MB"

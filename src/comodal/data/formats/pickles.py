@@ -171,11 +171,7 @@ class _Unpickler(pickle.Unpickler):
         self._known = {name: _Callable(make) for name, make in self._names().items()}
 
     def find_class(self, module: str, name: str) -> Any:
-        """Return what stands for a name.
-
-        Raises:
-            UnsafePickleError: it is not on the list.
-        """
+        """Return what stands for a name."""
         found = f"{module}.{name}"
         known = found.replace("numpy._core.", "numpy.core.", 1).replace("__builtin__.", "builtins.", 1)
         if known not in self._known:
@@ -187,11 +183,7 @@ class _Unpickler(pickle.Unpickler):
         raise UnsafePickleError("it refers to an object outside the file")
 
     def spend(self, count: float) -> None:
-        """Note that so many bytes are taken.
-
-        Raises:
-            ValueError: more than a file of this size may take.
-        """
+        """Note that so many bytes are taken."""
         self._left -= count
         if self._left < 0:
             raise ValueError("it unpacks to over a hundred times its size")
@@ -232,16 +224,7 @@ class _Unpickler(pickle.Unpickler):
 
 
 def _weight(value: Any, known: dict[int, float], depth: int = 0) -> float:
-    """Return the bytes that a value would take if nothing in it were shared; infinite for one that contains itself.
-
-    Args:
-        value: a container or anything else.
-        known: weight of each container that was seen, by its id.
-        depth: containers around it.
-
-    Raises:
-        ValueError: containers nest more than 64 deep.
-    """
+    """Return the bytes that a value would take if nothing in it were shared; infinite for one that contains itself."""
     if isinstance(value, str | bytes | bytearray):
         return len(value)
     objects = isinstance(value, np.ndarray) and value.dtype.hasobject

@@ -82,12 +82,7 @@ class Spoken:
 
 
 def looks_like_records(content: object, parts: Collection[int]) -> bool:
-    """Whether content lists utterances of so many parts, by the first few of them.
-
-    Example:
-        >>> looks_like_records([((["so"], [[0.5]], [[2.0]]), 1.5, "v[0]")], {3}), looks_like_records([1, 2], {3})
-        (True, False)
-    """
+    """Whether content lists utterances of so many parts, by the first few of them."""
     return isinstance(content, list | tuple) and any(_is_record(each, parts) for each in content[:_LOOKED_AT])
 
 
@@ -101,11 +96,7 @@ def _is_record(record: object, parts: Collection[int]) -> bool:
 
 
 def require_records(content: object, parts: Collection[int], *, split: str, where: str) -> Listing:
-    """Return the utterances of a split, each checked to have the form of one.
-
-    Raises:
-        InputError: one has not, or has a segment that is not a name.
-    """
+    """Return the utterances of a split, each checked to have the form of one."""
     if not isinstance(content, list | tuple):
         raise damaged(where, f"a list of utterances is expected, not {type(content).__name__}", code="wrong_type")
     for row, record in enumerate(content):
@@ -127,18 +118,7 @@ def listing_source(
     family: str,
     facts: Mapping[str, str],
 ) -> Source:
-    """Return the source of some listings, with the modalities that have a frame at all.
-
-    Args:
-        path: of the file or folder.
-        listings: its splits.
-        speak: from the dims, the content of an utterance, and its place for errors, to words and frames.
-        family: name of the file family.
-        facts: further facts of the source.
-
-    Raises:
-        InputError: no utterance, or no frame of any modality.
-    """
+    """Return the source of some listings, with the modalities that have a frame at all."""
     if not any(listing.records for listing in listings):
         raise damaged(path, "no utterance under train, dev or test", code="empty")
     widths = {name: _width(listings, part) for name, part in PARTS.items()}
@@ -167,16 +147,7 @@ def _width(listings: Sequence[Listing], part: int) -> int:
 
 
 def modality_frames(content: Any, dims: Mapping[str, int], where: str) -> dict[str, NDArray[np.float32]]:
-    """Return the frames of one utterance, name to ``(T, d)``; what has no frame may have any shape.
-
-    Raises:
-        InputError: not numbers, or another shape.
-
-    Example:
-        >>> frames = modality_frames((["so"], [], [[1, 2]]), {"audio": 2}, "x")
-        >>> {name: each.shape for name, each in frames.items()}
-        {'audio': (1, 2), 'vision': (0, 1)}
-    """
+    """Return the frames of one utterance, name to ``(T, d)``; what has no frame may have any shape."""
     found = {}
     for name, part in PARTS.items():
         raw, dim = content[part], dims.get(name, 0)
@@ -195,24 +166,14 @@ def _table(raw: Any, *, where: str) -> NDArray[np.float32]:
 
 
 def require_equal_counts(counts: Mapping[str, int], equal: Collection[int], where: str) -> None:
-    """Refuse words and frames that differ in number.
-
-    Args:
-        counts: all of them, for the message.
-        equal: numbers that must be the same.
-        where: file and utterance.
-    """
+    """Refuse words and frames that differ in number."""
     if len(set(equal)) != 1:
         listed = ", ".join(f"{count} {name}" for name, count in counts.items())
         raise damaged(where, f"words and frames differ in number ({listed})", code="mismatch")
 
 
 def word_texts(raw: Any, *, where: str) -> list[str]:
-    """Return the words of one utterance as they are in the file.
-
-    Raises:
-        InputError: not a list of text, for example numbers of a vocabulary that the file does not hold.
-    """
+    """Return the words of one utterance as they are in the file."""
     given = raw.ravel().tolist() if isinstance(raw, np.ndarray) else raw
     held = given if isinstance(given, list | tuple) else [given] if not isinstance(given, str) else [None]
     kinds = {type(each).__name__ for each in held if not isinstance(each, str | bytes)}
@@ -234,12 +195,6 @@ def spoken(texts: Sequence[str], frames: Mapping[str, NDArray[np.float32]]) -> S
     Args:
         texts: words as they are in the file.
         frames: name of the features to ``(T, d)``.
-
-    Example:
-        >>> import numpy as np
-        >>> found = spoken(["so", " ", "go od"], {"audio": np.array([[1.0], [2.0], [3.0]])})
-        >>> found.words, found.frames["audio"].ravel().tolist()
-        (['so', 'good'], [1.0, 3.0])
     """
     words = ["".join(text.split()) for text in texts]
     changed = set()

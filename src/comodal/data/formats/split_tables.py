@@ -44,12 +44,7 @@ class SplitTable:
 
 
 def table_keys(content: object) -> frozenset[str]:
-    """Return the keys of the tables of all splits, empty for any other content.
-
-    Example:
-        >>> table_keys({b"train": {b"glove": []}, "x": {"y": 0}}), table_keys({"train": []})
-        (frozenset({'glove'}), frozenset())
-    """
+    """Return the keys of the tables of all splits, empty for any other content."""
     if not isinstance(content, dict):
         return frozenset()
     held = [table for key, table in content.items() if canonical_split(key) and isinstance(table, dict)]
@@ -57,11 +52,7 @@ def table_keys(content: object) -> frozenset[str]:
 
 
 def split_contents(path: Path) -> dict[str, tuple[str, Any]]:
-    """Return split to file and key, for errors, and content of a pickle with a dict of splits, training first.
-
-    Raises:
-        InputError: the pickle is refused, or a split is there under two names.
-    """
+    """Return split to file and key, for errors, and content of a pickle with a dict of splits, training first."""
     content, found = take(path), dict[str, tuple[str, Any]]()
     for key, held in content.items() if isinstance(content, dict) else ():
         split, where = canonical_split(key), f"{path}, {one_line(as_text(key))}"
@@ -73,24 +64,7 @@ def split_contents(path: Path) -> dict[str, tuple[str, Any]]:
 
 
 def split_tables(path: Path, *, labels: str) -> list[SplitTable]:
-    """Return the splits of a pickle that hold utterances, training first.
-
-    Args:
-        path: of the file.
-        labels: key of the labels.
-
-    Raises:
-        InputError: the pickle is refused, a split is there under two names or is not a table, or its labels are missing
-            or not numbers.
-
-    Example:
-        >>> import pickle, tempfile
-        >>> content = {b"dev": {b"y": [[1.0]]}, "train": {"y": [0.5, 0.25]}, "test": {"y": []}, "extra": 1}
-        >>> path = Path(tempfile.mkdtemp()) / "x.pkl"
-        >>> _ = path.write_bytes(pickle.dumps(content))
-        >>> [(table.split, table.target.tolist()) for table in split_tables(path, labels="y")]
-        [('train', [0.5, 0.25]), ('valid', [1.0])]
-    """
+    """Return the splits of a pickle that hold utterances, training first."""
     found = [_table(split, held, where=where, labels=labels) for split, (where, held) in split_contents(path).items()]
     return [table for table in found if len(table)]
 
@@ -106,11 +80,7 @@ def _table(split: str, held: object, *, where: str, labels: str) -> SplitTable:
 
 
 def require_rows(table: SplitTable, key: str) -> Any:
-    """Return the content under a key, if it has one row per label.
-
-    Raises:
-        InputError: naming both numbers.
-    """
+    """Return the content under a key, if it has one row per label."""
     value = table.content[key]
     listed = isinstance(value, list | tuple) or (isinstance(value, np.ndarray) and value.ndim > 0)
     found = len(value) if listed else 0
@@ -122,15 +92,7 @@ def require_rows(table: SplitTable, key: str) -> Any:
 
 
 def features(table: SplitTable, keys: Mapping[str, str]) -> dict[str, NDArray[np.float32]]:
-    """Return the padded features of a split: name of the features to ``(N, T, d)``.
-
-    Args:
-        table: the split.
-        keys: name of the features to their key; one that the split does not have is left out.
-
-    Raises:
-        InputError: not numbers, or another number of utterances.
-    """
+    """Return the padded features of a split: name of the features to ``(N, T, d)``."""
     found = {}
     for name, key in keys.items():
         if key in table.content:
@@ -143,9 +105,6 @@ def ids(table: SplitTable) -> list[object]:
     """Return the ids as they are in the file, ``None`` for each utterance where there are none.
 
     Of rows with several fields, as CMU's files have them with start and end, the first is the id.
-
-    Raises:
-        InputError: another number of utterances, or not a list.
     """
     if table.content.get("id") is None or (isinstance(table.content["id"], list) and not table.content["id"]):
         return [None] * len(table)

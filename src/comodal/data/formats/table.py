@@ -37,18 +37,7 @@ def recognises(path: Path) -> bool:
 
 
 def open_source(path: Path) -> Source:
-    """Read the table and look into the files of features.
-
-    Args:
-        path: the folder, or the table in it.
-
-    Returns:
-        A source with the division ``split`` where the table has such a column and ``fold`` where it has that one,
-        neither where it has none.
-
-    Raises:
-        InputError: the table lacks id or label, a cell cannot be read, there are no features, or they do not fit.
-    """
+    """Read the table and look into the files of features."""
     file = _table_in(path)
     return _source(path, file, utterances_of(file, read_table(file)))
 
@@ -63,14 +52,7 @@ def is_unlabelled(path: Path) -> bool:
 
 
 def open_unlabelled(path: Path) -> Source:
-    """Read a table without labels as :func:`open_source` does; every label is NaN.
-
-    Args:
-        path: one that :func:`is_unlabelled` accepts.
-
-    Raises:
-        InputError: a cell cannot be read, there are no features, or they do not fit.
-    """
+    """Read a table without labels as :func:`open_source` does; every label is NaN."""
     file = _table_in(path)
     table = read_table(file)
     label = np.full(len(table.lines), np.nan, dtype=np.float32)

@@ -71,24 +71,7 @@ def header(path: Path) -> list[str]:
 
 
 def read_table(path: Path) -> Table:
-    r"""Read a table.
-
-    Args:
-        path: CSV in UTF-8 with commas and a header (quotes, newlines in quotes and a byte order mark are fine), or
-            Parquet.
-
-    Raises:
-        InputError: a damaged file, rows that differ in their number of cells, two columns of one name, no row, another
-            encoding or separator.
-
-    Example:
-        >>> import tempfile
-        >>> file = Path(tempfile.mkdtemp()) / "utterances.csv"
-        >>> _ = file.write_text("id,label,age\n0012,1.5,31\n0013,-2,\n")
-        >>> table = read_table(file)
-        >>> table.columns["id"].tolist(), guessed(table.columns["age"]).tolist()
-        (['0012', '0013'], [31.0, nan])
-    """
+    r"""Read a table."""
     try:
         table = _read_parquet(path) if is_parquet(path) else _read_csv(path)
     except OSError as error:
@@ -100,12 +83,7 @@ def read_table(path: Path) -> Table:
 
 
 def numbers(texts: Sequence[str]) -> tuple[NDArray[np.float64], int | None]:
-    """Return numbers from texts, NaN for a missing one; and the position of the first text that is not a number.
-
-    Example:
-        >>> numbers(["1.5", "", "good"])
-        (array([1.5, nan, nan]), 2)
-    """
+    """Return numbers from texts, NaN for a missing one; and the position of the first text that is not a number."""
     values = np.full(len(texts), np.nan)
     for i, text in enumerate(texts):
         stripped = text.strip().lower()

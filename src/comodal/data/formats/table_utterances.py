@@ -50,21 +50,7 @@ class Utterances:
 
 
 def utterances_of(file: Path, table: Table) -> Utterances:
-    """Return the utterances of a table.
-
-    Args:
-        file: where it was read, for errors.
-        table: with a column id and one of :data:`LABELS`; perhaps split, fold, a group, a transcript, and others.
-
-    Raises:
-        InputError: a column is missing, two mean the same, or a cell cannot be read; file and line are named.
-
-    Example:
-        >>> columns = {"id": np.array(["a[1]"]), "y": np.array(["0.5"]), "split": np.array(["dev"])}
-        >>> found = utterances_of(Path("x.csv"), Table(columns, ["line 2"])).block
-        >>> found.id.tolist(), found.target.tolist(), found.columns["split"].tolist()
-        (['a_1'], [0.5], ['valid'])
-    """
+    """Return the utterances of a table."""
     label = _label_column(file, table)
     group = next((name for name in _GROUPS if name in table.columns), None)
     words = next((name for name in _TRANSCRIPTS if name in table.columns), None)

@@ -41,12 +41,7 @@ def as_text(raw: object) -> str:
 
 
 def listing(names: Iterable[str]) -> str:
-    r"""Return names in one short line, for errors and facts.
-
-    Example:
-        >>> listing({"b", "a\n"}), listing([])
-        ('a, b', 'none')
-    """
+    r"""Return names in one short line, for errors and facts."""
     return one_line(", ".join(sorted(name.strip() for name in names))) or "none"
 
 
@@ -67,15 +62,7 @@ def one_line(said: object, *, longest: int = _LONGEST_LINE) -> str:
 
 
 def column(texts: Sequence[str], *, where: str) -> NDArray[np.str_]:
-    """Return an array of strings, each of which takes as much memory as the longest.
-
-    Raises:
-        InputError: together they would take more than a gigabyte.
-
-    Example:
-        >>> column(["a", "bcd"], where="x").tolist()
-        ['a', 'bcd']
-    """
+    """Return an array of strings, each of which takes as much memory as the longest."""
     longest = max(map(len, texts), default=0)
     if 4 * longest * len(texts) > _MOST_BYTES:
         first = max(range(len(texts)), key=lambda row: len(texts[row]))
@@ -86,11 +73,7 @@ def column(texts: Sequence[str], *, where: str) -> NDArray[np.str_]:
 
 
 def require_characters(array: NDArray[Any]) -> None:
-    """Check that an array of text holds characters: NumPy holds any number, and fails where the text is asked for.
-
-    Raises:
-        ValueError: it does not.
-    """
+    """Check that an array of text holds characters: NumPy holds any number, and fails where the text is asked for."""
     if array.dtype.kind == "U" and array.size and array.dtype.itemsize:
         codes = np.ascontiguousarray(array).view(np.dtype(np.uint32).newbyteorder(array.dtype.byteorder))
         if codes.max() > sys.maxunicode or ((codes >= 0xD800) & (codes < 0xE000)).any():
@@ -106,13 +89,6 @@ def transcripts(raw: Any, *, where: str) -> tuple[NDArray[np.str_], dict[str, in
 
     Returns:
         ``(N,)``, and what was changed.
-
-    Raises:
-        InputError: not a list of strings.
-
-    Example:
-        >>> transcripts(["so  good\n", b"yes"], where="x")
-        (array(['so good', 'yes'], dtype='<U7'), {'white space in transcripts was brought to single spaces': 1})
     """
     rows = raw.tolist() if isinstance(raw, np.ndarray) and raw.ndim <= 2 else raw
     if isinstance(rows, list | tuple):
