@@ -10,8 +10,7 @@ from refusals import refused
 from small_tokenizers import bert_like, byte_level, llama_like, xlnet_like
 
 from comodal.data.ragged import RaggedArray
-from comodal.data.tokenize import tokenize_words
-from comodal.data.tokenized_text import align_to_pieces
+from comodal.data.tokenize import align_to_pieces, tokenize_words
 
 WORDS = ["so", "good", "ungoodly", "a", "film's", "\u200b", "zebra", "été", "[SEP]"]
 
@@ -31,7 +30,15 @@ def tokenizer(request):
 
 
 def rows(tokens, values):
-    return [values[a:b].tolist() for a, b in zip(tokens.offsets, tokens.offsets[1:], strict=False)]
+    return [each.tolist() for each in np.split(values, tokens.pieces.offsets[1:-1])]
+
+
+def input_ids(tokens):
+    return tokens.pieces.values[:, 0].tolist()
+
+
+def type_ids(tokens):
+    return tokens.pieces.values[:, 1].tolist()
 
 
 def pieces_of_words(tokenizer, words):
@@ -53,21 +60,17 @@ def expected(words, frames, word_pieces, *, before, after, max_length):
 
 def test_bert_layout_by_hand():
     tokens = tokenize_words(["so ungoodly", "", "Film's a"], TOKENIZERS["bert"])
-    assert rows(tokens, tokens.input_ids) == [[2, 4, 6, 7, 8, 3], [2, 3], [2, 10, 11, 12, 9, 3]]
+    assert rows(tokens, tokens.pieces.values[:, 0]) == [[2, 4, 6, 7, 8, 3], [2, 3], [2, 10, 11, 12, 9, 3]]
     assert rows(tokens, tokens.word) == [[-1, 0, 1, 1, 1, -1], [-1, -1], [-1, 0, 0, 0, 1, -1]]
-    assert not tokens.type_ids.any()
-    assert tokens.special.tolist() == (tokens.word == -1).tolist()
-    assert (tokens.padding_side, tokens.pad_id, tokens.pad_type_id) == ("right", 0, 0)
+    assert not any(type_ids(tokens))
     assert tokens.n_words.tolist() == [2, 0, 2]
-    assert len(tokens) == 3
 
 
 def test_xlnet_layout_by_hand():
     tokens = tokenize_words(["so ungood"], TOKENIZERS["xlnet"])
-    assert rows(tokens, tokens.input_ids) == [[4, 6, 7, 2, 3]]
-    assert rows(tokens, tokens.word) == [[0, 1, 1, -1, -1]]
-    assert rows(tokens, tokens.type_ids) == [[0, 0, 0, 0, 2]]
-    assert (tokens.padding_side, tokens.pad_id, tokens.pad_type_id) == ("left", 1, 3)
+    assert input_ids(tokens) == [4, 6, 7, 2, 3]
+    assert tokens.word.tolist() == [0, 1, 1, -1, -1]
+    assert type_ids(tokens) == [0, 0, 0, 0, 2]
     frames = align_to_pieces(RaggedArray.from_rows([[[1.0], [2.0]]]), tokens)
     assert frames.values.ravel().tolist() == [1, 2, 2, 0, 0]
 
@@ -77,11 +80,11 @@ def test_a_space_that_belongs_to_a_word_is_given_to_it(name):
     """Without it, "so good" would be the pieces of "sogood"."""
     tokenizer = TOKENIZERS[name]
     tokens = tokenize_words(["so good a"], tokenizer)
-    assert tokens.input_ids.tolist() == tokenizer("so good a")["input_ids"]
+    assert input_ids(tokens) == tokenizer("so good a")["input_ids"]
     first = [0] * (3 if name == "roberta, prefix" else 2)
     assert tokens.word.tolist() == [-1, *first, 1, 1, 1, 2, 2, -1]
     glued = tokenizer([["so", "good", "a"]], is_split_into_words=True)["input_ids"][0]
-    assert (glued == tokens.input_ids.tolist()) == (name == "roberta, prefix")
+    assert (glued == input_ids(tokens)) == (name == "roberta, prefix")
 
 
 def test_words_without_pieces_do_not_shift_the_others():
@@ -110,9 +113,8 @@ def test_against_a_loop_over_pieces(name, utterances, vectors, max_length):
         frames = array.values[array.offsets[i] : array.offsets[i + 1]].tolist()
         pieces = pieces_of_words(tokenizer, words)
         want = expected(words, frames, pieces, before=layout[0], after=layout[1], max_length=max_length)
-        own = slice(tokens.offsets[i], tokens.offsets[i + 1])
-        assert tokens.input_ids[own].tolist() == [piece for piece, _, _ in want]
-        assert tokens.word[own].tolist() == [word for _, word, _ in want]
+        assert rows(tokens, tokens.pieces.values[:, 0])[i] == [piece for piece, _, _ in want]
+        assert rows(tokens, tokens.word)[i] == [word for _, word, _ in want]
         assert tokens.n_cut[i] == sum(map(len, pieces)) + 2 - len(want)
         got = aligned.values[aligned.offsets[i] : aligned.offsets[i + 1]].tolist()
         assert got == ([frame for _, _, frame in want] if frames else [])
@@ -121,30 +123,22 @@ def test_against_a_loop_over_pieces(name, utterances, vectors, max_length):
 def test_truncation_counts_special_tokens_and_cuts_within_a_word(tokenizer):
     text = "so good ungoodly a a"
     whole = tokenize_words([text], tokenizer)
-    most = int(whole.lengths[0])
-    assert tokenize_words([text], tokenizer, max_length=most).truncation == ""
-    tokens = tokenize_words(["so", text, text], tokenizer, ids=["v_1", "v_2", "v_3"], max_length=most - 1)
-    assert tokens.lengths[1:].tolist() == [most - 1] * 2
-    assert tokens.n_cut.tolist() == [0, 1, 1]
-    assert tokens.truncation == f"2 of 3 utterances were cut to {most - 1} pieces (first: 'v_2', 'v_3')"
-    kept = tokens.take(np.array([1]))
-    assert kept.word[~kept.special].tolist() == whole.word[~whole.special][:-1].tolist()
-    assert kept.input_ids[kept.special].tolist() == whole.input_ids[whole.special].tolist()
-    cut = tokenize_words(["ungoodly"], TOKENIZERS["bert"], max_length=4)
-    assert cut.input_ids.tolist() == [2, 6, 7, 3]
+    most = len(whole.word)
+    assert not tokenize_words([text], tokenizer, max_length=most).n_cut.any()
+    kept = tokenize_words([text], tokenizer, max_length=most - 1)
+    assert (len(kept.word), kept.n_cut.tolist()) == (most - 1, [1])
+    special = kept.word < 0
+    assert kept.word[~special].tolist() == whole.word[whole.word >= 0][:-1].tolist()
+    assert kept.pieces.values[special].tolist() == whole.pieces.values[whole.word < 0].tolist()
     frames = align_to_pieces(RaggedArray.from_rows([np.arange(1, 6)[:, None]]), kept)
-    assert frames.values[~kept.special].ravel().tolist() == (kept.word[~kept.special] + 1).tolist()
-
-
-def test_the_truncation_report_names_three():
-    tokens = tokenize_words(["so good"] * 5, TOKENIZERS["bert"], max_length=3)
-    assert tokens.truncation == "5 of 5 utterances were cut to 3 pieces (first: '0', '1', '2')"
+    assert frames.values[~special].ravel().tolist() == (kept.word[~special] + 1).tolist()
+    assert input_ids(tokenize_words(["ungoodly"], TOKENIZERS["bert"], max_length=4)) == [2, 6, 7, 3]
 
 
 def test_no_room_beside_special_tokens(tokenizer):
     with refused("out_of_range", "max_length=2", 3):
         tokenize_words(["so"], tokenizer, max_length=2)
-    assert tokenize_words(["so"], tokenizer, max_length=3).lengths.tolist() == [3]
+    assert tokenize_words(["so"], tokenizer, max_length=3).pieces.lengths.tolist() == [3]
 
 
 def test_absent_stays_absent_and_vectors_are_broadcast():
@@ -175,17 +169,6 @@ def test_frames_of_words_cut_off_are_still_required():
         align_to_pieces(RaggedArray.from_rows([np.ones((2, 1))]), tokens)
 
 
-def test_rows_of_a_batch_are_the_batch_of_the_rows(tokenizer):
-    tokens = tokenize_words(["so", "", "ungoodly a", "a a a"], tokenizer, ids=["a", "b", "c", "d"])
-    array = RaggedArray.from_rows([np.arange(n * 2.0).reshape(n, 2) for n in (1, 0, 2, 3)])
-    index = np.array([3, 0, 2])
-    whole, part = align_to_pieces(array, tokens).take(index), align_to_pieces(array.take(index), tokens.take(index))
-    np.testing.assert_array_equal(whole.values, part.values)
-    np.testing.assert_array_equal(whole.offsets, part.offsets)
-    assert tokens.take(index).id.tolist() == ["d", "a", "c"]
-    assert rows(tokens.take(index), tokens.take(index).type_ids)[2] == rows(tokens, tokens.type_ids)[2]
-
-
 def test_many_utterances_are_those_of_one_by_one(tokenizer, monkeypatch):
     """More utterances than are given to the tokenizer at once."""
     from comodal.data import tokenize
@@ -194,38 +177,33 @@ def test_many_utterances_are_those_of_one_by_one(tokenizer, monkeypatch):
     whole = tokenize_words(texts, tokenizer)
     monkeypatch.setattr(tokenize, "_AT_ONCE", 4)
     parts = tokenize_words(np.array(texts), tokenizer)
-    assert rows(parts, parts.input_ids) == rows(whole, whole.input_ids)
+    assert parts.pieces.values.tolist() == whole.pieces.values.tolist()
     assert rows(parts, parts.word) == rows(whole, whole.word)
-    assert [tokenize_words([text], tokenizer).input_ids.tolist() for text in texts] == rows(whole, whole.input_ids)
+    assert [input_ids(tokenize_words([text], tokenizer)) for text in texts] == rows(whole, whole.pieces.values[:, 0])
 
 
 def test_nothing_and_empty(tokenizer):
     nothing = tokenize_words([], tokenizer)
-    assert (len(nothing), len(nothing.input_ids)) == (0, 0)
+    assert (len(nothing.id), len(nothing.word)) == (0, 0)
     assert align_to_pieces(RaggedArray(np.zeros((0, 2), np.float32), np.array([0])), nothing).dim == 2
     empty = tokenize_words(["", "  "], tokenizer)
-    assert empty.special.all()
-    assert empty.lengths.tolist() == [2, 2]
+    assert (empty.word == -1).all()
+    assert empty.pieces.lengths.tolist() == [2, 2]
     assert not align_to_pieces(RaggedArray.from_vectors([[1.0], [2.0]]), empty).values.any()
 
 
-def test_no_type_ids_and_no_padding_token():
+def test_no_type_ids():
     class Bare:
-        """As GPT-2: nothing to pad with, and no type ids."""
+        """As GPT-2: no type ids."""
 
         is_fast = True
-        padding_side = "right"
-        pad_token_id = None
-        pad_token_type_id = 0
 
         def __call__(self, text, **options):
             found = TOKENIZERS["bert"](text, **options)
             del found["token_type_ids"]
             return found
 
-    tokens = tokenize_words(["so good"], Bare())
-    assert tokens.type_ids.tolist() == [0] * 4
-    assert tokens.pad_id == 0
+    assert type_ids(tokenize_words(["so good"], Bare())) == [0] * 4
 
 
 def test_user_mistakes():

@@ -91,6 +91,9 @@ def test_what_was_cut_stands_in_the_note() -> None:
     assert found.spec.note == "licensed; 1 of 2 utterances were cut to 5 pieces (first: 'v_0')"
     assert found.spec.max_lengths == {"text": 5, "audio": 5}
     assert with_tokens(dataset, bert_like(), max_length=6).spec.note == "licensed"
+    many = dataset_of(["so good"] * 5, audio=RaggedArray.from_vectors(np.ones((5, 1))))
+    note = with_tokens(many, bert_like(), max_length=3).spec.note
+    assert note == "5 of 5 utterances were cut to 3 pieces (first: 'v_0', 'v_1', 'v_2')"
 
 
 @pytest.mark.parametrize(

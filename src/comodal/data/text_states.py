@@ -18,9 +18,8 @@ from torch import Tensor
 from comodal.contracts import InputError, ModalitySequence
 from comodal.data.collate import pad
 from comodal.data.formats.interface import Block, Source
-from comodal.data.ragged import RaggedArray, run_offsets
+from comodal.data.ragged import RaggedArray, frame_index, run_offsets
 from comodal.data.tokenize import FastTokenizer, all_capitals, lowered, tokenize_words
-from comodal.data.tokenized_text import TokenizedText
 
 __all__ = ["WORD_STATES", "ReadingEncoder", "with_word_states", "word_states"]
 
@@ -33,23 +32,12 @@ _ENDLESS = 512
 
 
 class ReadingEncoder(Protocol):
-    """The part of a pretrained encoder used here, as in :class:`comodal.encoders.text_encoder.TextEncoder`."""
+    """The part of a :class:`comodal.encoders.text_encoder.TextEncoder` that is used here."""
 
-    @property
-    def name(self) -> str:
-        """Name of the model."""
-
-    @property
-    def tokenizer(self) -> FastTokenizer:
-        """Tokenizer of the model."""
-
-    @property
-    def width(self) -> int:
-        """Width H of a hidden state."""
-
-    @property
-    def longest(self) -> int | None:
-        """Most pieces per text, ``None`` without a limit."""
+    name: str
+    tokenizer: FastTokenizer
+    width: int
+    longest: int | None
 
     def states(self, pieces: ModalitySequence) -> Tensor:
         """Map ``(B, P, 2)`` ids and type ids, padded with zeros, to ``(B, P, H)`` hidden states."""
@@ -128,22 +116,16 @@ def word_states(
     tokens = tokenize_words(transcripts, encoder.tokenizer, ids=ids, max_length=encoder.longest or _ENDLESS)
     offsets = run_offsets(tokens.n_words)
     total = np.zeros((offsets[-1], encoder.width), dtype=np.float32)
-    pieces = np.zeros(offsets[-1], dtype=np.int64)
-    order = np.argsort(tokens.lengths, kind="stable")
-    for start in range(0, len(order), _AT_ONCE):
-        rows = order[start : start + _AT_ONCE]
-        some = tokens.take(rows)
-        owner = np.repeat(rows, some.lengths)[~some.special]
-        word = offsets[:-1][owner] + some.word[~some.special]
-        np.add.at(total, word, _states(some, encoder)[~some.special])
-        np.add.at(pieces, word, 1)
-    total /= np.maximum(pieces, 1)[:, None]
+    counts = np.zeros(offsets[-1], dtype=np.int64)
+    starts, lengths = tokens.pieces.offsets[:-1], tokens.pieces.lengths
+    order = np.argsort(lengths, kind="stable")
+    for first in range(0, len(order), _AT_ONCE):
+        rows = order[first : first + _AT_ONCE]
+        padded = pad(tokens.pieces, rows)
+        states = encoder.states(padded)[padded.mask].numpy()
+        word = tokens.word[frame_index(starts[rows], lengths[rows])]
+        position = (np.repeat(offsets[rows], lengths[rows]) + word)[word >= 0]
+        np.add.at(total, position, states[word >= 0])
+        np.add.at(counts, position, 1)
+    total /= np.maximum(counts, 1)[:, None]
     return RaggedArray(total, offsets), int((tokens.n_cut > 0).sum())
-
-
-def _states(tokens: TokenizedText, encoder: ReadingEncoder) -> NDArray[np.float32]:
-    """Return ``(P, H)`` hidden states of all pieces."""
-    pieces = RaggedArray(np.stack([tokens.input_ids, tokens.type_ids], axis=1), tokens.offsets)
-    padded = pad(pieces, np.arange(len(tokens)))
-    found: NDArray[np.float32] = encoder.states(padded)[padded.mask].numpy()
-    return found

@@ -8,7 +8,7 @@ The caller loads the tokenizer, so nothing here needs a network.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -17,9 +17,16 @@ from numpy.typing import NDArray
 from comodal.contracts import InputError, TokenSpec
 from comodal.data.dataset import Dataset, describe
 from comodal.data.ragged import RaggedArray, run_offsets
-from comodal.data.tokenized_text import TokenizedText, align_to_pieces
 
-__all__ = ["FastTokenizer", "all_capitals", "lowered", "tokenize_words", "with_tokens"]
+__all__ = [
+    "FastTokenizer",
+    "TokenizedText",
+    "align_to_pieces",
+    "all_capitals",
+    "lowered",
+    "tokenize_words",
+    "with_tokens",
+]
 
 _AT_ONCE = 1024
 _PROBE = ("the", "sun")
@@ -35,39 +42,35 @@ _OPTIONS = {
 class FastTokenizer(Protocol):
     """The part of a fast tokenizer of Hugging Face that is used here."""
 
-    @property
-    def is_fast(self) -> bool:
-        """Whether it knows the word of each piece."""
+    is_fast: bool
+    pad_token_id: Any
+    mask_token_id: Any
+    unk_token_id: Any
+    name_or_path: str
 
-    @property
-    def padding_side(self) -> str:
-        """``"left"`` or ``"right"``."""
-
-    @property
-    def pad_token_id(self) -> Any:
-        """Id of padding, ``None`` without one."""
-
-    @property
-    def pad_token_type_id(self) -> int:
-        """Type id of padding."""
-
-    @property
-    def mask_token_id(self) -> Any:
-        """Id of a masked piece, ``None`` without one."""
-
-    @property
-    def unk_token_id(self) -> Any:
-        """Id of an unknown piece, ``None`` without one."""
-
-    @property
-    def name_or_path(self) -> str:
-        """Source that it was loaded from, empty for one made in memory."""
-
-    def __len__(self) -> int:
-        """Return the number of ids, added tokens included."""
+    def __len__(self) -> int: ...
 
     def __call__(self, text: Any, **options: Any) -> Any:
         """Return the pieces of sentences or of lists of words, as ``BatchEncoding``."""
+
+
+@dataclass(frozen=True, eq=False)
+class TokenizedText:
+    """Pieces of all samples, special tokens where the tokenizer puts them.
+
+    Attributes:
+        id: ``(N,)`` sample ids, for messages.
+        pieces: N samples with the id and the type id of each piece, int32.
+        word: ``(P,)`` int64 position of a piece's word in the transcript, -1 for special tokens.
+        n_words: ``(N,)`` int64 words per transcript, those cut off included.
+        n_cut: ``(N,)`` int64 pieces cut off.
+    """
+
+    id: NDArray[Any]
+    pieces: RaggedArray
+    word: NDArray[np.int64]
+    n_words: NDArray[np.int64]
+    n_cut: NDArray[np.int64]
 
 
 def tokenize_words(
@@ -110,19 +113,12 @@ def tokenize_words(
     lengths, pieces = _encode(tokenizer, words)
     keep = _fitting(pieces[2] < 0, lengths, max_length)
     kept = np.bincount(np.repeat(np.arange(len(words)), lengths)[keep], minlength=len(words))
-    input_ids, type_ids, word = pieces[:, keep]
     return TokenizedText(
         id=names,
-        input_ids=input_ids,
-        type_ids=type_ids,
-        word=word,
-        offsets=run_offsets(kept),
+        pieces=RaggedArray(np.ascontiguousarray(pieces[:2, keep].T, dtype=np.int32), run_offsets(kept)),
+        word=pieces[2, keep],
         n_words=np.array([len(each) for each in words], dtype=np.int64),
         n_cut=lengths - kept,
-        max_length=max_length,
-        pad_id=int(tokenizer.pad_token_id or 0),
-        pad_type_id=int(tokenizer.pad_token_type_id),
-        padding_side=str(tokenizer.padding_side),
     )
 
 
@@ -130,7 +126,7 @@ def with_tokens(dataset: Dataset, tokenizer: FastTokenizer, *, max_length: int =
     """Return a data set whose text is the word pieces of a language model and whose other frames are aligned to them.
 
     The text modality comes first and holds ``(P_i, 2)`` integers per sample, the id and the type id of each piece;
-    every other modality gets one frame per piece (:func:`~comodal.data.tokenized_text.align_to_pieces`). Transcripts
+    every other modality gets one frame per piece (:func:`align_to_pieces`). Transcripts
     that are all in capitals are lower-cased, since a cased tokenizer would cut them into letters.
 
     Args:
@@ -150,19 +146,69 @@ def with_tokens(dataset: Dataset, tokenizer: FastTokenizer, *, max_length: int =
     transcripts = dataset.transcript.tolist()
     read = lowered(transcripts) if all_capitals(transcripts) else transcripts
     tokens = tokenize_words(read, tokenizer, ids=dataset.id, max_length=max_length)
-    pieces = np.stack([tokens.input_ids, tokens.type_ids], axis=1).astype(np.int32)
-    modalities = {"text": RaggedArray(pieces, tokens.offsets)}
-    for name, array in dataset.modalities.items():
-        if name != "text":
-            modalities[name] = align_to_pieces(array, tokens)
+    others = {name: align_to_pieces(each, tokens) for name, each in dataset.modalities.items() if name != "text"}
+    modalities = {"text": tokens.pieces, **others}
     spec = describe(
         dataset.spec.name,
         modalities,
         label_range=dataset.spec.label_range,
-        note="; ".join(part for part in (dataset.spec.note, tokens.truncation) if part),
-        tokens=_token_spec(tokenizer, tokens),
+        note="; ".join(filter(None, (dataset.spec.note, _truncation(tokens, max_length)))),
+        tokens=_token_spec(tokenizer, tokens, max_length),
     )
     return replace(dataset, spec=spec, modalities=modalities)
+
+
+def align_to_pieces(array: RaggedArray, tokens: TokenizedText) -> RaggedArray:
+    """Return one modality with one frame per piece.
+
+    A word's frame is repeated for each of its pieces. The single frame of a sample with several words belongs to the
+    whole sample, and every piece of a word gets it. Special tokens get zero frames in both cases, so one word with one
+    frame means the same under either reading. An absent modality (no frame) stays absent, with a false mask in a
+    batch: zero frames would claim that it was observed and zero.
+
+    Args:
+        array: N samples with as many frames as the transcript has words, with one frame, or with none.
+        tokens: the pieces of the same N samples; frames of words that were cut off are left out.
+
+    Returns:
+        N samples, each with as many frames as pieces, or none.
+
+    Raises:
+        InputError: another number of samples, or of frames; the first such sample is named.
+
+    Example:
+        >>> pieces = RaggedArray(np.array([[2, 0], [7, 0], [8, 0], [9, 0], [3, 0]]), np.array([0, 5]))
+        >>> word = np.array([-1, 0, 1, 1, -1])
+        >>> tokens = TokenizedText(np.array(["v_1"]), pieces, word, n_words=np.array([2]), n_cut=np.array([0]))
+        >>> align_to_pieces(RaggedArray.from_rows([[[5.0], [6.0]]]), tokens).values.ravel().tolist()
+        [0.0, 5.0, 6.0, 6.0, 0.0]
+        >>> align_to_pieces(RaggedArray.from_vectors([[4.0]]), tokens).values.ravel().tolist()
+        [0.0, 4.0, 4.0, 4.0, 0.0]
+    """
+    _require_frames(array.lengths, tokens)
+    owner = np.repeat(np.arange(len(array)), tokens.pieces.lengths)
+    present = (array.lengths > 0)[owner]
+    owner, word = owner[present], tokens.word[present]
+    position = np.where((array.lengths == 1)[owner], 0, word)
+    values = np.zeros((len(owner), array.dim), dtype=np.float32)
+    spoken = word >= 0
+    values[spoken] = array.values[(array.offsets[:-1][owner] + position)[spoken]]
+    return RaggedArray(values, run_offsets(np.where(array.lengths > 0, tokens.pieces.lengths, 0)))
+
+
+def _require_frames(lengths: NDArray[np.int64], tokens: TokenizedText) -> None:
+    if len(lengths) != len(tokens.id):
+        raise InputError(
+            f"{len(lengths)} samples of frames for {len(tokens.id)} transcripts; give the same samples", code="mismatch"
+        )
+    wrong = np.flatnonzero((lengths > 1) & (lengths != tokens.n_words))
+    if len(wrong):
+        i = int(wrong[0])
+        raise InputError(
+            f"{str(tokens.id[i])!r}: {lengths[i]} frames for {tokens.n_words[i]} words ({len(wrong)} such samples); "
+            "give word-aligned features, or one vector per sample",
+            code="mismatch",
+        )
 
 
 def all_capitals(transcripts: Iterable[Any]) -> bool:
@@ -187,6 +233,14 @@ def _words(text: object, name: object) -> list[str]:
             f"{str(name)!r}: transcript is not valid Unicode ({error.reason}); repair it", code="damaged"
         ) from error
     return text.split()
+
+
+def _truncation(tokens: TokenizedText, max_length: int) -> str:
+    """How many samples were cut and the first of them; empty when none was."""
+    cut = tokens.id[tokens.n_cut > 0].tolist()
+    first = ", ".join(repr(str(each)) for each in cut[:3])
+    report = f"{len(cut)} of {len(tokens.id)} utterances were cut to {max_length} pieces (first: {first})"
+    return report if cut else ""
 
 
 def _spaced(words: Sequence[str]) -> list[str]:
@@ -231,7 +285,7 @@ def _fitting(special: NDArray[np.bool_], lengths: NDArray[np.int64], max_length:
     return np.asarray(special | (spoken - before[owner] <= (max_length - n_special)[owner]))
 
 
-def _token_spec(tokenizer: FastTokenizer, tokens: TokenizedText) -> TokenSpec:
+def _token_spec(tokenizer: FastTokenizer, tokens: TokenizedText, max_length: int) -> TokenSpec:
     pad = tokenizer.pad_token_id or 0
     unknown = next((each for each in (tokenizer.mask_token_id, tokenizer.unk_token_id) if each is not None), pad)
     return TokenSpec(
@@ -239,6 +293,6 @@ def _token_spec(tokenizer: FastTokenizer, tokens: TokenizedText) -> TokenSpec:
         vocabulary=len(tokenizer),
         pad_id=int(pad),
         unknown_id=int(unknown),
-        max_length=tokens.max_length,
-        special_ids=tuple(np.unique(tokens.input_ids[tokens.special]).tolist()),
+        max_length=max_length,
+        special_ids=tuple(np.unique(tokens.pieces.values[tokens.word < 0, 0]).tolist()),
     )
