@@ -36,10 +36,7 @@ ROWS = {
     "comodal compare --help": COMMAND.format("compare --help"),
     "comodal data inspect --help": COMMAND.format("data inspect --help"),
     "comodal train, one epoch": COMMAND.format(TRAIN.format("one")),
-    "comodal train, one epoch, twice": COMMAND.format(TRAIN.format("one"))
-    + "; main('"
-    + TRAIN.format("two")
-    + "'.split())",
+    "comodal train, one epoch, twice": "\n".join(COMMAND.format(TRAIN.format(out)) for out in ("one", "two")),
 }
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import functools
-import importlib.metadata
 import re
 from collections.abc import Iterable
 from typing import Literal
@@ -117,6 +116,8 @@ class InputError(ValueError):
 
 def _packages(extra: str) -> list[str]:
     """Return the requirements of an extra; an extra that it includes is replaced by its own requirements."""
+    import importlib.metadata  # noqa: PLC0415 - a third of what `comodal --help` would import
+
     pattern = re.compile(rf"(?P<package>[^;]+?)\s*;.*\bextra\s*==\s*['\"]{re.escape(extra)}['\"]")
     found: list[str] = []
     for line in importlib.metadata.requires("comodal") or []:
