@@ -6,7 +6,6 @@
 tensor(1.1321)
 """
 
-from comodal.dependency.between import views_of
 from comodal.dependency.bounds import (
     donsker_varadhan,
     jensen_shannon,
@@ -17,6 +16,7 @@ from comodal.dependency.bounds import (
     squared_hellinger,
 )
 from comodal.dependency.lipschitz import gradient_penalty
+from comodal.dependency.views import views_of
 from comodal.encoders.pooling import last_frame, masked_mean
 from comodal.fusion.lfn import low_rank_product
 from comodal.fusion.subspaces import cmd, masked_mse, soft_orthogonality

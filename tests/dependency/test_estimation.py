@@ -7,8 +7,8 @@ import pytest
 import torch
 from refusals import refused
 
-from comodal.dependency import MEASURES, fitting
-from comodal.dependency.estimation import EstimationConfig, estimate_dependency, held_out_rows
+from comodal.dependency import MEASURES, fitting, held_out_rows
+from comodal.dependency.estimation import EstimationConfig, estimate_dependency
 from comodal.dependency.fitting import FitConfig
 from comodal.distributions import CopiedBits, GaussianViews, StudentT
 

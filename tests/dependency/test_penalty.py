@@ -299,11 +299,6 @@ def test_options_that_cannot_work_are_refused_at_construction(options: dict[str,
         DependencyPenalty("kl", **{"dims": DIMS, **options})
 
 
-def test_the_measure_is_named_with_the_nearest_known() -> None:
-    with refused("unknown_name", "wasserstien", "'wasserstein'"):
-        DependencyPenalty("wasserstien", dims=DIMS)
-
-
 def test_printing_says_what_it_is() -> None:
     assert "measure='f', weight=0.3, critic_steps=2" in repr(DependencyPenalty("nwj", dims=DIMS, critic_steps=2))
 

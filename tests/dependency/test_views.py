@@ -4,8 +4,9 @@ import pytest
 import torch
 from refusals import refused
 
+from comodal.contracts import FusionOutput
 from comodal.contracts.errors import Code
-from comodal.dependency.views import ViewLayout
+from comodal.dependency.views import ViewLayout, views_of
 
 TEXT, AUDIO = torch.zeros(5, 3), torch.ones(5, 2)
 LAYOUT = ViewLayout({"text": 3, "audio": 2})
@@ -58,3 +59,26 @@ def test_views_that_do_not_fit_are_named(views: object, code: Code, named: list[
 def test_impossible_layouts_are_refused(dims: object, code: Code, named: list[object]) -> None:
     with refused(code, *named):
         ViewLayout(dims)  # type: ignore[arg-type]
+
+
+OUTPUT = FusionOutput(
+    logits=torch.zeros(4, 1),
+    fused=torch.randn(4, 3),
+    representations={"text": torch.randn(4, 5), "audio": torch.randn(4, 2)},
+)
+
+
+def test_between_modalities_is_the_representations() -> None:
+    assert views_of(OUTPUT) == dict(OUTPUT.representations)
+
+
+def test_between_fusion_is_the_fused_against_all_of_them() -> None:
+    views = views_of(OUTPUT, between="fusion")
+    assert views["fused"] is OUTPUT.fused
+    assert torch.equal(views["modalities"][:, :5], OUTPUT.representations["text"])
+    assert torch.equal(views["modalities"][:, 5:], OUTPUT.representations["audio"])
+
+
+def test_anything_else_is_refused() -> None:
+    with refused("unknown_name", "'modality'", "'modalities'"):
+        views_of(OUTPUT, between="modality")

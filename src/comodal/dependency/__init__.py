@@ -1,7 +1,6 @@
 """Dependency between representations: bounds, critics, measures, estimates and penalties."""
 
 from comodal.contracts.option_names import BETWEEN
-from comodal.dependency.between import views_of
 from comodal.dependency.bounds import (
     BOUNDS,
     Bound,
@@ -17,16 +16,15 @@ from comodal.dependency.calibration import Calibration
 from comodal.dependency.catalog import MEASURES, MeasureSpec, measure_spec
 from comodal.dependency.critics import CRITICS, Critic, JointCritic, QuadraticCritic, SeparableCritic, SumCritic
 from comodal.dependency.estimation import EstimationConfig, estimate_dependency
+from comodal.dependency.fitted_critic import CorrectedGaussianCritic, OrthogonalCritic, PairwiseSort
 from comodal.dependency.fitting import FitConfig
-from comodal.dependency.gaussian import CorrectedGaussianCritic
 from comodal.dependency.lipschitz import SpectralLinear, gradient_penalty, spectral_norm
 from comodal.dependency.log_ratio import LogRatioForm
 from comodal.dependency.measures import NORMALIZATIONS, DependencyMeasure
-from comodal.dependency.orthogonal import OrthogonalCritic, PairwiseSort
 from comodal.dependency.penalty import DependencyPenalty
 from comodal.dependency.samples import SplitViews, held_out_rows
 from comodal.dependency.schedules import ConstantWeight, CosineWarmup, LinearWarmup
-from comodal.dependency.views import ViewLayout, Views
+from comodal.dependency.views import ViewLayout, Views, views_of
 
 __all__ = [
     "BETWEEN",

@@ -1,12 +1,13 @@
-"""Calibrate a fitted critic, so that its log density ratios hold on new samples.
+"""Calibrate a fitted critic, so that its log density ratios hold on new samples; standard error of a bound.
 
 A critic is overconfident where it saw few samples. One tuple of the product of marginals with a score of 20 outweighs
-all others in ``E_Q[exp T]``, and whether a held-out set contains one is chance. Axis legend: n
-joint and m marginal tuples, M views.
+all others in ``E_Q[exp T]``, and whether a held-out set contains one is chance. Axis legend: n joint tuples, R pairings
+(``R * n`` tuples of the product of marginals), M views; ``order (M, R * n)`` is the row of each view of each tuple.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -14,13 +15,13 @@ from itertools import product
 import torch
 from torch import Tensor
 
-from comodal.dependency.bounds import Bound
+from comodal.dependency.bounds import BOUNDS, Bound
 from comodal.dependency.critics import Critic
-from comodal.dependency.fitting import score_tuples
-from comodal.dependency.influence import standard_error
+from comodal.dependency.exponentials import log_mean_exp
+from comodal.dependency.fitting import aligned_rows, score_tuples
 from comodal.dependency.log_ratio import LOG_RATIO_FORMS, LogRatioForm
 
-__all__ = ["Calibration", "calibrate"]
+__all__ = ["Calibration", "calibrate", "influences", "standard_error"]
 
 TEMPERATURES = (1.0, 0.95, 0.9, 0.8, 0.65, 0.5)
 CUTS = (1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 12.0, 14.0, 17.0, 20.0, 25.0)
@@ -64,23 +65,10 @@ def calibrate(bound: Bound, critic: Critic, views: Sequence[Tensor], order: Tens
         bound: what is to be reported.
         critic: fitted on other samples.
         views: validation samples, one ``(n, D_m)`` tensor per view.
-        order: ``(M, m)`` their tuples with broken pairing, m a multiple of n.
-
-    Returns:
-        The calibration.
-
-    Example:
-        >>> import torch
-        >>> from comodal.dependency.bounds import BOUNDS
-        >>> from comodal.dependency.critics import QuadraticCritic
-        >>> from comodal.resampling import cyclic_order
-        >>> knows_nothing = QuadraticCritic([1, 1])
-        >>> calibrate(BOUNDS["nwj"], knows_nothing, [torch.ones(9, 1)] * 2, cyclic_order(9, 2)).temperature
-        0.0
+        order: rows of their tuples with broken pairing.
     """
     form = LOG_RATIO_FORMS[bound.name]
-    aligned = torch.arange(len(views[0])).expand(len(views), -1)
-    joint, marginal = score_tuples(critic, views, aligned), score_tuples(critic, views, order)
+    joint, marginal = (score_tuples(critic, views, rows) for rows in (aligned_rows(views), order))
     promised, best = 0.0, Calibration()
     for candidate, extreme in _candidates(form, joint, marginal):
         pair = (joint, torch.cat([marginal, extreme])) if form.sign > 0 else (torch.cat([joint, extreme]), marginal)
@@ -100,3 +88,48 @@ def _candidates(form: LogRatioForm, joint: Tensor, marginal: Tensor) -> Iterator
     limits = [highest, *(usual + cut for cut in CUTS if usual + cut < highest)]
     for limit, temperature in product(limits, TEMPERATURES):
         yield Calibration(temperature, 0.0, limit, form.sign), joint.new_full((1,), form.sign * limit)
+
+
+def _contributions(bound: Bound, joint: Tensor, marginal: Tensor) -> tuple[Tensor, Tensor]:
+    """Return terms per tuple; the difference of their means is the bound, to first order and up to a constant."""
+    if not bound.averages_over_batches:  # log E_Q[exp T] has the tangent of NWJ's term at the best constant
+        shift = 1 - log_mean_exp(marginal)
+        return _contributions(BOUNDS["nwj"], joint + shift, marginal + shift)
+    zero = joint.new_zeros(1)
+    of_joint = torch.vmap(lambda score: bound(score.unsqueeze(0), zero))
+    of_marginal = torch.vmap(lambda score: -bound(zero, score.unsqueeze(0)))
+    return of_joint(joint), of_marginal(marginal)
+
+
+def influences(bound: Bound, joint: Tensor, marginal: Tensor, order: Tensor) -> Tensor:
+    """Return the first-order effect ``(n,)`` of every sample on the bound, through all tuples that contain its views.
+
+    ``h(T_i) - sum_m (mean of phi(T) over the tuples whose view m is sample i)``, centred.
+    """
+    of_joint, of_marginal = _contributions(bound, joint, marginal)
+    pairings = len(marginal) // len(joint)
+    lent = torch.zeros_like(joint)
+    for rows in order:
+        lent.index_add_(0, rows, of_marginal)
+    total = of_joint - lent / pairings
+    return total - total.mean()
+
+
+def standard_error(bound: Bound, joint: Tensor, marginal: Tensor, order: Tensor) -> float:
+    r"""Return the standard error of the bound at a fixed critic, over new samples and new pairings.
+
+    A two-sample U-statistic's variance: ``var(influence) / n``, less what is counted twice. With R pairings the part
+    of ``phi(T)`` that no single view explains enters every view's mean with variance ``\sigma^2 / R``, M times
+    instead of once.
+    """
+    joint, marginal = joint.double(), marginal.double()
+    n, pairings, views = len(joint), len(marginal) // len(joint), len(order)
+    naive = float(influences(bound, joint, marginal, order).var()) / n
+    _, terms = _contributions(bound, joint, marginal)
+    spread = float(terms.var(correction=0))
+    explained = 0.0
+    for rows in order if pairings > 1 else ():
+        means = torch.zeros_like(joint).index_add_(0, rows, terms) / pairings
+        explained += max(0.0, (pairings * float(means.var(correction=0)) - spread) / (pairings - 1))
+    twice = (views - 1) * max(0.0, spread - explained) / (pairings * n)
+    return math.sqrt(max(naive - twice, naive / views))

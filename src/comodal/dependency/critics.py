@@ -152,7 +152,7 @@ class SeparableCritic(Critic):
         super().__init__(dims)
         if components < 1:
             raise InputError(f"components={components}: a separable critic needs at least 1", code="out_of_range")
-        self.factors = nn.ModuleList(_relu_network(dim, _checked_hidden(hidden), components) for dim in self.dims)
+        self.factors = nn.ModuleList(relu_network(dim, _checked_hidden(hidden), components) for dim in self.dims)
 
     def forward(self, views: Sequence[Tensor]) -> Tensor:
         """Return scores ``(n,)``."""
@@ -233,7 +233,8 @@ class SumCritic(Critic):
         return torch.stack([critic(views) for critic in self.critics]).sum(dim=0)
 
 
-def _relu_network(inputs: int, hidden: Sequence[int], outputs: int) -> nn.Sequential:
+def relu_network(inputs: int, hidden: Sequence[int], outputs: int) -> nn.Sequential:
+    """Return linear layers with ReLU between them."""
     layers: list[nn.Module] = []
     for width, following in pairwise((inputs, *hidden)):
         layers += [nn.Linear(width, following), nn.ReLU()]

@@ -16,23 +16,11 @@ __all__ = ["gather_views"]
 
 
 def gather_views(views: list[Tensor]) -> list[Tensor]:
-    """Return the rows of all processes, in order of rank; the given views outside a process group.
+    """Return the rows ``(n, D_m)`` of all processes, in order of rank; the given views outside a process group.
 
     Processes may hold different numbers of rows. The gradient of a process's own rows is multiplied by the number of
     processes, which all evaluate the same scalar: that is the sum of their gradients. ``DistributedDataParallel``
     averages gradients and so restores that of one process with the global batch, without communication here.
-
-    Args:
-        views: ``(n_rank, D_m)`` each.
-
-    Returns:
-        ``(n, D_m)`` each, ``n`` the sum over processes.
-
-    Example:
-        >>> import torch
-        >>> alone = [torch.zeros(3, 2), torch.zeros(3, 1)]
-        >>> gather_views(alone) is alone
-        True
     """
     if not (dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1):
         return views

@@ -15,16 +15,14 @@ import torch
 from torch import Tensor
 
 from comodal.contracts import DependencyEstimate, InputError
-from comodal.dependency.calibration import calibrate
+from comodal.dependency.calibration import calibrate, standard_error
 from comodal.dependency.catalog import MeasureSpec, measure_spec
-from comodal.dependency.fitted_critic import aligned_rows, broken_rows, fitted_critic
-from comodal.dependency.fitting import FitConfig, score_tuples
-from comodal.dependency.influence import standard_error
+from comodal.dependency.fitted_critic import fitted_critic
+from comodal.dependency.fitting import FitConfig, aligned_rows, broken_rows, score_tuples
 from comodal.dependency.log_ratio import LOG_RATIO_FORMS
-from comodal.dependency.samples import ViewArrays, checked_views, divide, held_out_rows
-from comodal.dependency.scaling import SCALINGS
+from comodal.dependency.samples import SCALINGS, ViewArrays, checked_views, divide
 
-__all__ = ["EstimationConfig", "estimate_dependency", "held_out_rows"]
+__all__ = ["EstimationConfig", "estimate_dependency"]
 
 NORMAL_QUANTILE = 1.959964
 
@@ -36,7 +34,7 @@ class EstimationConfig:
     Args:
         eval_share: share of the samples held out for the reported value.
         validation_share: share of the other samples on which weights and temperature are chosen.
-        scaling: a key of :data:`~comodal.dependency.scaling.SCALINGS`.
+        scaling: a key of :data:`~comodal.dependency.samples.SCALINGS`.
         validation_tuples: approximate number of tuples with broken pairing for these choices.
         eval_tuples: approximate number of tuples with broken pairing for the reported value.
         fit: options of fitting the critic.
@@ -87,7 +85,8 @@ def estimate_dependency(
     Returns:
         The estimate, larger = more dependent, in nats or as ``unit`` says. For ``wasserstein`` the unit is Euclidean
         distance between all views side by side after the configured scaling. ``pointwise`` holds the log density ratio
-        of each held-out sample (for ``wasserstein`` the critic's score), in the order of :func:`held_out_rows`.
+        of each held-out sample (for ``wasserstein`` the critic's score), in the order of
+        :func:`~comodal.dependency.samples.held_out_rows`.
 
     Raises:
         InputError: fewer than 2 views, lengths that differ, too few samples, values that are not finite, a constant

@@ -1,4 +1,4 @@
-"""Exponentials of scores without overflow."""
+"""Exponentials of scores ``(m,)`` without overflow, in at least float32."""
 
 from __future__ import annotations
 
@@ -25,58 +25,16 @@ def _checked(scores: Tensor) -> Tensor:
 
 
 def mean_score(scores: Tensor) -> Tensor:
-    """Return the mean of the scores, in at least float32.
-
-    Args:
-        scores: ``(m,)``.
-
-    Returns:
-        Scalar.
-
-    Raises:
-        InputError: the scores are not a non-empty vector.
-
-    Example:
-        >>> import torch
-        >>> mean_score(torch.tensor([1.0, 3.0], dtype=torch.bfloat16))
-        tensor(2.)
-    """
+    """Return the mean of the scores, a scalar."""
     return _checked(scores).mean()
 
 
 def log_mean_exp(scores: Tensor) -> Tensor:
-    """Return the logarithm of the mean exponential, without overflow.
-
-    Args:
-        scores: ``(m,)``.
-
-    Returns:
-        Scalar, ``log mean exp scores``.
-
-    Raises:
-        InputError: the scores are not a non-empty vector.
-
-    Example:
-        >>> import torch
-        >>> log_mean_exp(torch.tensor([1000.0, 1000.0]))
-        tensor(1000.)
-    """
+    """Return the scalar ``log mean exp scores``."""
     return torch.logsumexp(_checked(scores), dim=0) - math.log(scores.shape[0])
 
 
 def guarded_exp(exponent: Tensor) -> Tensor:
-    """Return ``exp`` up to :data:`EXPONENT_LIMIT` and its tangent beyond: finite, with a gradient everywhere.
-
-    Args:
-        exponent: any shape.
-
-    Returns:
-        Same shape; never above ``exp(exponent)``.
-
-    Example:
-        >>> import torch
-        >>> guarded_exp(torch.tensor([0.0, 1e4])).isfinite().all()
-        tensor(True)
-    """
+    """Return ``exp`` of any shape up to :data:`EXPONENT_LIMIT`, and its tangent beyond: finite, never above ``exp``."""
     inside = exponent.clamp(max=EXPONENT_LIMIT)
     return inside.exp() * (1.0 + (exponent - inside))

@@ -18,7 +18,7 @@ from comodal.contracts import InputError
 from comodal.dependency.critics import Critic
 from comodal.resampling import cyclic_order
 
-__all__ = ["FitConfig", "fit_critic", "score_tuples"]
+__all__ = ["FitConfig", "aligned_rows", "broken_rows", "fit_critic", "score_tuples"]
 
 Objective = Callable[[Tensor, Tensor], Tensor]
 CHUNK = 1 << 15
@@ -69,24 +69,20 @@ class FitConfig:
             )
 
 
+def aligned_rows(views: Sequence[Tensor]) -> Tensor:
+    """Return the rows of the joint samples, ``(M, n)``."""
+    return torch.arange(len(views[0])).expand(len(views), -1)
+
+
+def broken_rows(views: Sequence[Tensor], tuples: int, generator: torch.Generator) -> Tensor:
+    """Return the rows ``(M, k)`` of about as many tuples with broken pairing, k a multiple (10 to 1000) of n."""
+    pairings = min(1000, max(10, tuples // len(views[0])))
+    return cyclic_order(len(views[0]), len(views), pairings=pairings, generator=generator)
+
+
 @torch.no_grad()
 def score_tuples(critic: Critic, views: Sequence[Tensor], order: Tensor) -> Tensor:
-    """Return scores of many tuples, computed in pieces that fit the processor's cache.
-
-    Args:
-        critic: any critic.
-        views: one ``(n, D_m)`` tensor per view.
-        order: ``(M, k)`` row of each view of each tuple.
-
-    Returns:
-        ``(k,)``.
-
-    Example:
-        >>> import torch
-        >>> from comodal.dependency.critics import QuadraticCritic
-        >>> score_tuples(QuadraticCritic([1, 1]), [torch.ones(3, 1)] * 2, torch.tensor([[0, 1], [1, 2]]))
-        tensor([0., 0.])
-    """
+    """Return scores ``(k,)`` of the tuples with rows ``(M, k)``, computed in pieces that fit the processor's cache."""
     with parametrize.cached():
         pieces = [critic(_take(views, piece)) for piece in torch.split(order, CHUNK, dim=1)]
     return torch.cat(pieces)
@@ -110,7 +106,7 @@ def fit_critic(
         objective: ``(joint scores, marginal scores) -> scalar``, larger = better.
         train: one ``(n, D_m)`` tensor per view.
         validation: as ``train``, other samples.
-        validation_order: ``(M, k)`` tuples of the validation samples with broken pairing.
+        validation_order: ``(M, k)`` rows of the validation tuples with broken pairing.
         slow: parameters that start near their optimum and get a tenth of the learning rate.
         config: options.
         generator: source of batches and pairings.
@@ -179,6 +175,6 @@ def _batches(views: Sequence[Tensor], config: FitConfig, generator: torch.Genera
 
 def _judge(critic: Critic, objective: Objective, views: Sequence[Tensor], order: Tensor) -> float:
     n = len(views[0])
-    scores = score_tuples(critic, views, torch.cat([torch.arange(n).expand(len(views), n), order], dim=1))
+    scores = score_tuples(critic, views, torch.cat([aligned_rows(views), order], dim=1))
     value = float(objective(scores[:n], scores[n:]))
     return value if math.isfinite(value) else -math.inf

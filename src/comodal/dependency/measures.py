@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from comodal.contracts import InputError
-from comodal.dependency.catalog import MEASURES, MeasureSpec, measure_spec
+from comodal.dependency.catalog import MeasureSpec, measure_spec
 from comodal.dependency.critics import CRITICS, Critic
 from comodal.dependency.exponentials import log_mean_exp
 from comodal.dependency.lipschitz import GRADIENT_PENALTY_COEFFICIENT, gradient_penalty, spectral_norm
@@ -22,23 +22,19 @@ from comodal.dependency.moving_average import mine_surrogate, moving_log_partiti
 from comodal.dependency.views import ViewLayout, Views, full_precision
 from comodal.resampling import cyclic_order
 
-__all__ = ["MEASURES", "NORMALIZATIONS", "DependencyMeasure", "MeasureSpec", "measure_spec"]
+__all__ = ["LIPSCHITZ", "NORMALIZATIONS", "DependencyMeasure"]
 
 
-def _layer(view: Tensor) -> Tensor:
-    return functional.layer_norm(view, view.shape[1:])
-
-
-def _sphere(view: Tensor) -> Tensor:
-    return functional.normalize(view, dim=1)
-
-
-def _as_given(view: Tensor) -> Tensor:
-    return view
-
-
-NORMALIZATIONS: dict[str, Callable[[Tensor], Tensor]] = {"layer": _layer, "sphere": _sphere, "none": _as_given}
+NORMALIZATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "layer": lambda view: functional.layer_norm(view, view.shape[1:]),
+    "sphere": lambda view: functional.normalize(view, dim=1),
+    "none": lambda view: view,
+}
 """Normalisation of each representation: zero mean and unit variance over its features, unit norm, or none."""
+
+
+LIPSCHITZ = ("gradient_penalty", "spectral_norm")
+"""Ways to keep the critic of a distance 1-Lipschitz."""
 
 
 class _PairScores(NamedTuple):
@@ -60,7 +56,7 @@ class DependencyMeasure(nn.Module):
         critic: a key of :data:`~comodal.dependency.critics.CRITICS`, or a critic of these dims.
         hidden: widths of the critic's hidden layers; ``None`` is the critic's own default.
         normalize: a key of :data:`NORMALIZATIONS`; ``"none"`` is refused where the value grows with scale alone.
-        lipschitz: ``"gradient_penalty"`` or ``"spectral_norm"``, used where the bound needs it.
+        lipschitz: one of :data:`LIPSCHITZ`, used where the bound needs it.
         pairings: number of pairings per batch; more of them lower the variance.
         ema_rate: weight of a new batch in MINE's moving average.
         seed: of the critic's first weights and of the pairings; PyTorch's global generator is not touched.
@@ -104,7 +100,9 @@ class DependencyMeasure(nn.Module):
                 code="out_of_range",
             )
         self.pairings, self.ema_rate, self.seed = pairings, ema_rate, seed
-        self.lipschitz = _checked_lipschitz(lipschitz) if self.spec.bound.needs_lipschitz else None
+        self.lipschitz = lipschitz if self.spec.bound.needs_lipschitz else None
+        if self.lipschitz is not None and lipschitz not in LIPSCHITZ:
+            raise InputError.unknown("lipschitz", lipschitz, LIPSCHITZ)
         self.critic = _built_critic(critic, self.layout, hidden=hidden, seed=seed)
         if self.lipschitz == "spectral_norm":
             spectral_norm(self.critic)
@@ -142,7 +140,10 @@ class DependencyMeasure(nn.Module):
         Raises:
             InputError: as in :meth:`value`.
         """
-        return self._terms(self.layout.match(views))
+        ordered = self.layout.match(views)
+        with full_precision(ordered[0]):
+            pair = self._pair_scores(ordered)
+            return self._value(pair, learn=True), self._regulariser(pair)
 
     def critic_loss(self, views: Views) -> Tensor:
         """Return the loss of the critic: minus the bound, plus its regulariser.
@@ -156,7 +157,7 @@ class DependencyMeasure(nn.Module):
         Raises:
             InputError: as in :meth:`value`.
         """
-        value, regulariser = self._terms([view.detach() for view in self.layout.match(views)])
+        value, regulariser = self.terms([view.detach() for view in self.layout.match(views)])
         return -value if regulariser is None else regulariser - value
 
     def scores(self, views: Views) -> Tensor:
@@ -200,11 +201,6 @@ class DependencyMeasure(nn.Module):
     def set_extra_state(self, state: dict[str, Tensor]) -> None:
         """Restore what :meth:`get_extra_state` gave."""
         self.generator.set_state(state["generator"].cpu())
-
-    def _terms(self, views: list[Tensor]) -> tuple[Tensor, Tensor | None]:
-        with full_precision(views[0]):
-            pair = self._pair_scores(views)
-            return self._value(pair, learn=True), self._regulariser(pair)
 
     def _random(self) -> torch.Generator:
         learning = self.training and torch.is_grad_enabled()
@@ -277,13 +273,6 @@ def _checked_normalization(normalize: str, spec: MeasureSpec, layout: ViewLayout
             code="conflict",
         )
     return normalize
-
-
-def _checked_lipschitz(lipschitz: str) -> str:
-    known = ("gradient_penalty", "spectral_norm")
-    if lipschitz not in known:
-        raise InputError.unknown("lipschitz", lipschitz, known)
-    return lipschitz
 
 
 def _built_critic(critic: str | Critic, layout: ViewLayout, *, hidden: Sequence[int] | None, seed: int) -> Critic:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import repeat
 from typing import Any
 
 import torch
@@ -45,7 +46,7 @@ class DependencyPenalty(nn.Module):
         hidden: widths of the critic's hidden layers; ``None`` is the critic's own default.
         normalize: ``"layer"``, ``"sphere"`` or ``"none"``; the last is refused for ``wasserstein``.
         critic_lr: learning rate of the critic.
-        lipschitz: ``"gradient_penalty"`` or ``"spectral_norm"``, for ``wasserstein``.
+        lipschitz: one of :data:`~comodal.dependency.measures.LIPSCHITZ`, for ``wasserstein``.
         pairings: number of pairings per batch.
         ema_rate: weight of a new batch in MINE's moving average.
         seed: of the critic's weights and of the pairings.
@@ -134,10 +135,8 @@ class DependencyPenalty(nn.Module):
         """
         if self._optimizer is None:
             return None
-        loss: Tensor | None = None
-        for views in self._batches(representations):
-            loss = self._critic_step(views, self._optimizer)
-        return loss
+        losses = [self._critic_step(views, self._optimizer) for views in self._batches(representations)]
+        return losses[-1]
 
     def forward(self, representations: Views) -> Tensor:
         """Return the term to add to the task loss.
@@ -154,11 +153,8 @@ class DependencyPenalty(nn.Module):
         """
         views = gather_views(self.measure.layout.match(representations))
         learning = self.training and torch.is_grad_enabled()
-        regulariser = None
-        if learning and self.critic_steps == 0:
-            value, regulariser = self.measure.terms(views)
-        else:
-            value = self.measure.value(views)
+        both = learning and self.critic_steps == 0
+        value, regulariser = self.measure.terms(views) if both else (self.measure.value(views), None)
         self._refuse_non_finite(value, views)
         self.last_value = value.detach()
         weight = self.current_weight
@@ -211,7 +207,7 @@ class DependencyPenalty(nn.Module):
             self._optimizer.load_state_dict(state["optimizer"])
 
     def extra_repr(self) -> str:
-        """Return the options that the printed module shows."""
+        """Return the options to print."""
         return f"measure={self.measure.spec.name!r}, weight={self.weight}, critic_steps={self.critic_steps}"
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> DependencyPenalty:
@@ -244,12 +240,23 @@ class DependencyPenalty(nn.Module):
                     "update_critic got a source of batches, but fresh_batches is False: set it to True", code="conflict"
                 )
             views = [view.detach() for view in gather_views(match(source))]  # type: ignore[arg-type]
-            yield from (views for _ in range(self.critic_steps))
+            yield from repeat(views, self.critic_steps)
             return
-        draw = source if callable(source) else _drawing(source)
+        drawn = iter(source, None) if callable(source) else source
+        if not isinstance(drawn, Iterator):
+            raise InputError(
+                "fresh_batches=True draws a new batch for every critic step: give update_critic a callable or an "
+                f"iterator of representations, not a {type(source).__name__}",
+                code="wrong_type",
+            )
         for _ in range(self.critic_steps):
             with torch.no_grad():
-                fresh = gather_views(match(draw()))
+                given = next(drawn, None)
+                if given is None:
+                    raise InputError(
+                        "update_critic ran out of batches: give an iterator of at least critic_steps", code="missing"
+                    )
+                fresh = gather_views(match(given))
             yield [view.detach() for view in fresh]
 
     def _refuse_non_finite(self, value: Tensor, views: list[Tensor]) -> None:
@@ -275,31 +282,9 @@ def _freeze(parameters: list[nn.Parameter]) -> None:
         parameter.grad = None  # else it would count when gradients of the model are clipped
 
 
-def _drawing(source: object) -> Callable[[], Views]:
-    if isinstance(source, Mapping | Tensor) or not isinstance(source, Iterator):
-        raise InputError(
-            "fresh_batches=True draws a new batch for every critic step: give update_critic a callable or an iterator "
-            f"of representations, not a {type(source).__name__}",
-            code="wrong_type",
-        )
-
-    def draw() -> Views:
-        try:
-            views: Views = next(source)
-        except StopIteration:
-            raise InputError(
-                "update_critic ran out of batches: give an iterator of at least critic_steps", code="missing"
-            ) from None
-        return views
-
-    return draw
-
-
 def _check(weight: float, critic_steps: int, critic_lr: float, *, fresh_batches: bool) -> None:
     if not (math.isfinite(weight) and weight >= 0):
-        raise InputError(
-            f"weight={weight}: give 0 or more, the penalty rewards dependency by itself", code="out_of_range"
-        )
+        raise InputError(f"weight={weight}: give 0 or more, the penalty rewards dependency", code="out_of_range")
     if isinstance(critic_steps, bool) or not isinstance(critic_steps, int) or critic_steps < 0:
         raise InputError(
             f"critic_steps={critic_steps!r}: give a whole number, 0 to train critic and model in one step",

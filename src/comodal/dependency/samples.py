@@ -1,11 +1,13 @@
 """Check the samples of an estimate, divide them into three parts, and scale them.
 
-Axis legend: n samples, d_m width of view m.
+All scalings are monotone functions of each coordinate, so they do not change f-divergences between views, except by
+ties outside the fitted range. Axis legend: n samples, d_m width of view m.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,14 +16,15 @@ import torch
 from torch import Tensor
 
 from comodal.contracts import InputError
-from comodal.dependency.scaling import SCALINGS
 
-__all__ = ["SplitViews", "ViewArrays", "checked_views", "divide", "held_out_rows"]
+__all__ = ["SCALINGS", "SplitViews", "ViewArrays", "checked_views", "divide", "held_out_rows"]
 
 ViewArrays = Mapping[str, Any] | Sequence[Any]
 """Name to samples ``(n, d_m)`` or ``(n,)``, or the samples alone; arrays or tensors."""
 
+Transform = Callable[[Tensor], Tensor]
 SMALLEST_SAMPLE = 40
+CLIPPED_SHARE = 0.001
 
 
 @dataclass(frozen=True)
@@ -59,21 +62,11 @@ def held_out_rows(n: int, *, seed: int = 0, eval_share: float = 0.5) -> np.ndarr
 
 
 def checked_views(views: ViewArrays) -> dict[str, Tensor]:
-    """Return the views by name, as float64 ``(n, d_m)``, after checking them.
-
-    Args:
-        views: name to samples, or samples alone.
-
-    Returns:
-        Name to samples; a sequence gets the names ``"0"``, ``"1"`` and so on.
+    """Return the views by name, as float64 ``(n, d_m)``; a sequence gets the names ``"0"``, ``"1"`` and so on.
 
     Raises:
         InputError: fewer than 2 views, lengths that differ, too few samples, values that are not finite numbers, or a
             constant view.
-
-    Example:
-        >>> {name: tuple(view.shape) for name, view in checked_views([range(50), range(50)]).items()}
-        {'0': (50, 1), '1': (50, 1)}
     """
     named = dict(views) if isinstance(views, Mapping) else {str(place): view for place, view in enumerate(views)}
     if len(named) < 2:
@@ -138,19 +131,10 @@ def divide(
         seed: of the division.
         eval_share: share of all samples that is held out.
         validation_share: share of the others that validates.
-        scaling: a key of :data:`~comodal.dependency.scaling.SCALINGS`.
-
-    Returns:
-        The parts; no sample is in two of them.
+        scaling: a key of :data:`SCALINGS`.
 
     Raises:
         InputError: shares that leave a part nearly empty.
-
-    Example:
-        >>> samples = checked_views({"a": range(50), "b": range(50)})
-        >>> parts = divide(samples, seed=0, eval_share=0.5, validation_share=0.2, scaling="standard")
-        >>> len(parts.train[0]), len(parts.validation[0]), len(parts.held_out[0])
-        (20, 5, 25)
     """
     n = len(next(iter(samples.values())))
     held_out = torch.from_numpy(held_out_rows(n, seed=seed, eval_share=eval_share))
@@ -170,3 +154,48 @@ def divide(
         return [transform(view[chosen]) for transform, view in zip(transforms, samples.values(), strict=True)]
 
     return SplitViews(part(rows[cut:]), part(rows[:cut]), part(held_out))
+
+
+def normal_scores(reference: Tensor) -> Transform:
+    """Return a map of ``(k, d)`` values to normal quantiles of their ranks among the reference, at unit variance.
+
+    Ties share their middle rank, and values outside the reference's range get its ends: this bounds heavy tails,
+    outliers and discrete values. Gaussian coordinates stay Gaussian; a constant coordinate becomes 0.
+    """
+    ordered = reference.T.contiguous().sort(dim=1).values
+
+    def quantiles(view: Tensor) -> Tensor:
+        columns = view.T.contiguous()
+        twice_rank = torch.searchsorted(ordered, columns) + torch.searchsorted(ordered, columns, right=True)
+        size = ordered.shape[1]
+        share = (twice_rank.double() / 2).clamp(0.5, size - 0.5) / size
+        return (math.sqrt(2) * torch.erfinv(2 * share - 1)).T
+
+    unit = _unit_variance(quantiles(reference))
+    return lambda view: unit(quantiles(view)).float()
+
+
+def standard(reference: Tensor) -> Transform:
+    """Return a map to zero mean and unit variance, after clipping the outermost 0.1 % of reference values.
+
+    Keeps distances except those of outliers; suits the Wasserstein measure. A constant coordinate becomes 0.
+    """
+    ordered = reference.sort(dim=0).values
+    cut = int(CLIPPED_SHARE * len(ordered))
+    low, high = ordered[cut], ordered[-1 - cut]
+    low, high = torch.where(low < high, low, ordered[0]), torch.where(low < high, high, ordered[-1])
+    unit = _unit_variance(reference.clamp(low, high))
+    return lambda view: unit(view.clamp(low, high)).float()
+
+
+def _unit_variance(reference: Tensor) -> Transform:
+    center, spread = reference.mean(dim=0), reference.std(dim=0, correction=0)
+    spread = torch.where(spread > 0, spread, torch.inf)  # a constant coordinate becomes 0 instead of 0 / 0
+    return lambda view: (view - center) / spread
+
+
+SCALINGS: dict[str, Callable[[Tensor], Transform]] = {
+    "normal_scores": normal_scores,
+    "standard": standard,
+    "none": lambda _: Tensor.float,
+}

@@ -24,7 +24,18 @@ class ConstantWeight:
 
 
 @dataclass(frozen=True)
-class LinearWarmup:
+class _Warmup:
+    steps: int
+
+    def __post_init__(self) -> None:
+        if self.steps < 1:
+            raise InputError(
+                f"steps={self.steps}: a warm-up takes at least 1 step; leave the schedule out for none",
+                code="out_of_range",
+            )
+
+
+class LinearWarmup(_Warmup):
     """A weight that grows linearly from above zero, while the critic is still poor.
 
     ``min(1, (step + 1) / steps)``
@@ -39,18 +50,12 @@ class LinearWarmup:
     [0.25, 0.5, 0.75, 1.0, 1.0]
     """
 
-    steps: int
-
-    def __post_init__(self) -> None:
-        _require_steps(self.steps)
-
     def __call__(self, step: int) -> float:
         """Share of the full weight at a step, in (0, 1]."""
         return min(1.0, (step + 1) / self.steps)
 
 
-@dataclass(frozen=True)
-class CosineWarmup:
+class CosineWarmup(_Warmup):
     """A weight that grows along half a cosine from above zero, slowly at both ends.
 
     ``(1 - cos(pi min(1, (step + 1) / steps))) / 2``
@@ -65,18 +70,6 @@ class CosineWarmup:
     [0.146, 0.5, 0.854, 1.0, 1.0]
     """
 
-    steps: int
-
-    def __post_init__(self) -> None:
-        _require_steps(self.steps)
-
     def __call__(self, step: int) -> float:
         """Share of the full weight at a step, in (0, 1]."""
         return 0.5 * (1.0 - math.cos(math.pi * min(1.0, (step + 1) / self.steps)))
-
-
-def _require_steps(steps: int) -> None:
-    if steps < 1:
-        raise InputError(
-            f"steps={steps}: a warm-up takes at least 1 step; leave the schedule out for none", code="out_of_range"
-        )

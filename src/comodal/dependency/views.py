@@ -1,4 +1,4 @@
-"""Representations as callers give them: checked, put in order, computed with in full precision."""
+"""Representations as callers give them: selected, checked, put in order, computed with in full precision."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from contextlib import AbstractContextManager, nullcontext
 import torch
 from torch import Tensor
 
-from comodal.contracts import InputError
+from comodal.contracts import FusionOutput, InputError
+from comodal.contracts.option_names import BETWEEN
 
-__all__ = ["ViewLayout", "Views", "full_precision"]
+__all__ = ["ViewLayout", "Views", "full_precision", "views_of"]
 
 Views = Mapping[str, Tensor] | Sequence[Tensor]
 """Representations of a batch: name to ``(n, D_m)``, or the same tensors in the order of the layout."""
@@ -58,51 +59,66 @@ class ViewLayout:
             InputError: names, number, widths or lengths of the views are not those expected.
         """
         if isinstance(views, Mapping):
-            if views.keys() != set(self.names):
-                raise InputError(
-                    f"representations are named {list(views)}, expected {list(self.names)}: {self._remedy}",
-                    code="mismatch",
-                )
-            ordered = [views[name] for name in self.names]
+            given, fits = f"are named {list(views)}", views.keys() == set(self.names)
+            ordered = [views[name] for name in self.names] if fits else []
         else:
             ordered = list(views)
-            if len(ordered) != len(self.names):
-                raise InputError(
-                    f"got {len(ordered)} representations, expected {len(self.names)}: {self._remedy}", code="mismatch"
-                )
-        for name, view in zip(self.names, ordered, strict=True):
+            given, fits = f"are {len(ordered)} without names", len(ordered) == len(self.names)
+        if not fits:
+            raise InputError(
+                f"representations {given}, expected {len(self.names)}: give one tensor for each of {list(self.names)}",
+                code="mismatch",
+            )
+        for name, dim, view in zip(self.names, self.dims, ordered, strict=True):
             if not isinstance(view, Tensor):
                 raise InputError(
                     f"representation {name!r} is a {type(view).__name__}: give a torch.Tensor", code="wrong_type"
                 )
-        n = ordered[0].shape[0] if ordered[0].ndim else 0
-        for name, dim, view in zip(self.names, self.dims, ordered, strict=True):
             if view.ndim != 2 or view.shape[1] != dim or not view.is_floating_point():
                 raise InputError(
                     f"representation {name!r} is {tuple(view.shape)} {view.dtype}, expected floats of shape (n, {dim})",
                     code="wrong_shape",
                 )
-            if view.shape[0] != n:
+            if len(view) != len(ordered[0]):
                 raise InputError(
-                    f"representation {name!r} has {view.shape[0]} rows and {self.names[0]!r} has {n}: "
+                    f"representation {name!r} has {len(view)} rows and {self.names[0]!r} has {len(ordered[0])}: "
                     "give the same samples for every view",
                     code="mismatch",
                 )
         return ordered
 
-    @property
-    def _remedy(self) -> str:
-        return "give one tensor for each name of dims"
-
 
 def full_precision(view: Tensor) -> AbstractContextManager[object]:
-    """Return a context without autocast on the device of a tensor, for forward and backward passes.
-
-    Example:
-        >>> ones = torch.ones(2, 2)
-        >>> with torch.autocast("cpu", dtype=torch.bfloat16), full_precision(ones):
-        ...     (ones @ ones).dtype
-        torch.float32
-    """
+    """Return a context without autocast on the device of a tensor, for forward and backward passes."""
     device = view.device.type
     return torch.autocast(device, enabled=False) if torch.is_autocast_enabled(device) else nullcontext()
+
+
+def views_of(output: FusionOutput, *, between: str = "modalities") -> dict[str, Tensor]:
+    """Return the variables of a fusion output between which the dependency is measured.
+
+    Args:
+        output: what a fusion model returned.
+        between: ``"modalities"``, the M representations; or ``"fusion"``, two variables: the fused representation and
+            the concatenated modalities.
+
+    Returns:
+        Name to ``(n, D)``.
+
+    Raises:
+        InputError: an unknown ``between``.
+
+    Source: the paper measures between modalities; ``"fusion"`` is ours.
+
+    Example:
+        >>> import torch
+        >>> views = {"text": torch.zeros(5, 4), "audio": torch.zeros(5, 2)}
+        >>> output = FusionOutput(logits=torch.zeros(5, 1), fused=torch.zeros(5, 3), representations=views)
+        >>> {name: tuple(view.shape) for name, view in views_of(output, between="fusion").items()}
+        {'fused': (5, 3), 'modalities': (5, 6)}
+    """
+    if between == "modalities":
+        return dict(output.representations)
+    if between == "fusion":
+        return {"fused": output.fused, "modalities": torch.cat(tuple(output.representations.values()), dim=1)}
+    raise InputError.unknown("between", between, BETWEEN)

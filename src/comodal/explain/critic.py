@@ -17,11 +17,10 @@ from comodal.dependency.calibration import calibrate
 from comodal.dependency.catalog import MeasureSpec, measure_spec
 from comodal.dependency.critics import Critic
 from comodal.dependency.estimation import EstimationConfig
-from comodal.dependency.fitted_critic import aligned_rows, broken_rows, fitted_critic
-from comodal.dependency.fitting import FitConfig, score_tuples
+from comodal.dependency.fitted_critic import fitted_critic
+from comodal.dependency.fitting import FitConfig, aligned_rows, broken_rows, score_tuples
 from comodal.dependency.log_ratio import LOG_RATIO_FORMS
-from comodal.dependency.samples import checked_views
-from comodal.dependency.scaling import SCALINGS
+from comodal.dependency.samples import SCALINGS, checked_views
 from comodal.evaluation.fitted import FittedFold
 from comodal.explain.representations import represent
 
@@ -43,7 +42,7 @@ class PointwiseCritic:
         measure: dependency measure that the critic belongs to.
         unit: ``"nats"``, or ``"rank"`` where only the order has a meaning.
         origin: :data:`TRAINED` or :data:`FITTED`.
-        between: what the views are, ``"modalities"`` or ``"fusion"``; see :func:`comodal.dependency.between`.
+        between: what the views are, ``"modalities"`` or ``"fusion"``; see :func:`comodal.dependency.views_of`.
         scale: views by name to the critic's inputs, in order, row by row.
         critic: scores them.
         log_ratio: scores ``(k,)`` to pointwise dependency ``(k,)``, an increasing function.

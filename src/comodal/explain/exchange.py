@@ -13,7 +13,7 @@ from torch import Tensor
 
 from comodal.contracts import FusionOutput
 from comodal.dependency import views_of
-from comodal.dependency.fitted_critic import aligned_rows
+from comodal.dependency.fitting import aligned_rows
 from comodal.evaluation.fitted import FittedFold
 from comodal.explain.broken_pairs import rearranged
 from comodal.explain.critic import PointwiseCritic
