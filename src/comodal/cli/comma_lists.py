@@ -8,12 +8,7 @@ __all__ = ["names_of", "numbers_of", "pairs_of"]
 
 
 def names_of(text: str) -> tuple[str, ...]:
-    """Return comma-separated names.
-
-    Example:
-        >>> names_of("early, lfn")
-        ('early', 'lfn')
-    """
+    """Return comma-separated names."""
     return tuple(name.strip() for name in text.split(",") if name.strip())
 
 

@@ -21,11 +21,7 @@ class ConfigFile(jsonargparse.ActionConfigFile):  # type: ignore[name-defined,mi
     """Read options from a YAML file or a preset; an error names the file, the key and the nearest known option."""
 
     def __call__(self, parser: Any, cfg: Any, values: Any, option_string: str | None = None) -> None:
-        """Check the file, then apply it.
-
-        Raises:
-            InputError: the file cannot be read, is not YAML, or has an unknown key; or the preset is unknown.
-        """
+        """Check the file, then apply it."""
         if str(values).startswith(_PRESET):
             name = str(values).removeprefix(_PRESET)
             super().__call__(parser, cfg, yaml.safe_dump({**load_preset(name).run, "preset": name}), option_string)

@@ -33,23 +33,14 @@ _ABOUT = "Multimodal fusion trained with dependency penalties, compared over man
 
 
 def subcommand(name: str) -> Callable[..., int | None]:
-    """Return the function of a subcommand.
-
-    Example:
-        >>> subcommand("data inspect").__name__
-        'inspect'
-    """
+    """Return the function of a subcommand."""
     module = importlib.import_module(f"comodal.cli.{SUBCOMMANDS[name]}")
     function: Callable[..., int | None] = getattr(module, name.removeprefix("data "))
     return function
 
 
 def run(words: Sequence[str]) -> int | None:
-    """Run the subcommand that a command line begins with, or print an overview or the version.
-
-    Raises:
-        InputError: no subcommand, an unknown one, or wrong options.
-    """
+    """Run the subcommand that a command line begins with, or print an overview or the version."""
     family, words = ("data ", words[1:]) if words[:1] == ["data"] else ("", words)
     first, known = words[0] if words else "", [name for name in SUBCOMMANDS if name.startswith(family)]
     if family + first in SUBCOMMANDS:

@@ -32,24 +32,7 @@ def write_columns(
 
 
 def read_columns(path: str | Path, *, kind: str, needed: Iterable[str], command: str) -> tuple[Columns, dict[str, Any]]:
-    """Return the columns of a Parquet file, in file order, and its facts.
-
-    Args:
-        path: file that :func:`write_columns` wrote.
-        kind: name of the table in messages.
-        needed: columns that must exist.
-        command: command that makes the file.
-
-    Raises:
-        InputError: the file is missing, is not Parquet, or lacks a column.
-
-    Example:
-        >>> import tempfile
-        >>> path = Path(tempfile.mkdtemp()) / "table.parquet"
-        >>> write_columns(path, {"id": np.array(["a", "b"])}, {"unit": "nats"})
-        >>> read_columns(path, kind="table", needed=["id"], command="comodal explain")[1]
-        {'unit': 'nats'}
-    """
+    """Return the columns of a Parquet file, in file order, and its facts."""
     import pyarrow as pa  # noqa: PLC0415
     import pyarrow.parquet as pq  # noqa: PLC0415
 

@@ -21,16 +21,7 @@ Kind = TypeVar("Kind")
 
 
 def json_text(objects: Iterable[DataclassInstance]) -> str:
-    """Return a JSON list with one object per dataclass instance, keys in the order of the fields.
-
-    Raises:
-        InputError: a value is NaN or infinite.
-
-    Example:
-        >>> row = ComparisonRow("early", "none", 0.0, "mae", 0.8, None, None, None, None, None, 1, 0, 1.0)
-        >>> json.loads(json_text([row]))[0]["std"] is None
-        True
-    """
+    """Return a JSON list with one object per dataclass instance, keys in the order of the fields."""
     try:
         return json.dumps([asdict(each) for each in objects], indent=1, allow_nan=False, ensure_ascii=False) + "\n"
     except ValueError as error:
@@ -39,14 +30,6 @@ def json_text(objects: Iterable[DataclassInstance]) -> str:
 
 def from_records(kind: type[Kind], records: Iterable[Any], *, where: str) -> tuple[Kind, ...]:
     """Return one instance per record, with nested dataclasses and tuples restored.
-
-    Args:
-        kind: dataclass that the records were made from.
-        records: objects of plain values, as :func:`json.loads` returns them.
-        where: file they were read from, for the message.
-
-    Raises:
-        InputError: a record does not fit the dataclass.
 
     Example:
         >>> from_records(ComparisonRow, [{"fusion": "early"}], where="summary.json")
@@ -65,19 +48,7 @@ def from_records(kind: type[Kind], records: Iterable[Any], *, where: str) -> tup
 
 
 def read_records(path: Path, kind: type[Kind]) -> tuple[Kind, ...]:
-    """Read a JSON file that :func:`json_text` wrote.
-
-    Raises:
-        InputError: the file is missing or damaged, or a record does not fit the dataclass.
-
-    Example:
-        >>> import tempfile
-        >>> path = Path(tempfile.mkdtemp()) / "summary.json"
-        >>> row = ComparisonRow("early", "none", 0.0, "mae", 0.8, None, None, None, None, None, 1, 0, 1.0)
-        >>> _ = path.write_text(json_text([row]))
-        >>> read_records(path, ComparisonRow) == (row,)
-        True
-    """
+    """Read a JSON file that :func:`json_text` wrote."""
     try:
         records = json.loads(path.read_text(encoding="utf-8"))
         if not isinstance(records, list):

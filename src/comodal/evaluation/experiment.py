@@ -136,12 +136,7 @@ def train(
 
 
 def preflight(dataset: Dataset, config: RunConfig) -> None:
-    """Check a run on this data set before anything is written or trained.
-
-    Raises:
-        InputError: the machine has no such device, the model or the penalty cannot be built, an augmentation makes no
-            sense for the data, or the training part makes no legal batch.
-    """
+    """Check a run on this data set before anything is written or trained."""
     require_device(config.training)
     if config.preset:
         load_preset(config.preset).require(len(np.unique(dataset.group)), source=dataset.spec.name)
@@ -155,11 +150,7 @@ def preflight(dataset: Dataset, config: RunConfig) -> None:
 
 
 def require_test_part(dataset: Dataset) -> None:
-    """Check that every partition has samples to test on.
-
-    Raises:
-        InputError: a partition has none.
-    """
+    """Check that every partition has samples to test on."""
     for partition in dataset.partitions:
         if len(partition.test) == 0:
             raise InputError(

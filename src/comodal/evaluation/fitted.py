@@ -84,11 +84,7 @@ def read_history(folder: Path) -> dict[str, Any] | None:
 
 
 def load_fitted(fold: FoldData, config: RunConfig, folder: Path) -> FittedFold:
-    """Build a model and load its weights from a folder.
-
-    Raises:
-        InputError: the weights are missing, damaged, or those of another model.
-    """
+    """Build a model and load its weights from a folder."""
     model = build_model(fold.view.spec, config)
     penalty = build_penalty(model, config, 1)
     path = folder / WEIGHTS

@@ -81,11 +81,7 @@ def gather(folder: str | Path, *others: str | Path, source: str | Dataset | None
 
 
 def findings_of(runs: RunSet) -> Findings:
-    """Return the results in one folder that is open already.
-
-    Raises:
-        InputError: a damaged file.
-    """
+    """Return the results in one folder that is open already."""
     path = runs.folder
     config = read_config(path)
     explained = [table.parent for table in sorted((path / "explanation").rglob(EXPLANATION))]
@@ -175,11 +171,7 @@ def _by_name(epochs: Sequence[Mapping[str, float]]) -> dict[str, tuple[float, ..
 
 
 def read_attributions(folder: Path) -> dict[str, tuple[Attribution, ...]]:
-    """Return the attributions of an explanation by sample id, empty where none were computed.
-
-    Raises:
-        InputError: the file is damaged.
-    """
+    """Return the attributions of an explanation by sample id, empty where none were computed."""
     if not (path := folder / ATTRIBUTIONS).exists():
         return {}
     try:
@@ -195,11 +187,7 @@ def read_attributions(folder: Path) -> dict[str, tuple[Attribution, ...]]:
 
 
 def read_pairing(folder: Path) -> tuple[PairingScore, ...]:
-    """Return how well the critic of an explanation finds broken pairs, empty where it was not validated.
-
-    Raises:
-        InputError: the file is damaged.
-    """
+    """Return how well the critic of an explanation finds broken pairs, empty where it was not validated."""
     return _optional(folder / PAIRING, PairingScore)
 
 

@@ -162,11 +162,7 @@ class CompareConfig:
         return tuple(measure for measure in self.measures if measure not in {NONE, PLACEBO})
 
     def fixed_weights(self) -> dict[str, float]:
-        """Return the given weight of each measure; empty when weights are chosen on validation.
-
-        Raises:
-            InputError: a measure lacks a weight, or a weight belongs to no compared measure.
-        """
+        """Return the given weight of each measure; empty when weights are chosen on validation."""
         if self.weight == "auto":
             return {}
         if not isinstance(self.weight, Mapping):
@@ -207,11 +203,6 @@ class CompareConfig:
 def arms_of(fusions: Iterable[str], measures: Iterable[str], single: Mapping[str, str] | None = None) -> list[Arm]:
     """Return the arms of a comparison in the order of its table.
 
-    Args:
-        fusions: architectures.
-        measures: measures; the reference ``none`` is added and comes first.
-        single: architecture to its best single modality, whose arm follows those of the architecture.
-
     Example:
         >>> [arm.name for arm in arms_of(["early"], ["kl"], {"early": "text"})]
         ['early/none', 'early/kl', 'early:text/none']
@@ -226,9 +217,6 @@ def arms_of(fusions: Iterable[str], measures: Iterable[str], single: Mapping[str
 
 def parse_weight(text: str) -> str | float | dict[str, float]:
     """Return the weight that an option gives: ``auto``, a number, or pairs such as ``kl=0.3,f=1``.
-
-    Raises:
-        InputError: anything else.
 
     Example:
         >>> parse_weight("auto"), parse_weight("0.3"), parse_weight("kl=0.3,f=1")
@@ -247,10 +235,5 @@ def parse_weight(text: str) -> str | float | dict[str, float]:
 
 
 def best_by_validation(losses: Mapping[Any, Sequence[float]]) -> Any:
-    """Return the choice with the lowest mean validation loss, the first of equal ones.
-
-    Example:
-        >>> best_by_validation({0.1: [1.0, 2.0], 0.3: [1.0, 1.5]})
-        0.3
-    """
+    """Return the choice with the lowest mean validation loss, the first of equal ones."""
     return min(losses, key=lambda choice: sum(losses[choice]) / len(losses[choice]))

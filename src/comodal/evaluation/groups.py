@@ -40,20 +40,12 @@ class Grouping:
 
     @property
     def effective_count(self) -> float:
-        """Return ``(sum n_v)^2 / sum n_v^2``: V for groups of one size, less when a few large ones dominate.
-
-        >>> Grouping(np.array([0, 0, 1, 1]), np.array([2, 2])).effective_count
-        2.0
-        """
+        """Return ``(sum n_v)^2 / sum n_v^2``: V for groups of one size, less when a few large ones dominate."""
         return float(self.sizes.sum() ** 2 / (self.sizes**2).sum())
 
 
 def grouping(table: PredictionTable) -> Grouping:
-    """Return the groups of a table of predictions.
-
-    Raises:
-        InputError: the table is empty, or holds a sample twice (several splits or scenarios in one table).
-    """
+    """Return the groups of a table of predictions."""
     if not len(table):
         message = "the prediction table has no rows; select a split and scenario that were predicted"
         raise InputError(message, code="empty")
@@ -69,15 +61,7 @@ def grouping(table: PredictionTable) -> Grouping:
 
 
 def bootstrap_counts(n_groups: int, *, replicates: int, seed: int) -> Array:
-    """Return how often each group is drawn in each bootstrap replicate, with V draws with replacement.
-
-    Args:
-        n_groups: V.
-        replicates: B.
-        seed: seed of the draws.
-
-    Returns:
-        ``(B, V)`` non-negative whole numbers, each row summing to V.
+    """Return ``(B, V)`` how often each group is drawn in each bootstrap replicate, V times with replacement.
 
     >>> counts = bootstrap_counts(3, replicates=5, seed=0)
     >>> counts.shape, counts.sum(axis=1).tolist()
@@ -91,16 +75,7 @@ def bootstrap_counts(n_groups: int, *, replicates: int, seed: int) -> Array:
 
 
 def group_sums(metric: Metric, target: Any, prediction: Any, groups: Grouping) -> Array:
-    """Return the terms of a metric summed within each group.
-
-    Args:
-        metric: the metric.
-        target: ``(N,)`` true values.
-        prediction: ``(N,)`` predicted values.
-        groups: groups of the same N samples.
-
-    Returns:
-        ``(V, k)``; ``metric.value`` takes their sum over groups.
+    """Return ``(V, k)`` the terms of a metric summed within each group; ``metric.value`` takes their sum over groups.
 
     >>> from comodal.metrics import METRICS
     >>> groups = Grouping(np.array([0, 0, 1]), np.array([2, 1]))
@@ -113,13 +88,7 @@ def group_sums(metric: Metric, target: Any, prediction: Any, groups: Grouping) -
 
 
 def leave_one_out(sums: Array) -> Array:
-    """Return the sums over all groups but one, for each group.
-
-    Args:
-        sums: ``(V, ...)`` sums of each group.
-
-    Returns:
-        ``(V, ...)``.
+    """Return ``(V, ...)`` the sums over all groups but one, for each group, from the sums of each.
 
     >>> leave_one_out(np.array([[1.0], [2.0], [4.0]])).ravel().tolist()
     [6.0, 5.0, 3.0]

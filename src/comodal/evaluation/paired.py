@@ -34,11 +34,7 @@ class ArmMetrics:
 
 
 def require_same_samples(tables: Sequence[PredictionTable]) -> None:
-    """Raise an error unless all tables hold the same samples, groups and targets in the same order.
-
-    Raises:
-        InputError: no table, or the first row at which one differs from the first table.
-    """
+    """Raise an error unless all tables hold the same samples, groups and targets in the same order."""
     if not tables:
         raise InputError("no prediction table to compare: give one for each seed", code="empty")
     first = tables[0]
@@ -62,15 +58,7 @@ def require_same_samples(tables: Sequence[PredictionTable]) -> None:
 
 
 def evaluate_arm(tables: Sequence[PredictionTable], *, metrics: Sequence[str] = DEFAULT_METRICS) -> ArmMetrics:
-    """Return the metrics of an arm, per seed, on all groups and with each group left out.
-
-    Args:
-        tables: one per seed, with the same samples in the same order.
-        metrics: names in :data:`comodal.metrics.METRICS`.
-
-    Raises:
-        InputError: tables of different samples, an unknown metric, or predictions that are not finite.
-    """
+    """Return the metrics of an arm, from one table per seed, on all groups and with each group left out."""
     require_same_samples(tables)
     groups = grouping(tables[0])
     values, left_out = {}, {}
@@ -82,11 +70,7 @@ def evaluate_arm(tables: Sequence[PredictionTable], *, metrics: Sequence[str] = 
 
 
 def difference(arm: ArmMetrics, reference: ArmMetrics, metric: str) -> CrossedMean:
-    """Return the mean paired difference ``arm - reference`` of one metric; seeds are paired by position.
-
-    Raises:
-        InputError: the arms have different numbers of seeds.
-    """
+    """Return the mean paired difference ``arm - reference`` of one metric; seeds are paired by position."""
     ours, theirs = arm.values[metric], reference.values[metric]
     if len(ours) != len(theirs):
         raise InputError(

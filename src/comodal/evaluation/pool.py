@@ -27,14 +27,6 @@ def run_each(work: Callable[[Item], Result], items: Sequence[Item], processes: i
     """Yield every item with its result, in the order in which they finish.
 
     One process or one item runs here, with one thread, which gives the same bits as a worker process.
-
-    Args:
-        work: a function of a module, or a partial of one. It saves its own results, so an interruption loses little.
-        items: what ``work`` is called with; must be picklable.
-        processes: largest number of processes. They end with the process that started them.
-
-    Raises:
-        InputError: an error of ``work``, or a process that ended unexpectedly.
     """
     if processes == 1 or len(items) < 2:
         with _one_thread():

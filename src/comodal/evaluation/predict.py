@@ -26,29 +26,7 @@ def predict(
     penalty: DependencyPenalty | None = None,
     between: str = "modalities",
 ) -> PredictionTable:
-    """Run a model over batches, in their order.
-
-    Args:
-        model: a fusion model, in evaluation mode.
-        batches: batches, moved to the model's device.
-        group: ``(N,)`` the group of each sample, in the order of the batches.
-        split: which part of the data set this is.
-        scenario: which modalities are present or corrupted.
-        penalty: its critic, on the same device, scores every sample; ``None`` leaves NaN.
-        between: which variables the critic compares.
-
-    Example:
-        >>> from comodal.data.load import load
-        >>> from comodal.training.config import RunConfig
-        >>> from comodal.training.data import prepare
-        >>> from comodal.training.build import build_model
-        >>> dataset = load("synthetic")
-        >>> fold = prepare(dataset, dataset.partitions[0])
-        >>> model = build_model(dataset.spec, RunConfig()).eval()
-        >>> table = predict(model, fold.valid_loader(), group=dataset.group[fold.partition.valid], split="valid")
-        >>> len(table) == len(fold.partition.valid)
-        True
-    """
+    """Run a model in evaluation mode over batches, in their order; critic scores are NaN without a penalty."""
     ids: list[str] = []
     parts: list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]] = []
     device = next((weight.device for weight in model.parameters()), torch.device("cpu"))

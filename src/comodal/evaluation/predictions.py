@@ -75,9 +75,6 @@ class Predictions:
 def require_new_table(path: str | Path, *, force: bool = False) -> Path:
     """Check that a table may be written, before its predictions are computed.
 
-    Raises:
-        InputError: an unknown suffix, or the file exists and ``force`` is not given.
-
     Example:
         >>> require_new_table("predictions.xls")
         Traceback (most recent call last):

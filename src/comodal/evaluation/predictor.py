@@ -52,11 +52,7 @@ class FittedPart:
 
     @classmethod
     def load(cls, saved: SavedPart, *, name: str) -> FittedPart:
-        """Build the network of a configuration and its statistics, and load its weights.
-
-        Raises:
-            InputError: files are missing, damaged, or those of another model.
-        """
+        """Build the network of a configuration and its statistics, and load its weights."""
         standardizer = Standardizer.load(saved.standardizer)
         dims = {modality: len(mean) for modality, mean in standardizer.mean.items()}
         spec = inputs(_one_sample(dims, name), saved.config).spec
@@ -240,11 +236,7 @@ def load_model(folder: str | Path, *, arm: str = "", seed: int | None = None) ->
 
 
 def predictor_of(saved: SavedModel) -> Predictor:
-    """Load the model of every fold.
-
-    Raises:
-        InputError: files are missing, damaged, or those of another model.
-    """
+    """Load the model of every fold."""
     parts = [FittedPart.load(each, name=str(saved.folder)) for each in saved.parts]
     return Predictor(parts, features=saved.data.get("features"))
 

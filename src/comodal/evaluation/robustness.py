@@ -60,11 +60,7 @@ class RobustnessConfig:
         metrics_named(self.metrics)
 
     def of(self, spec: DatasetSpec) -> tuple[Scenario, ...]:
-        """Return the scenarios of a data set, the clean one first.
-
-        Raises:
-            InputError: an unknown modality, or no corruption that applies.
-        """
+        """Return the scenarios of a data set, the clean one first."""
         chosen = [] if self.scenarios == "curves" else subsets(spec.modalities)
         if self.scenarios != "subsets":
             options = {"severities": self.severities, "kinds": self.kinds, "modalities": self.modalities}

@@ -25,12 +25,7 @@ Others = Mapping[Setting, Setting | None]
 def scenario_result(runs: Sequence[SeedRun], *, metrics: Sequence[str] = DEFAULT_METRICS) -> ArmResult:
     """Return the metrics of the runs of an arm in one scenario, with intervals of their means.
 
-    Args:
-        runs: one per seed, in rising order. Intervals are over seeds and groups, for a single run over groups.
-        metrics: names in :data:`comodal.metrics.METRICS`.
-
-    Raises:
-        InputError: tables of different samples, or an unknown metric.
+    Intervals are over seeds and groups, for a single run over groups.
     """
     result = arm_result(runs, metrics=metrics)
     if len(runs) > 1:
@@ -45,19 +40,8 @@ def robustness_rows(
     """Compare every arm with its reference in each scenario, then the areas below its severity curves.
 
     Subsets, points of curves, relative and effective areas are four families: within each, p-values are Holm-corrected
-    over the compared rows of a metric. Points at severity 0 repeat the clean rows, and count once.
-
-    Args:
-        arms: setting to its scenarios, the clean one included; arms of fewer modalities may have fewer scenarios.
-        others: setting to the one it is compared with, ``None`` for no comparison.
-        baselines: setting to the one whose curve effective robustness is measured from; ``None`` for no such row.
-        metrics: names of metrics, in the order of the rows.
-
-    Returns:
-        Rows ordered by kind, scenario, setting and metric.
-
-    Raises:
-        InputError: a reference lacks a seed of an arm.
+    over the compared rows of a metric. Points at severity 0 repeat the clean rows, and count once. ``others`` and
+    ``baselines`` are what a setting is compared with and where its effective robustness is measured from, if at all.
     """
     scenarios = list(dict.fromkeys(scenario for arm in arms.values() for scenario in arm))
     subsets = _family(_points(arms, [each for each in scenarios if each.corruption is None]), others, metrics)

@@ -77,15 +77,7 @@ class ArmResult:
 
 
 def arm_result(runs: Sequence[SeedRun], *, metrics: Sequence[str] = DEFAULT_METRICS) -> ArmResult:
-    """Return the metrics of the runs of an arm.
-
-    Args:
-        runs: one per seed, in rising order.
-        metrics: names in :data:`comodal.metrics.METRICS`.
-
-    Raises:
-        InputError: tables of different samples, or an unknown metric.
-    """
+    """Return the metrics of the runs of an arm, one per seed, in rising order."""
     found = evaluate_arm([run.table for run in runs], metrics=metrics)
     seconds = float(np.mean([run.seconds for run in runs]))
     return ArmResult(tuple(run.seed for run in runs), found, seconds, sum(run.has_collapsed for run in runs))
@@ -131,14 +123,7 @@ def comparison_rows(
 def references(
     settings: Iterable[Setting], *, reference: str = "none", parents: Mapping[str, str] | None = None
 ) -> dict[Setting, Setting | None]:
-    """Return the setting that each setting is compared with, ``None`` for a reference.
-
-    Raises:
-        InputError: a missing or ambiguous reference.
-
-    >>> references([("early", "none", 0.0), ("early", "kl", 0.3)])[("early", "kl", 0.3)]
-    ('early', 'none', 0.0)
-    """
+    """Return the setting that each setting is compared with, ``None`` for a reference."""
     known, parents = list(settings), parents or {}
     found: dict[Setting, Setting | None] = {}
     for setting in known:
@@ -164,16 +149,7 @@ def arm_rows(
     *,
     metrics: Sequence[str] = DEFAULT_METRICS,
 ) -> list[ComparisonRow]:
-    """Return the rows of evaluated arms with uncorrected p-values; :func:`corrected` corrects a family of rows.
-
-    Args:
-        results: setting to its evaluated runs.
-        others: setting to the one it is compared with, ``None`` for no comparison.
-        metrics: names of metrics, in the order of the rows.
-
-    Raises:
-        InputError: a reference that lacks a seed of an arm.
-    """
+    """Return the rows of evaluated arms with uncorrected p-values; :func:`corrected` corrects a family of rows."""
     rows = []
     for setting, result in results.items():
         other = others[setting]
@@ -201,17 +177,7 @@ def _name(setting: Setting) -> str:
 
 
 def at_seeds(result: ArmResult, reference: ArmResult, *, name: str, other: str) -> ArmMetrics:
-    """Return the metrics of a reference at the seeds of an arm that is compared with it.
-
-    Args:
-        result: the arm.
-        reference: its reference.
-        name: name of the arm, for the message.
-        other: name of the reference, for the message.
-
-    Raises:
-        InputError: the reference lacks one of the seeds.
-    """
+    """Return the metrics of a reference at the seeds of an arm that is compared with it."""
     position = {seed: column for column, seed in enumerate(reference.seeds)}
     if missing := sorted(set(result.seeds) - set(position)):
         raise InputError(

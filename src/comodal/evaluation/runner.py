@@ -61,18 +61,6 @@ def run_trials(
     """Train every trial that has no result yet, and return the results of all, in order.
 
     Finished trials survive an interruption and are not repeated.
-
-    Args:
-        trials: trials to run.
-        data: data source; each process reads it once.
-        bases: base configuration per architecture.
-        root: folder of the results.
-        jobs: number of processes, each with one thread.
-        keep: whether to save the weights of each run.
-        advance: called with the number of trials that have finished.
-
-    Raises:
-        InputError: bad data or options, or a run that diverged.
     """
     results = {trial: result for trial in trials if (result := _finished(trial, root)) is not None}
     advance(len(results))

@@ -96,11 +96,7 @@ class RunSet:
         return found
 
     def fitted(self, run: SavedRun) -> Iterator[FittedFold]:
-        """Yield the model of every partition, loaded on demand; data are standardised once for all runs.
-
-        Raises:
-            InputError: the weights were not saved, or are damaged.
-        """
+        """Yield the model of every partition, loaded on demand; data are standardised once for all runs."""
         for position, (config, folder) in enumerate(zip(run.configs, run.folders, strict=True)):
             if not (folder / WEIGHTS).exists():
                 message = f"{folder / WEIGHTS}: weights are missing; train again (a comparison: no --no-weights)"
@@ -160,17 +156,7 @@ def open_runs(folder: str | Path, *, source: str | Dataset | None = None, replic
 
 
 def choose_run(runs: Iterable[SavedRun], *, arm: str, seed: int | None, where: Path) -> SavedRun:
-    """Return the run of an arm and seed.
-
-    Args:
-        runs: runs to choose from.
-        arm: ``fusion/measure``, such as ``"early/kl"``.
-        seed: the lowest seed of the arm when ``None``.
-        where: their folder, for the message.
-
-    Raises:
-        InputError: no such arm, or no such seed of it.
-    """
+    """Return the run of an arm, such as ``early/kl``, and of a seed, the lowest for ``None``."""
     by_arm: dict[str, dict[int, SavedRun]] = {}
     for run in runs:
         by_arm.setdefault(run.arm.name, {})[run.seed] = run
@@ -186,12 +172,6 @@ def find_runs(folder: str | Path) -> tuple[SavedRun, ...]:
     """Return the finished runs of a folder without opening their data, which may be gone.
 
     The number of folds follows from the saved weights.
-
-    Args:
-        folder: folder of `comodal train` or `comodal compare`.
-
-    Raises:
-        InputError: not such a folder, no finished run in it, or none with saved weights.
     """
     path = Path(folder)
     config = read_config(path)

@@ -64,16 +64,7 @@ class SavedModel:
 
 
 def find_model(folder: str | Path, *, arm: str = "", seed: int | None = None) -> SavedModel:
-    """Return the files of a model; the data it was trained on need not be there.
-
-    Args:
-        folder: what `comodal train`, `comodal compare` or `comodal export` wrote.
-        arm: which of a comparison, for example ``"early/kl"``.
-        seed: which run of that arm, its first when not given.
-
-    Raises:
-        InputError: no such folder, no run whose weights were kept, or an arm or seed that it does not have.
-    """
+    """Return the files of a model; the data it was trained on need not be there."""
     path = Path(folder)
     if is_exported(path):
         if arm or seed is not None:
@@ -94,11 +85,7 @@ def is_exported(folder: Path) -> bool:
 
 
 def only_run(folder: Path, *, arm: str = "", seed: int | None = None) -> SavedRun:
-    """Return one run of a folder; of several arms one must be named.
-
-    Raises:
-        InputError: there are several arms and none is named, or there is no such arm or seed.
-    """
+    """Return one run of a folder; of several arms one must be named."""
     runs = [run for run in find_runs(folder) if run.has_weights]
     if not runs:
         raise InputError(

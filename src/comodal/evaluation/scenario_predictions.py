@@ -33,13 +33,6 @@ class ScenarioPredictions:
         partition: ``(N,)`` position of the partition whose model predicted the sample.
         prediction: scenario name to ``(N,)`` predictions.
         digest: digest of the weights.
-
-    Example:
-        >>> column = np.zeros(2, dtype=np.float32)
-        >>> found = ScenarioPredictions(np.array(["a", "b"]), np.array(["v", "v"]), column, column.astype(np.int64),
-        ...                             {"clean": column, "text": column + 1}, "")
-        >>> found.table("text").prediction.tolist(), found.table("text").scenario.tolist()
-        ([1.0, 1.0], ['text', 'text'])
     """
 
     id: NDArray[Any]
@@ -67,11 +60,7 @@ class ScenarioPredictions:
 
     @staticmethod
     def from_parquet(path: str | Path) -> ScenarioPredictions:
-        """Read what :meth:`to_parquet` wrote.
-
-        Raises:
-            InputError: the file is missing, is not Parquet, or lacks a column.
-        """
+        """Read what :meth:`to_parquet` wrote."""
         column, facts = read_columns(
             path, kind="table of predictions in scenarios", needed=_SHARED, command="comodal robustness"
         )

@@ -46,18 +46,9 @@ class ScenarioRun:
 def predict_scenarios(
     found: RunSet, runs: Sequence[SavedRun], scenarios: Sequence[Scenario]
 ) -> list[ScenarioPredictions]:
-    """Return the predictions of runs on their test parts in every scenario.
+    """Return one table per run of one architecture and its modalities: its test parts in every scenario.
 
-    Args:
-        found: the set that the runs are from.
-        runs: R runs of one architecture on the same modalities; all their models of a partition are in memory.
-        scenarios: scenarios that suit the data of these runs.
-
-    Returns:
-        One table per run, in order.
-
-    Raises:
-        InputError: a run has no saved weights, or a corruption does not apply to its data.
+    All R models of a partition are in memory together.
     """
     rows, positions, columns = [], [], []
     for position, fitted in enumerate(zip(*map(found.fitted, runs), strict=True)):
@@ -130,18 +121,9 @@ def run_scenarios(
     jobs: int = 1,
     advance: Advance = no_advance,
 ) -> None:
-    """Make and save all predictions that are missing; the same call resumes after an interruption.
+    """Make and save all predictions that are missing; a file of other weights, or without a scenario, is made again.
 
-    Args:
-        found: the set that the runs are from.
-        wanted: runs, their scenarios and files. A file of other weights, or one that lacks a scenario, is made again.
-        source: source that ``found`` was opened with; only several processes need it.
-        replication: likewise.
-        jobs: number of processes, one thread each.
-        advance: called with the number of runs that have finished.
-
-    Raises:
-        InputError: a run has no saved weights, or other processes cannot read the data.
+    Other processes open the runs again, with the ``source`` and ``replication`` that ``found`` was opened with.
     """
     todo = [each for each in wanted if not _is_saved(each)]
     advance(len(wanted) - len(todo))
@@ -188,11 +170,7 @@ def _is_saved(wanted: ScenarioRun) -> bool:
 
 
 def _digest(run: SavedRun) -> str:
-    """Return a digest of the weights and training statistics of every partition.
-
-    Raises:
-        InputError: they were not saved.
-    """
+    """Return a digest of the weights and training statistics of every partition."""
     digest = hashlib.blake2b(_FORMAT, digest_size=16)
     for folder in run.folders:
         for name in (WEIGHTS, STANDARDIZER):

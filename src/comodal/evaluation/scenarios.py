@@ -81,22 +81,7 @@ def curves(
     kinds: Sequence[str] | None = None,
     modalities: Sequence[str] | None = None,
 ) -> list[Scenario]:
-    """Return the points of every severity curve, including the clean point at severity 0.
-
-    Args:
-        spec: of the data set as the model reads it.
-        severities: from 0 to 1.
-        kinds: kinds of corruption; ``None`` for all that apply to a modality.
-        modalities: modalities to corrupt; ``None`` for all.
-
-    Raises:
-        InputError: unknown kind or modality, a severity outside [0, 1], or no kind that applies.
-
-    Example:
-        >>> toy = DatasetSpec("toy", {"text": 4, "audio": 2}, {"text": 1, "audio": 1})
-        >>> [point.name for point in curves(toy, severities=[0.5], kinds=["noise"], modalities=["audio"])]
-        ['noise:audio=0', 'noise:audio=0.5']
-    """
+    """Return the points of every severity curve, including the clean point at severity 0."""
     for kind in kinds or ():
         if kind not in KINDS:
             raise InputError.unknown("corruption", kind, KINDS)
@@ -150,11 +135,7 @@ class Variants:
         return [*self.batch.modalities.values(), *self._hidden.values()]
 
     def of(self, scenario: Scenario) -> MultimodalBatch:
-        """Return the batch in a scenario.
-
-        Raises:
-            InputError: the corruption does not apply to the batch.
-        """
+        """Return the batch in a scenario."""
         if scenario.corruption is not None:
             chance = torch.Generator().manual_seed(stream_seed(0, scenario.curve, *self._place))
             return scenario.corruption.apply(self.batch, chance, tokens=self._tokens)

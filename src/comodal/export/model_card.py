@@ -43,13 +43,7 @@ class CardFacts:
 
 
 def model_card(facts: CardFacts) -> str:
-    """Return the card as Markdown.
-
-    Example:
-        >>> text = model_card(CardFacts("m", "early", "none", 0.0, "mosi:clean", 0, 1, {"text": 4}, {}))
-        >>> text.splitlines()[5]
-        '# m'
-    """
+    """Return the card as Markdown."""
     parts = [_head(facts), _results(facts), _limits(facts), _use(facts), _versions(facts)]
     return "\n\n".join(part for part in parts if part) + "\n"
 

@@ -44,19 +44,6 @@ class Folds(nn.Module):
 
     It takes, for each modality in order, values ``(B, T_m, d_m)`` and mask ``(B, T_m)``; standardising is part of it,
     in double precision as everywhere.
-
-    Args:
-        parts: the models.
-
-    Example:
-        >>> from comodal.data.standardize import Standardizer
-        >>> from comodal.contracts import DatasetSpec
-        >>> from comodal.training.config import RunConfig
-        >>> spec = DatasetSpec("toy", {"text": 4}, {"text": 1})
-        >>> ones = Standardizer({"text": np.zeros(4)}, {"text": np.ones(4)})
-        >>> part = FittedPart(RunConfig(), spec, ones, build_model(spec, RunConfig()).eval(), None)
-        >>> Folds([part])(torch.zeros(2, 1, 4), torch.ones(2, 1, dtype=torch.bool)).shape
-        torch.Size([2])
     """
 
     def __init__(self, parts: Sequence[FittedPart]) -> None:
@@ -112,16 +99,6 @@ def write_onnx(predictor: Predictor, path: Path) -> float:
     The inputs are, for each modality, its name ``(B, T_m, d_m)`` float32 (a text of word pieces ``(B, T, 2)`` int64)
     and ``<name>_mask`` ``(B, T_m)`` bool; the output is ``prediction`` ``(B,)``. B and T_m may be any number; a model
     that needs aligned frames needs equal T_m here, too.
-
-    Args:
-        predictor: the model.
-        path: file to write.
-
-    Returns:
-        The largest difference found.
-
-    Raises:
-        InputError: a package is missing, or the model cannot be exported; one line says why.
     """
     if not all(map(importlib.util.find_spec, _PACKAGES)):
         raise InputError.needs_extra("onnx", "ONNX files")
@@ -153,11 +130,6 @@ def largest_difference(folds: Folds, part: FittedPart, path: Path) -> float:
     """Largest difference between PyTorch and ONNX Runtime.
 
     Several numbers of samples and frames are tried, each with every modality hidden in turn.
-
-    Args:
-        folds: the network.
-        part: one of its models, to know what it takes.
-        path: of the ONNX file.
     """
     import onnxruntime  # noqa: PLC0415 - of the extra [onnx]
 

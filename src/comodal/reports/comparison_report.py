@@ -31,15 +31,7 @@ PRIMARY_METRICS: tuple[str, ...] = ("mae", "corr", "acc_2_pos", "acc_7")
 
 
 def file_table(rows: Sequence[ComparisonRow]) -> TextTable:
-    """Return one row per fusion model and measure with every metric as a column.
-
-    Raises:
-        InputError: there is no row.
-
-    >>> row = ComparisonRow("early", "none", 0.0, "mae", 0.8, 0.1, None, None, None, None, 4, 0, 1.0, better="lower")
-    >>> [cell.text for cell in file_table([row]).rows[0]]
-    ['early', 'none', '0', '0.800 ± 0.100', '4', '0', '1.0']
-    """
+    """Return one row per fusion model and measure with every metric as a column."""
     names = metrics_of(rows)
     heads = ("fusion", "measure", "weight", *_heads(rows, names, "{} ({})"), "seeds", "collapsed", "seconds per run")
 
@@ -52,19 +44,7 @@ def file_table(rows: Sequence[ComparisonRow]) -> TextTable:
 
 
 def screen_table(rows: Sequence[ComparisonRow], *, metrics: Sequence[str] | None = None) -> TextTable:
-    r"""Return one row per fusion model and measure with a few metrics as columns.
-
-    Args:
-        rows: of a comparison.
-        metrics: four fit 120 characters. Default: the primary metrics that the rows hold, or else their first four.
-
-    Raises:
-        InputError: the rows hold none of the metrics.
-
-    >>> row = ComparisonRow("early", "none", 0.0, "mae", 0.8, 0.1, None, None, None, None, 4, 0, 1.0, better="lower")
-    >>> screen_table([row]).heads
-    ('model', 'mae\nlower is better', 'runs')
-    """
+    r"""Return one row per fusion model and measure with a few metrics as columns."""
     held = metrics_of(rows)
     primary = [name for name in PRIMARY_METRICS if name in held]
     names = metrics_of(rows, metrics if metrics is not None else primary or held[:4])

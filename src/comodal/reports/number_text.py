@@ -23,11 +23,7 @@ _SIGNIFICANT = 0.05
 
 
 def metrics_of(rows: Sequence[ComparisonRow], wanted: Sequence[str] | None = None) -> list[str]:
-    """Return the wanted metrics that the rows hold, or all metrics of the rows in their order.
-
-    Raises:
-        InputError: there is no row, or the rows hold none of the wanted metrics.
-    """
+    """Return the wanted metrics that the rows hold, or all metrics of the rows in their order."""
     held = list(dict.fromkeys(row.metric for row in rows))
     shown = held if wanted is None else [name for name in wanted if name in held]
     if not shown:
@@ -71,11 +67,7 @@ def p_text(row: ComparisonRow) -> str:
 
 
 def difference_text(row: ComparisonRow) -> str:
-    """Return difference, interval and p-value, as far as they exist.
-
-    >>> difference_text(ComparisonRow("early", "kl", 0.3, "mae", 0.8, 0.1, -0.01, -0.03, 0.01, 0.3, 4, 0, 1.0))
-    '-0.010 [-0.030, +0.010] p 0.300'
-    """
+    """Return difference, interval and p-value, as far as they exist."""
     return " ".join(filter(None, (*interval_text(row), p_text(row))))
 
 
@@ -91,11 +83,7 @@ def verdict(row: ComparisonRow) -> str:
 
 
 def direction(row: ComparisonRow) -> str:
-    """Return the unit and the direction of a metric, for the head of a column.
-
-    >>> direction(ComparisonRow("early", "kl", 0.3, "acc_7", 34.5, 0.52, None, None, None, None, 4, 0, 1.0))
-    '%, higher is better'
-    """
+    """Return the unit and the direction of a metric, for the head of a column."""
     unit = METRICS[row.metric].unit if row.metric in METRICS else ""
     return f"{'%, ' if unit == '%' else ''}{row.better} is better"
 

@@ -56,11 +56,7 @@ class TextTable:
 
 
 def rich_table(table: TextTable) -> RichTable:
-    """Return a table for :meth:`rich.console.Console.print`; text is never read as markup.
-
-    >>> [column.header for column in rich_table(TextTable(("model", "mae"), ())).columns]
-    ['model', 'mae']
-    """
+    """Return a table for :meth:`rich.console.Console.print`; text is never read as markup."""
     found = RichTable(box=box.SIMPLE_HEAD, show_lines=True, padding=(0, 1, 0, 0), pad_edge=False)
     for head in table.heads:
         found.add_column(head, no_wrap=True)

@@ -25,13 +25,7 @@ _LONGEST_QUERY = 200
 
 
 def build_app(model: LiveModel, page: str, *, names: list[str]) -> Starlette:
-    """Return the application.
-
-    Args:
-        model: model that predicts.
-        page: the report with its panel, HTML.
-        names: allowed Host headers.
-    """
+    """Return the application."""
     html = page.encode()
 
     async def show(_: Request) -> Response:

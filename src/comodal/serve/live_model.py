@@ -58,30 +58,7 @@ class LiveModel:
 
     @classmethod
     def of(cls, runs: RunSet, run: SavedRun, *, fit_critic: str = "") -> LiveModel:
-        """Return the models of a finished run, with the critic that was trained with them, if any.
-
-        Args:
-            runs: the folder it is in.
-            run: one of its runs.
-            fit_critic: measure of a critic to fit now instead of the trained one.
-
-        Raises:
-            InputError: the run kept no weights, or no critic can be fitted.
-
-        Example:
-            >>> import tempfile
-            >>> from comodal.evaluation.data_config import DataConfig
-            >>> from comodal.evaluation.experiment import train
-            >>> from comodal.evaluation.runs import open_runs
-            >>> from comodal.training.config import RunConfig, TrainingConfig
-            >>> folder, short = tempfile.mkdtemp(), RunConfig(training=TrainingConfig(max_epochs=1))
-            >>> _ = train(DataConfig(source="synthetic:redundant"), short, out=folder)
-            >>> runs = open_runs(folder)
-            >>> model = LiveModel.of(runs, runs.runs[0])
-            >>> answer = model.answer(PanelRequest(model.ids[0], {"audio": Edit("off")}))
-            >>> answer["clean"]["prediction"] != answer["changed"]["prediction"], answer["clean"]["dependency"]
-            (True, None)
-        """
+        """Return the models of a finished run, with the critic that was trained with them, if any."""
         folds = tuple(_live(fitted, fit_critic) for fitted in runs.fitted(run))
         place = {
             str(runs.dataset.id[row]): (number, int(row))
@@ -99,14 +76,9 @@ class LiveModel:
         return tuple(self.facts["modalities"])
 
     def find(self, query: str, *, beside: str = "") -> list[dict[str, str]]:
-        """Return the first samples whose id or transcript contains a text, in upper or lower case.
+        """Return the first samples whose id or transcript contains a text, in either case.
 
-        Args:
-            query: the text.
-            beside: id of a sample; only samples that may lend it a modality are returned.
-
-        Raises:
-            InputError: no sample has the id ``beside``.
+        With ``beside``, only those that may lend a modality to that sample.
         """
         wanted = query.casefold()
         fold = self._placed(beside)[0] if beside else None
@@ -122,9 +94,6 @@ class LiveModel:
         """Return prediction and dependency of a sample, unchanged and after the edits.
 
         Safe to call from several threads; they take turns.
-
-        Raises:
-            InputError: no such sample or donor, a donor of another fold, or edits that the model cannot take.
         """
         number, row = self._placed(request.id)
         fold = self._folds[number]

@@ -11,11 +11,7 @@ __all__ = ["live_page"]
 
 
 def live_page(findings: Findings) -> str:
-    """The page of :func:`~comodal.reports.page.render_page` with the panel; it may ask its own server, and no other.
-
-    Raises:
-        InputError: what the report needs is not installed.
-    """
+    """The page of :func:`~comodal.reports.page.render_page` with the panel; it may ask its own server, and no other."""
     return render_page(findings, panel=_part("html"), script=_part("js"), style=_part("css"))
 
 

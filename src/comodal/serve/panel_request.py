@@ -53,13 +53,6 @@ class PanelRequest:
 def parse_request(body: Any, modalities: Iterable[str]) -> PanelRequest:
     """Return a request from its JSON body.
 
-    Args:
-        body: parsed JSON.
-        modalities: modalities of the model.
-
-    Raises:
-        InputError: not an object of that form, an unknown modality or act, a number out of range, or no modality left.
-
     Example:
         >>> parse_request({"id": "v_1", "modalities": {"audio": {"act": "noise", "severity": 0.5}}}, ["text", "audio"])
         PanelRequest(id='v_1', edits={'audio': Edit(kind='noise', donor='', severity=0.5)}, seed=0)

@@ -36,13 +36,6 @@ class BodyTooLarge(Exception):  # noqa: N818 - a status, 413
 def allowed_hosts(host: str, allowed: tuple[str, ...]) -> list[str]:
     """Return the allowed Host headers (protects against DNS rebinding).
 
-    Args:
-        host: address to listen on.
-        allowed: further names.
-
-    Raises:
-        InputError: every address is listened on and no name is allowed.
-
     Example:
         >>> allowed_hosts("127.0.0.1", ())
         ['127.0.0.1', 'localhost', '[::1]', '::1']
@@ -80,11 +73,7 @@ class SecurityHeaders:
 
 
 async def limited_body(request: Request) -> bytes:
-    """Return the body of a request, whatever length it claims.
-
-    Raises:
-        BodyTooLarge: it is longer than the limit.
-    """
+    """Return the body of a request, whatever length it claims."""
     body = b""
     async for chunk in request.stream():
         body += chunk

@@ -14,13 +14,6 @@ __all__ = ["listen", "run_server"]
 def listen(host: str, port: int) -> socket.socket:
     """Return a socket that listens on an address.
 
-    Args:
-        host: name or number of the address.
-        port: 0 for any free one.
-
-    Raises:
-        InputError: the port is out of range or in use, or this machine has no such address.
-
     Example:
         >>> with listen("127.0.0.1", 0) as first:
         ...     listen("127.0.0.1", first.getsockname()[1])

@@ -40,28 +40,14 @@ class Augmentation:
 
     @classmethod
     def of(cls, spec: DatasetSpec, config: RunConfig) -> Augmentation:
-        """Return the augmentation of a run.
-
-        Args:
-            spec: of the data set as the model reads it.
-            config: the run.
-
-        Raises:
-            InputError: a modality that the data set lacks, or a corruption that makes no sense for it.
-        """
+        """Return the augmentation of a run."""
         corruptions = tuple(parse_corruption(text) for text in config.training.augment)
         for corruption in corruptions:
             corruption.require(spec)
         return cls(corruptions, spec.tokens, config.seed)
 
     def __call__(self, batch: MultimodalBatch, *, purpose: str, position: int) -> MultimodalBatch:
-        """Return the corrupted batch.
-
-        Args:
-            batch: a training batch; stays as it is.
-            purpose: names the random stream: the model's batches and those drawn for the critic alone have their own.
-            position: number of the batch, counted from the run's first.
-        """
+        """Return the corrupted batch: ``position`` counts batches of the run, ``purpose`` names the stream."""
         if not self.corruptions:
             return batch
         generator = torch.Generator().manual_seed(stream_seed(self.seed, purpose, position))

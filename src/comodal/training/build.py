@@ -18,9 +18,6 @@ __all__ = ["build_model", "build_penalty"]
 def build_model(spec: DatasetSpec, config: RunConfig) -> Any:
     """Return the fusion model with the initial weights of the run's seed; the global random stream is left alone.
 
-    Raises:
-        InputError: sizes or rates of the fusion config that make no model.
-
     Example:
         >>> spec = DatasetSpec("toy", {"text": 4}, {"text": 1})
         >>> one, two = (build_model(spec, RunConfig(seed=5)).parameters() for _ in range(2))
@@ -41,13 +38,7 @@ def build_model(spec: DatasetSpec, config: RunConfig) -> Any:
 
 
 def build_penalty(model: Any, config: RunConfig, steps_per_epoch: int) -> DependencyPenalty | None:
-    """Return the penalty of a config, ``None`` for measure ``none``.
-
-    Args:
-        model: gives the widths of the representations, two at least.
-        config: the run.
-        steps_per_epoch: batches of an epoch, which the warm-up counts in.
-    """
+    """Return the penalty of a config, ``None`` for measure ``none``; its warm-up counts in the steps of an epoch."""
     options = config.penalty
     if options.measure == "none":
         return None

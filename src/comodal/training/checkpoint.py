@@ -19,16 +19,7 @@ CHECKPOINT = "last.ckpt"
 
 
 def save_checkpoint(folder: Path, config: RunConfig, content: Mapping[str, Any]) -> None:
-    """Write a checkpoint; a kill or a full disk leaves the previous one.
-
-    Args:
-        folder: made when it is not there.
-        config: the run; a checkpoint of another one is not resumed.
-        content: state dicts by name.
-
-    Raises:
-        InputError: the folder cannot be written or the disk is full.
-    """
+    """Write a checkpoint of a run, state dicts by name; a kill or a full disk leaves the previous one."""
     path = folder / CHECKPOINT
     buffer = io.BytesIO()
     torch.save({"config": config.to_dict(), **content}, buffer)
@@ -43,15 +34,7 @@ def save_checkpoint(folder: Path, config: RunConfig, content: Mapping[str, Any])
 
 
 def load_checkpoint(folder: Path | None, config: RunConfig) -> dict[str, Any] | None:
-    """Return the content of a folder's checkpoint, ``None`` where there is none.
-
-    Raises:
-        InputError: the checkpoint is truncated or belongs to another configuration.
-
-    Example:
-        >>> load_checkpoint(Path("no-such-folder"), RunConfig()) is None
-        True
-    """
+    """Return the content of a folder's checkpoint, ``None`` where there is none."""
     if folder is None or not (folder / CHECKPOINT).exists():
         return None
     path = folder / CHECKPOINT

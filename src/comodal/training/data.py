@@ -66,11 +66,7 @@ class FoldData:
 
 
 def inputs(dataset: Dataset, config: RunConfig) -> Dataset:
-    """Return a data set as the architecture of a run reads it: for a language model, with word pieces as text.
-
-    Raises:
-        InputError: the tokenizer cannot be loaded, or the data set has no transcripts.
-    """
+    """Return a data set as the architecture of a run reads it: for a language model, with word pieces as text."""
     family = fusion_family(config.fusion)
     if family.tokenizer is None:
         return dataset
@@ -132,11 +128,7 @@ def train_sampler(
     purpose: str = "batches",
     lengths: NDArray[np.int64] | None = None,
 ) -> EpochSampler:
-    """Return training batches of at least as many samples as modalities; fewer have no broken pairing.
-
-    Raises:
-        InputError: no such batch can be made of the training part.
-    """
+    """Return training batches of at least as many samples as modalities; fewer have no broken pairing."""
     rows = training_rows(partition.train, groups, config)
     return EpochSampler(
         rows,
@@ -149,11 +141,7 @@ def train_sampler(
 
 
 def training_rows(rows: NDArray[np.int64], groups: NDArray[Any], config: RunConfig) -> NDArray[np.int64]:
-    """Return the share of the training rows that a config asks for: whole groups, drawn by the run's seed.
-
-    Raises:
-        InputError: the share leaves no group.
-    """
+    """Return the share of the training rows that a config asks for: whole groups, drawn by the run's seed."""
     share = config.training.train_share
     if share == 1.0:
         return rows

@@ -17,9 +17,6 @@ __all__ = ["is_writer", "make_accelerator", "require_device", "share_of"]
 def require_device(training: TrainingConfig) -> None:
     """Check that this machine has the device of a run, before anything is written.
 
-    Raises:
-        InputError: no GPU, or a precision that the device does not compute in.
-
     Example:
         >>> require_device(TrainingConfig(precision="16-mixed"))
         Traceback (most recent call last):
@@ -35,12 +32,7 @@ def require_device(training: TrainingConfig) -> None:
 
 
 def make_accelerator(training: TrainingConfig, tracker: Any = None) -> Accelerator:
-    """Return the Accelerator of a run: device, precision, and the processes that ``torchrun`` started.
-
-    Args:
-        training: device and precision.
-        tracker: what logs the run, ``None`` for nothing.
-    """
+    """Return the Accelerator of a run: device, precision, and the processes that ``torchrun`` started."""
     cpu, precision = training.accelerator == "cpu", PRECISIONS[training.precision]
     # Accelerate keeps one device and precision per process; another run in it may ask for others.
     state = AcceleratorState._shared_state  # noqa: SLF001
@@ -50,23 +42,13 @@ def make_accelerator(training: TrainingConfig, tracker: Any = None) -> Accelerat
 
 
 def is_writer() -> bool:
-    """Return whether this process is the one that writes files: the only one, or the first of several.
-
-    Example:
-        >>> is_writer()
-        True
-    """
+    """Return whether this process is the one that writes files: the only one, or the first of several."""
     distributed = torch.distributed.is_available() and torch.distributed.is_initialized()
     return not distributed or torch.distributed.get_rank() == 0
 
 
 def share_of(batch: MultimodalBatch, process: int, processes: int) -> MultimodalBatch:
     """Return the rows of a global batch that one of several processes computes, in order of the processes.
-
-    Args:
-        batch: ``B`` samples.
-        process: number of the process, from 0.
-        processes: how many there are; the first get one sample more when ``B`` is no multiple.
 
     Example:
         >>> sequence = ModalitySequence(torch.zeros(3, 1, 2), torch.ones(3, 1, dtype=torch.bool))

@@ -16,11 +16,7 @@ __all__ = ["LOGGERS", "CSVTracker", "build_logger", "require_logger"]
 
 
 class CSVTracker(tracking.GeneralTracker):  # type: ignore[misc]
-    """Write one row per epoch to a CSV file.
-
-    Args:
-        path: the file; replaced when it is there.
-    """
+    """Write one row per epoch to a CSV file."""
 
     name = "csv"
     requires_logging_directory = False
@@ -78,9 +74,6 @@ LOGGERS: dict[str, Callable[[Path, str], Any]] = {
 def require_logger(name: str) -> None:
     """Check that a logger can be made, before anything is written.
 
-    Raises:
-        InputError: unknown logger, or its package is not installed.
-
     Example:
         >>> require_logger("cvs")
         Traceback (most recent call last):
@@ -93,10 +86,6 @@ def require_logger(name: str) -> None:
 
 
 def build_logger(name: str, folder: Path, run: str) -> Any:
-    """Return a logger that writes below a folder.
-
-    Raises:
-        InputError: unknown logger, or its package is not installed.
-    """
+    """Return a logger that writes below a folder."""
     require_logger(name)
     return LOGGERS[name](folder, run)

@@ -104,16 +104,7 @@ class TrainingLoop:
         self.state = LoopState()
 
     def run(self, *, terminated: Callable[[], bool], on_batch: Callable[[LoopState], None]) -> None:
-        """Train from the current state to the end.
-
-        Args:
-            terminated: whether the process was asked to end; then a checkpoint is written.
-            on_batch: called after every training batch, for a progress bar.
-
-        Raises:
-            SystemExit: with status 143, after a checkpoint, when the process was asked to end.
-            InputError: representations or losses that are not finite, or a checkpoint that cannot be written.
-        """
+        """Train from the current state to the end; once ``terminated``, write a checkpoint and exit with 143."""
         for entry in self.state.history:  # of a resumed run
             self.accelerator.log(entry, step=int(entry["epoch"]))
         while not self._finished():

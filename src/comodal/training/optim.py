@@ -52,24 +52,7 @@ def build_optimizer(
 def build_schedule(
     optimizer: torch.optim.Optimizer, config: TrainingConfig, steps: int
 ) -> torch.optim.lr_scheduler.LambdaLR | None:
-    """Return the schedule of the learning rate over ``steps`` steps, ``None`` for a constant one.
-
-    Args:
-        optimizer: whose groups keep their proportions.
-        config: warm-up and schedule.
-        steps: those of all epochs, none stopped early.
-
-    Example:
-        >>> optimizer = torch.optim.AdamW([nn.Parameter(torch.zeros(1))], lr=1.0)
-        >>> schedule = build_schedule(optimizer, TrainingConfig(schedule="linear", warmup_share=0.5), 4)
-        >>> rates = []
-        >>> for _ in range(4):
-        ...     rates.append(schedule.get_last_lr()[0])
-        ...     optimizer.step()
-        ...     schedule.step()
-        >>> rates
-        [0.5, 1.0, 1.0, 0.5]
-    """
+    """Return the schedule of the learning rate over the steps of all epochs, ``None`` for a constant one."""
     if config.schedule == "constant" and config.warmup_share == 0:
         return None
     warmup = round(config.warmup_share * steps)

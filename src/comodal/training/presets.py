@@ -37,13 +37,6 @@ class Preset:
     def require(self, videos: int, *, source: str) -> None:
         """Check that data are those of the setting, by their number of videos.
 
-        Args:
-            videos: number of videos of the data.
-            source: name of the data, for the message.
-
-        Raises:
-            InputError: more or fewer videos than its data set has.
-
         Example:
             >>> load_preset("mfn_mosi").require(3228, source="mosei.pkl")
             Traceback (most recent call last):
@@ -65,25 +58,12 @@ def _catalog() -> dict[str, Any]:
 
 
 def preset_names() -> tuple[str, ...]:
-    """Return the names of all presets.
-
-    Example:
-        >>> "mag_bert_mosi" in preset_names()
-        True
-    """
+    """Return the names of all presets."""
     return tuple(_catalog())
 
 
 def load_preset(name: str) -> Preset:
-    """Return a preset by name.
-
-    Raises:
-        InputError: unknown name; the nearest known one is offered.
-
-    Example:
-        >>> load_preset("mfn_mosi").run["fusion"]
-        'mfn'
-    """
+    """Return a preset by name."""
     if name not in _catalog():
         raise InputError.unknown("preset", name, _catalog())
     entry = _catalog()[name]

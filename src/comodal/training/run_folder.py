@@ -30,13 +30,6 @@ class RunFolder:
     Opening it writes the configuration and the versions of the software. A folder of another configuration is refused:
     a finished run is never overwritten, and an interrupted one is resumed with its own configuration.
 
-    Args:
-        path: the folder; made when it is not there.
-        config: plain types; compared with what the folder already holds.
-
-    Raises:
-        InputError: the folder belongs to another configuration, holds other files, or cannot be written.
-
     Example:
         >>> import tempfile
         >>> folder = RunFolder(tempfile.mkdtemp(), {"seed": 1})
@@ -79,11 +72,7 @@ class RunFolder:
 
 
 def read_config(path: Path) -> dict[str, Any]:
-    """Return the configuration in a run folder.
-
-    Raises:
-        InputError: not a run folder, or its configuration is damaged.
-    """
+    """Return the configuration in a run folder."""
     try:
         values = yaml.safe_load((path / _CONFIG).read_text(encoding="utf-8"))
     except FileNotFoundError as error:
@@ -102,11 +91,7 @@ def read_config(path: Path) -> dict[str, Any]:
 
 
 def read_json(path: Path) -> Any:
-    """Parse a JSON file.
-
-    Raises:
-        InputError: missing or damaged.
-    """
+    """Parse a JSON file."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, json.JSONDecodeError) as error:

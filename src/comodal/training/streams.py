@@ -15,14 +15,6 @@ __all__ = ["stream_seed"]
 def stream_seed(seed: int, purpose: str, *counters: int) -> int:
     """Return the seed of one stream, a pure function of the run's seed, the purpose and any counters.
 
-    Args:
-        seed: the run's seed, not negative.
-        purpose: for example ``"init"``, ``"batches"``, ``"dropout"``, ``"critic"``.
-        counters: for example the epoch or the step.
-
-    Returns:
-        An integer in [0, 2**63).
-
     Example:
         >>> stream_seed(1, "init") == stream_seed(1, "init"), stream_seed(1, "init") == stream_seed(1, "critic")
         (True, False)

@@ -23,13 +23,7 @@ def _parts(model: nn.Module, penalty: nn.Module | None) -> Iterator[tuple[str, n
 
 
 def copy_weights(model: nn.Module, penalty: nn.Module | None) -> dict[str, Tensor]:
-    """Return detached copies of every parameter and buffer.
-
-    Example:
-        >>> from torch import nn
-        >>> sorted(copy_weights(nn.Linear(1, 1), None))
-        ['model.bias', 'model.weight']
-    """
+    """Return detached copies of every parameter and buffer."""
     return {
         prefix + name: value.detach().clone()
         for prefix, part in _parts(model, penalty)
@@ -39,11 +33,7 @@ def copy_weights(model: nn.Module, penalty: nn.Module | None) -> dict[str, Tenso
 
 
 def restore_weights(model: nn.Module, penalty: nn.Module | None, weights: Mapping[str, Tensor]) -> None:
-    """Load what :func:`copy_weights` copied.
-
-    Raises:
-        InputError: the weights belong to another model.
-    """
+    """Load what :func:`copy_weights` copied."""
     for prefix, part in _parts(model, penalty):
         kept = {name.removeprefix(prefix): value for name, value in weights.items() if name.startswith(prefix)}
         wanted = {name: value for name, value in part.state_dict().items() if isinstance(value, Tensor)}
@@ -58,11 +48,7 @@ def restore_weights(model: nn.Module, penalty: nn.Module | None, weights: Mappin
 
 
 def save_weights(path: Path, weights: Mapping[str, Tensor]) -> None:
-    """Write a safetensors file, whole or not at all.
-
-    Raises:
-        InputError: the folder cannot be written or the disk is full.
-    """
+    """Write a safetensors file, whole or not at all."""
     tensors = {name: value.contiguous() for name, value in weights.items()}
     try:
         write_atomic(path, lambda partial: save_file(tensors, partial))
@@ -74,11 +60,7 @@ def save_weights(path: Path, weights: Mapping[str, Tensor]) -> None:
 
 
 def load_weights(path: Path) -> dict[str, Tensor]:
-    """Read a safetensors file.
-
-    Raises:
-        InputError: missing, truncated, or not safetensors.
-    """
+    """Read a safetensors file."""
     try:
         return dict(load_file(path))
     except (OSError, SafetensorError) as error:

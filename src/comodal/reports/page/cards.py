@@ -9,11 +9,7 @@ __all__ = ["cards_of"]
 
 
 def cards_of(findings: Findings) -> dict[str, Card]:
-    """Return name to figure in the order of the page; parts that the findings lack have no figure.
-
-    Raises:
-        InputError: plotly is not installed (``needs_package``).
-    """
+    """Return name to figure in the order of the page; parts that the findings lack have no figure."""
     try:
         import plotly  # noqa: F401, PLC0415 - keeps `import comodal` light
     except ImportError as error:

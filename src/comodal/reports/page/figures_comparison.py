@@ -44,14 +44,7 @@ def comparison_card(rows: Sequence[ComparisonRow], replication: Sequence[Compari
 
 
 def forest(metric: str, rows: Sequence[ComparisonRow], replication: Sequence[ComparisonRow] = ()) -> go.Figure:
-    """Return one line per arm: its difference and interval, with the replication below.
-
-    Example:
-        >>> row = ComparisonRow("early", "kl", 0.3, "mae", 0.8, 0.1, -0.01, -0.03, 0.01, 0.3, 4, 0, 1.0)
-        >>> figure = forest("mae", [row])
-        >>> figure.data[0].x, figure.data[0].name
-        ((-0.01,), 'not significant')
-    """
+    """Return one line per arm: its difference and interval, with the replication below."""
     shown = [row for row in rows if row.metric == metric and row.delta is not None]
     fresh = [row for row in replication if row.metric == metric and row.delta is not None]
     labels = list(dict.fromkeys(_label(row) for row in [*shown, *fresh]))

@@ -80,11 +80,7 @@ def pairing_figure(scores: Sequence[PairingScore], shown: str = "AUROC") -> go.F
 
 
 def pairing_label(score: PairingScore) -> str:
-    """Return the target of a score.
-
-    >>> pairing_label(PairingScore("critic", "broken pairs", "audio", .7, .6, .8, .5, .4, .6, 20, 100))
-    'broken pairs: audio'
-    """
+    """Return the target of a score."""
     return f"{score.target}: {score.modality}" if score.modality else score.target
 
 

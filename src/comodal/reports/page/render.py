@@ -57,11 +57,7 @@ def render_page(findings: Findings, *, panel: str = "", script: str = "", style:
 
 
 def content_policy(scripts: list[str], *, live: bool) -> str:
-    """Return the content security policy: exactly these scripts run, and nothing is loaded over a network.
-
-    >>> "default-src 'none'" in content_policy(["1"], live=False)
-    True
-    """
+    """Return the content security policy: exactly these scripts run, and nothing is loaded over a network."""
     hashes = [base64.b64encode(hashlib.sha256(each.encode()).digest()).decode() for each in scripts]
     allowed = " ".join(f"'sha256-{each}'" for each in hashes)
     rules = [

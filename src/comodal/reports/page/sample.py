@@ -29,10 +29,6 @@ def chosen(table: ExplanationTable, limit: int = _MOST) -> np.ndarray[Any, Any]:
 
     A quarter goes to the most dependent samples, one to the least dependent, one to the largest errors; the rest is
     taken at even steps from the others.
-
-    Args:
-        table: an explanation.
-        limit: how many at most.
     """
     total = len(table)
     if total <= limit:
@@ -50,11 +46,7 @@ def chosen(table: ExplanationTable, limit: int = _MOST) -> np.ndarray[Any, Any]:
 
 
 def said(shown: int, total: int) -> str:
-    """Return a sentence on what was left out, empty when nothing was.
-
-    >>> said(10, 10)
-    ''
-    """
+    """Return a sentence on what was left out, empty when nothing was."""
     if shown == total:
         return ""
     return (

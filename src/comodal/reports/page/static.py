@@ -79,11 +79,7 @@ def _tasks(findings: Findings, folder: Path, formats: Sequence[str], only: Colle
 
 
 def _file_name(text: str) -> str:
-    """Return text as part of a file name.
-
-    >>> _file_name("early/kl, seed 0")
-    'early-kl-seed-0'
-    """
+    """Return text as part of a file name."""
     return re.sub(r"[^\w.]+", "-", text).strip("-")
 
 

@@ -40,12 +40,7 @@ class Style:
 
 
 def styles(arms: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Style]:
-    """Return one style per (fusion, measure); runs without a penalty are grey.
-
-    >>> found = styles([("early", "none"), ("early", "kl"), ("lfn", "kl")])
-    >>> found["early", "none"].colour == NEUTRAL, found["early", "kl"].dash, found["lfn", "kl"].dash
-    (True, 'solid', 'dash')
-    """
+    """Return one style per (fusion, measure); runs without a penalty are grey."""
     known = list(dict.fromkeys(arms))
     fusions = list(dict.fromkeys(fusion for fusion, _ in known))
     measures = [name for name in dict.fromkeys(measure for _, measure in known) if name != _NO_PENALTY]
@@ -61,11 +56,7 @@ def styles(arms: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Style]:
 
 
 def faded(colour: str, share: float) -> str:
-    """Return a colour with transparency.
-
-    >>> faded("#0072B2", 0.2)
-    'rgba(0,114,178,0.2)'
-    """
+    """Return a colour with transparency."""
     red, green, blue = (int(colour[start : start + 2], 16) for start in (1, 3, 5))
     return f"rgba({red},{green},{blue},{share})"
 
@@ -89,12 +80,7 @@ def plain_text(text: str) -> str:
 
 
 def drawn(traces: Sequence[Any], **layout: Any) -> go.Figure:
-    """Return a figure without a template; the page and the files add their own.
-
-    Args:
-        traces: plotly traces.
-        layout: of the figure; replaces defaults such as the legend above and no dragging.
-    """
+    """Return a figure without a template; the page and the files add their own."""
     common: dict[str, Any] = {
         "template": "none",
         "dragmode": False,
