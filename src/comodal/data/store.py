@@ -236,9 +236,4 @@ def changed_files(path: Path) -> tuple[str, ...]:
     )
 
 
-FORMAT = Format(
-    name="comodal",
-    files="a folder made by `comodal data convert`",
-    recognises=recognises,
-    open=open_store,
-)
+FORMAT = Format("comodal", recognises, open_store)

@@ -121,7 +121,7 @@ def test_memory_is_that_of_a_few_rows(tmp_path, monkeypatch):
     write(tmp_path, words)
     one = whole(tmp_path)
     check_values(one, words)
-    monkeypatch.setattr("comodal.data.formats.h5_blocks._BYTES", 2 * STEPS * 325 * 8)
+    monkeypatch.setattr("comodal.data.formats.h5_splits._BYTES", 2 * STEPS * 325 * 8)
     blocks = list(open_source(tmp_path).blocks(["audio"]))
     assert [len(block) for block in blocks] == [2, 2, 2, 2, 2, 1]
     many = concatenate(blocks, where="x")

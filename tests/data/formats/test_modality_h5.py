@@ -110,7 +110,7 @@ def test_lengths_of_their_own(tmp_path, monkeypatch):
     shorter = sum(len(each) < 4 for split in frames for each in frames[split]["text"])
     assert block.normalised["audio: padding on the left was removed"] == 11
     assert block.normalised["text: padding on the left was removed"] == shorter
-    monkeypatch.setattr("comodal.data.formats.h5_blocks._ROWS", 1)
+    monkeypatch.setattr("comodal.data.formats.h5_splits._ROWS", 1)
     blocks = list(open_source(tmp_path).blocks(["vision"]))
     assert len(blocks) == 11
     check_values(concatenate(blocks, where="x"), frames)

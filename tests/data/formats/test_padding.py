@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from refusals import refused
 
-from comodal.data.formats.padding import dense, padding_side, real_frames, unpad, unpad_aligned, within
+from comodal.data.formats.padding import dense, padding_side, real_frames, unpad, within
 
 
 def frames(*rows):
@@ -19,6 +19,10 @@ def frames(*rows):
 def listed(array):
     values = array.values[:, 0].tolist()
     return [values[a:b] for a, b in zip(array.offsets[:-1].tolist(), array.offsets[1:].tolist(), strict=True)]
+
+
+def cut(values, side, lengths=None):
+    return listed(unpad(values, real_frames(values), side, lengths=lengths, where="file, key"))
 
 
 @pytest.mark.parametrize(
@@ -77,58 +81,38 @@ def test_side(rows, side):
     assert padding_side(np.array([[c == "1" for c in row] for row in rows])) == side
 
 
-def test_zeros_at_the_other_end_and_inside_stay():
-    found, side = unpad(frames([0, 0, 1, 0, 2, 0], [0, 3, 0, 0, 0, 4]), where="x")
-    assert (listed(found), side) == ([[1, 0, 2, 0], [3, 0, 0, 0, 4]], "left")
-    found, side = unpad(frames([0, 1, 0, 2, 0, 0], [3, 0, 4, 0, 0, 0]), where="x")
-    assert (listed(found), side) == ([[0, 1, 0, 2], [3, 0, 4]], "right")
-
-
-def test_a_row_of_zeros_is_absent_unless_it_has_a_length():
-    values = frames([0, 0, 0], [1, 2, 0])
-    assert listed(unpad(values, where="x")[0]) == [[], [1, 2]]
-    assert listed(unpad(values, lengths=[2, 2], where="x")[0]) == [[0, 0], [1, 2]]
-    assert listed(unpad(values[:, ::-1], lengths=[2, 2], where="x")[0]) == [[0, 0], [2, 1]]
-    assert listed(unpad(frames([0, 0], [0, 0]), where="x")[0]) == [[], []]
+@pytest.mark.parametrize(
+    ("row", "side", "kept"),
+    [
+        ([0, 0, 1, 0, 2, 0], "left", [1, 0, 2, 0]),
+        ([0, 1, 0, 2, 0, 0], "right", [0, 1, 0, 2]),
+        ([0, 1, 0], "", [0, 1, 0]),
+        ([0, 0, 0], "left", []),
+        ([0, 0, 0], "", []),
+    ],
+)
+def test_zeros_at_the_other_end_and_inside_stay(row, side, kept):
+    assert cut(frames(row), side) == [kept]
 
 
 def test_lengths_keep_silence_but_never_cut_real_frames():
-    values = frames([1, 2, 3, 0], [1, 0, 0, 0])
-    assert listed(unpad(values, lengths=np.array([2, 3]), where="x")[0]) == [[1, 2, 3], [1, 0, 0]]
-    left = values[:, ::-1]
-    assert listed(unpad(left, lengths=np.array([2, 3]), where="x")[0]) == [[3, 2, 1], [0, 0, 1]]
-
-
-def test_lengths_of_sequences_that_were_cut():
-    assert listed(unpad(frames([1, 2]), lengths=[[9.0]], where="x")[0]) == [[1, 2]]
+    values = frames([1, 2, 3, 0], [1, 0, 0, 0], [0, 0, 0, 0])
+    assert cut(values, "right", [2, 3, 2]) == [[1, 2, 3], [1, 0, 0], [0, 0]]
+    assert cut(values[:, ::-1], "left", np.array([2, 3, 2])) == [[3, 2, 1], [0, 0, 1], [0, 0]]
+    # A sequence may have been cut to the padded length.
+    assert cut(frames([1, 2]), "right", [[9.0]]) == [[1, 2]]
 
 
 @pytest.mark.parametrize("lengths", [[1], [1, 2, 3], [-1, 2], [0.5, 1], ["a", "b"], [np.nan, 1], [[1], [2, 3]], 2])
 def test_impossible_lengths(lengths):
     values = frames([1, 0], [1, 2])
     with refused(("damaged", "wrong_shape", "wrong_type")):
-        unpad(values, lengths=lengths, where="file, key")
-
-
-def test_a_side_that_is_given_is_taken():
-    assert listed(unpad(frames([0, 1, 0]), side="left", where="x")[0]) == [[1, 0]]
-    assert listed(unpad(frames([0, 1, 0]), side="right", where="x")[0]) == [[0, 1]]
-    assert listed(unpad(frames([0, 1, 0]), side="", where="x")[0]) == [[0, 1, 0]]
+        cut(values, "right", lengths)
 
 
 def test_within_a_mask():
     mask = np.array([[0, 1, 0, 1], [0, 0, 0, 0], [1, 1, 1, 1]], dtype=bool)
     assert listed(within(frames([1, 2, 3, 4], [5, 6, 7, 8], [0, 0, 0, 0]), mask)) == [[2, 3, 4], [], [0, 0, 0, 0]]
-
-
-def test_aligned_modalities_share_one_span():
-    text, audio = frames([0, 0, 1, 2], [0, 3, 0, 4]), frames([0, 5, 0, 0], [0, 0, 0, 0])
-    found, side = unpad_aligned({"text": text, "audio": audio})
-    assert side == "left"
-    assert listed(found["text"]) == [[0, 1, 2], [3, 0, 4]]
-    assert listed(found["audio"]) == [[5, 0, 0], [0, 0, 0]]
-    found, _ = unpad_aligned({"text": text, "audio": audio}, side="right")
-    assert listed(found["audio"]) == [[0, 5, 0, 0], [0, 0, 0, 0]]
 
 
 @settings(max_examples=25, deadline=None)
@@ -143,4 +127,4 @@ def test_against_a_loop(rows, side):
         while kept and kept[0 if side == "left" else -1] == 0:
             kept.pop(0 if side == "left" else -1)
         expected.append(kept)
-    assert listed(unpad(frames(*rows), side=side, where="x")[0]) == expected
+    assert cut(frames(*rows), side) == expected

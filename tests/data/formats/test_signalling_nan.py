@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from comodal.data.formats import recognise
-from comodal.data.formats.labels import sentiment
+from comodal.data.formats.numeric import sentiment
 from comodal.data.formats.padding import dense
 from comodal.data.formats.record_lists import modality_frames
 from comodal.data.ragged import RaggedArray

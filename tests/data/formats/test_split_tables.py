@@ -11,7 +11,7 @@ from refusals import refused
 
 from comodal.data.assemble import assemble
 from comodal.data.formats import bclstm, lmf, mmsa, mult
-from comodal.data.formats.split_tables import features, ids, not_read, require_rows, split_tables, table_keys
+from comodal.data.formats.split_tables import identified, not_read, part_of, require_rows, split_tables, table_keys
 
 FORMATS = {each.FORMAT.name: each.FORMAT for each in (mmsa, mult, lmf, bclstm)}
 
@@ -99,25 +99,25 @@ def test_rows_are_those_of_the_labels(tables):
         with refused("mismatch", f"f, train/{key}", found):
             require_rows(table, key)
     with refused("mismatch", "train/x", "3"):
-        features(table, {"text": "x"})
-    assert features(table, {"text": "absent"}) == {}
+        part_of(table, identified("f", [table]), {"text": "x"})
+    assert part_of(table, identified("f", [table]), {"text": "absent"}).padded == {}
 
 
 @pytest.mark.parametrize(
     ("given", "expected"),
     [
-        (None, [None, None]),
-        ([], [None, None]),
-        (["a", b"b"], ["a", b"b"]),
-        (np.array(["a", "b"]), ["a", "b"]),
-        (np.array([["a", "0", "1"], ["b", "1", "2"]]), ["a", "b"]),
-        (np.array([[["a"]], [["b"]]]), ["a", "b"]),
-        ([np.array([b"a"]), ("b", 1.0)], [b"a", "b"]),
+        (None, ["train_0", "train_1"]),
+        ([], ["train_0", "train_1"]),
+        (["a_1", b"b_1"], ["a_1", "b_1"]),
+        (np.array(["a_1", "b_1"]), ["a_1", "b_1"]),
+        (np.array([["a_1", "0", "1"], ["b_1", "1", "2"]]), ["a_1", "b_1"]),
+        (np.array([[["a_1"]], [["b_1"]]]), ["a_1", "b_1"]),
+        ([np.array([b"a_1"]), ("b_1", 1.0)], ["a_1", "b_1"]),
     ],
 )
 def test_ids_of_every_shape(tables, given, expected):
-    (table,) = tables({"train": {"y": [0.0, 1.0], "id": given}})
-    assert ids(table) == expected
+    found = tables({"train": {"y": [0.0, 1.0], "id": given}})
+    assert identified("f", found)["train"].id.tolist() == expected
 
 
 def test_keys_of_a_damaged_file_can_be_printed(tables):

@@ -9,8 +9,8 @@ Axis legend: V videos, U padded utterances of a video, d features, n utterances.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from comodal.data.formats.damage import damaged
-from comodal.data.formats.interface import Block, Format, Source
+from comodal.data.formats.interface import Format, Source
 from comodal.data.formats.names import MODALITIES, canonical_modality
 from comodal.data.formats.numeric import floats, numeric
 from comodal.data.formats.padding import dense
-from comodal.data.formats.parts import DIVISIONS
-from comodal.data.formats.pickled import memory_needed, peek, take
+from comodal.data.formats.parts import Part, source_of
+from comodal.data.formats.pickled import peek, take
 from comodal.data.formats.texts import column
 from comodal.data.ragged import RaggedArray
 
@@ -33,16 +33,6 @@ _PARTS = 7
 _ARRAYS = 4
 _LENGTHS = {"train": 5, "test": 6}
 _DATA = {"train": 0, "test": 2}
-
-
-@dataclass(frozen=True, eq=False)
-class _Dialogues:
-    """One split: ``(V, U, d)`` features, ``(V, U)`` labels, ``(V, U)`` which of them are utterances."""
-
-    split: str
-    values: NDArray[np.float32]
-    labels: NDArray[np.float32]
-    real: NDArray[np.bool_]
 
 
 def recognises(path: Path) -> bool:
@@ -58,30 +48,17 @@ def open_source(path: Path) -> Source:
     content = take(path)
     if not isinstance(content, list | tuple) or len(content) != _PARTS:
         raise damaged(path, "not the seven parts of a bc-LSTM pickle")
-    parts = [_dialogues(content, split, path) for split in _DATA]
-    dims = [part.values.shape[2] for part in parts]
-    if dims[0] != dims[1]:
-        raise damaged(f"{path}, part 2", f"{dims[1]} features but {dims[0]} in part 0", code="mismatch")
     feature, named = _feature(path)
-    low, high = _label_range(np.concatenate([part.labels[part.real] for part in parts]))
-    return Source(
-        path=path,
-        format=FORMAT.name,
-        dims={feature: dims[0]},
-        divisions=DIVISIONS,
-        blocks=lambda features: _blocks(parts, feature, features, named),
-        n_utterances=sum(int(part.real.sum()) for part in parts),
-        label_range=(low, high),
-        files=(path,),
-        facts={
-            "labels": f"{'numbers' if low else 'classes'} from {low:.0f} to {high:.0f}",
-            "validation": "the file has none; convert it with --folds to divide its videos anew",
-            "memory": memory_needed(path),
-        },
-    )
+    parts = [_part(content, split, path, feature, named) for split in _DATA]
+    low, high = _label_range(np.concatenate([part.target for part in parts]))
+    labels = f"{'numbers' if low else 'classes'} from {low:.0f} to {high:.0f}"
+    validation = "the file has none; convert it with --folds to divide its videos anew"
+    source = source_of(path, parts, family=FORMAT.name, aligned=False, facts={})
+    facts = {"labels": labels, "validation": validation, **source.facts}
+    return replace(source, label_range=(low, high), facts=facts)
 
 
-def _dialogues(content: Sequence[Any], split: str, path: Path) -> _Dialogues:
+def _part(content: Sequence[Any], split: str, path: Path, feature: str, named: str) -> Part:
     first, lengths_at = _DATA[split], _LENGTHS[split]
     values = dense(content[first], where=f"{path}, part {first}")
     where = f"{path}, part {first + 1}"
@@ -91,7 +68,25 @@ def _dialogues(content: Sequence[Any], split: str, path: Path) -> _Dialogues:
     if labels.shape != values.shape[:2]:
         raise damaged(where, f"labels have shape {labels.shape} where part {first} has {values.shape}", code="mismatch")
     lengths = _lengths(content[lengths_at], values, where=f"{path}, part {lengths_at}")
-    return _Dialogues(split, values, labels, np.arange(values.shape[1]) < lengths[:, None])
+    real = np.arange(values.shape[1]) < lengths[:, None]
+    video, utterance = np.nonzero(real)
+    groups = [f"{split}_{v}" for v in video.tolist()]
+    ids = [f"{group}_{u}" for group, u in zip(groups, utterance.tolist(), strict=True)]
+    counts = {
+        "utterances without an id were named by split, video and position": len(ids),
+        "rows beyond the length of their video were removed": int((~real).sum()),
+        named: len(ids),
+    }
+    return Part(
+        split,
+        f"{path}, part {first}",
+        column(ids, where=split),
+        column(groups, where=split),
+        labels[real],
+        {},
+        cut={feature: RaggedArray.from_vectors(values[real])},
+        normalised={sentence: count for sentence, count in counts.items() if count},
+    )
 
 
 def _lengths(raw: Any, values: NDArray[np.float32], *, where: str) -> NDArray[np.int64]:
@@ -119,29 +114,4 @@ def _feature(path: Path) -> tuple[str, str]:
     return "features", "the file does not say its modality: it was called features"
 
 
-def _blocks(parts: Sequence[_Dialogues], feature: str, wanted: Collection[str], named: str) -> Iterator[Block]:
-    for part in parts:
-        video, utterance = np.nonzero(part.real)
-        groups = [f"{part.split}_{v}" for v in video.tolist()]
-        ids = [f"{group}_{u}" for group, u in zip(groups, utterance.tolist(), strict=True)]
-        counts = {
-            "utterances without an id were named by split, video and position": len(ids),
-            "rows beyond the length of their video were removed": int((~part.real).sum()),
-            named: len(ids),
-        }
-        yield Block(
-            id=column(ids, where=part.split),
-            group=column(groups, where=part.split),
-            target=part.labels[part.real],
-            modalities={feature: RaggedArray.from_vectors(part.values[part.real])} if feature in wanted else {},
-            columns={"split": np.full(len(ids), part.split)},
-            normalised={sentence: count for sentence, count in counts.items() if count},
-        )
-
-
-FORMAT = Format(
-    name="bclstm",
-    files="bc-LSTM's pickles of one modality: a tuple of train, labels, test, labels, longest, lengths, lengths",
-    recognises=recognises,
-    open=open_source,
-)
+FORMAT = Format("bclstm", recognises, open_source)

@@ -143,9 +143,4 @@ def _blocks(plan: _Plan, features: Collection[str]) -> Iterator[Block]:
                 yield block
 
 
-FORMAT = Format(
-    name="csd",
-    files="a folder of the CMU SDK's .csd files (labels, and words and features if any), or the file of labels",
-    recognises=recognises,
-    open=open_source,
-)
+FORMAT = Format("csd", recognises, open_source)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from comodal.data.formats.csd_alignment import mean_over, members_of
 from comodal.data.formats.csd_files import Entry, SequenceFile, read_entry
 from comodal.data.formats.interface import Block
-from comodal.data.formats.labels import sentiment
+from comodal.data.formats.numeric import sentiment
 from comodal.data.formats.texts import as_text, column
 from comodal.data.ragged import RaggedArray, run_offsets
 

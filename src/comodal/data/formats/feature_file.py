@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from comodal.data.formats.damage import damaged
 from comodal.data.formats.ids import parse_id
 from comodal.data.formats.named_arrays import NamedArrays, open_arrays
-from comodal.data.formats.padding import unpad
+from comodal.data.formats.padding import padding_side, spans
 from comodal.data.ragged import RaggedArray
 
 __all__ = ["Features", "open_features"]
@@ -256,7 +256,7 @@ def _kept(path: Path, arrays: NamedArrays, name: str) -> tuple[NDArray[np.bool_]
             problem = f"array {name!r} holds {chunk.dtype}, not numbers"
             raise damaged(path, problem, remedy="store floats", code="wrong_type")
         real[k : k + _CHUNK] = (chunk != 0).reshape(len(chunk), steps, -1).any(axis=2)
-    return _by_length(path, real, lengths) if lengths is not None else _by_zeros(path, real)
+    return _by_length(path, real, lengths) if lengths is not None else _by_zeros(real)
 
 
 def _by_length(path: Path, real: NDArray[np.bool_], lengths: NDArray[np.int64]) -> tuple[NDArray[np.bool_], str]:
@@ -277,9 +277,9 @@ def _by_length(path: Path, real: NDArray[np.bool_], lengths: NDArray[np.int64]) 
     raise damaged(path, problem, remedy="correct 'lengths', or give 'mask' instead")
 
 
-def _by_zeros(path: Path, real: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], str]:
-    found, side = unpad(real[:, :, None].astype(np.float32), where=str(path))
-    position, lengths = np.arange(real.shape[1]), found.lengths[:, None]
-    if side == "left":
-        return position >= real.shape[1] - lengths, "all-zero frames on the left were taken as padding"
-    return position < lengths, "all-zero frames on the right were taken as padding" if side else ""
+def _by_zeros(real: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], str]:
+    side = padding_side(real)
+    first, end = spans(real, side)
+    position = np.arange(real.shape[1])
+    kept = (position >= first[:, None]) & (position < end[:, None])
+    return kept, f"all-zero frames on the {side} were taken as padding" if side else ""

@@ -1,21 +1,50 @@
-"""Open HDF5 files of each split as a source, and check that their arrays fit together."""
+"""HDF5 files of each split, with one array each, as a source that is read some hundred utterances at a time.
+
+Axis legend: N utterances, T padded frames.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from comodal.data.formats.damage import damaged
-from comodal.data.formats.h5_blocks import SplitFiles, blocks_of_files
 from comodal.data.formats.hdf5 import Stored, members, opened, stored
 from comodal.data.formats.interface import Source
 from comodal.data.formats.names import in_order
-from comodal.data.formats.parts import DIVISIONS
+from comodal.data.formats.numeric import sentiment
+from comodal.data.formats.padding import dense
+from comodal.data.formats.parts import DIVISIONS, Part, blocks_of
+from comodal.data.formats.texts import column
 
-__all__ = ["files_beside", "single_array", "split_source"]
+__all__ = ["Columns", "SplitFiles", "files_beside", "single_array", "split_source"]
 
 _LABEL_SHAPES = {(), (1,), (1, 1), (7,), (1, 7)}
+_ROWS = 512
+_BYTES = 2**25
+
+
+class Columns(NamedTuple):
+    """The place of a modality: a file with one array ``(N, T, columns)`` or ``(N, columns)``, and which columns."""
+
+    path: Path
+    first: int = 0
+    end: int | None = None
+
+
+class SplitFiles(NamedTuple):
+    """The files of one split: that of the labels, and modality to its columns."""
+
+    labels: Path
+    features: Mapping[str, Columns]
+
+    @property
+    def paths(self) -> list[Path]:
+        """Each file once."""
+        return list(dict.fromkeys([*(each.path for each in self.features.values()), self.labels]))
 
 
 def files_beside(path: Path) -> list[Path]:
@@ -32,7 +61,7 @@ def single_array(root: Any, expected: str) -> tuple[str, Stored]:
     """Return the array of a file that should hold one, by its expected name where there are several."""
     names = members(root)
     if not names:
-        raise damaged(root.file.filename, "an HDF5 file without an array", remedy="get it again", code="missing")
+        raise damaged(root.file.filename, "an HDF5 file without an array", code="missing")
     if len(names) > 1 and expected not in names:
         raise damaged(root.file.filename, f"several arrays {names[:9]}", remedy=f"give a file with {expected!r} alone")
     name = expected if expected in names else names[0]
@@ -42,7 +71,7 @@ def single_array(root: Any, expected: str) -> tuple[str, Stored]:
 def split_source(
     path: Path, *, name: str, splits: Mapping[str, SplitFiles], key: str, facts: Mapping[str, str]
 ) -> Source:
-    """Return a source from the files of each split.
+    """Return a source from the files of each split; features of one length everywhere are aligned word by word.
 
     Args:
         path: file or folder that the user gave.
@@ -50,37 +79,34 @@ def split_source(
         splits: split to its files, in the order of the splits.
         key: usual name of the array in each file.
         facts: further facts of the source.
-
-    Returns:
-        A source that streams; features of one length in every split are taken to be aligned word by word.
     """
     if len(splits) < 2 and "train" not in splits:
         given = ", ".join(splits) or "none"
         problem = f"of train, valid and test, only {given} is there"
         raise damaged(path, problem, remedy="get the missing files", code="missing")
-    shapes, names, notes = _shapes(splits, key)
+    shapes, names = _shapes(splits, key)
     dims = _dims(splits, shapes, path)
     aligned = all(len({shapes[each.path][1] for each in files.features.values()}) == 1 for files in splits.values())
+    runs = [partial(_runs, split, files, names) for split, files in splits.items()]
+    others = [f"{path.name}: {name}" for path, name in names.items() if name != key]
     return Source(
         path=path,
         format=name,
         dims=dims,
         divisions=DIVISIONS,
-        blocks=lambda features: blocks_of_files(splits, names, features, aligned=aligned),
+        blocks=lambda features: blocks_of(runs, dims, features, aligned=aligned),
         n_utterances=sum(shapes[files.labels][0] for files in splits.values()),
         streams=True,
         files=tuple(dict.fromkeys(each for files in splits.values() for each in files.paths)),
         facts={
             **facts,
-            **({"arrays under other names": ", ".join(notes)} if notes else {}),
+            **({"arrays under other names": ", ".join(others)} if others else {}),
             "alignment": "all features have one length" if aligned else "features have lengths of their own",
         },
     )
 
 
-def _shapes(
-    splits: Mapping[str, SplitFiles], key: str
-) -> tuple[dict[Path, tuple[int, ...]], dict[Path, str], list[str]]:
+def _shapes(splits: Mapping[str, SplitFiles], key: str) -> tuple[dict[Path, tuple[int, ...]], dict[Path, str]]:
     """Return the shape of each file, ``(N, T, columns)`` of features, and the name of each array."""
     shapes: dict[Path, tuple[int, ...]] = {}
     names: dict[Path, str] = {}
@@ -92,7 +118,7 @@ def _shapes(
             if shapes[path][0] != shapes[files.paths[0]][0]:
                 problem = f"{shapes[path][0]} utterances but {shapes[files.paths[0]][0]} in {files.paths[0].name}"
                 raise damaged(array.where, problem, remedy="get both files again", code="mismatch")
-    return shapes, names, [f"{path.name}: {name}" for path, name in names.items() if name != key]
+    return shapes, names
 
 
 def _frame_shape(array: Stored) -> tuple[int, ...]:
@@ -123,6 +149,37 @@ def _dims(splits: Mapping[str, SplitFiles], shapes: Mapping[Path, tuple[int, ...
             problem = f"{first} has features {dims} but {split} has {each}"
             raise damaged(path, problem, remedy="get the files again", code="mismatch")
     if not dims:
-        problem = "holds labels but no features"
-        raise damaged(path, problem, remedy="get the files of text, audio or vision", code="missing")
+        remedy = "get the files of text, audio or vision"
+        raise damaged(path, "holds labels but no features", remedy=remedy, code="missing")
     return dims
+
+
+def _runs(split: str, files: SplitFiles, names: Mapping[Path, str], features: Collection[str]) -> Iterator[Part]:
+    """Yield a split in runs of rows that are few enough to hold at once."""
+    with ExitStack() as stack:
+        arrays = {path: stored(stack.enter_context(opened(path)), names[path]) for path in files.paths}
+        step = max(1, min(_ROWS, _BYTES // max(1, *(array.row_bytes for array in arrays.values()))))
+        for start in range(0, arrays[files.labels].shape[0], step):
+            yield _run(split, files, arrays, features, slice(start, start + step))
+
+
+def _run(split: str, files: SplitFiles, arrays: Mapping[Path, Stored], features: Collection[str], rows: slice) -> Part:
+    """Read some rows; each file once, however many modalities share it."""
+    columns = {name: files.features[name] for name in features}
+    read = {
+        path: dense(arrays[path].rows(rows.start, rows.stop), where=arrays[path].where)
+        for path in dict.fromkeys(each.path for each in columns.values())
+    }
+    labels = arrays[files.labels]
+    target, taken = sentiment(labels.rows(rows.start, rows.stop), where=labels.where)
+    ids = column([f"{split}_{rows.start + row}" for row in range(len(target))], where=labels.where)
+    counts = {"utterances without an id were numbered": len(target), taken: len(target) if taken else 0}
+    return Part(
+        split=split,
+        where=labels.where,
+        id=ids,
+        group=ids,
+        target=target,
+        padded={name: read[each.path][:, :, each.first : each.end] for name, each in columns.items()},
+        normalised={sentence: count for sentence, count in counts.items() if count},
+    )

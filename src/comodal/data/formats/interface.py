@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,7 @@ from comodal.contracts import InputError
 from comodal.data.cleaning_report import CleaningReport
 from comodal.data.ragged import RaggedArray
 
-__all__ = ["Block", "Division", "Format", "Opener", "Recogniser", "Source", "default_features"]
+__all__ = ["Block", "Division", "Format", "Source", "default_features"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,35 +114,21 @@ class Source:
     cleaning: CleaningReport | None = None
 
 
-class Recogniser(Protocol):
-    """Tells from the content of a path, not from its name, whether a reader can take it."""
-
-    def __call__(self, path: Path) -> bool:
-        """True when the reader of this family should be tried; false, never an error, for anything else."""
-
-
-class Opener(Protocol):
-    """Opens a path that its recogniser took."""
-
-    def __call__(self, path: Path) -> Source:
-        """Open a path and find out what it holds."""
-
-
 @dataclass(frozen=True)
 class Format:
     """A file family.
 
     Attributes:
         name: of the family.
-        files: what its files look like, for error messages and the table of formats.
-        recognises: whether a path is of the family.
-        open: from a path to a source.
+        recognises: whether a path should be opened as one of it, by its content; false, never an error, for anything
+            else.
+        open: finds out what such a path holds. An ``InputError`` says in one line which file is damaged or lacks
+            something, where, and what to do.
     """
 
     name: str
-    files: str
-    recognises: Recogniser
-    open: Opener
+    recognises: Callable[[Path], bool]
+    open: Callable[[Path], Source]
 
 
 def default_features(source: Source, protocol: str | None = None) -> dict[str, str]:

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from comodal.data.formats.ids import identify_splits
 from comodal.data.formats.interface import Format, Source
 from comodal.data.formats.mmsa import OWN_KEYS as MMSA_KEYS
 from comodal.data.formats.mult import OWN_KEYS as MULT_KEYS
-from comodal.data.formats.parts import agreed, part_of, source_of
-from comodal.data.formats.pickled import memory_needed, peek
-from comodal.data.formats.split_tables import ids, not_read, split_tables, table_keys
+from comodal.data.formats.parts import source_of
+from comodal.data.formats.pickled import peek
+from comodal.data.formats.split_tables import identified, not_read, part_of, split_tables, table_keys
 
 __all__ = ["FORMAT"]
 
@@ -30,15 +29,10 @@ def recognises(path: Path) -> bool:
 def open_source(path: Path) -> Source:
     """Unpickle and check everything; padding is cut when blocks are asked for."""
     found = split_tables(path, labels=_LABELS)
-    names = identify_splits({table.split: ids(table) for table in found}, where=f"{path}, id")
-    parts = agreed([part_of(table, names[table.split], _KEYS) for table in found])
-    facts = {"memory": memory_needed(path), **not_read(found, {_LABELS, "id", *_KEYS.values()})}
+    names = identified(path, found)
+    parts = [part_of(table, names, _KEYS) for table in found]
+    facts = not_read(found, {_LABELS, "id", *_KEYS.values()})
     return source_of(path, parts, family=FORMAT.name, aligned=False, facts=facts)
 
 
-FORMAT = Format(
-    name="lmf",
-    files="LMF's mosi.pkl: splits with covarep, facet, glove and label",
-    recognises=recognises,
-    open=open_source,
-)
+FORMAT = Format("lmf", recognises, open_source)

@@ -53,9 +53,4 @@ def _speak(dims: Mapping[str, int], content: Any, where: str) -> Spoken:
     return spoken(words, frames)
 
 
-FORMAT = Format(
-    name="mag_bert",
-    files="a pickle of train, dev and test with a list of ((words, visual, acoustic), label, segment) each",
-    recognises=recognises,
-    open=open_source,
-)
+FORMAT = Format("mag_bert", recognises, open_source)

@@ -11,8 +11,7 @@ from pathlib import Path
 from comodal.contracts import InputError
 from comodal.data.dataset import SPLITS
 from comodal.data.formats.damage import damaged
-from comodal.data.formats.h5_blocks import Columns, SplitFiles
-from comodal.data.formats.h5_splits import files_beside, single_array, split_source
+from comodal.data.formats.h5_splits import Columns, SplitFiles, files_beside, single_array, split_source
 from comodal.data.formats.hdf5 import has_signature, opened
 from comodal.data.formats.interface import Format, Source
 from comodal.data.formats.names import canonical_split
@@ -85,9 +84,4 @@ def _split(path: Path, kinds: dict[str, Path]) -> SplitFiles:
     return SplitFiles(kinds["y"], {name: Columns(kinds["x"], *span) for name, span in _COLUMNS.items()})
 
 
-FORMAT = Format(
-    name="mfn_h5",
-    files="a folder with X_train.h5, y_train.h5 and those of valid and test, 325 columns each",
-    recognises=recognises,
-    open=open_source,
-)
+FORMAT = Format("mfn_h5", recognises, open_source)

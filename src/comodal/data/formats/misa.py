@@ -139,10 +139,4 @@ def _cut(frames: NDArray[np.float32], stated: Any, *, name: str, where: str) -> 
     return frames, f"{name}: real frames beyond the stated length were kept"
 
 
-FORMAT = Format(
-    name="misa",
-    files="a folder with train.pkl, dev.pkl and test.pkl, or one of them, with a list of "
-    "((word ids, visual, acoustic, words), label, segment) each",
-    recognises=recognises,
-    open=open_source,
-)
+FORMAT = Format("misa", recognises, open_source)

@@ -16,15 +16,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from comodal.data.formats.damage import damaged
-from comodal.data.formats.ids import Identified, identify_splits
+from comodal.data.formats.ids import Identified
 from comodal.data.formats.interface import Format, Source
-from comodal.data.formats.labels import sentiment
 from comodal.data.formats.names import MODALITIES
-from comodal.data.formats.numeric import floats
+from comodal.data.formats.numeric import floats, sentiment
 from comodal.data.formats.padding import real_frames, within
-from comodal.data.formats.parts import Part, agreed, part_of, source_of
-from comodal.data.formats.pickled import memory_needed, peek
-from comodal.data.formats.split_tables import SplitTable, ids, not_read, require_rows, split_tables, table_keys
+from comodal.data.formats.parts import Part, source_of
+from comodal.data.formats.pickled import peek
+from comodal.data.formats.split_tables import (
+    SplitTable,
+    identified,
+    not_read,
+    part_of,
+    require_rows,
+    split_tables,
+    table_keys,
+)
 from comodal.data.formats.texts import transcripts
 from comodal.data.ragged import RaggedArray
 
@@ -47,35 +54,31 @@ def recognises(path: Path) -> bool:
 def open_source(path: Path) -> Source:
     """Unpickle, check and name everything; what is padded is cut when blocks are asked for."""
     found = split_tables(path, labels=_LABELS)
-    names = identify_splits({table.split: ids(table) for table in found}, where=f"{path}, id")
-    parts = [_part(table, names[table.split]) for table in found]
+    names = identified(path, found)
+    parts = [_part(table, names) for table in found]
     aligned = all(_is_aligned(part) for part in parts)
-    parts = agreed([_cut_at_mask(part, table, aligned=aligned) for part, table in zip(parts, found, strict=True)])
-    facts = {
-        "alignment": "aligned by word pieces, with [CLS] and [SEP]" if aligned else "unaligned",
-        "memory": memory_needed(path),
-        **not_read(found, _READ),
-    }
-    source = source_of(path, parts, family=FORMAT.name, aligned=aligned, facts=facts)
+    parts = [_cut_at_mask(part, table, aligned=aligned) for part, table in zip(parts, found, strict=True)]
+    alignment = "aligned by word pieces, with [CLS] and [SEP]" if aligned else "unaligned"
+    facts = not_read(found, _READ)
+    source = source_of(path, parts, family=FORMAT.name, aligned=aligned, alignment=alignment, facts=facts)
     return replace(
         source,
         # SIMS labels each modality too, and from -1 to 1.
-        label_range=(-1.0, 1.0) if set(_ONE_MODALITY) & set(parts[0].columns) else source.label_range,
+        label_range=(-1.0, 1.0) if all(part.columns for part in parts) else source.label_range,
         defaults=tuple(name for name in MODALITIES if name in source.dims),
     )
 
 
-def _part(table: SplitTable, names: Identified) -> Part:
-    where = table.where
+def _part(table: SplitTable, names: Mapping[str, Identified]) -> Part:
     columns = {
-        key: sentiment(require_rows(table, key), where=f"{where}/{key}")[0]
+        key: sentiment(require_rows(table, key), where=f"{table.where}/{key}")[0]
         for key in _ONE_MODALITY
         if key in table.content
     }
     transcript, spaces = None, dict[str, int]()
     if "raw_text" in table.content:
-        transcript, spaces = transcripts(require_rows(table, "raw_text"), where=f"{where}/raw_text")
-    part = part_of(table, names, {name: name for name in MODALITIES})
+        transcript, spaces = transcripts(require_rows(table, "raw_text"), where=f"{table.where}/raw_text")
+    part = part_of(table, names, dict(zip(MODALITIES, MODALITIES, strict=True)))
     return replace(
         part,
         lengths={name: table.content[key] for name, key in _LENGTHS.items() if key in table.content},
@@ -135,9 +138,4 @@ def _outside(part: Part, cut: Mapping[str, RaggedArray]) -> dict[str, int]:
     return {sentence: count for sentence, count in counts.items() if count}
 
 
-FORMAT = Format(
-    name="mmsa",
-    files="MMSA's aligned_50.pkl or unaligned_50.pkl: splits with text, audio, vision, text_bert, regression_labels",
-    recognises=recognises,
-    open=open_source,
-)
+FORMAT = Format("mmsa", recognises, open_source)

@@ -13,8 +13,7 @@ import numpy as np
 from comodal.contracts import InputError
 from comodal.data.dataset import SPLITS
 from comodal.data.formats.damage import damaged
-from comodal.data.formats.h5_blocks import Columns, SplitFiles
-from comodal.data.formats.h5_splits import files_beside, single_array, split_source
+from comodal.data.formats.h5_splits import Columns, SplitFiles, files_beside, single_array, split_source
 from comodal.data.formats.hdf5 import Stored, has_signature, opened
 from comodal.data.formats.interface import Format, Source
 from comodal.data.formats.names import MODALITIES, canonical_modality, canonical_split, in_order
@@ -101,9 +100,4 @@ def _whole(array: Stored) -> bool:
     return bool(np.isfinite(rows).all() and (rows >= 0).all() and (rows % 1 == 0).all() and rows.any())
 
 
-FORMAT = Format(
-    name="modality_h5",
-    files="a folder with audio_train.h5, video_train.h5, text_train_emb.h5 (any of them), y_train.h5; valid, test",
-    recognises=recognises,
-    open=open_source,
-)
+FORMAT = Format("modality_h5", recognises, open_source)

@@ -172,9 +172,4 @@ def _check_folds(file: Path, column: str, table: Mapping[str, NDArray[Any]]) -> 
             raise damaged(file, problem, remedy="get both files again", code="mismatch")
 
 
-FORMAT = Format(
-    name="mosi_utterances",
-    files=f"a folder with {_FILE}, or such a file",
-    recognises=recognises,
-    open=open_source,
-)
+FORMAT = Format("mosi_utterances", recognises, open_source)

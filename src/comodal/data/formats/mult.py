@@ -8,21 +8,18 @@ Axis legend: N utterances, T padded frames.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from comodal.data.formats.ids import Identified, identify_splits
 from comodal.data.formats.interface import Format, Source
 from comodal.data.formats.mmsa import OWN_KEYS as MMSA_KEYS
 from comodal.data.formats.names import MODALITIES, canonical_modality
-from comodal.data.formats.parts import Part, agreed, part_of, source_of
-from comodal.data.formats.pickled import memory_needed, peek
-from comodal.data.formats.split_tables import SplitTable, ids, not_read, split_tables, table_keys
+from comodal.data.formats.parts import Part, source_of
+from comodal.data.formats.pickled import peek
+from comodal.data.formats.split_tables import SplitTable, identified, not_read, part_of, split_tables, table_keys
 from comodal.data.formats.texts import as_text
 
 __all__ = ["FORMAT", "OWN_KEYS"]
@@ -44,19 +41,16 @@ def open_source(path: Path) -> Source:
     found = split_tables(path, labels=_LABELS)
     times = {table.split: _times(table) for table in found}
     timed = bool(found) and all(len(each) for each in times.values())
-    names = identify_splits(
-        {table.split: ids(table) for table in found},
-        where=f"{path}, id",
-        order={split: each[:, 0].tolist() for split, each in times.items()} if timed else None,
-    )
-    parts = agreed([_part(table, names[table.split], times[table.split]) for table in found])
+    names = identified(path, found, {split: each[:, 0].tolist() for split, each in times.items()} if timed else None)
+    parts = []
+    for table in found:
+        part, time = part_of(table, names, _modalities(table)), times[table.split]
+        columns = {name: time[:, k] for k, name in enumerate(_TIMES) if len(time)}
+        parts.append(replace(part, columns=columns))
     aligned = all(_is_aligned(part) for part in parts)
-    facts = {
-        "alignment": "aligned by words" if aligned else "unaligned",
-        "memory": memory_needed(path),
-        **not_read(found, {_LABELS, "id", *OWN_KEYS}),
-    }
-    return source_of(path, parts, family=FORMAT.name, aligned=aligned, facts=facts)
+    alignment = "aligned by words" if aligned else "unaligned"
+    facts = not_read(found, {_LABELS, "id", *OWN_KEYS})
+    return source_of(path, parts, family=FORMAT.name, aligned=aligned, alignment=alignment, facts=facts)
 
 
 def _times(table: SplitTable) -> NDArray[np.float64]:
@@ -66,19 +60,15 @@ def _times(table: SplitTable) -> NDArray[np.float64]:
     fields = given.tolist() if isinstance(given, np.ndarray) else given
     if not isinstance(fields, list | tuple) or not fields:
         return none
+    rows = [row.tolist() if isinstance(row, np.ndarray) else row for row in fields]
+    if not all(isinstance(row, list | tuple) and len(row) == 3 for row in rows):
+        return none
     # Numbers and names in one array are all text: the times are read back from it.
     try:
-        found = np.array([[float(as_text(each)) for each in _fields(row)] for row in fields])
-    except (TypeError, ValueError):
+        found = np.array([[float(as_text(each)) for each in row[1:]] for row in rows])
+    except ValueError:
         return none
     return found if np.isfinite(found).all() else none
-
-
-def _fields(row: Any) -> Sequence[Any]:
-    found = row.tolist() if isinstance(row, np.ndarray) else row
-    if not isinstance(found, list | tuple) or len(found) != 3:
-        raise TypeError("not id, start and end")
-    return found[1:]
 
 
 def _modalities(table: SplitTable) -> dict[str, str]:
@@ -89,18 +79,8 @@ def _modalities(table: SplitTable) -> dict[str, str]:
     return {name: named[name] for name in MODALITIES if name in named}
 
 
-def _part(table: SplitTable, names: Identified, times: NDArray[np.float64]) -> Part:
-    part = part_of(table, names, _modalities(table))
-    return replace(part, columns={name: times[:, k] for k, name in enumerate(_TIMES)}) if len(times) else part
-
-
 def _is_aligned(part: Part) -> bool:
     return len(part.padded) > 1 and len({frames.shape[1] for frames in part.padded.values()}) == 1
 
 
-FORMAT = Format(
-    name="mult",
-    files="MulT's or MultiBench's pickles, such as mosi_data.pkl or mosei_senti_data_noalign.pkl",
-    recognises=recognises,
-    open=open_source,
-)
+FORMAT = Format("mult", recognises, open_source)

@@ -15,10 +15,13 @@ from comodal.data.formats.damage import damaged
 from comodal.data.formats.numeric import floats, numeric
 from comodal.data.ragged import RaggedArray, frame_index, run_offsets
 
-__all__ = ["Side", "cut_counts", "dense", "padding_side", "real_frames", "unpad", "unpad_aligned", "within"]
+__all__ = ["Side", "cut_counts", "dense", "padding_side", "real_frames", "spans", "unpad", "within"]
 
 Side = str
 """``"left"``, ``"right"`` or ``""`` where nothing is padded."""
+
+Span = tuple[NDArray[np.int64], NDArray[np.int64]]
+"""``(N,)`` the first frame of every row, and one past its last."""
 
 
 def dense(values: Any, *, where: str) -> NDArray[np.float32]:
@@ -26,9 +29,8 @@ def dense(values: Any, *, where: str) -> NDArray[np.float32]:
     found = floats(values, where=where, what="features")
     found = found[:, None, :] if found.ndim == 2 else found
     if found.ndim != 3 or 0 in found.shape[1:]:
-        raise damaged(
-            where, f"features have shape {found.shape}", remedy="give (N, frames, features)", code="wrong_shape"
-        )
+        remedy = "give (N, frames, features)"
+        raise damaged(where, f"features have shape {found.shape}", remedy=remedy, code="wrong_shape")
     return found
 
 
@@ -49,71 +51,51 @@ def padding_side(real: NDArray[np.bool_]) -> Side:
     return "left" if first > last else "right"
 
 
-def _spans(real: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the first and one past the last real frame of every row; zero frames between stay inside."""
-    steps = real.shape[1]
-    some = real.any(axis=1)
-    first = np.where(some, real.argmax(axis=1), 0)
-    end = np.where(some, steps - real[:, ::-1].argmax(axis=1), 0)
-    return first.astype(np.int64), end.astype(np.int64)
+def spans(real: NDArray[np.bool_], side: Side | None = None) -> Span:
+    """Return the spans without the zeros at the padded end; at the other end and inside, zeros are silence.
+
+    Without a side, the spans from the first to the last real frame. A row without a real frame is empty.
+    """
+    steps, some = real.shape[1], real.any(axis=1)
+    first = np.where(some & (side in ("left", None)), real.argmax(axis=1), 0)
+    last = real[:, ::-1].argmax(axis=1) if side in ("right", None) else 0
+    return first.astype(np.int64), np.where(some, steps - last, 0).astype(np.int64)
 
 
-def _cut(values: NDArray[np.float32], first: NDArray[np.int64], end: NDArray[np.int64]) -> RaggedArray:
+def _cut(values: NDArray[np.float32], span: Span) -> RaggedArray:
     n, steps, dim = values.shape
-    lengths = end - first
-    offsets = run_offsets(lengths)
-    rows = values.reshape(n * steps, dim)
-    return RaggedArray(rows[frame_index(np.arange(n, dtype=np.int64) * steps + first, lengths)], offsets)
-
-
-def _from_padded_side(real: NDArray[np.bool_], side: Side) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return spans without the zeros at the padded end; at the other end zeros are silence."""
-    first, end = _spans(real)
-    some = real.any(axis=1)
-    if side == "left":
-        return first, np.where(some, real.shape[1], 0)
-    if side == "right":
-        return np.zeros_like(first), end
-    return np.zeros_like(first), np.where(some, real.shape[1], 0)
+    lengths = span[1] - span[0]
+    index = frame_index(np.arange(n, dtype=np.int64) * steps + span[0], lengths)
+    return RaggedArray(values.reshape(n * steps, dim)[index], run_offsets(lengths))
 
 
 def within(values: NDArray[np.float32], mask: NDArray[np.bool_]) -> RaggedArray:
-    """Return the frames of each row from the first to the last that a mask allows, whatever their values.
-
-    Args:
-        values: ``(N, T, d)``.
-        mask: ``(N, T)`` bool.
-    """
-    return _cut(values, *_spans(mask))
+    """Return the frames of each row from the first to the last that a mask ``(N, T)`` allows, whatever their values."""
+    return _cut(values, spans(mask))
 
 
 def unpad(
-    values: NDArray[np.float32], *, lengths: Any = None, side: Side | None = None, where: str
-) -> tuple[RaggedArray, Side]:
+    values: NDArray[np.float32], real: NDArray[np.bool_], side: Side, *, lengths: Any = None, where: str
+) -> RaggedArray:
     """Remove the padding of one modality.
 
     Args:
         values: ``(N, T, d)``.
+        real: ``(N, T)`` the frames that are not padding, of this modality or of any that is aligned with it.
+        side: where the padding is.
         lengths: ``(N,)`` frames of each row where the file has them; a row with real frames beyond its length keeps
             them. Without lengths, all-zero frames at the padded end are padding, and no others.
-        side: where the padding is; detected when ``None``, which is better done for all splits of a file together.
         where: file and key, for errors.
-
-    Returns:
-        The sequences, and the side on which they were padded. A row without a real frame is empty unless it has a
-        length.
     """
-    real = real_frames(values)
-    side = padding_side(real) if side is None else side
     if lengths is None:
-        return _cut(values, *_from_padded_side(real, side)), side
+        return _cut(values, spans(real, side))
     n, steps, _ = values.shape
     given = _lengths(lengths, n, steps, where=where)
-    first, end = _spans(real)
+    first, end = spans(real)
     if side == "left":
         first = np.where(real.any(axis=1), np.minimum(first, steps - given), steps - given)
-        return _cut(values, first, np.full(n, steps)), side
-    return _cut(values, np.zeros(n, dtype=np.int64), np.maximum(given, end)), side
+        return _cut(values, (first, np.full(n, steps)))
+    return _cut(values, (np.zeros(n, dtype=np.int64), np.maximum(given, end)))
 
 
 def _lengths(lengths: Any, n: int, steps: int, *, where: str) -> NDArray[np.int64]:
@@ -126,32 +108,10 @@ def _lengths(lengths: Any, n: int, steps: int, *, where: str) -> NDArray[np.int6
     return np.asarray(np.minimum(given, steps), dtype=np.int64)
 
 
-def unpad_aligned(
-    arrays: Mapping[str, NDArray[np.float32]], *, side: Side | None = None
-) -> tuple[dict[str, RaggedArray], Side]:
-    """Remove the common padding of word-aligned modalities: a frame is padding where every modality is zero.
-
-    Args:
-        arrays: name to ``(N, T, d)``, all with the same N and T.
-        side: where the padding is; detected when ``None``.
-    """
-    real = np.logical_or.reduce([real_frames(values) for values in arrays.values()])
-    side = padding_side(real) if side is None else side
-    span = _from_padded_side(real, side)
-    return {name: _cut(np.asarray(values, dtype=np.float32), *span) for name, values in arrays.items()}, side
-
-
 def cut_counts(
     cut: Mapping[str, RaggedArray], steps: Mapping[str, int], sides: Mapping[str, Side], *, aligned: bool
 ) -> dict[str, int]:
-    """Return a sentence per modality that describes what was cut, to the number of utterances it concerned.
-
-    Args:
-        cut: modality to its frames without padding.
-        steps: modality to its padded frames, T; those without are left out.
-        sides: modality to the side of its padding.
-        aligned: whether all modalities were cut alike.
-    """
+    """Return a sentence on what was cut of each modality to the number of utterances; ``steps`` are the padded T."""
     counts: dict[str, int] = {}
     for name, array in cut.items():
         if shorter := int((array.lengths < steps.get(name, 0)).sum()):

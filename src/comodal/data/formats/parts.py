@@ -5,7 +5,7 @@ Axis legend: N utterances, T padded frames, d features of a frame.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -13,15 +13,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from comodal.contracts import InputError
-from comodal.data.formats.ids import Identified
+from comodal.data.formats.damage import damaged
 from comodal.data.formats.interface import Block, Division, Source
 from comodal.data.formats.names import in_order
-from comodal.data.formats.padding import Side, cut_counts, padding_side, real_frames, unpad, unpad_aligned
-from comodal.data.formats.split_tables import SplitTable, features
+from comodal.data.formats.padding import Side, cut_counts, padding_side, real_frames, unpad
+from comodal.data.formats.pickled import memory_needed
 from comodal.data.ragged import RaggedArray
 
-__all__ = ["DIVISIONS", "Part", "agreed", "blocks_of", "dims_of", "part_of", "source_of"]
+__all__ = ["DIVISIONS", "Part", "Runs", "blocks_of", "source_of"]
 
 DIVISIONS = {"split": Division("split")}
 """The one partition of a file with a table a split."""
@@ -29,7 +28,7 @@ DIVISIONS = {"split": Division("split")}
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """The utterances of one split, checked, but with their padding.
+    """The utterances of one split, or some of them, checked, but with their padding.
 
     Attributes:
         split: ``train``, ``valid`` or ``test``.
@@ -68,68 +67,59 @@ class Part:
         return {name: found[name] for name in in_order(list(found))}
 
 
-def part_of(table: SplitTable, names: Identified, keys: Mapping[str, str]) -> Part:
-    """A table with its utterances named and its features read.
-
-    Args:
-        table: the split.
-        names: ids and groups of its utterances.
-        keys: name of the features to their key; one that the split does not have is left out.
-    """
-    return Part(
-        split=table.split,
-        where=table.where,
-        id=names.id,
-        group=names.group,
-        target=table.target,
-        padded=features(table, keys),
-        normalised={**names.normalised, **table.normalised},
-    )
+Runs = Callable[[Collection[str]], Iterable[Part]]
+"""Reads one split, some utterances at a time, with the padded features of these names."""
 
 
-def source_of(path: Path, parts: Sequence[Part], *, family: str, aligned: bool, facts: Mapping[str, str]) -> Source:
-    """A file whose splits are read; padding is cut when blocks are asked for.
+def source_of(
+    path: Path, parts: Sequence[Part], *, family: str, aligned: bool, alignment: str = "", facts: Mapping[str, str]
+) -> Source:
+    """Return the source of a pickle from its splits; padding is cut when blocks are asked for.
+
+    Columns that some split lacks are left out; where only some have transcripts, the others get empty ones.
 
     Args:
         path: of the file.
-        parts: its splits, as :func:`agreed` makes them.
+        parts: its splits, whole.
         family: name of the file family.
         aligned: whether all padded features share one span.
-        facts: what else is worth telling of it.
+        alignment: what to tell of it, if anything.
+        facts: what else is worth telling of the file.
     """
+    dims = _dims(parts, path)
+    agreed = _agreed(parts)
     return Source(
         path=path,
         format=family,
-        dims=dims_of(parts, path),
+        dims=dims,
         divisions=DIVISIONS,
-        blocks=lambda names: blocks_of(parts, names, aligned=aligned),
+        blocks=lambda names: blocks_of(list(map(_whole, agreed)), dims, names, aligned=aligned),
         n_utterances=sum(map(len, parts)),
         files=(path,),
-        facts=facts,
+        facts={**({"alignment": alignment} if alignment else {}), "memory": memory_needed(path), **facts},
     )
 
 
-def dims_of(parts: Sequence[Part], path: Path) -> dict[str, int]:
+def _whole(part: Part) -> Runs:
+    return lambda _: [part]
+
+
+def _dims(parts: Sequence[Part], path: Path) -> dict[str, int]:
     """Features a frame by name of the features, which every split must share."""
     if not parts:
-        raise InputError(f"{path}: holds no sample; get the file again", code="empty")
+        raise damaged(path, "holds no sample", code="empty")
     dims = parts[0].dims
     if not dims:
-        raise InputError(
-            f"{path}: holds labels but no features of text, audio or vision; get the file again", code="missing"
-        )
+        raise damaged(path, "holds labels but no features of text, audio or vision", code="missing")
     for part in parts:
         if part.dims != dims:
-            raise InputError(
-                f"{part.where}: features per frame are {part.dims} but {dims} in {parts[0].split}; get the file again",
-                code="mismatch",
-            )
+            problem = f"features per frame are {part.dims} but {dims} in {parts[0].split}"
+            raise damaged(part.where, problem, code="mismatch")
     return dims
 
 
-def agreed(parts: Sequence[Part]) -> list[Part]:
-    """The same parts with the columns that all of them have, and with transcripts in all or none."""
-    common = set.intersection(*(set(part.columns) for part in parts)) if parts else set()
+def _agreed(parts: Sequence[Part]) -> list[Part]:
+    common = set.intersection(*(set(part.columns) for part in parts))
     spoken = any(part.transcript is not None for part in parts)
     return [
         replace(
@@ -141,55 +131,69 @@ def agreed(parts: Sequence[Part]) -> list[Part]:
     ]
 
 
-def blocks_of(parts: Sequence[Part], features: Collection[str], *, aligned: bool) -> Iterator[Block]:
-    """One block a split, its features without padding.
+def blocks_of(
+    splits: Sequence[Runs], names: Collection[str], features: Collection[str], *, aligned: bool
+) -> Iterator[Block]:
+    """Yield every run of every split, its features without padding.
 
     Args:
-        parts: the splits.
+        splits: reads each split; called twice.
+        names: all features.
         features: those wanted.
         aligned: whether all padded features share one span, which the features that are not wanted help to find.
     """
-    padded = list(dict.fromkeys(name for part in parts for name in part.padded))
-    if aligned:
-        sides = dict.fromkeys(padded, _side(_any_real(part) for part in parts if part.padded))
-    else:
-        sides = {name: _side_of(parts, name) for name in padded if name in features}
-    for part in parts:
-        frames = _aligned(part, sides) if aligned else _unaligned(part, sides, features)
-        found = {name: part.cut[name] if name in part.cut else frames[name] for name in features}
-        steps = {name: padded.shape[1] for name, padded in part.padded.items()}
-        yield Block(
-            id=part.id,
-            group=part.group,
-            target=part.target,
-            modalities=found,
-            columns={"split": np.full(len(part), part.split), **part.columns},
-            transcript=part.transcript,
-            normalised={**part.normalised, **cut_counts(found, steps, sides, aligned=aligned)},
-        )
+    needed = [name for name in names if aligned or name in features]
+    sides = _sides(splits, needed, aligned=aligned)
+    for runs in splits:
+        for part in runs(needed):
+            frames = _unpadded(part, sides, needed, aligned=aligned)
+            found = {name: part.cut[name] if name in part.cut else frames[name] for name in features}
+            steps = {name: padded.shape[1] for name, padded in part.padded.items()}
+            yield Block(
+                id=part.id,
+                group=part.group,
+                target=part.target,
+                modalities=found,
+                columns={"split": np.full(len(part), part.split), **part.columns},
+                transcript=part.transcript,
+                normalised={**part.normalised, **cut_counts(found, steps, sides, aligned=aligned)},
+            )
 
 
-def _any_real(part: Part) -> NDArray[np.bool_]:
-    return np.asarray(np.logical_or.reduce([real_frames(frames) for frames in part.padded.values()]))
+def _sides(splits: Sequence[Runs], needed: Sequence[str], *, aligned: bool) -> dict[str, Side]:
+    """Return the side of the padding of each feature, from all rows of the first split that is padded at all.
+
+    That is mostly training, the largest; a few rows alone can look padded on the wrong side.
+    """
+    sides = dict.fromkeys(needed, "")
+    for runs in splits:
+        pending = [name for name in needed if not sides[name]]
+        real: dict[str, list[NDArray[np.bool_]]] = {}
+        for part in runs(pending) if pending else ():
+            for name, mask in _masks(part, pending, aligned=aligned).items():
+                real.setdefault(name, []).append(mask)
+        sides |= {name: padding_side(np.concatenate(masks)) for name, masks in real.items()}
+    return sides
 
 
-def _side(evidence: Iterable[NDArray[np.bool_]]) -> Side:
-    """The side that the first split shows which is padded at all: training, mostly, and the largest."""
-    return next((side for real in evidence if (side := padding_side(real))), "")
+def _masks(part: Part, names: Collection[str], *, aligned: bool) -> dict[str, NDArray[np.bool_]]:
+    """Return ``(N, T)`` of each padded feature: the real frames, of any feature where all are aligned."""
+    masks = {name: real_frames(frames) for name, frames in part.padded.items() if name in names}
+    if aligned and masks:
+        masks = dict.fromkeys(masks, np.asarray(np.logical_or.reduce(list(masks.values()))))
+    return masks
 
 
-def _side_of(parts: Sequence[Part], name: str) -> Side:
-    return _side(real_frames(part.padded[name]) for part in parts if name in part.padded)
-
-
-def _aligned(part: Part, sides: Mapping[str, Side]) -> dict[str, RaggedArray]:
-    side = next(iter(sides.values()), "")
-    return unpad_aligned(part.padded, side=side)[0] if part.padded else {}
-
-
-def _unaligned(part: Part, sides: Mapping[str, Side], features: Collection[str]) -> dict[str, RaggedArray]:
+def _unpadded(
+    part: Part, sides: Mapping[str, Side], names: Collection[str], *, aligned: bool
+) -> dict[str, RaggedArray]:
     return {
-        name: unpad(frames, lengths=part.lengths.get(name), side=sides[name], where=f"{part.where}/{name}_lengths")[0]
-        for name, frames in part.padded.items()
-        if name in features
+        name: unpad(
+            part.padded[name],
+            real,
+            sides[name],
+            lengths=None if aligned else part.lengths.get(name),
+            where=f"{part.where}/{name}_lengths",
+        )
+        for name, real in _masks(part, names, aligned=aligned).items()
     }

@@ -18,8 +18,7 @@ from numpy.typing import NDArray
 from comodal.data.formats.damage import damaged
 from comodal.data.formats.ids import Identified, identify_splits
 from comodal.data.formats.interface import Block, Source
-from comodal.data.formats.labels import sentiment
-from comodal.data.formats.numeric import floats
+from comodal.data.formats.numeric import floats, sentiment
 from comodal.data.formats.parts import DIVISIONS
 from comodal.data.formats.texts import as_text, column, one_line
 from comodal.data.ragged import RaggedArray

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,13 +12,24 @@ from numpy.typing import NDArray
 
 from comodal.data.dataset import SPLITS
 from comodal.data.formats.damage import damaged
-from comodal.data.formats.labels import sentiment
+from comodal.data.formats.ids import Identified, identify_splits
 from comodal.data.formats.names import canonical_split
+from comodal.data.formats.numeric import sentiment
 from comodal.data.formats.padding import dense
+from comodal.data.formats.parts import Part
 from comodal.data.formats.pickled import take
 from comodal.data.formats.texts import as_text, listing, one_line
 
-__all__ = ["SplitTable", "features", "ids", "not_read", "require_rows", "split_contents", "split_tables", "table_keys"]
+__all__ = [
+    "SplitTable",
+    "identified",
+    "not_read",
+    "part_of",
+    "require_rows",
+    "split_contents",
+    "split_tables",
+    "table_keys",
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +75,7 @@ def split_contents(path: Path) -> dict[str, tuple[str, Any]]:
 
 
 def split_tables(path: Path, *, labels: str) -> list[SplitTable]:
-    """Return the splits of a pickle that hold utterances, training first."""
+    """Return the splits of a pickle that hold utterances, training first; ``labels`` is the key of the labels."""
     found = [_table(split, held, where=where, labels=labels) for split, (where, held) in split_contents(path).items()]
     return [table for table in found if len(table)]
 
@@ -85,23 +96,36 @@ def require_rows(table: SplitTable, key: str) -> Any:
     listed = isinstance(value, list | tuple) or (isinstance(value, np.ndarray) and value.ndim > 0)
     found = len(value) if listed else 0
     if found != len(table):
-        raise damaged(
-            f"{table.where}/{key}", f"{found} utterances where there are {len(table)} labels", code="mismatch"
-        )
+        problem = f"{found} utterances where there are {len(table)} labels"
+        raise damaged(f"{table.where}/{key}", problem, code="mismatch")
     return value
 
 
-def features(table: SplitTable, keys: Mapping[str, str]) -> dict[str, NDArray[np.float32]]:
-    """Return the padded features of a split: name of the features to ``(N, T, d)``."""
-    found = {}
+def part_of(table: SplitTable, names: Mapping[str, Identified], keys: Mapping[str, str]) -> Part:
+    """Return a table with its utterances named and its features read.
+
+    Args:
+        table: the split.
+        names: split to ids and groups of its utterances.
+        keys: name of the features to their key; one that the split does not have is left out.
+    """
+    padded, own = {}, names[table.split]
     for name, key in keys.items():
         if key in table.content:
-            found[name] = dense(table.content[key], where=f"{table.where}/{key}")
+            padded[name] = dense(table.content[key], where=f"{table.where}/{key}")
             require_rows(table, key)
-    return found
+    normalised = {**own.normalised, **table.normalised}
+    return Part(table.split, table.where, own.id, own.group, table.target, padded, normalised=normalised)
 
 
-def ids(table: SplitTable) -> list[object]:
+def identified(
+    path: Path, tables: Iterable[SplitTable], order: Mapping[str, Sequence[float]] | None = None
+) -> dict[str, Identified]:
+    """Return the ids of every split; utterances of a video are numbered by ``order``."""
+    return identify_splits({table.split: _ids(table) for table in tables}, where=f"{path}, id", order=order)
+
+
+def _ids(table: SplitTable) -> list[object]:
     """Return the ids as they are in the file, ``None`` for each utterance where there are none.
 
     Of rows with several fields, as CMU's files have them with start and end, the first is the id.

@@ -144,9 +144,4 @@ def _blocks(utterances: Utterances, features: Mapping[str, Features], wanted: Co
         )
 
 
-FORMAT = Format(
-    name="table",
-    files=f"a folder with {' or '.join(_TABLES)} and one .npz or .safetensors a modality, or that table",
-    recognises=recognises,
-    open=open_source,
-)
+FORMAT = Format("table", recognises, open_source)

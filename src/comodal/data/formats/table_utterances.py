@@ -15,8 +15,8 @@ from comodal.contracts import InputError
 from comodal.data.formats.damage import damaged
 from comodal.data.formats.ids import parse_id
 from comodal.data.formats.interface import Block, Division
-from comodal.data.formats.labels import sentiment
 from comodal.data.formats.names import canonical_split
+from comodal.data.formats.numeric import sentiment
 from comodal.data.formats.table_file import Table, guessed, numbers
 from comodal.data.formats.texts import column, transcripts
 
