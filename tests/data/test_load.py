@@ -108,7 +108,7 @@ def raw(tmp_path, monkeypatch, make_block, make_source):
             blocks[3].target[1] = label
         source = replace(make_source(*blocks), path=path, files=(path,), divisions=divisions or {"file": Division()})
         path.write_text(repr((nan, label, divisions)))
-        toy = Format("made", "files made up", lambda given: given == path, lambda _: source)
+        toy = Format("made", lambda given: given == path, lambda _: source)
         monkeypatch.setitem(FORMATS, "made", toy)
         return path, source
 
