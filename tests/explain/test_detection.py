@@ -7,7 +7,7 @@ import pytest
 from refusals import refused
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from comodal.explain.detection import curve
+from comodal.explain.pairing_areas import curve
 
 RNG = np.random.default_rng(0)
 

@@ -11,8 +11,7 @@ from comodal.evaluation.fitted import FittedFold
 from comodal.evaluation.runs import RunSet
 from comodal.explain.critic import from_penalty
 from comodal.explain.exchange import exchanged, exchanged_inputs, mean_over_donors
-from comodal.explain.removal import without_each
-from comodal.explain.representations import represent
+from comodal.explain.representations import represent, without_each
 
 
 def test_the_mean_over_all_donors_leaves_out_the_utterance_itself() -> None:

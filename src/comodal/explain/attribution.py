@@ -5,10 +5,8 @@ Axis legend: B samples, T frames, d features of a frame, P word pieces, H width 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -26,8 +24,7 @@ TOLERANCE = 0.01
 TEXT = "text"
 
 
-@dataclass(frozen=True, eq=False)
-class Contributions:
+class Contributions(NamedTuple):
     """Integrated gradients of a batch.
 
     Attributes:
@@ -62,16 +59,6 @@ def integrated_gradients(
         InputError: captum is not installed (``needs_package``).
 
     Source: Sundararajan, Taly and Yan 2017, *Axiomatic Attribution for Deep Networks*; computed by captum.
-
-    Example:
-        >>> from comodal.data.collate import batch
-        >>> from comodal.data.synthetic import SyntheticConfig, synthetic
-        >>> from comodal.fusion import EarlyFusion
-        >>> dataset = synthetic(SyntheticConfig(n_train=40, n_valid=16, n_test=16))
-        >>> model = EarlyFusion(dataset.spec).eval()
-        >>> found = integrated_gradients(model, batch(dataset, range(4)))
-        >>> bool((found.residual.abs() < 0.02).all())
-        True
     """
     tokens = tokens if tokens is not None and TEXT in batch.modalities else None
     point, baseline = _ends(model, batch, tokens)
@@ -170,7 +157,7 @@ def _forward(model: nn.Module, names: tuple[str, ...], *, reads_pieces: bool) ->
         if not reads_pieces:
             return _prediction(model, values, masks) + unused
         embedded, ids = values[TEXT], given[-1]
-        with _output_of(_embedding(model), embedded):
+        with _embedding(model).register_forward_hook(lambda *_: embedded):
             return _prediction(model, {**values, TEXT: ids}, masks) + unused
 
     return forward
@@ -207,25 +194,7 @@ def _embedding(model: nn.Module) -> nn.Module:
 def _embedded(model: nn.Module, values: Mapping[str, Tensor], masks: Sequence[Tensor]) -> Tensor:
     """Return the embeddings of the word pieces, ``(B, P, H)``."""
     seen: list[Tensor] = []
-    handle = _embedding(model).register_forward_hook(lambda *hooked: seen.append(hooked[2].detach()))
-    try:
-        with torch.no_grad():
-            _prediction(model, values, masks)
-    finally:
-        handle.remove()
+    hook = _embedding(model).register_forward_hook(lambda *hooked: seen.append(hooked[2].detach()))
+    with hook, torch.no_grad():
+        _prediction(model, values, masks)
     return seen[0]
-
-
-@contextmanager
-def _output_of(module: nn.Module, value: Tensor) -> Iterator[None]:
-    """Replace the output of a module by ``value``."""
-
-    def replaced(*hooked: Any) -> Tensor:
-        del hooked
-        return value
-
-    handle = module.register_forward_hook(replaced)
-    try:
-        yield
-    finally:
-        handle.remove()

@@ -35,11 +35,6 @@ def draw_donors(groups: ArrayLike, *, share: float, rounds: int, seed: int) -> N
 
     Raises:
         InputError: a share outside (0, 1), no round, or fewer than two groups.
-
-    Example:
-        >>> donor = draw_donors(["a", "a", "b", "b"], share=0.5, rounds=2, seed=0)
-        >>> (donor != range(4)).sum(axis=1).tolist()
-        [2, 2]
     """
     _, codes, sizes = np.unique(np.asarray(groups), return_inverse=True, return_counts=True)
     _check(share, rounds, len(sizes))
@@ -57,22 +52,9 @@ def draw_donors(groups: ArrayLike, *, share: float, rounds: int, seed: int) -> N
 
 
 def rearranged(batch: MultimodalBatch, rows: Mapping[str, Tensor]) -> MultimodalBatch:
-    """Return a batch that takes each modality from rows of its own.
+    """Return a batch of k samples that takes each modality from the row numbers ``(k,)`` of its name in ``rows``.
 
-    Args:
-        batch: where modalities are taken from.
-        rows: modality to ``(k,)`` row numbers; ids and targets come from the rows of the first modality.
-
-    Returns:
-        ``k`` samples.
-
-    Example:
-        >>> import torch
-        >>> sequence = ModalitySequence(torch.tensor([[[1.0]], [[2.0]]]), torch.ones(2, 1).bool())
-        >>> batch = MultimodalBatch(("a", "b"), {"text": sequence, "audio": sequence}, torch.zeros(2))
-        >>> mixed = rearranged(batch, {"text": torch.tensor([0, 1]), "audio": torch.tensor([1, 1])})
-        >>> mixed.id, mixed.modalities["audio"].values.flatten().tolist()
-        (('a', 'b'), [2.0, 2.0])
+    Ids and targets come from the rows of the first modality.
     """
     first: Any = next(iter(rows.values()))
     modalities = {

@@ -24,7 +24,7 @@ from comodal.dependency.samples import SCALINGS, checked_views
 from comodal.evaluation.fitted import FittedFold
 from comodal.explain.representations import represent
 
-__all__ = ["FITTED", "NATS", "RANK", "TRAINED", "PointwiseCritic", "fit_afterwards", "from_penalty"]
+__all__ = ["FITTED", "TRAINED", "PointwiseCritic", "fit_afterwards", "from_penalty", "unit_of"]
 
 NATS, RANK = "nats", "rank"
 TRAINED, FITTED = "trained with the model", "fitted afterwards"
@@ -92,9 +92,6 @@ def from_penalty(fitted: FittedFold) -> PointwiseCritic:
     Its free constant is set on broken pairs of the training part: ``T - log E_Q[exp T]`` for ``kl``, ``T - 1`` for
     ``f``; see ``log_ratio`` of :class:`comodal.dependency.Bound`.
 
-    Args:
-        fitted: a model with its penalty.
-
     Raises:
         InputError: the model was trained without a penalty.
     """
@@ -112,12 +109,12 @@ def from_penalty(fitted: FittedFold) -> PointwiseCritic:
     return PointwiseCritic(
         names=measure.layout.names,
         measure=measure.spec.name,
-        unit=_unit(measure.spec),
+        unit=unit_of(measure.spec),
         origin=TRAINED,
         between=between,
         scale=measure.normalized,
         critic=measure.critic,
-        log_ratio=_itself if form is None else lambda scores: form(scores, marginal),
+        log_ratio=lambda scores: scores if form is None else form(scores, marginal),
     )
 
 
@@ -146,14 +143,6 @@ def fit_afterwards(
     Raises:
         InputError: fewer than 2 views, too few samples, values that are not finite, a constant view, an unknown
             measure.
-
-    Example:
-        >>> from comodal.dependency.fitting import FitConfig
-        >>> x = torch.randn(200, 1, generator=torch.Generator().manual_seed(0))
-        >>> quick = EstimationConfig(fit=FitConfig(steps=20))
-        >>> critic = fit_afterwards({"text": x, "audio": x + 0.1}, config=quick)
-        >>> (critic({"text": x, "audio": x}).mean() > critic({"text": x, "audio": -x}).mean()).item(), critic.unit
-        (True, 'nats')
     """
     config, spec = config or FIT, measure_spec(measure)
     known, judged = _divided(train, validation, seed=seed, share=config.validation_share)
@@ -176,7 +165,7 @@ def fit_afterwards(
     return PointwiseCritic(
         names=tuple(known),
         measure=spec.name,
-        unit=_unit(spec),
+        unit=unit_of(spec),
         origin=FITTED,
         between=between,
         scale=scale,
@@ -209,9 +198,6 @@ def _judged(
     return constant, () if confirmed else (UNCONFIRMED,)
 
 
-def _unit(spec: MeasureSpec) -> str:
+def unit_of(spec: MeasureSpec) -> str:
+    """Return the unit of a measure's pointwise dependency."""
     return RANK if spec.bound.log_ratio is None else NATS
-
-
-def _itself(scores: Tensor) -> Tensor:
-    return scores

@@ -33,17 +33,7 @@ def mean_over_donors(score: Callable[[Tensor], Tensor], n: int, *, donors: int, 
 
     Donors lie at drawn distances in one random cyclic order. Distances do not repeat, so a sample never has the same
     donor twice, all other samples are equally likely, and the mean is over all of them where ``donors >= N - 1``.
-
-    Args:
-        score: donor of each sample ``(N,)`` to score of each ``(N,)``.
-        n: N, at least 2.
-        donors: largest number of donors per sample.
-        generator: source of randomness.
-
-    Example:
-        >>> values = torch.tensor([1.0, 2.0, 6.0])
-        >>> mean_over_donors(lambda donor: values[donor], 3, donors=9, generator=torch.Generator())
-        tensor([4.0000, 3.5000, 1.5000])
+    ``score`` maps the donor of each sample ``(N,)`` to the score of each ``(N,)``.
     """
     order = torch.randperm(n, generator=generator)
     distances = (1 + torch.randperm(n - 1, generator=generator))[:donors].tolist()
@@ -57,19 +47,11 @@ def mean_over_donors(score: Callable[[Tensor], Tensor], n: int, *, donors: int, 
 def exchanged(
     critic: PointwiseCritic, views: Representations, *, donors: int = DONORS, seed: int = 0
 ) -> tuple[dict[str, Tensor], int]:
-    """Return the mean dependency of each sample when each modality in turn comes from another sample.
+    """Return the mean dependency ``(N,)`` of each sample when each modality in turn comes from another sample.
 
     Representations are exchanged. This equals exchanging the inputs, because every architecture computes the
-    representation of a modality from that modality alone.
-
-    Args:
-        critic: of the modalities.
-        views: N samples, at least 2.
-        donors: largest number of donors per sample; fewer for so many samples that it would take minutes.
-        seed: of the donors.
-
-    Returns:
-        Modality to ``(N,)``, and the number of donors.
+    representation of a modality from that modality alone. The number of donors, which is also returned, is at most
+    ``donors``, and smaller for so many samples that it would take minutes.
     """
     scaled = critic.prepare(views.compared(critic.between))
     count = min(donors, max(FEWEST, TUPLES // (len(views) * len(critic.names))))

@@ -5,30 +5,31 @@ Axis legend: N samples.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
-from comodal.contracts import Attribution, ExplanationTable, InputError
+from comodal.contracts import Attribution, DatasetSpec, ExplanationTable, InputError, MultimodalBatch
 from comodal.data.dataset import Dataset
 from comodal.evaluation.fitted import FittedFold
 from comodal.evaluation.runs import RunSet, SavedRun, choose_run
 from comodal.explain.attribution import attributions_of, integrated_gradients
 from comodal.explain.critic import PointwiseCritic, fit_afterwards, from_penalty
 from comodal.explain.exchange import DONORS, exchanged, exchanged_inputs
-from comodal.explain.frame_words import frame_words
 from comodal.explain.partition_tables import joined_tables, partition_table
 from comodal.explain.ranking import rankings
-from comodal.explain.removal import without_each
 from comodal.explain.representation_file import require_enough
-from comodal.explain.representations import represent
+from comodal.explain.representations import represent, without_each
+from comodal.fusion import fusion_family
 
 __all__ = ["Explanation", "ExplanationConfig", "critic_of", "explain", "explained_run"]
 
+Names = dict[str, Sequence[str]]
 _AT_ONCE = 128
 
 
@@ -57,8 +58,7 @@ class ExplanationConfig:
             raise InputError(f"attributions is {self.attributions}: give 0 or more", code="out_of_range")
 
 
-@dataclass(frozen=True, eq=False)
-class Explanation:
+class Explanation(NamedTuple):
     """An explanation of every test sample, and attributions of some predictions."""
 
     table: ExplanationTable
@@ -66,12 +66,7 @@ class Explanation:
 
 
 def explained_run(runs: RunSet, *, arm: str = "", seed: int | None = None) -> SavedRun:
-    """Return the run to explain.
-
-    Args:
-        runs: at least one.
-        arm: ``fusion/measure``, such as ``"early/kl"``; default: the first with a penalty, or else the first.
-        seed: default: the lowest.
+    """Return the run of an arm such as ``"early/kl"``; by default the first with a penalty, or else the first.
 
     Raises:
         InputError: no such arm or seed.
@@ -101,27 +96,8 @@ def explain(runs: RunSet, run: SavedRun, config: ExplanationConfig | None = None
     Each sample is explained by the model that was neither trained nor selected on it. Percentiles are within a
     partition, because critics of different models have different scales.
 
-    Args:
-        runs: of a folder, with their data.
-        run: one of them.
-        config: options.
-
     Raises:
         InputError: the run kept no weights, has no critic and none is to be fitted, or explains too few samples.
-
-    Example:
-        >>> import tempfile
-        >>> from comodal.evaluation.data_config import DataConfig
-        >>> from comodal.evaluation.experiment import train
-        >>> from comodal.evaluation.runs import open_runs
-        >>> from comodal.training.config import PenaltyConfig, RunConfig, TrainingConfig
-        >>> folder, training = tempfile.mkdtemp(), TrainingConfig(max_epochs=1)
-        >>> short = RunConfig(penalty=PenaltyConfig(measure="kl", weight=0.1), training=training)
-        >>> _ = train(DataConfig(source="synthetic:redundant"), short, out=folder)
-        >>> runs = open_runs(folder)
-        >>> found = explain(runs, runs.runs[0], ExplanationConfig(donors=5, attributions=1))
-        >>> len(found.table), found.table.facts["unit"], sorted(found.table.swapped)
-        (800, 'nats', ['audio', 'text', 'vision'])
     """
     config = config or ExplanationConfig()
     facts: dict[str, Any] = {}
@@ -178,9 +154,37 @@ def _attributed(runs: RunSet, run: SavedRun, ids: frozenset[str]) -> Iterator[At
     for fitted in runs.fitted(run) if ids else ():
         spec, rows = fitted.fold.view.spec, fitted.fold.partition.test
         wanted = rows[np.isin(runs.dataset.id[rows].astype(str), list(ids))]
-        words = frame_words(runs.dataset, fitted)
+        words = _frame_words(runs.dataset, fitted)
         for some in torch.split(torch.from_numpy(wanted), _AT_ONCE):
             if len(some):
                 batch = fitted.fold.view[some]
                 found = integrated_gradients(fitted.model, batch, tokens=spec.tokens)
                 yield from attributions_of(batch, found, words(some), pieces=spec.tokens is not None)
+
+
+def _frame_words(dataset: Dataset, fitted: FittedFold) -> Callable[[Tensor], list[Names]]:
+    """Return a function that names the frames of rows ``(B,)``: modality to names, for each sample.
+
+    Frames are the word pieces that a language model reads; else the words of the transcript, for the text and
+    modalities aligned with it, if they are as many as the words and the data set has more than one frame per sample.
+    """
+    family = fusion_family(fitted.config.fusion)
+    if family.tokenizer is not None:
+        to_pieces = family.tokenizer(fitted.config.build_fusion_config()).convert_ids_to_tokens
+        return lambda rows: _pieces(fitted.fold.view[rows], to_pieces)
+    if dataset.transcript is None:
+        return lambda rows: [{} for _ in rows]
+    named = _word_by_word(fitted.fold.view.spec)
+    said = dataset.transcript
+    return lambda rows: [dict.fromkeys(named, tuple(str(said[row] or "").split())) for row in rows.tolist()]
+
+
+def _word_by_word(spec: DatasetSpec) -> tuple[str, ...]:
+    sequences = [name for name, longest in spec.max_lengths.items() if longest > 1]
+    return tuple(name for name in sequences if name == "text" or spec.aligned)
+
+
+def _pieces(batch: MultimodalBatch, to_pieces: Callable[[list[int]], list[str]]) -> list[Names]:
+    text = batch.modalities["text"]
+    pieces = [to_pieces(ids[mask].tolist()) for ids, mask in zip(text.values[..., 0], text.mask, strict=True)]
+    return [dict.fromkeys(batch.modalities, names) for names in pieces]

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from comodal.contracts import InputError
-from comodal.explain.detection import curve
+from comodal.explain.pairing_areas import curve
 from comodal.resampling import cyclic_order
 
 __all__ = ["RIDGES", "LinearCCA", "choose_cca", "fit_cca"]
@@ -52,15 +52,11 @@ class LinearCCA:
     def prepare(self, views: Mapping[str, Any]) -> list[Tensor]:
         """Return the canonical variates of each view, ``(n, R)``: those of its first pair, of its second, and so on."""
         centred = {name: _double(views[name]) - self.mean[name] for name in self.names}
-        return [
-            torch.from_numpy(
-                np.concatenate(
-                    [centred[name] @ ways[pair.index(name)] for pair, ways in self.directions.items() if name in pair],
-                    axis=1,
-                )
-            )
+        variates = {
+            name: [centred[name] @ ways[pair.index(name)] for pair, ways in self.directions.items() if name in pair]
             for name in self.names
-        ]
+        }
+        return [torch.from_numpy(np.concatenate(each, axis=1)) for each in variates.values()]
 
     def of_rows(self, prepared: Sequence[Tensor], rows: Tensor) -> Tensor:
         r"""Return scores ``(k,)`` of tuples: ``rows`` ``(M, k)`` holds the row of each view.
@@ -99,12 +95,6 @@ def fit_cca(train: Mapping[str, Any], *, ridge: float = 1.0) -> LinearCCA:
 
     Source: H. D. Vinod, "Canonical ridge and econometrics of joint production", Journal of Econometrics 4, 1976;
     F. R. Bach, M. I. Jordan, "A probabilistic interpretation of canonical correlation analysis", 2005.
-
-    Example:
-        >>> x = torch.randn(500, 2, generator=torch.Generator().manual_seed(0))
-        >>> cca = fit_cca({"text": x, "audio": x[:, :1] + x[:, 1:]}, ridge=0.0)
-        >>> cca.correlations["text", "audio"].round(2).tolist()
-        [1.0]
     """
     views = {name: _double(view) for name, view in train.items()}
     _check(views, ridge)
@@ -124,21 +114,10 @@ def choose_cca(
 ) -> LinearCCA:
     """Fit canonical correlations with the ridge that separates validation samples from broken pairs best.
 
-    Critics are selected on validation data, and so is their baseline.
-
-    Args:
-        train: as for :func:`fit_cca`.
-        validation: as ``train``, other samples.
-        ridges: candidates; the first of equally good ones is taken.
+    Critics are selected on validation data, and so is their baseline. The first of equally good ridges is taken.
 
     Raises:
         InputError: as for :func:`fit_cca`, or fewer validation samples than views.
-
-    Example:
-        >>> x = torch.randn(80, 3, generator=torch.Generator().manual_seed(0))
-        >>> cca = choose_cca({"text": x[:40], "audio": x[:40] ** 3}, {"text": x[40:], "audio": x[40:] ** 3})
-        >>> cca.names
-        ('text', 'audio')
     """
     n = len(next(iter(validation.values())))
     order = cyclic_order(n, len(train), pairings=_ROUNDS, generator=torch.Generator().manual_seed(0))

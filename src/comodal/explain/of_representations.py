@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from comodal.contracts import ExplanationTable, InputError, PairingScore
 from comodal.dependency.catalog import measure_spec
-from comodal.explain.critic import FITTED, NATS, RANK, fit_afterwards
+from comodal.explain.critic import FITTED, fit_afterwards, unit_of
 from comodal.explain.exchange import DONORS, exchanged
 from comodal.explain.pairing import HeldOutSamples, detections
 from comodal.explain.pairing_scorers import CCA, FITTED_CRITIC, cca_scorer, critic_scorer
@@ -56,17 +56,15 @@ def explain_representations(
             or a part too small to fit a critic on.
     """
     everything, split = read_representations(path)
-    found = [
-        _part(each, seed=seed, donors=donors, kind=kind, measure=measure)
-        for each in _divisions(everything, split, seed=seed)
-    ]
+    divisions = _divisions(everything, split, seed=seed)
+    found = [_part(each, seed=seed, donors=donors, kind=kind, measure=measure) for each in divisions]
     require_enough(sum(map(len, found)), str(path))
-    unit = RANK if measure_spec(measure).bound.log_ratio is None else NATS
+    spec = measure_spec(measure)
     facts = {
         "source": Path(path).name,
         "fusion": "",
-        "measure": measure_spec(measure).name,
-        "unit": unit,
+        "measure": spec.name,
+        "unit": unit_of(spec),
         "critic": FITTED,
         "seed": seed,
         "split": "all, by two critics fitted on the other half" if split is None else "test",
@@ -97,15 +95,6 @@ def validate_representations(
     Raises:
         InputError: as :func:`explain_representations`; samples of a single group, too few of them to select CCA's
             ridge, or a share outside (0, 1).
-
-    Example:
-        >>> import tempfile
-        >>> rng, path = np.random.default_rng(0), Path(tempfile.mkdtemp()) / "views.npz"
-        >>> text = rng.standard_normal((400, 2))
-        >>> np.savez(path, text=text, audio=text + 0.3 * rng.standard_normal((400, 2)))
-        >>> found = validate_representations(path, repetitions=2)
-        >>> [(each.score, each.modality, each.auroc > 0.8) for each in found[:2]]
-        [('critic fitted afterwards', 'text', True), ('critic fitted afterwards', 'audio', True)]
     """
     everything, split = read_representations(path)
     parts = []
@@ -163,10 +152,9 @@ def _half(group: NDArray[Any], seed: int) -> NDArray[np.bool_]:
     """Return whole groups with about half of the samples: the largest group first, each to the smaller side."""
     names, owner, sizes = np.unique(group, return_inverse=True, return_counts=True)
     order = np.random.default_rng(seed).permutation(len(names))
-    order = order[np.argsort(-sizes[order], kind="stable")]
     side, filled = np.zeros(len(names), dtype=bool), [0, 0]
-    for name in order:
+    for name in order[np.argsort(-sizes[order], kind="stable")]:
         smaller = int(filled[1] < filled[0])
-        side[name] = bool(smaller)
+        side[name] = smaller
         filled[smaller] += int(sizes[name])
     return side[owner]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import html
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -13,12 +14,7 @@ from comodal.contracts import Attribution, ExplanationTable, InputError, Pairing
 from comodal.evaluation.gather import ATTRIBUTIONS, EXPLANATION, PAIRING
 from comodal.explain.ranking import RankList, rankings
 
-__all__ = [
-    "claim",
-    "rank_text",
-    "write_explanation",
-    "write_pairing",
-]
+__all__ = ["claim", "rank_text", "write_explanation", "write_pairing"]
 
 _RANKS = "ranks.md"
 _LISTED = 20
@@ -40,12 +36,9 @@ def claim(folder: Path, *, force: bool) -> None:
 
 
 def write_explanation(folder: Path, table: ExplanationTable, attributions: Sequence[Attribution] = ()) -> None:
-    """Write the table, the attributions and the rank lists; files of an earlier explanation are removed.
+    """Write the table last, so that a folder with it is complete, the attributions as JSON lines, and the rank lists.
 
-    Args:
-        folder: created when missing.
-        table: to ``explanation.parquet``, written last, so that a folder with it is complete.
-        attributions: to ``attributions.jsonl``, one object per line.
+    Files of an earlier explanation are removed; the folder is created when missing.
     """
     for name in (EXPLANATION, ATTRIBUTIONS, _RANKS, PAIRING):
         (folder / name).unlink(missing_ok=True)
@@ -61,18 +54,7 @@ def write_pairing(folder: Path, scores: Sequence[PairingScore]) -> None:
 
 
 def rank_text(table: ExplanationTable, length: int = _LISTED) -> str:
-    r"""Return the rank lists as Markdown; markup in transcripts is escaped.
-
-    Example:
-        >>> import numpy as np
-        >>> n, nothing = np.arange(2.0), np.full(2, np.nan)
-        >>> table = ExplanationTable(
-        ...     id=np.array(["a", "b"]), group=np.array(["v", "v"]), target=nothing, prediction=nothing, dependency=n,
-        ...     percentile=100 * n, transcript=np.array(["<b>|", ""]), map_x=n, map_y=n, swapped={"audio": n},
-        ...     without={"audio": nothing}, facts={"measure": "kl", "unit": "nats", "critic": "fitted afterwards"})
-        >>> print(rank_text(table, 1).splitlines()[-1])
-        | a | 0.000 | 0.0 | audio |  |  | &lt;b&gt;\| |
-    """
+    """Return the rank lists as Markdown; markup in transcripts is escaped."""
     lines = ["# Samples to look at first", "", _sentence(table), ""]
     for ranking in rankings(table, length):
         lines += [f"## {ranking.name.capitalize()}", "", ranking.meaning, "", *_listed(table, ranking), ""]
@@ -110,7 +92,4 @@ def _number(value: float) -> str:
 
 
 def _shown(text: str) -> str:
-    line = " ".join(text.split())
-    for character, shown in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ("|", "\\|")):
-        line = line.replace(character, shown)
-    return line
+    return html.escape(" ".join(text.split()), quote=False).replace("|", "\\|")

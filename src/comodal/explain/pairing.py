@@ -20,15 +20,7 @@ from comodal.explain.broken_pairs import draw_donors
 from comodal.explain.pairing_areas import Area, ScoredPairs, areas, grouping_of, interval
 from comodal.explain.pairing_scorers import RowScorer, scorers_of
 
-__all__ = [
-    "BROKEN",
-    "PLANTED",
-    "Detection",
-    "HeldOutSamples",
-    "detections",
-    "held_out_parts",
-    "validate_pairing",
-]
+__all__ = ["BROKEN", "PLANTED", "Detection", "HeldOutSamples", "detections", "held_out_parts", "validate_pairing"]
 
 BROKEN, PLANTED = "broken pairs", "planted disagreement"
 FEWEST = 20
@@ -97,20 +89,6 @@ def validate_pairing(
 
     Raises:
         InputError: no critic, only one modality, fewer than 20 test samples, only one group, or a share outside (0, 1).
-
-    Example:
-        >>> import tempfile
-        >>> from comodal.evaluation.data_config import DataConfig
-        >>> from comodal.evaluation.experiment import train
-        >>> from comodal.evaluation.runs import open_runs
-        >>> from comodal.training.config import PenaltyConfig, RunConfig, TrainingConfig
-        >>> folder, training = tempfile.mkdtemp(), TrainingConfig(max_epochs=1)
-        >>> short = RunConfig(penalty=PenaltyConfig(measure="kl", weight=0.1), training=training)
-        >>> _ = train(DataConfig(source="synthetic:redundant"), short, out=folder)
-        >>> runs = open_runs(folder)
-        >>> found = validate_pairing(runs, runs.runs[0], repetitions=2)
-        >>> [(each.score, each.modality) for each in found[:2]], found[0].n_broken, found[0].n
-        ([('critic', 'text'), ('critic', 'audio')], 400, 800)
     """
     parts = held_out_parts(runs, run, measure_to_fit=measure_to_fit)
     return [each.score for each in detections(parts, share=share, repetitions=repetitions, seed=seed)]
@@ -125,7 +103,8 @@ def held_out_parts(runs: RunSet, run: SavedRun, *, measure_to_fit: str | None = 
         rows = _few_enough(test, fitted.fold.groups)
         scorers, notes = scorers_of(fitted, rows, measure_to_fit=measure_to_fit)
         if len(rows) < len(test):
-            notes = {name: _joined(notes.get(name, ""), _drawn(len(rows), len(test))) for name in scorers}
+            drawn = f"on {len(rows)} of {len(test)} test samples, whole groups drawn at random"
+            notes = {name: _joined(notes.get(name, ""), drawn) for name in scorers}
         names = tuple(fitted.fold.view.spec.modalities)
         found.append(HeldOutSamples(names, fitted.fold.groups[rows], planted[rows] != "", scorers, notes))
     return found
@@ -136,14 +115,8 @@ def detections(
 ) -> Iterator[Detection]:
     """Yield how well each scorer finds broken pairs of each modality, and planted disagreement where there is any.
 
-    Args:
-        parts: of one run, all with the same scorers.
-        share: as in :func:`validate_pairing`.
-        repetitions: R.
-        seed: as there; all scorers and modalities share the draws.
-
-    Raises:
-        InputError: as there.
+    All parts have the same scorers; all scorers and modalities share the draws. Arguments and errors: see
+    :func:`validate_pairing`.
     """
     if (n := sum(len(part.groups) for part in parts)) < FEWEST:
         raise InputError(f"{n} test samples are too few for broken pairs; give {FEWEST} or more", code="empty")
@@ -166,11 +139,8 @@ def detections(
 class _Draw:
     """Broken samples of one part, and their donors.
 
-    Attributes:
-        part: the samples.
-        group: ``(n,)`` number of each sample's group.
-        whole: rows of the part without planted disagreement.
-        donors: ``(R, len(whole))`` places in ``whole``.
+    ``group (n,)`` numbers each sample's group; ``whole`` are the rows without planted disagreement, and ``donors``
+    ``(R, len(whole))`` are places in it.
     """
 
     part: HeldOutSamples
@@ -231,10 +201,6 @@ def _detection(
 
 def _joined(*notes: str) -> str:
     return "; ".join(dict.fromkeys(note for note in notes if note))
-
-
-def _drawn(some: int, n: int) -> str:
-    return f"on {some} of {n} test samples, whole groups drawn at random"
 
 
 def _few_enough(rows: NDArray[np.int64], groups: NDArray[Any]) -> NDArray[np.int64]:

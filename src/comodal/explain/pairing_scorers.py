@@ -43,12 +43,7 @@ _QUICK = EstimationConfig(validation_tuples=4000, fit=FitConfig(steps=100, check
 def scorers_of(
     fitted: FittedFold, rows: NDArray[np.int64], *, measure_to_fit: str | None
 ) -> tuple[dict[str, RowScorer], dict[str, str]]:
-    """Return the scorers of one partition, and a note on each.
-
-    Args:
-        fitted: a model and its data.
-        rows: ``(n,)`` rows of the data set that tuples refer to.
-        measure_to_fit: dependency measure of a critic to fit afterwards; ``None`` for no such critic.
+    """Return the scorers of one partition, and a note on each; tuples refer to ``rows`` of the data set.
 
     Raises:
         InputError: the model has only one modality, or there is no critic.
@@ -76,12 +71,8 @@ def critic_scorer(
 ) -> tuple[RowScorer, str]:
     """Return a critic fitted on representations, and a note on it.
 
-    Args:
-        train: name to ``(N, D)``, to fit on.
-        valid: the same for samples that select the weights; default: a part of ``train``.
-        views: the same for the n test samples.
-        measure: a key of :data:`~comodal.dependency.catalog.MEASURES`.
-        seed: of its weights and batches.
+    ``train`` is fitted on, ``valid`` (default: a part of ``train``) selects the weights, ``views`` are the test
+    samples.
     """
     critic = fit_afterwards(train, measure=measure, seed=seed, validation=valid, config=_QUICK)
     return partial(critic.of_rows, critic.prepare(views)), critic.measure

@@ -34,11 +34,11 @@ def partition_table(
     transcript: NDArray[Any],
     plane: str,
 ) -> ExplanationTable:
-    """Return the explanation of the samples that one critic explains.
+    """Return the explanation of N samples by a critic that was not fitted on them.
 
     Args:
-        views: representations of N samples.
-        critic: was not fitted on them.
+        views: their representations.
+        critic: gives their dependency.
         swapped: modality to ``(N,)`` mean dependency with another sample's modality.
         donors: number of other samples in that mean.
         without: modality to ``(N,)`` prediction without it.

@@ -35,12 +35,6 @@ def on_plane(fused: Tensor, direction: NDArray[Any], kind: str = "pca") -> tuple
 
     Raises:
         InputError: an unknown kind, or umap-learn is not installed (``needs_package``).
-
-    Example:
-        >>> line = torch.tensor([[-2.0, 0.0], [0.0, 0.0], [2.0, 0.0]])
-        >>> points, made = on_plane(line, np.array([1.0, 0.0, -1.0]))
-        >>> points[0], made
-        (tensor([1.2247, 0.0000]), 'PCA (100 % + 0 % of the variance)')
     """
     if kind not in MAPS:
         raise InputError.unknown("map", kind, MAPS)

@@ -32,12 +32,7 @@ class RankList:
 
 
 def percentiles(values: NDArray[Any]) -> NDArray[np.float64]:
-    """Return the rank of each finite value from 0 to 100; ties share their mean rank; NaN for other values.
-
-    Example:
-        >>> percentiles(np.array([3.0, 1.0, 1.0, np.nan, 9.0])).round(1).tolist()
-        [66.7, 16.7, 16.7, nan, 100.0]
-    """
+    """Return the rank of each finite value from 0 to 100; ties share their mean rank; NaN for other values."""
     from scipy.stats import rankdata  # noqa: PLC0415 - keeps `import comodal` light
 
     found = np.full(len(values), np.nan)

@@ -28,15 +28,10 @@ _FACTS = ("id", "group", "target", "prediction", "split", "fused")
 
 
 def save_representations(path: str | Path, parts: Mapping[str, Representations], *, force: bool = False) -> None:
-    """Write the representations of all splits, for :func:`read_representations` and other programs.
-
-    Args:
-        path: an ``.npz`` file.
-        parts: split to representations.
-        force: replace a file that exists.
+    """Write the representations of each split to an ``.npz`` file, for :func:`read_representations` and other programs.
 
     Raises:
-        InputError: the file exists.
+        InputError: the file exists and ``force`` is not given.
     """
     target = Path(path)
     if target.exists() and not force:

@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from comodal.contracts import FusionOutput, MultimodalBatch
+from comodal.data.corruptions import drop_modality
 from comodal.dependency import views_of
 from comodal.evaluation.fitted import FittedFold
 
-__all__ = ["Representations", "represent", "represent_batches"]
+__all__ = ["Representations", "represent", "represent_batches", "without_each"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,24 +65,7 @@ class Representations:
 
 
 def represent(fitted: FittedFold, split: str = "test") -> Representations:
-    """Return the outputs of a fitted model for one split of its partition.
-
-    Args:
-        fitted: a model and its data.
-        split: ``train``, ``valid`` or ``test``.
-
-    Example:
-        >>> import tempfile
-        >>> from comodal.evaluation.data_config import DataConfig
-        >>> from comodal.evaluation.experiment import train
-        >>> from comodal.evaluation.runs import open_runs
-        >>> from comodal.training.config import RunConfig, TrainingConfig
-        >>> folder, short = tempfile.mkdtemp(), RunConfig(training=TrainingConfig(max_epochs=1))
-        >>> _ = train(DataConfig(source="synthetic:redundant"), short, out=folder)
-        >>> runs = open_runs(folder)
-        >>> {name: tuple(view.shape) for name, view in represent(next(runs.fitted(runs.runs[0]))).views.items()}
-        {'text': (800, 32), 'audio': (800, 32), 'vision': (800, 32)}
-    """
+    """Return the outputs of a fitted model for one split of its partition: ``train``, ``valid`` or ``test``."""
     rows = fitted.fold.partition.splits[split]
     return represent_batches(fitted.model, fitted.batches(split), group=fitted.fold.groups[rows])
 
@@ -107,3 +91,18 @@ def represent_batches(model: nn.Module, batches: Iterable[MultimodalBatch], *, g
             for name in outputs[0].representations
         },
     )
+
+
+def without_each(fitted: FittedFold, *, split: str = "test") -> dict[str, Tensor]:
+    """Return predictions ``(N,)`` on one split with each modality in turn hidden from the model."""
+
+    def prediction(batch: MultimodalBatch, name: str) -> Tensor:
+        hidden = drop_modality(batch, name, probability=1.0, generator=torch.Generator())
+        logits: Tensor = fitted.model(hidden).logits
+        return logits.squeeze(1)
+
+    batches = fitted.batches(split)
+    with torch.inference_mode():
+        return {
+            name: torch.cat([prediction(batch, name) for batch in batches]).float() for name in batches[0].modalities
+        }
