@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from refusals import refused
 
-from comodal.data.formats.csd_alignment import SHORTEST, mean_over, members_of
+from comodal.data.formats.csd_videos import SHORTEST, mean_over, members_of
 
 TIMES = st.lists(st.tuples(st.integers(0, 40), st.integers(-1, 12)), max_size=12)
 

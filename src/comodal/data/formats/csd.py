@@ -9,14 +9,14 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from comodal.contracts import InputError
-from comodal.data.formats.csd_files import SequenceFile, data_of, files_of, is_csd, look, modality_of
-from comodal.data.formats.csd_videos import OpenFile, video_block
+from comodal.data.formats.csd_files import OpenFile, SequenceFile, files_of, is_csd, look, modality_of
+from comodal.data.formats.csd_videos import video_block
 from comodal.data.formats.damage import damaged
-from comodal.data.formats.hdf5 import has_signature, members, opened
+from comodal.data.formats.hdf5 import has_signature, opened
 from comodal.data.formats.interface import Block, Format, Source
 from comodal.data.formats.names import MODALITIES, in_order
 
@@ -43,8 +43,7 @@ def _looks(file: Path) -> bool:
         return file.suffix == ".csd"
 
 
-@dataclass(frozen=True)
-class _Plan:
+class _Plan(NamedTuple):
     labels: SequenceFile
     words: SequenceFile | None
     features: Mapping[str, SequenceFile]
@@ -55,7 +54,7 @@ class _Plan:
 
 
 def open_source(path: Path) -> Source:
-    """Open every file."""
+    """Open every file of a folder, or one file of labels; the files do not divide the videos."""
     found = _looked_into(path)
     plan = _plan(path, found)
     others = [name for name in plan.features if name not in MODALITIES and modality_of(plan.features[name].root)]
@@ -107,6 +106,7 @@ def _plan(path: Path, found: Sequence[SequenceFile]) -> _Plan:
 
 
 def _named(features: Sequence[SequenceFile]) -> dict[str, SequenceFile]:
+    """Name the files: the first of a modality by the modality, others as their authors do."""
     found: dict[str, SequenceFile] = {}
     for each in features:
         own = re.sub(r"[^\w.-]+", "_", each.root).strip("_.") or each.path.stem
@@ -129,16 +129,11 @@ def _facts(plan: _Plan, left: Sequence[SequenceFile]) -> dict[str, str]:
 
 def _blocks(plan: _Plan, features: Collection[str]) -> Iterator[Block]:
     with ExitStack() as stack:
-
-        def entered(file: SequenceFile) -> OpenFile:
-            data = data_of(stack.enter_context(opened(file.path)))
-            return OpenFile(file, data, frozenset(members(data)))
-
-        labels = entered(plan.labels)
-        words = entered(plan.words) if plan.words else None
-        wanted = {name: entered(plan.features[name]) for name in features}
-        for video in members(labels.data):
-            block = video_block(video, labels=labels, words=words, features=wanted)
+        files = {file: OpenFile(file, stack.enter_context(opened(file.path))) for file in plan.files}
+        words = files[plan.words] if plan.words else None
+        wanted = {name: files[plan.features[name]] for name in features}
+        for video in files[plan.labels].videos:
+            block = video_block(video, labels=files[plan.labels], words=words, features=wanted)
             if len(block):
                 yield block
 

@@ -6,7 +6,6 @@ Axis legend: F frames, d features of a frame.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,28 +16,17 @@ from comodal.data.formats.damage import damaged
 from comodal.data.formats.hdf5 import Stored, has_signature, is_group, members, opened, stored, subgroup
 from comodal.data.formats.names import MODALITIES, canonical_modality
 
-__all__ = ["Entry", "SequenceFile", "data_of", "files_of", "is_csd", "look", "modality_of", "read_entry"]
+__all__ = ["SEGMENT_KEY", "Entry", "OpenFile", "SequenceFile", "files_of", "is_csd", "look", "modality_of"]
 
+SEGMENT_KEY = re.compile(r"(?P<video>.+)\[(?P<segment>\d+)\]", re.DOTALL)
 _LAYOUT = ("language", "acoustic", "visual", "labels")
-_TOOLS = {
-    "bert": "text",
-    "wordvectors": "text",
-    "opensmile": "audio",
-    "openface": "vision",
-    "emotient": "vision",
-}
+_TOOLS = {"bert": "text", "wordvectors": "text", "opensmile": "audio", "openface": "vision", "emotient": "vision"}
 
 
-@dataclass(frozen=True)
-class SequenceFile:
-    """A file, by its first video.
+class SequenceFile(NamedTuple):
+    """A file, by its first video: name of its first group, features per frame, and number of videos.
 
-    Attributes:
-        path: where it is.
-        root: name of its first group.
-        kind: ``"labels"``, ``"words"``, ``"phones"`` or ``"features"``.
-        dim: features per frame.
-        videos: how many.
+    Its kind is ``"labels"``, ``"words"``, ``"phones"`` or ``"features"``.
     """
 
     path: Path
@@ -49,13 +37,7 @@ class SequenceFile:
 
 
 class Entry(NamedTuple):
-    """One video of a file.
-
-    Attributes:
-        intervals: ``(F, 2)`` float64 start and end in seconds.
-        features: ``(F, d)`` numbers, or bytes for words.
-        where: file and video, for errors.
-    """
+    """One video of a file: ``(F, 2)`` seconds, ``(F, d)`` numbers or bytes for words, and its place, for errors."""
 
     intervals: NDArray[np.float64]
     features: NDArray[Any]
@@ -87,30 +69,27 @@ def is_csd(path: Path) -> bool:
         return {"data", "metadata"} <= set(members(subgroup(file, names[0])))
 
 
-def data_of(file: Any) -> Any:
-    """Return the group of videos in an opened file."""
+def _data_of(file: Any) -> Any:
     return subgroup(subgroup(file, members(file)[0]), "data")
 
 
 def look(path: Path) -> SequenceFile:
     """Describe a file, by its first video that is not empty."""
     with opened(path) as file:
-        data = data_of(file)
+        data, root = _data_of(file), members(file)[0]
         videos = members(data)
         for video in videos:
             array = _features(subgroup(data, video))
             if array.shape[0]:
-                root = members(file)[0]
                 dim = array.shape[1] if len(array.shape) == 2 else 1
-                return SequenceFile(path, root, _kind(root, array), dim, len(videos))
+                return SequenceFile(path, root, _kind(root.lower(), array), dim, len(videos))
     raise damaged(path, "holds no video with features", code="empty")
 
 
 def _kind(root: str, array: Stored) -> str:
-    lower = root.lower()
     if array.dtype.kind == "S":
-        return "phones" if "phone" in lower else "words"
-    return "labels" if "label" in lower else "features"
+        return "phones" if "phone" in root else "words"
+    return "labels" if "label" in root else "features"
 
 
 def _features(video: Any) -> Stored:
@@ -121,30 +100,40 @@ def _features(video: Any) -> Stored:
     return array
 
 
-def read_entry(data: Any, video: str, *, like: SequenceFile) -> Entry:
-    """Read the frames of one video.
+class OpenFile:
+    """A file while it is read, from what it is and its root group; ``videos`` are the names of its videos."""
 
-    Args:
-        data: from :func:`data_of`.
-        video: its name there.
-        like: what every video of the file must be like.
-    """
-    group = subgroup(data, video)
-    features, intervals = _features(group), stored(group, "intervals")
-    if intervals.dtype.kind == "S" or intervals.shape != (features.shape[0], 2):
-        problem = f"intervals of shape {intervals.shape} for {features.shape[0]} frames"
-        raise damaged(intervals.where, problem, remedy="give (frames, 2)", code="wrong_shape")
-    values = features.rows()
-    values = values[:, None] if values.ndim == 1 else values
-    words = like.kind in ("words", "phones")
-    if len(values) and (values.shape[1] != like.dim or (values.dtype.kind == "S") != words):
-        problem = (
-            f"{values.shape[1]} features of type {values.dtype} where {like.dim} "
-            f"{'strings' if words else 'numbers'} are expected as in the first video"
-        )
-        raise damaged(features.where, problem, code="wrong_shape")
-    with np.errstate(invalid="ignore"):
-        return Entry(np.asarray(intervals.rows(), dtype=np.float64), values, features.where)
+    def __init__(self, file: SequenceFile, root: Any) -> None:
+        self.file = file
+        self._data = _data_of(root)
+        self.videos = dict.fromkeys(members(self._data))
+
+    def entry(self, key: str) -> Entry | None:
+        """Return the frames of a video, or of the video of a labelled ``video[segment]``; ``None`` without."""
+        bracketed = SEGMENT_KEY.fullmatch(key)
+        for name in (key, bracketed["video"] if bracketed else key):
+            if name in self.videos:
+                return self.read(name)
+        return None
+
+    def read(self, video: str) -> Entry:
+        """Read one video, whose features must be like those of the first."""
+        group = subgroup(self._data, video)
+        features, intervals = _features(group), stored(group, "intervals")
+        if intervals.dtype.kind == "S" or intervals.shape != (features.shape[0], 2):
+            problem = f"intervals of shape {intervals.shape} for {features.shape[0]} frames"
+            raise damaged(intervals.where, problem, remedy="give (frames, 2)", code="wrong_shape")
+        values = features.rows()
+        values = values[:, None] if values.ndim == 1 else values
+        words, dim = self.file.kind in ("words", "phones"), self.file.dim
+        if len(values) and (values.shape[1] != dim or (values.dtype.kind == "S") != words):
+            problem = (
+                f"{values.shape[1]} features of type {values.dtype} where {dim} "
+                f"{'strings' if words else 'numbers'} are expected as in the first video"
+            )
+            raise damaged(features.where, problem, code="wrong_shape")
+        with np.errstate(invalid="ignore"):
+            return Entry(np.asarray(intervals.rows(), dtype=np.float64), values, features.where)
 
 
 def modality_of(root: str) -> str:

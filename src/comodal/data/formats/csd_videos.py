@@ -1,83 +1,55 @@
-"""Read the utterances of one video from the SDK's files of labels, words and features.
+"""Read the utterances of one video from the SDK's files: frames belong to words, and words to segments, by their times.
 
 Axis legend: S labelled segments, W words, F frames, d features of a frame.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from comodal.data.formats.csd_alignment import mean_over, members_of
-from comodal.data.formats.csd_files import Entry, SequenceFile, read_entry
+from comodal.data.formats.csd_files import SEGMENT_KEY, Entry, OpenFile
+from comodal.data.formats.damage import damaged
 from comodal.data.formats.interface import Block
 from comodal.data.formats.numeric import sentiment
 from comodal.data.formats.texts import as_text, column
-from comodal.data.ragged import RaggedArray, run_offsets
+from comodal.data.ragged import RaggedArray, frame_index, run_offsets
 
-__all__ = ["OpenFile", "video_block"]
+__all__ = ["SHORTEST", "mean_over", "members_of", "video_block"]
 
+SHORTEST = 1e-4
+"""Seconds that two intervals must have in common; intervals that only touch share rounding errors."""
+
+_MOST_REPEATS = 100
+_FREE = 10**6
 _PAUSE = "sp"
-_SEGMENT_KEY = re.compile(r"(?P<video>.+)\[(?P<segment>\d+)\]", re.DOTALL)
 
 
-@dataclass(frozen=True, eq=False)
-class OpenFile:
-    """A file while it is read.
-
-    Attributes:
-        file: what it holds.
-        data: its group of videos.
-        videos: their names.
-    """
-
-    file: SequenceFile
-    data: Any
-    videos: frozenset[str]
-
-    def entry(self, key: str) -> Entry | None:
-        """Return the frames of a video, or of the video of a labelled ``video[segment]``; ``None`` without."""
-        bracketed = _SEGMENT_KEY.fullmatch(key)
-        for name in (key, bracketed["video"] if bracketed else key):
-            if name in self.videos:
-                return read_entry(self.data, name, like=self.file)
-        return None
-
-
-@dataclass(frozen=True, eq=False)
-class _Words:
+class _Words(NamedTuple):
     """The words of a video, assigned to its segments.
 
     Attributes:
         text: ``(W,)``.
         intervals: ``(W, 2)``.
-        index: words of each segment, segment by segment, without pauses.
+        chosen: words of each segment, segment by segment, without pauses.
         lengths: ``(S,)`` how many each segment has.
         pauses: ``(S,)`` how many were left out.
     """
 
     text: list[str]
     intervals: NDArray[np.float64]
-    index: NDArray[np.int64]
+    chosen: NDArray[np.int64]
     lengths: NDArray[np.int64]
     pauses: NDArray[np.int64]
 
 
 def video_block(key: str, *, labels: OpenFile, words: OpenFile | None, features: Mapping[str, OpenFile]) -> Block:
-    """Return the labelled segments of one video.
-
-    Args:
-        key: of the video in the file of labels.
-        labels: that file.
-        words: the file of words; features are aligned to words when there is one.
-        features: name to file of the features that are wanted.
-    """
-    labelled = read_entry(labels.data, key, like=labels.file)
+    """Return the labelled segments of a video; features are aligned to words where there is a file of words."""
+    labelled = labels.read(key)
     n = len(labelled.intervals)
     target, taken = sentiment(labelled.features, where=labelled.where)
     ids, video, renamed = _ids(key, n)
@@ -108,7 +80,7 @@ def _ids(key: str, n: int) -> tuple[list[str], str, str]:
 
     Only brackets separate a segment from its video here: names of videos may end in an underscore and digits.
     """
-    bracketed = _SEGMENT_KEY.fullmatch(key)
+    bracketed = SEGMENT_KEY.fullmatch(key)
     if not bracketed:
         return [f"{key}_{row + 1}" for row in range(n)], key, "segments were numbered from 1 within their video"
     stem = f"{bracketed['video']}_{bracketed['segment']}"
@@ -130,9 +102,9 @@ def _spoken(entry: Entry | None, segments: NDArray[np.float64]) -> _Words:
 
 
 def _transcripts(spoken: _Words) -> list[str]:
-    ends = np.cumsum(spoken.lengths)
-    words = [spoken.text[word] for word in spoken.index.tolist()]
-    return [" ".join(words[end - n : end]) for end, n in zip(ends.tolist(), spoken.lengths.tolist(), strict=True)]
+    words = [spoken.text[word] for word in spoken.chosen.tolist()]
+    offsets = run_offsets(spoken.lengths).tolist()
+    return [" ".join(words[begin:end]) for begin, end in pairwise(offsets)]
 
 
 def _frames(
@@ -148,5 +120,58 @@ def _frames(
     index, lengths = members_of(entry.intervals, spoken.intervals, where=entry.where)
     means = mean_over(entry.features, index, lengths)
     owner = np.repeat(np.arange(len(segments)), spoken.lengths)
-    without = len(np.unique(owner[lengths[spoken.index] == 0]))
-    return RaggedArray(means[spoken.index], run_offsets(spoken.lengths)), without
+    without = len(np.unique(owner[lengths[spoken.chosen] == 0]))
+    return RaggedArray(means[spoken.chosen], run_offsets(spoken.lengths)), without
+
+
+def members_of(
+    intervals: NDArray[np.float64], spans: NDArray[np.float64], *, where: str
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return which of the intervals ``(F, 2)`` overlap each of the spans ``(S, 2)``, in order of their starts.
+
+    Intervals may overlap, have gaps and come in any order; one that crosses the border of two spans belongs to both.
+    Those without duration, or with a bound that is NaN, belong nowhere. Overlap that repeats every frame a hundred
+    times is refused.
+
+    Returns:
+        ``(sum of lengths,)`` numbers of the intervals, span by span, and ``(S,)`` how many each span has.
+    """
+    with np.errstate(invalid="ignore"):
+        lasting = np.flatnonzero(intervals[:, 1] - intervals[:, 0] > SHORTEST)
+        wide = spans[:, 1] - spans[:, 0] > SHORTEST
+    order = lasting[np.argsort(intervals[lasting, 0], kind="stable")]
+    starts, ends = intervals[order, 0], intervals[order, 1]
+    early, late = spans[:, 0] + SHORTEST, spans[:, 1] - SHORTEST
+    # Before `first` every interval has ended, from `last` on none has begun; in between one in an odd order may have.
+    first = np.searchsorted(np.maximum.accumulate(ends), early, side="right")
+    last = np.searchsorted(starts, late, side="left")
+    lengths = np.where(wide, np.maximum(last - first, 0), 0).astype(np.int64)
+    if lengths.sum() > max(_FREE, _MOST_REPEATS * (len(intervals) + len(spans))):
+        raise damaged(where, f"intervals overlap more than {_MOST_REPEATS} times")
+    found = frame_index(first.astype(np.int64), lengths)
+    owner = np.repeat(np.arange(len(spans)), lengths)
+    inside = ends[found] > early[owner]
+    return order[found[inside]].astype(np.int64), np.bincount(owner[inside], minlength=len(spans)).astype(np.int64)
+
+
+def mean_over(
+    frames: NDArray[np.floating], index: NDArray[np.int64], lengths: NDArray[np.int64]
+) -> NDArray[np.float32]:
+    """Return ``(S, d)``: the mean of the finite values among the frames ``(F, d)`` of each span.
+
+    Index and lengths are those of :func:`members_of`. Zero where a span has no frame, NaN where it has frames but none
+    of them is finite.
+    """
+    found = np.zeros((len(lengths), frames.shape[1]), dtype=np.float32)
+    some = lengths > 0
+    if some.any():
+        with np.errstate(invalid="ignore"):
+            values = frames[index].astype(np.float64)
+        finite = np.isfinite(values)
+        values[~finite] = 0.0
+        # Sums of runs, not differences of running sums: one huge value must not spoil the words after it.
+        begins = (np.cumsum(lengths) - lengths)[some]
+        counts = np.add.reduceat(finite, begins, axis=0, dtype=np.int64)
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            found[some] = np.add.reduceat(values, begins, axis=0) / counts
+    return found
