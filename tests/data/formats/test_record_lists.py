@@ -8,16 +8,8 @@ import numpy as np
 import pytest
 from refusals import refused
 
-from comodal.data.formats.record_lists import (
-    Listing,
-    Spoken,
-    listing_source,
-    looks_like_records,
-    modality_frames,
-    require_records,
-    spoken,
-    word_texts,
-)
+from comodal.data.formats.record_lists import Listing, listing_source, looks_like_records, require_records
+from comodal.data.formats.record_words import frame_table, speak, word_texts
 
 RECORD = ((["so"], np.ones((1, 2)), [[3.0]]), 0.5, "v[0]")
 
@@ -55,10 +47,7 @@ def test_every_record_is_required_to_have_the_form():
 
 
 def source_of(*listings):
-    def speak(dims, content, where):
-        return Spoken(content[0], modality_frames(content, dims, where))
-
-    return listing_source(Path("file"), listings, speak, family="toy", facts={})
+    return listing_source(Path("file"), listings, family="toy", files=[], facts={})
 
 
 def test_width_is_that_of_the_first_utterance_with_frames():
@@ -73,19 +62,15 @@ def test_width_is_that_of_the_first_utterance_with_frames():
         source_of(Listing("train", "x", [(([], [1.0, 2.0], []), 0.5, b"v[0]")]))
 
 
-def frame_array(raw, *, dim, where):
-    return modality_frames((None, [], raw), {"audio": dim}, where)["audio"]
-
-
 @pytest.mark.parametrize("raw", [np.arange(6).reshape(2, 3), [[0, 1, 2], [3, 4, 5]], [np.arange(3), np.arange(3, 6)]])
 def test_frames_of_arrays_and_lists(raw):
-    found = frame_array(raw, dim=3, where="x")
+    found = frame_table(raw, where="x")
     assert found.dtype == np.float32
     np.testing.assert_array_equal(found, [[0, 1, 2], [3, 4, 5]])
 
 
 def test_frames_that_are_not_finite_pass_on():
-    found = frame_array(np.array([[np.nan, -np.inf, 1e300]]), dim=3, where="x")
+    found = frame_table(np.array([[np.nan, -np.inf, 1e300]]), where="x")
     np.testing.assert_array_equal(found, np.array([[np.nan, -np.inf, np.inf]], dtype=np.float32))
 
 
@@ -103,13 +88,13 @@ def test_frames_that_are_not_finite_pass_on():
     ],
 )
 def test_frames_that_are_none(raw, says):
-    with refused(("wrong_shape", "wrong_type"), says):
-        frame_array(raw, dim=2, where="x")
+    with refused(("wrong_shape", "wrong_type"), "x, audio", says):
+        speak((["so"], [], raw), {"audio": 2}, "x")
 
 
-def test_no_frame_in_any_shape():
-    for raw in ([], (), np.zeros(0), np.zeros((0, 9)), np.zeros((0, 2))):
-        assert frame_array(raw, dim=2, where="x").shape == (0, 2)
+@pytest.mark.parametrize("raw", [[], (), np.zeros(0), np.zeros((0, 9)), np.zeros((0, 2))])
+def test_no_frame_in_any_shape(raw):
+    assert speak(([], raw, raw), {"audio": 2}, "x").frames["audio"].shape == (0, 2)
 
 
 @pytest.mark.parametrize(
@@ -137,23 +122,32 @@ def test_words_that_are_none(raw, code):
 
 
 def test_white_space_in_words_keeps_words_and_frames_together():
-    frames = {"audio": np.arange(4.0)[:, None], "vision": np.arange(3.0)[:, None]}
-    found = spoken(["so\n", "\t ", "very good", "a"], frames)
+    frames = {1: np.arange(4.0)[:, None], 2: np.arange(3.0)[:, None]}
+    found = speak(
+        ([5, 6, 7, 8], frames[1], frames[2], ["so\n", "\t ", "very good", "a"], 4, 3), {"audio": 1, "vision": 1}, "x"
+    )
     assert found.words == ["so", "verygood", "a"]
-    assert found.frames["audio"].ravel().tolist() == [0, 2, 3]
-    assert found.frames["vision"].ravel().tolist() == [0, 1, 2]
-    assert found.changed == {
+    assert found.frames["word_ids"].ravel().tolist() == [5, 7, 8]
+    # The frames are not of words, though one feature has as many.
+    assert found.frames["vision"].ravel().tolist() == [0, 1, 2, 3]
+    changed = {
         "white space within words was removed",
         "words of nothing but white space were left out, with their frames",
     }
-    assert not spoken(["so"], frames).changed
+    assert found.changed == changed
+    found = speak((["so\n", "\t ", "very good"], frames[2], frames[2] + 5), {"audio": 1, "vision": 1}, "x")
+    assert {name: each.ravel().tolist() for name, each in found.frames.items()} == {"audio": [5, 7], "vision": [0, 2]}
+    assert found.changed == changed
+    assert not speak((["so"], [[1.0]], [[1.0]]), {"audio": 1, "vision": 1}, "x").changed
 
 
 def test_blocks_of_some_hundred_utterances_with_numbers_of_the_whole_file():
     """Ids, labels and splits go on over the ends of blocks, and ids are numbered once for the file."""
     counts = {"train": 700, "test": 3}
     listings = [
-        Listing(split, split, [((["w"], [], [[1.0]]), row / 1000, None if row % 2 else "v") for row in range(count)])
+        Listing(
+            split, split, [((["w"], [[2.0]], [[1.0]]), row / 1000, None if row % 2 else "v") for row in range(count)]
+        )
         for split, count in counts.items()
     ]
     blocks = list(source_of(*listings).blocks([]))

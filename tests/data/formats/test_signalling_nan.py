@@ -11,14 +11,14 @@ import pytest
 from comodal.data.formats import recognise
 from comodal.data.formats.numeric import sentiment
 from comodal.data.formats.padding import dense
-from comodal.data.formats.record_lists import modality_frames
+from comodal.data.formats.record_words import frame_table
 from comodal.data.ragged import RaggedArray
 
 DOUBLE = np.array([0x7FF0000000000001], dtype=np.uint64).view(np.float64)
 CALLS = {
     "dense": lambda values: dense(values[None], where="x"),
     "sentiment": lambda values: sentiment(values[:, 0], where="x")[0],
-    "frames": lambda values: modality_frames((None, [], values), {"audio": 2}, "x")["audio"],
+    "frames": lambda values: frame_table(values, where="x"),
     "vectors": lambda values: RaggedArray.from_vectors(values).values,
 }
 

@@ -6,23 +6,12 @@ no text vectors: the words are the transcript, and a tokenizer turns them into t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from comodal.data.formats.interface import Format, Source
 from comodal.data.formats.names import canonical_split
 from comodal.data.formats.pickled import memory_needed, peek
-from comodal.data.formats.record_lists import (
-    Spoken,
-    listing_source,
-    looks_like_records,
-    modality_frames,
-    require_equal_counts,
-    require_records,
-    spoken,
-    word_texts,
-)
+from comodal.data.formats.record_lists import listing_source, looks_like_records, require_records
 from comodal.data.formats.split_tables import split_contents
 
 __all__ = ["FORMAT", "open_source", "recognises"]
@@ -43,14 +32,7 @@ def open_source(path: Path) -> Source:
     contents = split_contents(path).items()
     listings = [require_records(held, _LENGTH, split=split, where=where) for split, (where, held) in contents]
     facts = {"alignment": "word by word", "memory": memory_needed(path)}
-    return listing_source(path, listings, _speak, family="mag_bert", facts=facts)
-
-
-def _speak(dims: Mapping[str, int], content: Any, where: str) -> Spoken:
-    frames, words = modality_frames(content, dims, where), word_texts(content[0], where=where)
-    counts = {"words": len(words), **{name: len(each) for name, each in frames.items()}}
-    require_equal_counts(counts, counts.values(), where)
-    return spoken(words, frames)
+    return listing_source(path, listings, family="mag_bert", files=[path], facts=facts)
 
 
 FORMAT = Format("mag_bert", recognises, open_source)
