@@ -29,13 +29,7 @@ def json_text(objects: Iterable[DataclassInstance]) -> str:
 
 
 def from_records(kind: type[Kind], records: Iterable[Any], *, where: str) -> tuple[Kind, ...]:
-    """Return one instance per record, with nested dataclasses and tuples restored.
-
-    Example:
-        >>> from_records(ComparisonRow, [{"fusion": "early"}], where="summary.json")
-        Traceback (most recent call last):
-        comodal.contracts.InputError: summary.json: entry 1 is not a ComparisonRow (...); run the command that ...
-    """
+    """Return one instance per record, with nested dataclasses and tuples restored."""
     make: Callable[..., Kind] = _MAKERS.get(kind, kind)
     made = []
     for number, record in enumerate(records, start=1):

@@ -216,12 +216,7 @@ def arms_of(fusions: Iterable[str], measures: Iterable[str], single: Mapping[str
 
 
 def parse_weight(text: str) -> str | float | dict[str, float]:
-    """Return the weight that an option gives: ``auto``, a number, or pairs such as ``kl=0.3,f=1``.
-
-    Example:
-        >>> parse_weight("auto"), parse_weight("0.3"), parse_weight("kl=0.3,f=1")
-        ('auto', 0.3, {'kl': 0.3, 'f': 1.0})
-    """
+    """Return the weight that an option gives: ``auto``, a number, or pairs such as ``kl=0.3,f=1``."""
     if text == "auto":
         return text
     try:

@@ -61,12 +61,7 @@ def grouping(table: PredictionTable) -> Grouping:
 
 
 def bootstrap_counts(n_groups: int, *, replicates: int, seed: int) -> Array:
-    """Return ``(B, V)`` how often each group is drawn in each bootstrap replicate, V times with replacement.
-
-    >>> counts = bootstrap_counts(3, replicates=5, seed=0)
-    >>> counts.shape, counts.sum(axis=1).tolist()
-    ((5, 3), [3.0, 3.0, 3.0, 3.0, 3.0])
-    """
+    """Return ``(B, V)`` how often each group is drawn in each bootstrap replicate, V times with replacement."""
     if replicates < 2:
         message = f"replicates is {replicates}: a bootstrap needs at least 2, 2000 for an interval"
         raise InputError(message, code="out_of_range")
@@ -76,11 +71,6 @@ def bootstrap_counts(n_groups: int, *, replicates: int, seed: int) -> Array:
 
 def group_sums(metric: Metric, target: Any, prediction: Any, groups: Grouping) -> Array:
     """Return ``(V, k)`` the terms of a metric summed within each group; ``metric.value`` takes their sum over groups.
-
-    >>> from comodal.metrics import METRICS
-    >>> groups = Grouping(np.array([0, 0, 1]), np.array([2, 1]))
-    >>> group_sums(METRICS["mae"], [1.0, 2.0, 3.0], [1.5, 2.0, 0.0], groups).tolist()
-    [[0.5, 2.0], [3.0, 1.0]]
     """
     terms = metric.terms(*checked(target, prediction))
     sums = [np.bincount(groups.codes, weights=column, minlength=groups.count) for column in terms.T]
@@ -88,11 +78,7 @@ def group_sums(metric: Metric, target: Any, prediction: Any, groups: Grouping) -
 
 
 def leave_one_out(sums: Array) -> Array:
-    """Return ``(V, ...)`` the sums over all groups but one, for each group, from the sums of each.
-
-    >>> leave_one_out(np.array([[1.0], [2.0], [4.0]])).ravel().tolist()
-    [6.0, 5.0, 3.0]
-    """
+    """Return ``(V, ...)`` the sums over all groups but one, for each group, from the sums of each."""
     left: Array = sums.sum(axis=0) - sums
     return left
 

@@ -73,13 +73,7 @@ class Predictions:
 
 
 def require_new_table(path: str | Path, *, force: bool = False) -> Path:
-    """Check that a table may be written, before its predictions are computed.
-
-    Example:
-        >>> require_new_table("predictions.xls")
-        Traceback (most recent call last):
-        comodal.contracts.InputError: predictions.xls: end the name in .csv, .json or .parquet
-    """
+    """Check that a table may be written, before its predictions are computed."""
     file = Path(path)
     if file.suffix.lower() not in _WRITERS:
         raise InputError(f"{file}: end the name in .csv, .json or .parquet", code="unsupported")

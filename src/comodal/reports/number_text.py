@@ -32,22 +32,14 @@ def metrics_of(rows: Sequence[ComparisonRow], wanted: Sequence[str] | None = Non
 
 
 def mean_text(row: ComparisonRow) -> str:
-    """Return the mean and its standard deviation over seeds.
-
-    >>> mean_text(ComparisonRow("early", "kl", 0.3, "acc_7", 34.5, 0.52, None, None, None, None, 4, 0, 1.0))
-    '34.50 ± 0.52'
-    """
+    """Return the mean and its standard deviation over seeds."""
     digits = _digits(row.metric)
     spread = "" if row.std is None else f" ± {row.std:.{digits}f}"
     return f"{row.mean:.{digits}f}{spread}"
 
 
 def interval_text(row: ComparisonRow) -> tuple[str, str]:
-    """Return the difference to the reference and its 95 % interval; each is empty where there is none.
-
-    >>> interval_text(ComparisonRow("early", "kl", 0.3, "mae", 0.8, 0.1, -0.01, -0.03, 0.01, 0.3, 4, 0, 1.0))
-    ('-0.010', '[-0.030, +0.010]')
-    """
+    """Return the difference to the reference and its 95 % interval; each is empty where there is none."""
     digits = _digits(row.metric)
     delta = "" if row.delta is None else f"{row.delta:+.{digits}f}"
     if row.ci_low is None or row.ci_high is None:
@@ -56,11 +48,7 @@ def interval_text(row: ComparisonRow) -> tuple[str, str]:
 
 
 def p_text(row: ComparisonRow) -> str:
-    """Return the corrected p-value, empty where there is none.
-
-    >>> p_text(ComparisonRow("early", "kl", 0.3, "mae", 0.8, 0.1, -0.01, -0.03, 0.01, 0.0003, 4, 0, 1.0))
-    'p <0.001'
-    """
+    """Return the corrected p-value, empty where there is none."""
     if row.p_value is None:
         return ""
     return "p <0.001" if row.p_value < 0.001 else f"p {row.p_value:.3f}"
@@ -72,11 +60,7 @@ def difference_text(row: ComparisonRow) -> str:
 
 
 def verdict(row: ComparisonRow) -> str:
-    """Return ``"gain"`` or ``"harm"`` where the corrected p-value is below 0.05, else ``""``.
-
-    >>> verdict(ComparisonRow("lfn", "f", 1.0, "mae", 0.8, 0.1, -0.01, -0.02, 0.0, 0.03, 4, 0, 1.0, better="lower"))
-    'gain'
-    """
+    """Return ``"gain"`` or ``"harm"`` where the corrected p-value is below 0.05, else ``""``."""
     if row.p_value is None or not row.delta or row.p_value >= _SIGNIFICANT:
         return ""
     return "gain" if (row.delta > 0) == (row.better == "higher") else "harm"

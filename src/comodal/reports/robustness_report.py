@@ -125,11 +125,6 @@ def read_robustness(path: str | Path) -> list[RobustnessRow]:
 
 def value_text(row: RobustnessRow) -> str:
     """Return the mean and its standard deviation over seeds; of a single run, the value and its interval over groups.
-
-    >>> from comodal.contracts import ComparisonRow
-    >>> one = ComparisonRow("early", "none", 0.0, "mae", 0.8, None, None, None, None, None, 1, 0, 0.0)
-    >>> value_text(RobustnessRow("subset", "text", "", "", None, one, mean_low=0.75, mean_high=0.86))
-    '0.800 [0.750, 0.860]'
     """
     text = mean_text(row.row)
     if row.row.std is not None or row.mean_low is None or row.mean_high is None:

@@ -66,21 +66,13 @@ def rich_table(table: TextTable) -> RichTable:
 
 
 def markdown_table(table: TextTable) -> list[str]:
-    r"""Return the lines of a Markdown table; a marked value is bold.
-
-    >>> markdown_table(TextTable(("model", "mae"), [[Cell("a|b"), Cell("0.8", "-0.1", "gain")]]))[2]
-    '| a\\|b | 0.8<br>**-0.1** |'
-    """
+    r"""Return the lines of a Markdown table; a marked value is bold."""
     cells = [list(table.heads), ["---"] * len(table.heads), *(list(map(_markdown_cell, row)) for row in table.rows)]
     return ["| " + " | ".join(cell.replace("|", r"\|") for cell in line) + " |" for line in cells]
 
 
 def latex_table(table: TextTable) -> str:
-    r"""Return a floating table in the style of the booktabs package; second values stand in small print below.
-
-    >>> print(latex_table(TextTable(("", "mae"), [[Cell("early"), Cell("0.8")]], "50 %", "tab:m")).splitlines()[7])
-    early & 0.8 \\
-    """
+    r"""Return a floating table in the style of the booktabs package; second values stand in small print below."""
     lines = [line for row in table.rows for line in (*_latex_lines(row), r"\addlinespace")]
     return "\n".join(
         [
@@ -101,11 +93,7 @@ def latex_table(table: TextTable) -> str:
 
 
 def latex_escaped(text: str) -> str:
-    r"""Return text that LaTeX sets as it stands.
-
-    >>> print(latex_escaped("acc_2 & 5 % ± 1"))
-    acc\_2 \& 5 \% $\pm$ 1
-    """
+    r"""Return text that LaTeX sets as it stands."""
     return "".join(_LATEX.get(sign, sign) for sign in text)
 
 

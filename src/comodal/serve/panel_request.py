@@ -51,12 +51,7 @@ class PanelRequest:
 
 
 def parse_request(body: Any, modalities: Iterable[str]) -> PanelRequest:
-    """Return a request from its JSON body.
-
-    Example:
-        >>> parse_request({"id": "v_1", "modalities": {"audio": {"act": "noise", "severity": 0.5}}}, ["text", "audio"])
-        PanelRequest(id='v_1', edits={'audio': Edit(kind='noise', donor='', severity=0.5)}, seed=0)
-    """
+    """Return a request from its JSON body."""
     known = tuple(modalities)
     fields = _object(body, "request", ("id", "modalities", "seed"))
     edits = {

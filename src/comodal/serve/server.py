@@ -12,14 +12,7 @@ __all__ = ["listen", "run_server"]
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Return a socket that listens on an address.
-
-    Example:
-        >>> with listen("127.0.0.1", 0) as first:
-        ...     listen("127.0.0.1", first.getsockname()[1])
-        Traceback (most recent call last):
-        comodal.contracts.InputError: 127.0.0.1:... cannot be listened on (...); give another --port, 0 for any ...
-    """
+    """Return a socket that listens on an address."""
     if not 0 <= port < 65536:
         raise InputError(f"--port {port}: give a number from 0 to 65535", code="out_of_range")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET

@@ -26,12 +26,6 @@ class Augmentation:
         corruptions: in the order they are applied.
         tokens: how to read a text of word pieces.
         seed: of the run.
-
-    Example:
-        >>> spec = DatasetSpec("toy", {"text": 4, "audio": 2}, {"text": 1, "audio": 1})
-        >>> config = RunConfig(training=TrainingConfig(augment=("noise:audio=0.3",)))
-        >>> [corruption.name for corruption in Augmentation.of(spec, config).corruptions]
-        ['noise:audio=0.3']
     """
 
     corruptions: tuple[Corruption, ...] = ()
@@ -55,12 +49,6 @@ class Augmentation:
 
 
 def of_one_modality(training: TrainingConfig, modality: str) -> TrainingConfig:
-    """Return the optimisation of a model of one modality, without the corruptions of the others.
-
-    Example:
-        >>> both = TrainingConfig(augment=("noise:audio=0.3", "drop:text=0.1"))
-        >>> of_one_modality(both, "text").augment
-        ('drop:text=0.1',)
-    """
+    """Return the optimisation of a model of one modality, without the corruptions of the others."""
     own = tuple(text for text in training.augment if parse_corruption(text).modality == modality)
     return dataclasses.replace(training, augment=own)

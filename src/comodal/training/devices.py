@@ -15,13 +15,7 @@ __all__ = ["is_writer", "make_accelerator", "require_device", "share_of"]
 
 
 def require_device(training: TrainingConfig) -> None:
-    """Check that this machine has the device of a run, before anything is written.
-
-    Example:
-        >>> require_device(TrainingConfig(precision="16-mixed"))
-        Traceback (most recent call last):
-        comodal.contracts.InputError: training.precision '16-mixed' needs a GPU: choose 'bf16-mixed' or '32-true'
-    """
+    """Check that this machine has the device of a run, before anything is written."""
     gpu = torch.cuda.is_available() or torch.backends.mps.is_available()
     if training.accelerator == "gpu" and not gpu:
         raise InputError("training.accelerator 'gpu': PyTorch finds no GPU; choose 'cpu'", code="unavailable")

@@ -72,13 +72,7 @@ LOGGERS: dict[str, Callable[[Path, str], Any]] = {
 
 
 def require_logger(name: str) -> None:
-    """Check that a logger can be made, before anything is written.
-
-    Example:
-        >>> require_logger("cvs")
-        Traceback (most recent call last):
-        comodal.contracts.InputError: unknown logger 'cvs': did you mean 'csv'? (known: csv, tensorboard, mlflow, wandb)
-    """
+    """Check that a logger can be made, before anything is written."""
     if name not in LOGGERS:
         raise InputError.unknown("logger", name, LOGGERS)
     if name != "csv" and importlib.util.find_spec(name) is None:

@@ -35,13 +35,7 @@ class Preset:
     run: dict[str, Any]
 
     def require(self, videos: int, *, source: str) -> None:
-        """Check that data are those of the setting, by their number of videos.
-
-        Example:
-            >>> load_preset("mfn_mosi").require(3228, source="mosei.pkl")
-            Traceback (most recent call last):
-            comodal.contracts.InputError: mosei.pkl: has 3228 videos, and preset 'mfn_mosi' is for CMU-MOSI (1 to 93)...
-        """
+        """Check that data are those of the setting, by their number of videos."""
         fewest, most = self.videos
         if not fewest <= videos <= most:
             raise InputError(

@@ -29,15 +29,6 @@ class RunFolder:
 
     Opening it writes the configuration and the versions of the software. A folder of another configuration is refused:
     a finished run is never overwritten, and an interrupted one is resumed with its own configuration.
-
-    Example:
-        >>> import tempfile
-        >>> folder = RunFolder(tempfile.mkdtemp(), {"seed": 1})
-        >>> folder.finished
-        False
-        >>> RunFolder(folder.path, {"seed": 2})
-        Traceback (most recent call last):
-        comodal.contracts.InputError: ...: run folder of another configuration (seed was 1, is 2); give another --out
     """
 
     def __init__(self, path: str | Path, config: Mapping[str, Any]) -> None:

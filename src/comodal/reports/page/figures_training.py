@@ -47,12 +47,7 @@ def training_card(curves: Sequence[TrainingCurve]) -> Card | None:
 
 
 def mean_curve(series: Sequence[Sequence[float]]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return mean, standard deviation and number of series at every epoch that at least half of them reach.
-
-    >>> mean, std, fits = mean_curve([[1.0, 2.0], [3.0, 2.0], [5.0]])
-    >>> mean.tolist(), fits.tolist()
-    ([3.0, 2.0], [3, 2])
-    """
+    """Return mean, standard deviation and number of series at every epoch that at least half of them reach."""
     longest = max(len(values) for values in series)
     padded = np.full((len(series), longest), np.nan)
     for row, values in enumerate(series):
