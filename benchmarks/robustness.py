@@ -21,8 +21,7 @@ import torch
 from comodal.data.corruptions import keep_only
 from comodal.evaluation.data_config import DataConfig
 from comodal.evaluation.experiment import train
-from comodal.evaluation.fitted import FittedFold
-from comodal.evaluation.predict import predict
+from comodal.evaluation.fitted import FittedFold, predict
 from comodal.evaluation.runs import RunSet, open_runs
 from comodal.evaluation.scenario_runs import predict_scenarios
 from comodal.evaluation.scenarios import Scenario, subsets

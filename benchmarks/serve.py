@@ -27,7 +27,7 @@ from comodal.explain.explain import choose_run
 from comodal.serve.app import build_app
 from comodal.serve.live_model import LiveModel
 from comodal.serve.security import allowed_hosts
-from comodal.serve.server import listen
+from comodal.serve.start import listen
 from comodal.training.config import PenaltyConfig, RunConfig, TrainingConfig
 
 CLICKS = 300

@@ -27,8 +27,8 @@ from comodal.reports.page import render_page
 from comodal.reports.robustness_report import write_robustness
 from comodal.serve.app import build_app
 from comodal.serve.live_model import LiveModel
-from comodal.serve.panel import live_page
 from comodal.serve.security import allowed_hosts
+from comodal.serve.start import live_page
 from comodal.training.config import RunConfig, TrainingConfig
 
 

@@ -14,9 +14,9 @@ from playwright.sync_api import Page, expect
 from comodal.contracts import Findings
 from comodal.serve.app import build_app
 from comodal.serve.live_model import LiveModel
-from comodal.serve.panel import live_page
 from comodal.serve.panel_request import Edit, PanelRequest
 from comodal.serve.security import allowed_hosts
+from comodal.serve.start import live_page
 
 pytestmark = pytest.mark.slow
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from live_server import request, short_run
 
-from comodal.serve.server import listen
+from comodal.serve.start import listen
 
 pytestmark = pytest.mark.slow
 

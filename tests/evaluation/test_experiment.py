@@ -31,7 +31,7 @@ Short = Callable[..., RunConfig]
 
 
 def same_tables(one: PredictionTable, two: PredictionTable) -> None:
-    for (name, a), (_, b) in zip(one.columns(), two.columns(), strict=True):
+    for (name, a), (_, b) in zip(one.columns().items(), two.columns().items(), strict=True):
         np.testing.assert_array_equal(a, b, err_msg=name)
 
 

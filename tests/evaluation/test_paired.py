@@ -125,4 +125,6 @@ def test_other_samples_are_refused() -> None:
     with refused("mismatch", "target"):
         require_same_samples([first, replace(second, target=second.target + 1)])
     with refused("mismatch", 2, 180):
-        require_same_samples([first, PredictionTable(**{name: column[:2] for name, column in second.columns()})])
+        require_same_samples(
+            [first, PredictionTable(**{name: column[:2] for name, column in second.columns().items()})]
+        )

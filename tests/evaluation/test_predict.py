@@ -7,7 +7,7 @@ from torch import nn
 
 from comodal.contracts import FusionOutput, ModalitySequence, MultimodalBatch
 from comodal.dependency import DependencyPenalty
-from comodal.evaluation.predict import predict
+from comodal.evaluation.fitted import predict
 
 
 class Sum(nn.Module):

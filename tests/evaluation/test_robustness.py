@@ -16,7 +16,7 @@ from comodal.contracts import PredictionTable
 from comodal.contracts.errors import Code
 from comodal.data.dataset import Dataset
 from comodal.evaluation import scenario_runs
-from comodal.evaluation.predict import predict
+from comodal.evaluation.fitted import predict
 from comodal.evaluation.robustness import RobustnessConfig, robustness
 from comodal.evaluation.runs import open_runs
 from comodal.evaluation.scenario_predictions import ScenarioPredictions

@@ -167,7 +167,7 @@ def test_two_processes_give_the_bits_of_one_and_threads_are_left_as_they_were(
     for trial in trials:
         assert two[trial].valid_loss == one[trial].valid_loss
         for (name, a), (_, b) in zip(
-            one[trial].predictions().columns(), two[trial].predictions().columns(), strict=True
+            one[trial].predictions().columns().items(), two[trial].predictions().columns().items(), strict=True
         ):
             np.testing.assert_array_equal(a, b, err_msg=name)
     assert len({one[trial].valid_loss for trial in trials}) == 4

@@ -14,7 +14,7 @@ from comodal.cli import main
 from comodal.contracts import ExplanationTable
 from comodal.data.dataset import Dataset, Partition
 from comodal.evaluation.experiment import train
-from comodal.evaluation.gather import read_attributions, read_pairing
+from comodal.evaluation.gather import read_attributions
 from comodal.evaluation.runs import RunSet, open_runs
 from comodal.explain.explain import ExplanationConfig, explain, explained_run
 from comodal.explain.output import claim, write_explanation
@@ -141,9 +141,6 @@ def test_other_files_are_left_alone_and_damage_is_reported(tmp_path: Path) -> No
     (tmp_path / "attributions.jsonl").write_text("{")
     with refused("damaged", "attributions.jsonl"):
         read_attributions(tmp_path)
-    (tmp_path / "pairing.json").write_text('[{"score": 1}]')
-    with refused("damaged", "pairing.json", 1):
-        read_pairing(tmp_path)
 
 
 @pytest.mark.parametrize("options", [{"donors": 0}, {"attributions": -1}])

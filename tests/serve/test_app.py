@@ -14,7 +14,7 @@ from refusals import refused
 from comodal.serve.live_model import LiveModel
 from comodal.serve.panel_request import Edit, PanelRequest
 from comodal.serve.security import allowed_hosts
-from comodal.serve.server import listen
+from comodal.serve.start import listen
 
 
 def test_page_and_facts(port: int, live: LiveModel) -> None:

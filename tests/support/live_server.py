@@ -15,7 +15,7 @@ import uvicorn
 
 from comodal.evaluation.data_config import DataConfig
 from comodal.evaluation.experiment import train
-from comodal.serve.server import listen
+from comodal.serve.start import listen
 from comodal.training.config import PenaltyConfig, RunConfig, TrainingConfig
 
 

@@ -11,11 +11,18 @@ import numpy as np
 
 from comodal.contracts.errors import Code, InputError
 
-__all__ = ["read_columns", "write_columns"]
+__all__ = ["read_columns", "require_one_length", "write_columns"]
 
 _FACTS = b"comodal"
 
 Columns = dict[str, np.ndarray[Any, Any]]
+
+
+def require_one_length(columns: Mapping[str, np.ndarray[Any, Any]], *, kind: str) -> None:
+    """Raise an error unless all columns of a table have one length."""
+    lengths = {name: len(column) for name, column in columns.items()}
+    if len(set(lengths.values())) != 1:
+        raise InputError(f"columns of {kind} differ in length: {lengths}", code="mismatch")
 
 
 def write_columns(

@@ -12,8 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from comodal.contracts.columns import read_columns, write_columns
-from comodal.contracts.errors import InputError
+from comodal.contracts.columns import read_columns, require_one_length, write_columns
 
 __all__ = ["Attribution", "ExplanationTable", "PairingScore"]
 
@@ -56,9 +55,7 @@ class ExplanationTable:
     facts: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        lengths = {name: len(column) for name, column in self.columns().items()}
-        if len(set(lengths.values())) != 1:
-            raise InputError(f"columns of an explanation differ in length: {lengths}", code="mismatch")
+        require_one_length(self.columns(), kind="an explanation")
 
     def __len__(self) -> int:
         return len(self.id)

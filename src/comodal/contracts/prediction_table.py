@@ -5,7 +5,6 @@ Axis legend: N samples.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from comodal.contracts.columns import read_columns, write_columns
+from comodal.contracts.columns import read_columns, require_one_length, write_columns
 from comodal.contracts.errors import InputError
 
 __all__ = ["PredictionTable"]
@@ -42,9 +41,7 @@ class PredictionTable:
     critic_score: np.ndarray[Any, Any]
 
     def __post_init__(self) -> None:
-        lengths = {name: len(column) for name, column in self.columns()}
-        if len(set(lengths.values())) != 1:
-            raise InputError(f"columns of a prediction table differ in length: {lengths}", code="mismatch")
+        require_one_length(self.columns(), kind="a prediction table")
 
     @staticmethod
     def of(
@@ -77,10 +74,9 @@ class PredictionTable:
     def __len__(self) -> int:
         return len(self.id)
 
-    def columns(self) -> Iterator[tuple[str, np.ndarray[Any, Any]]]:
-        """Yield name and array of every column, in file order."""
-        for name in self.__dataclass_fields__:
-            yield name, getattr(self, name)
+    def columns(self) -> dict[str, np.ndarray[Any, Any]]:
+        """Return name and array of every column, in file order."""
+        return dict(vars(self))
 
     def select(self, *, split: str | None = None, scenario: str | None = None) -> PredictionTable:
         """Return the rows of one split, one scenario, or both."""
@@ -89,7 +85,7 @@ class PredictionTable:
             keep &= self.split == split
         if scenario is not None:
             keep &= self.scenario == scenario
-        return PredictionTable(**{name: column[keep] for name, column in self.columns()})
+        return PredictionTable(**{name: column[keep] for name, column in self.columns().items()})
 
     @staticmethod
     def concatenate(tables: list[PredictionTable]) -> PredictionTable:
@@ -105,7 +101,7 @@ class PredictionTable:
 
     def to_parquet(self, path: str | Path) -> None:
         """Write as Parquet."""
-        write_columns(path, dict(self.columns()))
+        write_columns(path, self.columns())
 
     @staticmethod
     def from_parquet(path: str | Path) -> PredictionTable:

@@ -24,7 +24,7 @@ from comodal.evaluation.grid import (
     arms_of,
     best_by_validation,
 )
-from comodal.evaluation.progress_callbacks import Progress, no_progress
+from comodal.evaluation.pool import Progress, no_progress
 from comodal.evaluation.rows import SeedRun, Setting, comparison_rows
 from comodal.evaluation.runner import TrialResult, run_trials
 from comodal.evaluation.runs import SELECTION, SUMMARY

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -242,10 +241,4 @@ def _digest(digest: Any, shape: tuple[int, ...], parts: Iterable[NDArray[Any]]) 
 
 
 def _scores(predictions: PredictionTable) -> dict[str, Any]:
-    """Return plain values; one that does not exist, such as an interval over a single group, is ``None``."""
-    found = {name: dataclasses.asdict(value) for name, value in score(predictions).items()}
-    return {name: {key: _or_none(each) for key, each in facts.items()} for name, facts in found.items()}
-
-
-def _or_none(value: Any) -> Any:
-    return None if isinstance(value, float) and math.isnan(value) else value
+    return {name: each.plain() for name, each in score(predictions).items()}

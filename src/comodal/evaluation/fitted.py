@@ -1,19 +1,23 @@
-"""A fitted model with the data of its partition; save it in a folder and load it again."""
+"""A fitted model with the data of its partition: predict with it, save it in a folder and load it again."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import torch
+from numpy.typing import NDArray
 from torch import nn
+from torch.utils.data import DataLoader
 
 from comodal.atomic_write import write_text
-from comodal.contracts import InputError, MultimodalBatch, PredictionTable
+from comodal.contracts import DatasetSpec, FusionOutput, InputError, MultimodalBatch, PredictionTable
 from comodal.data.loader import OrderedSampler, loader
-from comodal.dependency import DependencyPenalty
-from comodal.evaluation.predict import predict
+from comodal.dependency import DependencyPenalty, views_of
 from comodal.training.build import build_model, build_penalty
 from comodal.training.config import RunConfig
 from comodal.training.data import EVALUATION_BATCH, FoldData
@@ -21,7 +25,17 @@ from comodal.training.fit import FitResult
 from comodal.training.run_folder import read_json
 from comodal.training.weights import copy_weights, load_weights, restore_weights, save_weights
 
-__all__ = ["STANDARDIZER", "WEIGHTS", "FittedFold", "load_fitted", "read_history", "save_fitted", "save_history"]
+__all__ = [
+    "STANDARDIZER",
+    "WEIGHTS",
+    "FittedFold",
+    "load_fitted",
+    "load_networks",
+    "predict",
+    "read_history",
+    "save_fitted",
+    "save_history",
+]
 
 WEIGHTS = "weights.safetensors"
 STANDARDIZER = "standardizer.safetensors"
@@ -49,18 +63,16 @@ class FittedFold:
         """Return the model of a fit with the data of its partition."""
         return cls(fold, config, result.model, result.penalty)
 
-    def batches(self, split: str = "test") -> list[MultimodalBatch]:
+    def batches(self, split: str = "test") -> DataLoader[MultimodalBatch]:
         """Return every sample of one split in order."""
-        rows = self.fold.partition.splits[split]
-        return list(loader(self.fold.view, OrderedSampler(rows, batch_size=EVALUATION_BATCH)))
+        return loader(self.fold.view, OrderedSampler(self.fold.partition.splits[split], batch_size=EVALUATION_BATCH))
 
     def predict(self, split: str = "test") -> PredictionTable:
         """Return predictions and critic scores on one split."""
-        rows = self.fold.partition.splits[split]
         return predict(
             self.model,
-            loader(self.fold.view, OrderedSampler(rows, batch_size=EVALUATION_BATCH)),
-            group=self.fold.groups[rows],
+            self.batches(split),
+            group=self.fold.groups[self.fold.partition.splits[split]],
             split=split,
             penalty=self.penalty,
             between=self.config.penalty.between,
@@ -85,11 +97,52 @@ def read_history(folder: Path) -> dict[str, Any] | None:
 
 def load_fitted(fold: FoldData, config: RunConfig, folder: Path) -> FittedFold:
     """Build a model and load its weights from a folder."""
-    model = build_model(fold.view.spec, config)
+    return FittedFold(fold, config, *load_networks(fold.view.spec, config, folder / WEIGHTS))
+
+
+def load_networks(spec: DatasetSpec, config: RunConfig, weights: Path) -> tuple[nn.Module, DependencyPenalty | None]:
+    """Build the model and the penalty of a run in evaluation mode, and load their weights from a file."""
+    model = build_model(spec, config)
     penalty = build_penalty(model, config, 1)
-    path = folder / WEIGHTS
     try:
-        restore_weights(model, penalty, load_weights(path))
+        restore_weights(model, penalty, load_weights(weights))
     except InputError as error:
-        raise error.at(path) from error
-    return FittedFold(fold, config, model.eval(), None if penalty is None else penalty.eval())
+        raise error.at(weights) from error
+    return model.eval(), None if penalty is None else penalty.eval()
+
+
+def predict(
+    model: nn.Module,
+    batches: Iterable[MultimodalBatch],
+    *,
+    group: NDArray[Any],
+    split: str,
+    scenario: str = "clean",
+    penalty: DependencyPenalty | None = None,
+    between: str = "modalities",
+) -> PredictionTable:
+    """Run a model in evaluation mode over batches, in their order; critic scores are NaN without a penalty."""
+    ids: list[str] = []
+    parts: list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]] = []
+    device = next((weight.device for weight in model.parameters()), torch.device("cpu"))
+    with torch.inference_mode():
+        for batch in (given.to(device) for given in batches):
+            output: FusionOutput = model(batch)
+            ids.extend(batch.id)
+            parts.append((batch.target, output.logits.squeeze(1), _scores(penalty, output, between)))
+    target, prediction, critic = (torch.cat(column).float().cpu().numpy() for column in zip(*parts, strict=True))
+    return PredictionTable(
+        id=np.asarray(ids),
+        group=np.asarray(group),
+        split=np.full(len(ids), split),
+        scenario=np.full(len(ids), scenario),
+        target=target,
+        prediction=prediction,
+        critic_score=critic,
+    )
+
+
+def _scores(penalty: DependencyPenalty | None, output: FusionOutput, between: str) -> torch.Tensor:
+    if penalty is None:
+        return output.logits.new_full((len(output.logits),), float("nan"))
+    return penalty.measure.scores(views_of(output, between=between))

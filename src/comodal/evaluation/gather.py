@@ -40,7 +40,6 @@ __all__ = [
     "findings_of",
     "gather",
     "read_attributions",
-    "read_pairing",
 ]
 
 Kind = TypeVar("Kind")
@@ -98,7 +97,7 @@ def findings_of(runs: RunSet) -> Findings:
         robustness_replication=_optional(path / ROBUSTNESS_REPLICATION, RobustnessRow),
         explanations=tuple(ExplanationTable.from_parquet(each / EXPLANATION) for each in explained),
         attributions=read_attributions(explained[0]) if explained else {},
-        pairing=next((scores for each in explained if (scores := read_pairing(each))), ()),
+        pairing=next((scores for each in explained if (scores := _optional(each / PAIRING, PairingScore))), ()),
     )
 
 
@@ -184,11 +183,6 @@ def read_attributions(folder: Path) -> dict[str, tuple[Attribution, ...]]:
     for each in from_records(Attribution, lines, where=str(path)):
         found.setdefault(each.id, []).append(each)
     return {name: tuple(parts) for name, parts in found.items()}
-
-
-def read_pairing(folder: Path) -> tuple[PairingScore, ...]:
-    """Return how well the critic of an explanation finds broken pairs, empty where it was not validated."""
-    return _optional(folder / PAIRING, PairingScore)
 
 
 def _together(found: Sequence[Findings]) -> Findings:

@@ -70,8 +70,7 @@ def bootstrap_counts(n_groups: int, *, replicates: int, seed: int) -> Array:
 
 
 def group_sums(metric: Metric, target: Any, prediction: Any, groups: Grouping) -> Array:
-    """Return ``(V, k)`` the terms of a metric summed within each group; ``metric.value`` takes their sum over groups.
-    """
+    """Return ``(V, k)`` the terms of a metric summed within groups; ``metric.value`` takes their sum over groups."""
     terms = metric.terms(*checked(target, prediction))
     sums = [np.bincount(groups.codes, weights=column, minlength=groups.count) for column in terms.T]
     return np.stack(sums, axis=-1)

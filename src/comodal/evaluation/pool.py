@@ -1,4 +1,4 @@
-"""Run a function on many items in worker processes of one thread each."""
+"""Run a function on many items in worker processes of one thread each, and count what has finished."""
 
 from __future__ import annotations
 
@@ -17,10 +17,27 @@ import torch
 
 from comodal.contracts import InputError
 
-__all__ = ["run_each"]
+__all__ = ["Advance", "Progress", "no_advance", "no_progress", "run_each"]
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+Advance = Callable[[int], object]
+"""Called with the number of items that have finished since the last call."""
+
+Progress = Callable[[str, int], Advance]
+"""Called with the name of a stage and its number of items; returns the function that counts them."""
+
+
+def no_advance(count: int) -> None:
+    """Ignore the number of finished items."""
+    del count
+
+
+def no_progress(stage: str, total: int) -> Advance:
+    """Return the function that ignores the number of finished items."""
+    del stage, total
+    return no_advance
 
 
 def run_each(work: Callable[[Item], Result], items: Sequence[Item], processes: int) -> Iterator[tuple[Item, Result]]:

@@ -20,14 +20,12 @@ from comodal.data.inputs import of_arrays, read_inputs
 from comodal.data.ragged import RaggedArray
 from comodal.data.standardize import Standardizer
 from comodal.dependency import DependencyPenalty
-from comodal.evaluation.fitted import FittedFold
+from comodal.evaluation.fitted import FittedFold, load_networks
 from comodal.evaluation.predictions import Predictions
 from comodal.evaluation.saved_model import SavedModel, SavedPart, find_model
 from comodal.fusion import fusion_family
-from comodal.training.build import build_model, build_penalty
 from comodal.training.config import RunConfig
 from comodal.training.data import inputs, prepare_with
-from comodal.training.weights import load_weights, restore_weights
 
 __all__ = ["FittedPart", "Predictor", "load_model", "predictor_of"]
 
@@ -56,13 +54,7 @@ class FittedPart:
         standardizer = Standardizer.load(saved.standardizer)
         dims = {modality: len(mean) for modality, mean in standardizer.mean.items()}
         spec = inputs(_one_sample(dims, name), saved.config).spec
-        model = build_model(spec, saved.config)
-        penalty = build_penalty(model, saved.config, 1)
-        try:
-            restore_weights(model, penalty, load_weights(saved.weights))
-        except InputError as error:
-            raise error.at(saved.weights) from error
-        return cls(saved.config, spec, standardizer, model.eval(), None if penalty is None else penalty.eval())
+        return cls(saved.config, spec, standardizer, *load_networks(spec, saved.config, saved.weights))
 
     def predict(self, dataset: Dataset) -> PredictionTable:
         """Return predictions for samples with the features of :attr:`standardizer`, not yet standardised."""

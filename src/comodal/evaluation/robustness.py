@@ -14,7 +14,7 @@ from comodal.data.dataset import Dataset
 from comodal.evaluation.data_config import note_of
 from comodal.evaluation.grid import NONE, Arm
 from comodal.evaluation.paired import require_same_samples
-from comodal.evaluation.progress_callbacks import Progress, no_progress
+from comodal.evaluation.pool import Progress, no_progress
 from comodal.evaluation.robustness_rows import robustness_rows, scenario_result
 from comodal.evaluation.rows import ArmResult, SeedRun, Setting, references
 from comodal.evaluation.runs import RunSet, open_runs

@@ -16,8 +16,7 @@ from comodal.data.dataset import Dataset
 from comodal.evaluation.data_config import DataConfig
 from comodal.evaluation.fitted import FittedFold, save_fitted, save_history
 from comodal.evaluation.grid import Trial
-from comodal.evaluation.pool import run_each
-from comodal.evaluation.progress_callbacks import Advance, no_advance
+from comodal.evaluation.pool import Advance, no_advance, run_each
 from comodal.evaluation.runs import PREDICTIONS, RESULT, tokenizer_key
 from comodal.training.config import RunConfig
 from comodal.training.data import FoldData, prepare

@@ -169,7 +169,7 @@ def choose_run(runs: Iterable[SavedRun], *, arm: str, seed: int | None, where: P
 
 
 def find_runs(folder: str | Path) -> tuple[SavedRun, ...]:
-    """Return the finished runs of a folder without opening their data, which may be gone.
+    """Return the finished runs of a folder with weights, without opening their data, which may be gone.
 
     The number of folds follows from the saved weights.
     """
@@ -183,6 +183,7 @@ def find_runs(folder: str | Path) -> tuple[SavedRun, ...]:
         _require_finished(path)
         folders = sorted((weights.parent for weights in path.glob(f"*/{WEIGHTS}")), key=_number)
         found = (_trained(path, RunConfig.from_dict(config), tuple(folders)),) if folders else ()
+    found = tuple(run for run in found if run.has_weights)
     if not found:
         message = f"{path}: no finished run has saved weights; train again (a comparison: no --no-weights)"
         raise InputError(message, code="missing")

@@ -86,11 +86,7 @@ def is_exported(folder: Path) -> bool:
 
 def only_run(folder: Path, *, arm: str = "", seed: int | None = None) -> SavedRun:
     """Return one run of a folder; of several arms one must be named."""
-    runs = [run for run in find_runs(folder) if run.has_weights]
-    if not runs:
-        raise InputError(
-            f"{folder}: no finished run kept its weights; train again (a comparison: no --no-weights)", code="missing"
-        )
+    runs = find_runs(folder)
     arms = list(dict.fromkeys(run.arm.name for run in runs))
     if not arm and len(arms) > 1:
         raise InputError(

@@ -20,8 +20,7 @@ from comodal.atomic_write import write_atomic
 from comodal.contracts import InputError, MultimodalBatch
 from comodal.encoders import encode_once
 from comodal.evaluation.fitted import STANDARDIZER, WEIGHTS, FittedFold
-from comodal.evaluation.pool import run_each
-from comodal.evaluation.progress_callbacks import Advance, no_advance
+from comodal.evaluation.pool import Advance, no_advance, run_each
 from comodal.evaluation.runs import RunSet, SavedRun, open_runs
 from comodal.evaluation.scenario_predictions import ScenarioPredictions
 from comodal.evaluation.scenarios import Scenario, Variants

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import torch
 
 from comodal.contracts import DatasetSpec, InputError, ModalitySequence, MultimodalBatch, TokenSpec
-from comodal.data.corruptions import KINDS, Corruption, drop_modality, kinds_for
+from comodal.data.corruptions import Corruption, drop_modality, kinds_for
 from comodal.training.streams import stream_seed
 
 __all__ = ["CHOICES", "CLEAN", "SEVERITIES", "Scenario", "Variants", "curves", "subsets"]
@@ -77,9 +77,6 @@ def curves(
     modalities: Sequence[str] | None = None,
 ) -> list[Scenario]:
     """Return the points of every severity curve, including the clean point at severity 0."""
-    for kind in kinds or ():
-        if kind not in KINDS:
-            raise InputError.unknown("corruption", kind, KINDS)
     offered = {name: kinds_for(spec, name) for name in (spec.modalities if modalities is None else modalities)}
     chosen = [(kind, name) for name, known in offered.items() for kind in known if kinds is None or kind in kinds]
     if not chosen:

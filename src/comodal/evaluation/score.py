@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from comodal.contracts import PredictionTable
 from comodal.evaluation.groups import bootstrap_counts, group_sums, grouping, percentile_interval
@@ -35,6 +36,10 @@ class Score:
     higher_is_better: bool
     n: int
     n_groups: int
+
+    def plain(self) -> dict[str, Any]:
+        """Return the fields by name, ``None`` for an end of an interval that does not exist."""
+        return {name: None if value != value else value for name, value in vars(self).items()}  # noqa: PLR0124 - NaN
 
 
 def score(

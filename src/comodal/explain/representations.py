@@ -101,7 +101,7 @@ def without_each(fitted: FittedFold, *, split: str = "test") -> dict[str, Tensor
         logits: Tensor = fitted.model(hidden).logits
         return logits.squeeze(1)
 
-    batches = fitted.batches(split)
+    batches = list(fitted.batches(split))
     with torch.inference_mode():
         return {
             name: torch.cat([prediction(batch, name) for batch in batches]).float() for name in batches[0].modalities

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
-import math
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +38,7 @@ _ONNX = "model.onnx"
 _CARD = "README.md"
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclass(frozen=True)
 class Exported:
     """An exported model.
 
@@ -152,7 +151,7 @@ def _facts(saved: SavedModel, target: Path, run: SavedRun, predictor: Predictor,
         seed=run.seed,
         folds=len(predictor.parts),
         dims={name: predictor.dims.get(name, 0) for name in predictor.spec.modalities},
-        metrics={name: _known(dataclasses.asdict(each)) for name, each in score(run.predictions()).items()},
+        metrics={name: each.plain() for name, each in score(run.predictions()).items()},
         note=_note(source),
         versions=environment.get("packages", {}),
         onnx=onnx,
@@ -166,8 +165,3 @@ def _note(source: Path) -> str:
     rows = read_json(source / SUMMARY) if (source / SUMMARY).exists() else []
     notes = [row["note"].split("; ") for row in rows]
     return "; ".join(part for part in notes[0] if all(part in note for note in notes)) if notes else ""
-
-
-def _known(facts: dict[str, Any]) -> dict[str, Any]:
-    """Replace NaN by ``None``: an interval over a single group does not exist."""
-    return {key: None if isinstance(each, float) and math.isnan(each) else each for key, each in facts.items()}

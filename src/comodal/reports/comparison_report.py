@@ -8,10 +8,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from comodal.atomic_write import write_text
 from comodal.contracts import ComparisonRow
 from comodal.contracts.json_records import json_text, read_records
-from comodal.reports.long_csv import csv_text
+from comodal.reports.long_csv import csv_text, written
 from comodal.reports.number_text import (
     difference_text,
     direction,
@@ -103,11 +102,8 @@ def write_summary(rows: Sequence[ComparisonRow], folder: str | Path, *, title: s
     # Everything is rendered before the first file is written: a row that cannot be written leaves the old files alone.
     heading = [f"## {title}", ""] if title else []
     lines = [*heading, *markdown_table(file_table(rows)), "", *(f"- {each}" for each in explanation(rows)), ""]
-    texts = {"json": json_text(rows), "csv": csv_text(rows), "md": "\n".join(lines)}
-    paths = {suffix: Path(folder) / f"summary.{suffix}" for suffix in texts}
-    for suffix, text in texts.items():
-        write_text(paths[suffix], text)
-    return paths
+    texts = {"summary.json": json_text(rows), "summary.csv": csv_text(rows), "summary.md": "\n".join(lines)}
+    return {path.suffix[1:]: path for path in written(folder, texts).values()}
 
 
 def read_summary(path: str | Path) -> list[ComparisonRow]:

@@ -1,19 +1,21 @@
-"""Comma-separated values: one line per row of a comparison or of a robustness table."""
+"""Files of a comparison or a robustness table; as comma-separated values they have one line per row."""
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from comodal.atomic_write import write_text
 from comodal.contracts import InputError
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-__all__ = ["csv_text"]
+__all__ = ["csv_text", "written"]
 
 
 def csv_text(rows: Sequence[DataclassInstance]) -> str:
@@ -39,9 +41,16 @@ def csv_text(rows: Sequence[DataclassInstance]) -> str:
     return out.getvalue()
 
 
+def written(folder: str | Path, texts: Mapping[str, str]) -> dict[str, Path]:
+    """Write texts into the files of their names, each of them atomically, and return the paths."""
+    paths = {name: Path(folder) / name for name in texts}
+    for name, text in texts.items():
+        write_text(paths[name], text)
+    return paths
+
+
 def _flat(record: dict[str, Any]) -> dict[str, Any]:
-    inner = [value for value in record.values() if isinstance(value, dict)]
     found = {name: value for name, value in record.items() if not isinstance(value, dict)}
-    for each in inner:
-        found |= each
+    for inner in (value for value in record.values() if isinstance(value, dict)):
+        found |= inner
     return found

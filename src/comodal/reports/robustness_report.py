@@ -9,10 +9,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from comodal.atomic_write import write_text
 from comodal.contracts import RobustnessRow
 from comodal.contracts.json_records import json_text, read_records
-from comodal.reports.long_csv import csv_text
+from comodal.reports.long_csv import csv_text, written
 from comodal.reports.number_text import (
     difference_text,
     direction,
@@ -102,16 +101,14 @@ def write_robustness(rows: Sequence[RobustnessRow], folder: str | Path, *, title
         markdown += [f"## {table.title}", "", *markdown_table(table), ""]
     markdown += [*(f"- {sentence}" for sentence in _sentences(rows)), ""]
     comments = "".join(f"% {sentence}\n" for sentence in _sentences(rows))
+    # All are rendered before the first one is written: rows that cannot be written leave the old files alone.
     texts = {
         ROWS: json_text(rows),
         "rows.csv": csv_text(rows),
         "table.md": "\n".join(markdown),
         "table.tex": comments + "\n".join(map(latex_table, _all_tables(rows, _LATEX))),
     }
-    paths = {name: Path(folder) / name for name in texts}
-    for name, text in texts.items():
-        write_text(paths[name], text)
-    return paths
+    return written(folder, texts)
 
 
 def read_robustness(path: str | Path) -> list[RobustnessRow]:
@@ -124,8 +121,7 @@ def read_robustness(path: str | Path) -> list[RobustnessRow]:
 
 
 def value_text(row: RobustnessRow) -> str:
-    """Return the mean and its standard deviation over seeds; of a single run, the value and its interval over groups.
-    """
+    """Return the mean and its standard deviation over seeds; of a single run, the value and interval over groups."""
     text = mean_text(row.row)
     if row.row.std is not None or row.mean_low is None or row.mean_high is None:
         return text

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from comodal.contracts import FusionOutput, InputError, ModalitySequence, MultimodalBatch
+from comodal.contracts import FusionOutput, InputError, MultimodalBatch
 from comodal.data.corruptions import Corruption
 from comodal.dependency import views_of
 from comodal.evaluation.fitted import FittedFold
 from comodal.evaluation.runs import RunSet, SavedRun
+from comodal.explain.broken_pairs import rearranged
 from comodal.explain.critic import PointwiseCritic
 from comodal.explain.explain import ExplanationConfig, critic_of
 from comodal.explain.representations import represent
@@ -103,8 +104,7 @@ class LiveModel:
         others = [other for other in test[:_NEIGHBOURS].tolist() if other != row and other not in donors.values()]
         with self._lock, torch.inference_mode():
             batch = fold.fitted.fold.view[[row, *donors.values(), *others]]
-            clean, changed = _first(batch), _changed(batch, request, list(donors))
-            found = [_judged(fold, each) for each in (clean, changed)]
+            found = [_judged(fold, each) for each in (_taken(batch, [0]), _changed(batch, request, list(donors)))]
         return {"id": request.id, "target": float(batch.target[0]), "clean": found[0], "changed": found[1]}
 
     def _placed(self, name: str) -> tuple[int, int]:
@@ -143,27 +143,21 @@ def _facts(run: SavedRun, folds: tuple[_LiveFold, ...]) -> dict[str, Any]:
     }
 
 
-def _first(batch: MultimodalBatch) -> MultimodalBatch:
-    return _taken(batch, [0])
-
-
 def _taken(batch: MultimodalBatch, rows: Iterable[int]) -> MultimodalBatch:
-    index = torch.tensor(list(rows))
-    modalities = {name: ModalitySequence(s.values[index], s.mask[index]) for name, s in batch.modalities.items()}
-    return MultimodalBatch(tuple(batch.id[row] for row in index), modalities, batch.target[index])
+    return rearranged(batch, dict.fromkeys(batch.modalities, torch.tensor(list(rows))))
 
 
 def _changed(batch: MultimodalBatch, request: PanelRequest, donors: list[str]) -> MultimodalBatch:
     """Return the first sample after the edits; ``donors`` are the samples behind it."""
-    sequences = dict(_first(batch).modalities)
+    first = _taken(batch, [0])
+    sequences = dict(first.modalities)
     for name, edit in request.edits.items():
         generator = torch.Generator().manual_seed(request.seed)
         # Of two samples each receives the modality of the other.
         rows = [0, 1 + donors.index(edit.donor)] if edit.kind == "swap" else range(len(batch))
         acted = _edit(edit, name).apply(_taken(batch, rows), generator)
-        sequences[name] = _first(acted).modalities[name]
-    first = _first(batch)
-    return MultimodalBatch(first.id, sequences, first.target)
+        sequences[name] = _taken(acted, [0]).modalities[name]
+    return replace(first, modalities=sequences)
 
 
 def _edit(edit: Edit, name: str) -> Corruption:

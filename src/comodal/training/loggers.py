@@ -44,29 +44,11 @@ class CSVTracker(tracking.GeneralTracker):  # type: ignore[misc]
             writer.writerow([values[name] for name in self._columns])
 
 
-def _csv(folder: Path, run: str) -> Any:
-    del run
-    return CSVTracker(folder / "log" / "metrics.csv")
-
-
-def _tensorboard(folder: Path, run: str) -> Any:
-    del run
-    return tracking.TensorBoardTracker("log", folder)
-
-
-def _mlflow(folder: Path, run: str) -> Any:
-    return tracking.MLflowTracker("comodal", logging_dir=str(folder / "mlruns"), run_name=run)
-
-
-def _wandb(folder: Path, run: str) -> Any:
-    return tracking.WandBTracker("comodal", name=run, dir=str(folder))
-
-
 LOGGERS: dict[str, Callable[[Path, str], Any]] = {
-    "csv": _csv,
-    "tensorboard": _tensorboard,
-    "mlflow": _mlflow,
-    "wandb": _wandb,
+    "csv": lambda folder, _: CSVTracker(folder / "log" / "metrics.csv"),
+    "tensorboard": lambda folder, _: tracking.TensorBoardTracker("log", folder),
+    "mlflow": lambda folder, run: tracking.MLflowTracker("comodal", logging_dir=str(folder / "mlruns"), run_name=run),
+    "wandb": lambda folder, run: tracking.WandBTracker("comodal", name=run, dir=str(folder)),
 }
 """Name to factory of ``(folder, run name)``."""
 

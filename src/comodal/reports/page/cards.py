@@ -1,11 +1,40 @@
-"""All figures of a page."""
+"""All figures of a page, each with its title, captions and data."""
 
 from __future__ import annotations
 
-from comodal.contracts import Findings, InputError
-from comodal.reports.page.card import Card
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["cards_of"]
+from comodal.contracts import Findings, InputError
+
+if TYPE_CHECKING:  # plotly is an optional dependency
+    import plotly.graph_objects as go
+
+__all__ = ["Card", "cards_of"]
+
+
+@dataclass(frozen=True)
+class Card:
+    """One figure, in one or several variants.
+
+    Attributes:
+        name: identifier in the page and name of its files.
+        title: heading.
+        shows: one sentence: what the figure shows.
+        hides: one sentence: what it does not show.
+        selectors: labels of the choices between variants.
+        variants: one choice per selector to the figure.
+        columns: its data by column, all of one length.
+    """
+
+    name: str
+    title: str
+    shows: str
+    hides: str
+    selectors: tuple[str, ...]
+    variants: Mapping[tuple[str, ...], go.Figure]
+    columns: Mapping[str, list[Any]]
 
 
 def cards_of(findings: Findings) -> dict[str, Card]:

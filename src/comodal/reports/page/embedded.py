@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from comodal.contracts import Attribution, ExplanationTable, Findings
-from comodal.reports.page.card import Card
+from comodal.reports.page.cards import Card
 from comodal.reports.page.figures_explanation import dependency_axis, labels_of
 from comodal.reports.page.sample import chosen, per_explanation, said
 from comodal.reports.page.theme import rounded, template

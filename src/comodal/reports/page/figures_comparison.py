@@ -9,10 +9,10 @@ import plotly.graph_objects as go
 
 from comodal.contracts import ComparisonRow
 from comodal.reports.number_text import direction, interval_text, metrics_of, p_text, verdict
-from comodal.reports.page.card import Card
+from comodal.reports.page.cards import Card
 from comodal.reports.page.theme import BETTER, NEUTRAL, WORSE, drawn, plain_text, rounded
 
-__all__ = ["comparison_card", "forest"]
+__all__ = ["comparison_card", "forest", "interval_marks", "lines_axis"]
 
 _COLOUR = {"gain": BETTER, "harm": WORSE, "": NEUTRAL}
 _FILLED = {"gain": "", "harm": "", "": "-open"}
@@ -61,12 +61,7 @@ def forest(metric: str, rows: Sequence[ComparisonRow], replication: Sequence[Com
             "range": [-reach, reach],
             "zeroline": True,
         },
-        yaxis={
-            "tickvals": list(range(len(labels))),
-            "ticktext": [plain_text(label) for label in labels],
-            "range": [len(labels) - 0.4, -0.6],
-            "zeroline": False,
-        },
+        yaxis=lines_axis(labels),
     )
 
 
@@ -78,24 +73,55 @@ def _marks(
         chosen = [row for row in rows if verdict(row) == kind]
         if chosen:
             traces.append(
-                go.Scatter(
-                    x=rounded(row.delta for row in chosen),
-                    y=[labels.index(_label(row)) + offset for row in chosen],
-                    error_x={
-                        "type": "data",
-                        "symmetric": False,
-                        "array": rounded((row.ci_high or row.delta or 0) - (row.delta or 0) for row in chosen),
-                        "arrayminus": rounded((row.delta or 0) - (row.ci_low or row.delta or 0) for row in chosen),
-                        "color": _COLOUR[kind],
-                    },
-                    mode="markers",
-                    marker={"symbol": symbol + _FILLED[kind], "size": 11, "color": _COLOUR[kind], "line": {"width": 2}},
+                interval_marks(
+                    [
+                        (row.delta or 0.0, row.ci_low or row.delta or 0.0, row.ci_high or row.delta or 0.0)
+                        for row in chosen
+                    ],
+                    [labels.index(_label(row)) + offset for row in chosen],
+                    {"symbol": symbol + _FILLED[kind], "size": 11, "color": _COLOUR[kind], "line": {"width": 2}},
                     name=prefix + said,
-                    hovertext=[_hover(row) for row in chosen],
-                    hoverinfo="text",
+                    hover=[_hover(row) for row in chosen],
                 )
             )
     return traces
+
+
+def interval_marks(
+    intervals: Sequence[tuple[float, float, float]],
+    heights: Sequence[float],
+    marker: dict[str, Any],
+    *,
+    name: str,
+    hover: Sequence[str],
+) -> go.Scatter:
+    """Return marks of values with their intervals: value, lower and upper end of each."""
+    return go.Scatter(
+        x=rounded(value for value, _, _ in intervals),
+        y=list(heights),
+        error_x={
+            "type": "data",
+            "symmetric": False,
+            "array": rounded(high - value for value, _, high in intervals),
+            "arrayminus": rounded(value - low for value, low, _ in intervals),
+            "color": marker["color"],
+        },
+        mode="markers",
+        marker=marker,
+        name=name,
+        hovertext=list(hover),
+        hoverinfo="text",
+    )
+
+
+def lines_axis(labels: Sequence[str]) -> dict[str, Any]:
+    """Return the vertical axis of a forest plot, the first label on top."""
+    return {
+        "tickvals": list(range(len(labels))),
+        "ticktext": [plain_text(label) for label in labels],
+        "range": [len(labels) - 0.4, -0.6],
+        "zeroline": False,
+    }
 
 
 def _label(row: ComparisonRow) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from comodal.contracts import ExplanationTable
-from comodal.reports.page.card import Card
+from comodal.reports.page.cards import Card
 from comodal.reports.page.sample import chosen, per_explanation
 from comodal.reports.page.theme import BETTER, NEUTRAL, WORSE, drawn, faded, plain_text, rounded
 

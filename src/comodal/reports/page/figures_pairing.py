@@ -9,7 +9,8 @@ from typing import Any
 import plotly.graph_objects as go
 
 from comodal.contracts import PairingScore
-from comodal.reports.page.card import Card
+from comodal.reports.page.cards import Card
+from comodal.reports.page.figures_comparison import interval_marks, lines_axis
 from comodal.reports.page.theme import NEUTRAL, drawn, plain_text, rounded, styles
 
 __all__ = ["pairing_card", "pairing_figure", "pairing_label"]
@@ -46,36 +47,21 @@ def pairing_figure(scores: Sequence[PairingScore], shown: str = "AUROC") -> go.F
     traces = []
     for rank, name in enumerate(names):
         own = [score for score in scores if score.score == name]
-        middle = [getattr(score, value) for score in own]
         shift = 0.3 * (rank - (len(names) - 1) / 2) / max(len(names) - 1, 1)
         traces.append(
-            go.Scatter(
-                x=rounded(middle),
-                y=[labels.index(pairing_label(score)) + shift for score in own],
-                error_x={
-                    "type": "data",
-                    "symmetric": False,
-                    "array": rounded(getattr(s, high) - m for s, m in zip(own, middle, strict=True)),
-                    "arrayminus": rounded(m - getattr(s, low) for s, m in zip(own, middle, strict=True)),
-                    "color": look["", name].colour,
-                },
-                mode="markers",
-                marker={"symbol": look["", name].symbol, "size": 11, "color": look["", name].colour},
+            interval_marks(
+                [(getattr(score, value), getattr(score, low), getattr(score, high)) for score in own],
+                [labels.index(pairing_label(score)) + shift for score in own],
+                {"symbol": look["", name].symbol, "size": 11, "color": look["", name].colour},
                 name=plain_text(name),
-                hovertext=[plain_text(_hover(score, value, low, high)) for score in own],
-                hoverinfo="text",
+                hover=[plain_text(_hover(score, value, low, high)) for score in own],
             )
         )
     return drawn(
         [*traces, _chance(scores, labels, shown)],
         height=140 + 52 * len(labels),
         xaxis={"title": shown, "range": [0, 1.03], "zeroline": False},
-        yaxis={
-            "tickvals": list(range(len(labels))),
-            "ticktext": [plain_text(label) for label in labels],
-            "range": [len(labels) - 0.4, -0.6],
-            "zeroline": False,
-        },
+        yaxis=lines_axis(labels),
     )
 
 

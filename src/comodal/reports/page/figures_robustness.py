@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 
 from comodal.contracts import RobustnessRow
 from comodal.reports.number_text import direction, interval_text, mean_text, p_text, verdict
-from comodal.reports.page.card import Card
+from comodal.reports.page.cards import Card
 from comodal.reports.page.theme import drawn, plain_text, rounded, styles
 
 __all__ = ["areas_card", "curves_card", "heat_map", "severity_figure", "subsets_card"]

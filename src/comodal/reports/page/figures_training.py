@@ -9,7 +9,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from comodal.contracts import TrainingCurve
-from comodal.reports.page.card import Card
+from comodal.reports.page.cards import Card
 from comodal.reports.page.theme import Style, drawn, faded, plain_text, rounded, styles
 
 __all__ = ["mean_curve", "training_card", "training_figure"]

@@ -10,27 +10,19 @@ from comodal.reports.number_text import verdict
 __all__ = ["glance", "missing_parts"]
 
 _NO_PENALTY = "none"
-_MAKES = {
-    "comparison": "comodal compare SOURCE --out DIR",
-    "replication": "comodal compare SOURCE --replicate --out DIR",
-    "training": "comodal compare SOURCE --out DIR",
-    "robustness": "comodal robustness DIR",
-    "explanation": "comodal explain DIR",
-    "pairing": "comodal explain DIR --validate",
-}
 
 
 def missing_parts(findings: Findings) -> dict[str, str]:
     """Return every missing part with the command that makes it."""
-    there = {
-        "comparison": any(row.delta is not None for row in findings.rows),
-        "replication": findings.replication,
-        "training": findings.curves,
-        "robustness": findings.robustness,
-        "explanation": findings.explanations,
-        "pairing": findings.pairing,
+    parts = {
+        "comparison": (any(row.delta is not None for row in findings.rows), "comodal compare SOURCE --out DIR"),
+        "replication": (findings.replication, "comodal compare SOURCE --replicate --out DIR"),
+        "training": (findings.curves, "comodal compare SOURCE --out DIR"),
+        "robustness": (findings.robustness, "comodal robustness DIR"),
+        "explanation": (findings.explanations, "comodal explain DIR"),
+        "pairing": (findings.pairing, "comodal explain DIR --validate"),
     }
-    return {part: _MAKES[part] for part, found in there.items() if not found}
+    return {part: command for part, (found, command) in parts.items() if not found}
 
 
 def glance(findings: Findings) -> list[str]:
