@@ -21,7 +21,7 @@ from comodal.data.load import load, open_source
 from comodal.data.ragged import RaggedArray
 from comodal.data.store import open_store, write_store
 from comodal.data.text_states import WORD_STATES, with_word_states, word_states
-from comodal.encoders.text_encoder import TextEncoder
+from comodal.encoders.language_model import TextEncoder
 
 TRANSCRIPTS = ["so good", "ungoodly film", "a", "", "so \x07 good film's", "film", "a so ungood film"]
 TOKENIZERS = {"bert": bert_like, "xlnet": xlnet_like}

@@ -109,7 +109,7 @@ def convert(
         print(f"{opened.path}: {opened.facts['memory']}", file=sys.stderr)
     if encode_text is not None:
         from comodal.data.text_states import with_word_states
-        from comodal.encoders.text_encoder import TextEncoder
+        from comodal.encoders.language_model import TextEncoder
 
         opened = with_word_states(opened, TextEncoder(encode_text))
     digests = source_digests(opened.files or (opened.path,))

@@ -32,7 +32,7 @@ _ENDLESS = 512
 
 
 class ReadingEncoder(Protocol):
-    """The part of a :class:`comodal.encoders.text_encoder.TextEncoder` that is used here."""
+    """The part of a :class:`comodal.encoders.language_model.TextEncoder` that is used here."""
 
     name: str
     tokenizer: FastTokenizer

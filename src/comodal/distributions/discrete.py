@@ -93,7 +93,7 @@ class XorBits:
 
 
 @dataclass(frozen=True)
-class HalfCube:
+class HalfCube(XorBits):
     """Uniform on the octants of [-1, 1]^3 whose coordinates have a positive product: XOR with continuous views.
 
     Example:
@@ -105,15 +105,6 @@ class HalfCube:
         """``n`` samples, three views ``(n, 1)``."""
         a, b, c = torch.rand(3, n, 1, generator=generator) * 2 - 1
         return {"a": a, "b": b, "c": c.abs() * torch.sign(a * b)}
-
-    @property
-    def total_correlation(self) -> float:
-        """Ln 2."""
-        return math.log(2)
-
-    def mutual_information(self, first: str, second: str) -> float:  # noqa: ARG002 - all pairs are alike
-        """0 for every pair."""
-        return 0.0
 
     def truth(self, measure: str) -> float | None:
         """Those of XOR, but W1, which has no closed form here."""

@@ -114,9 +114,8 @@ class GaussianViews:
             case "kl":
                 return self.total_correlation
             case "reverse_kl":
-                return (
-                    float(torch.trace(torch.linalg.solve(joint, blocks)) - sum(self.dims)) / 2 - self.total_correlation
-                )
+                trace = torch.trace(torch.linalg.solve(joint, blocks))
+                return float(trace - sum(self.dims)) / 2 - self.total_correlation
             case "squared_hellinger":
                 logs = torch.logdet(joint) / 4 + torch.logdet(blocks) / 4 - torch.logdet((joint + blocks) / 2) / 2
                 return 2 - 2 * math.exp(logs)

@@ -60,27 +60,14 @@ def view_names(views: int) -> list[str]:
 
 
 def canonical(measure: str) -> str:
-    """Return the divergence that a measure estimates: three of them estimate the Kullback-Leibler divergence.
-
-    >>> canonical("mine"), canonical("pearson")
-    ('kl', 'pearson')
-    """
+    """Return the divergence that a measure estimates: three of them estimate the Kullback-Leibler divergence."""
     return _SAME_TRUTH.get(measure, measure)
 
 
 def divergence_of_ratios(ratios: Mapping[float, float], measure: str) -> float | None:
-    """Return the f-divergence, the sum of q f(p/q), of a measure.
+    """Return the f-divergence, the sum of q f(p/q), of a measure; ``None`` for one that is no f-divergence.
 
-    Args:
-        ratios: value of p/q to the mass that Q, the product of marginals, puts on it.
-        measure: name of a measure.
-
-    Returns:
-        The divergence, ``None`` for a measure that is no f-divergence.
-
-    Example:
-        >>> divergence_of_ratios({2.0: 0.5, 0.0: 0.5}, "pearson")
-        1.0
+    ``ratios`` maps a value of p/q to the mass that Q, the product of marginals, puts on it.
     """
     generator = _GENERATORS.get(canonical(measure))
     return None if generator is None else float(sum(mass * generator(ratio) for ratio, mass in ratios.items()))

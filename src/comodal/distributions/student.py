@@ -73,9 +73,6 @@ class StudentT:
         names = view_names(len(self.gaussian.dims))
         parts = [views[name].double() for name in names]
         joint = self._log_density(torch.cat(parts, dim=1), self.gaussian.covariance)
-        start = 0
-        for part in parts:
-            end = start + part.shape[1]
-            joint = joint - self._log_density(part, self.gaussian.covariance[start:end, start:end])
-            start = end
+        for name, part in zip(names, parts, strict=True):
+            joint = joint - self._log_density(part, self.gaussian.marginal(name).covariance)
         return joint.float()

@@ -43,10 +43,7 @@ class Layout:
 
 
 LAYOUTS: dict[str, Layout] = {
-    **dict.fromkeys(
-        ("bert", "roberta", "xlm-roberta", "camembert", "data2vec-text", "ernie"),
-        Layout(pooler=True),
-    ),
+    **dict.fromkeys(("bert", "roberta", "xlm-roberta", "camembert", "data2vec-text", "ernie"), Layout(pooler=True)),
     "mpnet": Layout(adapted=("q", "v"), pooler=True),
     "electra": Layout(),
     "distilbert": Layout(layers="transformer.layer", adapted=("q_lin", "v_lin")),
@@ -73,21 +70,10 @@ _REFUSED = {
 
 
 def layout_of(model_type: str, *, where: str) -> Layout:
-    """Return the layout of a type of encoder.
-
-    Args:
-        model_type: from its ``config.json``.
-        where: name of the encoder, for the message.
+    """Return the layout of a type of encoder, the ``model_type`` of its ``config.json``.
 
     Raises:
         InputError: the type is unknown or cannot be used.
-
-    Example:
-        >>> layout_of("xlnet", where="xlnet-base-cased").gate_layer
-        1
-        >>> layout_of("albert", where="albert-base-v2")
-        Traceback (most recent call last):
-        comodal.contracts.InputError: albert-base-v2: an encoder of type 'albert' cannot be used: all its layers ...
     """
     if model_type in _REFUSED:
         raise InputError(
@@ -135,10 +121,7 @@ def load_backbone(name: str, *, pooler: bool = False) -> Any:
 
 
 def load_tokenizer(name: str) -> Any:
-    """Return the fast tokenizer of a pretrained encoder.
-
-    Args:
-        name: as for :func:`load_backbone`.
+    """Return the fast tokenizer of a pretrained encoder; its name is as for :func:`load_backbone`.
 
     Raises:
         InputError: there is none, it is not fast, it has ids without an embedding in the encoder, or the encoder is
@@ -164,14 +147,7 @@ def load_tokenizer(name: str) -> Any:
 
 
 def longest_input(model: nn.Module) -> int | None:
-    """Return the largest number of pieces that an encoder takes; ``None`` where it has no limit.
-
-    Example:
-        >>> model = nn.Module()
-        >>> model.position_embeddings = nn.Embedding(514, 4, padding_idx=1)  # as in RoBERTa, where two are reserved
-        >>> longest_input(model)
-        512
-    """
+    """Return the largest number of pieces that an encoder takes; ``None`` where it has no limit."""
     for path, module in model.named_modules():
         if path.endswith("position_embeddings") and isinstance(module, nn.Embedding):
             return module.num_embeddings - (0 if module.padding_idx is None else module.padding_idx + 1)

@@ -12,8 +12,7 @@ from torch import Tensor, nn
 
 from comodal.contracts import DatasetSpec, InputError, MultimodalBatch
 from comodal.encoders.encoding_cache import ModalityEncoders
-from comodal.encoders.lstm import LSTMEncoder
-from comodal.encoders.mean_encoder import MeanEncoder
+from comodal.encoders.sequence_encoders import LSTMEncoder, MeanEncoder
 from comodal.encoders.widths import per_modality, sizes_per_modality
 
 __all__ = ["ENCODERS", "EncoderBank", "EncoderConfig"]
@@ -67,15 +66,10 @@ class EncoderBank(nn.Module):
         kind = per_modality(config.kind, spec.modalities, option="encoder.kind")
         hidden = sizes_per_modality(config.hidden, spec.modalities, option="encoder.hidden")
         self.dims = sizes_per_modality(config.representation, spec.modalities, option="encoder.representation")
+        rates = {"input_dropout": config.input_dropout, "dropout": config.dropout}
         self.encoders = ModalityEncoders(
             {
-                name: ENCODERS[kind[name]](
-                    dim,
-                    hidden=hidden[name],
-                    out=self.dims[name],
-                    input_dropout=config.input_dropout,
-                    dropout=config.dropout,
-                )
+                name: ENCODERS[kind[name]](dim, hidden=hidden[name], out=self.dims[name], **rates)
                 for name, dim in spec.dims.items()
             }
         )

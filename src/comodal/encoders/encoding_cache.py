@@ -15,20 +15,16 @@ __all__ = ["ModalityEncoders", "encode_once"]
 
 
 class EncodingCache:
-    """Cache of encodings, keyed by the identity of a sequence's tensors and not by their values.
-
-    Args:
-        known: the sequences to cache. They are kept alive, so that no other tensor takes their address; other
-            sequences are encoded and not cached.
-    """
+    """Cache of encodings, keyed by the identity of tensors; sequences that are not known are not cached."""
 
     def __init__(self, known: Iterable[ModalitySequence]) -> None:
-        self._known = {_tensors(sequence): sequence for sequence in known}
+        # Kept alive, so that no other tensor takes their address.
+        self._known = {(id(values), id(mask)): (values, mask) for values, mask in known}
         self._found: dict[tuple[str, int, int], Any] = {}
 
     def encoded(self, name: str, encoder: nn.Module, sequence: ModalitySequence) -> Any:
         """Return the encoding of a sequence by the encoder of this name, from the cache where possible."""
-        tensors = _tensors(sequence)
+        tensors = id(sequence.values), id(sequence.mask)
         if tensors not in self._known:
             return encoder(sequence)
         key = (name, *tensors)
@@ -37,16 +33,12 @@ class EncodingCache:
         return self._found[key]
 
 
-def _tensors(sequence: ModalitySequence) -> tuple[int, int]:
-    return id(sequence.values), id(sequence.mask)
-
-
 class ModalityEncoders(nn.ModuleDict):
     """One encoder per modality, in order; each maps a :class:`~comodal.contracts.ModalitySequence`.
 
     Example:
         >>> import torch
-        >>> from comodal.encoders.mean_encoder import MeanEncoder
+        >>> from comodal.encoders.sequence_encoders import MeanEncoder
         >>> encoder = MeanEncoder(5, hidden=8, out=4, input_dropout=0.0, dropout=0.1)
         >>> sequence = ModalitySequence(torch.zeros(2, 1, 5), torch.ones(2, 1, dtype=torch.bool))
         >>> batch = MultimodalBatch(("a", "b"), {"text": sequence}, torch.zeros(2))

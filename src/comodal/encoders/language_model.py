@@ -9,6 +9,7 @@ import functools
 import inspect
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 import torch
@@ -16,11 +17,11 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from comodal.contracts import InputError, ModalitySequence, TokenSpec
-from comodal.encoders.backbone import layout_of, load_backbone, longest_input
+from comodal.encoders.backbone import layout_of, load_backbone, load_tokenizer, longest_input
 from comodal.encoders.gated_layer import GatedLayer
 from comodal.encoders.pooling import last_frame, masked_mean
 
-__all__ = ["POOLINGS", "EncodedText", "LanguageModel"]
+__all__ = ["POOLINGS", "EncodedText", "LanguageModel", "TextEncoder"]
 
 POOLINGS = ("mean", "cls", "pooler")
 """Ways to pool hidden states: their mean, the state of the summary token, or the output of the pretrained pooler."""
@@ -159,13 +160,14 @@ class LanguageModel(nn.Module):
         """
         with self.gated.opened(gate) as entered:
             output = self._run(pieces)
-        if self.pooling == "pooler":
-            return EncodedText(output.pooler_output, entered[0])
         hidden = ModalitySequence(output.last_hidden_state, pieces.mask)
-        if self.pooling == "mean":
-            return EncodedText(masked_mean(hidden), entered[0])
-        summary = last_frame(hidden) if self.layout.reads_last else hidden.values[:, 0]
-        return EncodedText(summary, entered[0])
+        if self.pooling == "pooler":
+            pooled = output.pooler_output
+        elif self.pooling == "mean":
+            pooled = masked_mean(hidden)
+        else:
+            pooled = last_frame(hidden) if self.layout.reads_last else hidden.values[:, 0]
+        return EncodedText(pooled, entered[0])
 
     def states_at_gate(self, pieces: ModalitySequence) -> Tensor:
         """Return the hidden states ``(B, P, H)`` before the gate, without running the layers after it."""
@@ -175,7 +177,7 @@ class LanguageModel(nn.Module):
 
     def last_states(self, pieces: ModalitySequence) -> Tensor:
         """Return the hidden states ``(B, P, H)`` after the last layer, without a gate."""
-        with self.gated.opened(_pass):
+        with self.gated.opened(lambda hidden: hidden):
             return cast("Tensor", self._run(pieces).last_hidden_state)
 
     def _run(self, pieces: ModalitySequence) -> Any:
@@ -184,10 +186,55 @@ class LanguageModel(nn.Module):
         return self.model(input_ids=pieces.values[..., 0], attention_mask=mask, **types, **self.layout.options)
 
 
-def _pass(hidden: Tensor) -> Tensor:
-    return hidden
-
-
 def _stop(hidden: Tensor) -> Tensor:
     del hidden
     raise _GateReachedError
+
+
+class TextEncoder:
+    """A frozen pretrained encoder whose hidden states are features of a text.
+
+    Args:
+        backbone: folder with a pretrained encoder and its tokenizer, or its name on the Hugging Face hub.
+
+    Attributes:
+        name: the last part of ``backbone``.
+        tokenizer: its fast tokenizer.
+        width: of a hidden state, H.
+        longest: the largest number of pieces that it takes, ``None`` without a limit.
+
+    Raises:
+        InputError: the encoder or its tokenizer cannot be loaded, or they do not fit.
+
+    Example:
+        >>> import tempfile, transformers
+        >>> words = {word: i for i, word in enumerate(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "good"])}
+        >>> sizes = {"hidden_size": 8, "num_hidden_layers": 2, "num_attention_heads": 2, "vocab_size": 6}
+        >>> with tempfile.TemporaryDirectory() as folder:  # in place of a pretrained encoder
+        ...     _ = transformers.BertTokenizerFast(vocab=words).save_pretrained(folder)
+        ...     transformers.BertModel(transformers.BertConfig(**sizes)).save_pretrained(folder)
+        ...     encoder = TextEncoder(folder)
+        >>> pieces = torch.tensor([[[2, 0], [5, 0], [3, 0]]])
+        >>> encoder.states(ModalitySequence(pieces, torch.ones(1, 3, dtype=torch.bool))).shape
+        torch.Size([1, 3, 8])
+    """
+
+    def __init__(self, backbone: str) -> None:
+        self.tokenizer: Any = load_tokenizer(backbone)
+        self._model = LanguageModel(backbone).eval()
+        self.name = Path(backbone).expanduser().name or backbone
+        self.width = self._model.width
+        self.longest = longest_input(self._model)
+
+    def states(self, pieces: ModalitySequence) -> Tensor:
+        """Return the hidden states after the last layer, without dropout.
+
+        Args:
+            pieces: ``(B, P, 2)`` ids and type ids, legal ones in the padding too; and the mask ``(B, P)`` of real
+                pieces.
+
+        Returns:
+            ``(B, P, H)``, undefined where the mask is false.
+        """
+        with torch.no_grad():
+            return self._model.last_states(pieces)

@@ -20,23 +20,11 @@ __all__ = ["TemporalConvolution", "TemporalEncoders", "sinusoidal_positions"]
 
 
 def sinusoidal_positions(length: int, width: int) -> Tensor:
-    r"""Return sinusoidal encodings of the positions of frames.
+    r"""Return sinusoidal encodings ``(T, D)`` of the positions of frames.
 
     .. math:: P_{t,2j} = \sin(t / 10000^{2j/D}), \qquad P_{t,2j+1} = \cos(t / 10000^{2j/D})
 
-    Args:
-        length: frames, T.
-        width: features, D, odd or even.
-
-    Returns:
-        ``(T, D)``.
-
     Source: Vaswani et al., *Attention Is All You Need*, NeurIPS 2017, section 3.5.
-
-    Example:
-        >>> sinusoidal_positions(2, 3)
-        tensor([[0.0000, 1.0000, 0.0000],
-                [0.8415, 0.5403, 0.0022]])
     """
     even = torch.arange(0, width, 2, dtype=torch.float64)
     angle = torch.arange(length, dtype=torch.float64).unsqueeze(1) * 10000.0 ** (-even / width)
@@ -100,7 +88,10 @@ class TemporalEncoders(nn.Module):
         self, dims: Mapping[str, int], width: int, *, kernel_size: int | Mapping[str, int], dropout: float
     ) -> None:
         super().__init__()
-        taps = _odd(sizes_per_modality(kernel_size, dims, option="kernel_size"))
+        taps = sizes_per_modality(kernel_size, dims, option="kernel_size")
+        for name, size in taps.items():
+            if size % 2 == 0:  # frames would not keep their places
+                raise InputError(f"kernel_size of modality {name!r} is {size}: give an odd number", code="out_of_range")
         self.encoders = ModalityEncoders(
             {
                 name: TemporalConvolution(dim, width, kernel_size=taps[name], dropout=dropout)
@@ -116,11 +107,3 @@ class TemporalEncoders(nn.Module):
         """
         convolved: dict[str, ModalitySequence] = self.encoders(batch)
         return convolved
-
-
-def _odd(taps: dict[str, int]) -> dict[str, int]:
-    """Return the kernel sizes after checking that they are odd, so that frames keep their places."""
-    for name, size in taps.items():
-        if size % 2 == 0:
-            raise InputError(f"kernel_size of modality {name!r} is {size}: give an odd number", code="out_of_range")
-    return taps

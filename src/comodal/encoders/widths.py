@@ -15,19 +15,8 @@ T = TypeVar("T", int, str)
 def per_modality(value: T | Mapping[str, T], names: Iterable[str], *, option: str) -> dict[str, T]:
     """Return the value of every modality; values of other modalities are ignored.
 
-    Args:
-        value: one for all, or modality to value.
-        names: modalities of the data set.
-        option: name of the option, for messages.
-
     Raises:
         InputError: a modality has no value.
-
-    Example:
-        >>> per_modality("lstm", ["text", "audio"], option="kind")
-        {'text': 'lstm', 'audio': 'lstm'}
-        >>> per_modality({"text": "lstm", "vision": "mean"}, ["text"], option="kind")
-        {'text': 'lstm'}
     """
     found: dict[str, T] = {}
     for name in names:
@@ -49,10 +38,6 @@ def sizes_per_modality(size: int | Mapping[str, int], names: Iterable[str], *, o
 
     Raises:
         InputError: a modality has no size, or its size is not positive.
-
-    Example:
-        >>> sizes_per_modality(4, ["text", "audio"], option="hidden")
-        {'text': 4, 'audio': 4}
     """
     sizes = per_modality(size, names, option=option)
     for name, each in sizes.items():

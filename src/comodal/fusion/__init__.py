@@ -18,11 +18,10 @@ from comodal.fusion.crossmodal import (
     SelfAttentionTransformers,
     TransformerLayer,
 )
-from comodal.fusion.dynamic_fusion_graph import DynamicFusionGraph, Edge
 from comodal.fusion.early import EarlyFusion, EarlyFusionConfig
 from comodal.fusion.ef_lstm import EFLSTM, EFLSTMConfig
 from comodal.fusion.gated_memory import GatedMemory, TwoLayers
-from comodal.fusion.graph_mfn import GraphMFN, GraphMFNConfig
+from comodal.fusion.graph_mfn import DynamicFusionGraph, Edge, GraphMFN, GraphMFNConfig
 from comodal.fusion.head import Head
 from comodal.fusion.late import LateFusion, LateFusionConfig
 from comodal.fusion.lfn import LFN, LFNConfig

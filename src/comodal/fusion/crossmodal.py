@@ -126,13 +126,10 @@ class TransformerLayer(nn.Module):
 
     def _by_head(self, target: Tensor, source: Tensor | None, chosen: Sequence[int]) -> list[Tensor]:
         """Queries, keys and values, ``(n * B, heads, T or S, D / heads)`` each."""
-        if source is None:
-            projected = [self.project(target, chosen)]
-        else:
-            projected = [
-                self.project(target, chosen, slice(self.width)),
-                self.project(source, chosen, slice(self.width, None)),
-            ]
+        columns = [(target, slice(None))]
+        if source is not None:
+            columns = [(target, slice(self.width)), (source, slice(self.width, None))]
+        projected = [self.project(frames, chosen, part) for frames, part in columns]
         size = self.width // self.heads
         split = [each.view(-1, each.shape[2], each.shape[3] // self.width, self.heads, size) for each in projected]
         return [part.transpose(1, 2) for each in split for part in each.unbind(2)]
@@ -237,11 +234,5 @@ class SelfAttentionTransformers(nn.Module):
 
 def _alike(shapes: Sequence[object]) -> list[list[int]]:
     """Return the positions of equal shapes, grouped, in the order of their first."""
-    groups: list[list[int]] = []
-    for position, shape in enumerate(shapes):
-        group = next((group for group in groups if shapes[group[0]] == shape), None)
-        if group is None:
-            groups.append([position])
-        else:
-            group.append(position)
-    return groups
+    firsts = [place for place, shape in enumerate(shapes) if shape not in shapes[:place]]
+    return [[place for place, shape in enumerate(shapes) if shape == shapes[first]] for first in firsts]

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from comodal.contracts import DatasetSpec, FusionOutput, InputSpec, MultimodalBatch
 from comodal.encoders import EncoderBank, EncoderConfig, ModalityDropout, mask_absent, presence
-from comodal.fusion.head import Head, init_behind_relu
+from comodal.fusion.head import Head, init_behind_relu, split_off
 
 __all__ = ["EarlyFusion", "EarlyFusionConfig"]
 
@@ -76,7 +76,4 @@ class EarlyFusion(nn.Module):
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
         """Every trainable parameter in exactly one named group."""
-        return {
-            "encoders": list(self.encoders.parameters()),
-            "fusion": [*self.fuse.parameters(), *self.head.parameters()],
-        }
+        return split_off(self.encoders, self)

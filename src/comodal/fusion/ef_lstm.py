@@ -91,12 +91,8 @@ class EFLSTM(nn.Module):
         self.input_scale = config.input_scale
         self.modality_dropout = ModalityDropout(config.modality_dropout)
         self.input_dropout = nn.Dropout(config.input_dropout)
-        self.lstm = nn.LSTM(
-            sum(spec.dims.values()),
-            config.hidden,
-            config.layers,
-            dropout=config.dropout if config.layers > 1 else 0.0,
-        )
+        between = config.dropout if config.layers > 1 else 0.0
+        self.lstm = nn.LSTM(sum(spec.dims.values()), config.hidden, config.layers, dropout=between)
         layer = nn.Linear(config.hidden, config.hidden)
         self.fuse = nn.Sequential(nn.Dropout(config.dropout), layer, nn.ReLU())
         self.head = Head(config.hidden)
@@ -149,10 +145,7 @@ class EFLSTM(nn.Module):
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
         """Every trainable parameter in exactly one named group; ``encoders`` are the input weights."""
         encoder = self.lstm.get_parameter("weight_ih_l0")
-        return {
-            "encoders": [encoder],
-            "fusion": [parameter for parameter in self.parameters() if parameter is not encoder],
-        }
+        return {"encoders": [encoder], "fusion": [each for each in self.parameters() if each is not encoder]}
 
 
 def _steps(batch: MultimodalBatch, names: Iterable[str], kept: Tensor) -> Tensor:

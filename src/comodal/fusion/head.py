@@ -1,4 +1,4 @@
-"""The last layer of every fusion model: logits from the fused representation.
+"""Parts of every fusion model: its last layer, the scale of its first weights, and its groups of parameters.
 
 Axis legend: B samples, F width of the fused representation, K outputs.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from torch import nn
 
-__all__ = ["Head", "init_behind_relu"]
+__all__ = ["Head", "init_behind_relu", "split_off"]
 
 
 class Head(nn.Linear):
@@ -39,12 +39,13 @@ def init_behind_relu(*layers: nn.Linear) -> None:
     stopping may end training before they have grown.
 
     Source: He et al., *Delving Deep into Rectifiers*, ICCV 2015.
-
-    Example:
-        >>> layer = nn.Linear(6, 4)
-        >>> init_behind_relu(layer)
-        >>> bool(layer.weight.abs().max() <= 1)  # the root of 6 over the width
-        True
     """
     for layer in layers:
         nn.init.kaiming_uniform_(layer.weight, nonlinearity="relu")
+
+
+def split_off(encoders: nn.Module, model: nn.Module) -> dict[str, list[nn.Parameter]]:
+    """Return every parameter of a model in one of two groups: those of its encoders, and the others as ``fusion``."""
+    own = list(encoders.parameters())
+    known = set(map(id, own))
+    return {"encoders": own, "fusion": [each for each in model.parameters() if id(each) not in known]}

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from comodal.contracts import DatasetSpec, FusionOutput, InputSpec, MultimodalBatch
 from comodal.encoders import EncoderBank, EncoderConfig, ModalityDropout, presence
-from comodal.fusion.head import Head, init_behind_relu
+from comodal.fusion.head import Head, init_behind_relu, split_off
 from comodal.fusion.option_checks import require_options
 
 __all__ = ["LateFusion", "LateFusionConfig"]
@@ -96,27 +96,13 @@ class LateFusion(nn.Module):
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
         """Every trainable parameter in exactly one named group."""
-        return {
-            "encoders": list(self.encoders.parameters()),
-            "fusion": [self.logits, *self.hidden.parameters(), *self.head.parameters()],
-        }
+        return split_off(self.encoders, self)
 
 
 def present_softmax(logits: Tensor, present: Tensor) -> Tensor:
-    """Return the softmax over present modalities.
+    """Return the softmax of ``(M,)`` logits over present modalities ``(B, M)``.
 
-    Args:
-        logits: ``(M,)``.
-        present: ``(B, M)`` bool.
-
-    Returns:
-        ``(B, M)``: each row sums to one over the present ones and is zero elsewhere; all zero where none is present.
-
-    Example:
-        >>> present_softmax(torch.zeros(2), torch.tensor([[True, True], [False, True], [False, False]]))
-        tensor([[0.5000, 0.5000],
-                [0.0000, 1.0000],
-                [0.0000, 0.0000]])
+    Each row ``(B, M)`` sums to one over the present ones and is zero elsewhere; all zero where none is present.
     """
     # The least finite number: the softmax of a row of minus infinities is NaN.
     there = torch.where(present, logits, torch.finfo(logits.dtype).min)

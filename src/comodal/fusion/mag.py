@@ -16,7 +16,7 @@ from comodal.encoders.backbone import load_tokenizer
 from comodal.encoders.language_model import POOLINGS, LanguageModel
 from comodal.encoders.presence import require_modalities
 from comodal.fusion.adaptation_gate import AdaptationGate
-from comodal.fusion.head import Head
+from comodal.fusion.head import Head, split_off
 from comodal.fusion.option_checks import require_options
 
 __all__ = ["MAG", "MAGConfig", "tokenizer_of"]
@@ -160,8 +160,8 @@ class MAG(nn.Module):
             for name, s in sequences.items()
         }
         text = heard.pop("text")
-        gate = _unchanged if self.gate is None else partial(self.gate, frames=heard)
-        pooled, entered = self.encoder(self._pieces(text, steps), gate)
+        gate = self.gate and partial(self.gate, frames=heard)
+        pooled, entered = self.encoder(self._pieces(text, steps), gate or (lambda hidden: hidden))
         if self.training and self.modality_dropout.rate > 0.0 and self.gate is not None:
             # A penalty also sees the text of samples whose text is hidden from the fusion.
             entered = self.encoder.states_at_gate(self._pieces(sequences["text"], steps))
@@ -170,8 +170,7 @@ class MAG(nn.Module):
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
         """Every trainable parameter in exactly one named group."""
-        gate = [] if self.gate is None else list(self.gate.parameters())
-        return {"encoders": list(self.encoder.parameters()), "fusion": [*gate, *self.head.parameters()]}
+        return split_off(self.encoder, self)
 
     def _choose_what_is_trained(self, config: MAGConfig) -> None:
         if config.freeze_layers is not None:
@@ -198,7 +197,3 @@ class MAG(nn.Module):
             else:  # linear, so the order of mean and projection is free
                 found[name] = self.gate.projections[name](masked_mean(sequence))
         return found
-
-
-def _unchanged(hidden: Tensor) -> Tensor:
-    return hidden

@@ -19,7 +19,7 @@ from comodal.encoders.lstm_system import LSTMSystem, Packing, pack
 from comodal.encoders.presence import require_modalities
 from comodal.encoders.widths import sizes_per_modality
 from comodal.fusion.gated_memory import GatedMemory, TwoLayers
-from comodal.fusion.head import Head, init_behind_relu
+from comodal.fusion.head import Head, init_behind_relu, split_off
 from comodal.fusion.option_checks import require_options
 
 __all__ = ["STATE_GAIN", "CellSummary", "CellWindows", "MemoryFusion", "MemoryFusionConfig"]
@@ -210,6 +210,4 @@ class MemoryFusion(nn.Module, Generic[Summary]):
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
         """Every trainable parameter in exactly one named group."""
-        encoders = list(self.encoders.parameters())
-        known = set(map(id, encoders))
-        return {"encoders": encoders, "fusion": [each for each in self.parameters() if id(each) not in known]}
+        return split_off(self.encoders, self)

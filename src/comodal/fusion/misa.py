@@ -206,7 +206,8 @@ class MISA(nn.Module):
 
     def _terms(self, parts: _Parts, there: Tensor) -> dict[str, Tensor]:
         """The weighted terms of the objective; ``there`` is ``(M, B)``."""
-        parts = _Parts(*(_at_least_float32(part) for part in parts))
+        # Powers and sums over a batch need at least float32.
+        parts = _Parts(*(part if part.dtype == torch.float64 else part.float() for part in parts))
         (shared, other_shared), (private, other_private) = self._pairs(parts.shared), self._pairs(parts.private)
         both = torch.logical_and(*self._pairs(there))
         ones, others = torch.cat([parts.shared, private]), torch.cat([parts.private, other_private])
@@ -224,8 +225,3 @@ class MISA(nn.Module):
     def _pairs(self, of_modalities: Tensor) -> tuple[Tensor, Tensor]:
         """Return the two sides of every pair of modalities, from ``(M, ...)``."""
         return of_modalities[self._first], of_modalities[self._second]
-
-
-def _at_least_float32(part: Tensor) -> Tensor:
-    """Return the tensor in at least float32: powers and sums over a batch need it."""
-    return part if part.dtype == torch.float64 else part.float()

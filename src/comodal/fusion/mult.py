@@ -11,7 +11,7 @@ from comodal.contracts import DatasetSpec, FusionOutput, InputError, InputSpec, 
 from comodal.encoders import ModalityDropout, masked_mean, presence
 from comodal.encoders.temporal import TemporalEncoders, sinusoidal_positions
 from comodal.fusion.crossmodal import CrossmodalTransformers, SelfAttentionTransformers
-from comodal.fusion.head import Head, init_behind_relu
+from comodal.fusion.head import Head, init_behind_relu, split_off
 from comodal.fusion.option_checks import require_options
 
 __all__ = ["MulT", "MulTConfig"]
@@ -154,11 +154,7 @@ class MulT(nn.Module):
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
         """Every trainable parameter in exactly one named group."""
-        parts = [part for part in (self.crossmodal, self.memory, self.block, self.head) if part is not None]
-        return {
-            "encoders": list(self.encoders.parameters()),
-            "fusion": [parameter for part in parts for parameter in part.parameters()],
-        }
+        return split_off(self.encoders, self)
 
     def _placed(self, convolved: Mapping[str, ModalitySequence], present: Tensor) -> list[ModalitySequence]:
         """Return frames with positions added; the masks of modalities that are not present are all false."""

@@ -18,7 +18,7 @@ def require_options(
     not_negative: Sequence[str] = (),
     probabilities: Sequence[str] = (),
 ) -> None:
-    """Check options of a model's config.
+    """Check the options of a config that ``model`` names in messages.
 
     Args:
         config: the config.
@@ -29,16 +29,14 @@ def require_options(
 
     Raises:
         InputError: an option is outside its range.
-
-    Example:
-        >>> from comodal.fusion import LFNConfig
-        >>> require_options(LFNConfig(), "LFN", positive=["rank"], probabilities=["dropout"])
     """
-    given = {name: getattr(config, name) for name in (*positive, *not_negative, *probabilities)}
-    remedies = {
-        **{name: "give a positive number" for name in positive if not 0 < given[name] < math.inf},
-        **{name: "give a number that is not negative" for name in not_negative if not (given[name] or 0) >= 0},
-        **{name: "give a probability in [0, 1)" for name in probabilities if not 0 <= given[name] < 1},
-    }
-    for name, remedy in remedies.items():
-        raise InputError(f"{model} {name} is {given[name]}: {remedy}", code="out_of_range")
+    for name in (*positive, *not_negative, *probabilities):
+        value = getattr(config, name)
+        if name in positive:
+            fits, remedy = 0 < value < math.inf, "give a positive number"
+        elif name in not_negative:
+            fits, remedy = (value or 0) >= 0, "give a number that is not negative"
+        else:
+            fits, remedy = 0 <= value < 1, "give a probability in [0, 1)"
+        if not fits:
+            raise InputError(f"{model} {name} is {value}: {remedy}", code="out_of_range")

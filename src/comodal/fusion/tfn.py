@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from comodal.contracts import DatasetSpec, FusionOutput, InputError, InputSpec, MultimodalBatch
 from comodal.encoders import EncoderBank, EncoderConfig, ModalityDropout, mask_absent, presence
-from comodal.fusion.head import Head, init_behind_relu
+from comodal.fusion.head import Head, init_behind_relu, split_off
 from comodal.fusion.option_checks import require_options
 
 __all__ = ["MOST_ENTRIES", "TFN", "TFNConfig", "tensor_product"]
@@ -121,10 +121,7 @@ class TFN(nn.Module):
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
         """Every trainable parameter in exactly one named group."""
-        return {
-            "encoders": list(self.encoders.parameters()),
-            "fusion": [*self.fuse.parameters(), *self.head.parameters()],
-        }
+        return split_off(self.encoders, self)
 
 
 def _checked_entries(dims: Mapping[str, int]) -> int:

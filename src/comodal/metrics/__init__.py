@@ -10,11 +10,12 @@ per group give the metric of any number of resamples of groups at once. All arit
 
 from __future__ import annotations
 
-from comodal.metrics.accuracy import acc_2_nonneg, acc_2_pos, acc_5, acc_7
+from collections.abc import Mapping, Sequence
+
+from comodal.contracts import InputError
+from comodal.metrics.classification import acc_2_nonneg, acc_2_pos, acc_5, acc_7, f1, f1_nonneg, f1_pos
 from comodal.metrics.metric import Array, Metric, checked
-from comodal.metrics.registry import DEFAULT_METRICS, METRICS, metrics_named
 from comodal.metrics.regression import corr, is_collapsed, mae
-from comodal.metrics.weighted_f1 import f1, f1_nonneg, f1_pos
 
 __all__ = [
     "DEFAULT_METRICS",
@@ -34,3 +35,26 @@ __all__ = [
     "mae",
     "metrics_named",
 ]
+
+METRICS: Mapping[str, Metric] = {
+    metric.name: metric for metric in (acc_2_nonneg, acc_2_pos, acc_5, acc_7, f1, f1_nonneg, f1_pos, mae, corr)
+}
+"""Name to metric."""
+
+DEFAULT_METRICS: tuple[str, ...] = ("acc_2_nonneg", "acc_2_pos", "acc_5", "acc_7", "f1", "mae", "corr")
+"""The metrics of a comparison unless others are asked for."""
+
+
+def metrics_named(names: Sequence[str]) -> tuple[Metric, ...]:
+    """Return the metrics of these names, in this order.
+
+    Raises:
+        InputError: a name is unknown; the nearest known one is offered.
+
+    >>> [metric.unit for metric in metrics_named(["acc_7", "mae"])]
+    ['%', 'label']
+    """
+    for name in names:
+        if name not in METRICS:
+            raise InputError.unknown("metric", name, METRICS)
+    return tuple(METRICS[name] for name in names)

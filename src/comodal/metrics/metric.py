@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from comodal.contracts import InputError
 
-__all__ = ["Array", "Metric", "checked"]
+__all__ = ["Array", "Metric", "checked", "columns", "mean", "percent", "ratio"]
 
 Array = npt.NDArray[np.float64]
 
@@ -82,3 +83,24 @@ def checked(target: npt.ArrayLike, prediction: npt.ArrayLike) -> tuple[Array, Ar
                 code="not_finite",
             )
     return y, p
+
+
+def columns(*terms: Any) -> Array:
+    """Return terms of ``(N,)`` side by side, ``(N, k)`` in float64."""
+    return np.stack([np.asarray(term, dtype=np.float64) for term in terms], axis=-1)
+
+
+def ratio(numerator: Array, denominator: Array, *, empty: float) -> Array:
+    """Return quotients of any shape, ``empty`` where the denominator is not positive."""
+    out: Array = np.full(np.broadcast_shapes(numerator.shape, denominator.shape), empty)
+    return np.divide(numerator, denominator, out=out, where=denominator > 0)
+
+
+def mean(sums: Array) -> Array:
+    """Return the means ``(...)`` of sums and counts ``(..., 2)``, NaN where the count is 0."""
+    return ratio(sums[..., 0], sums[..., 1], empty=np.nan)
+
+
+def percent(sums: Array) -> Array:
+    """Return the :func:`mean` in percent."""
+    return 100.0 * mean(sums)

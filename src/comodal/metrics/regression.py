@@ -13,8 +13,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from comodal.metrics.metric import Array, Metric, checked
-from comodal.metrics.sums import columns, mean, ratio
+from comodal.metrics.metric import Array, Metric, checked, columns, mean, ratio
 
 __all__ = ["corr", "is_collapsed", "mae"]
 
