@@ -18,7 +18,7 @@ from pathlib import Path
 
 import torch
 
-from comodal.data.corruptions import keep_only
+from comodal.data.corruption_acts import keep_only
 from comodal.evaluation.data_config import DataConfig
 from comodal.evaluation.experiment import train
 from comodal.evaluation.fitted import FittedFold, predict

@@ -13,16 +13,8 @@ from refusals import refused
 
 from comodal.contracts import DatasetSpec, ModalitySequence, MultimodalBatch, TokenSpec
 from comodal.contracts.errors import Code
-from comodal.data.corruptions import (
-    KINDS,
-    Corruption,
-    add_noise,
-    corrupt,
-    drop_modality,
-    kinds_for,
-    parse_corruption,
-    swap_modality,
-)
+from comodal.data.corruption_acts import add_noise, drop_modality, swap_modality
+from comodal.data.corruptions import KINDS, Corruption, corrupt, kinds_for, parse_corruption
 
 TOKENS = TokenSpec("toy", 50, pad_id=0, unknown_id=1, max_length=12, special_ids=(2, 3))
 ROWS, STEPS = 40, 12

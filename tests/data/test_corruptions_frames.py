@@ -10,8 +10,7 @@ from small_tokenizers import bert_like, xlnet_like
 
 from comodal.contracts import ModalitySequence, MultimodalBatch, TokenSpec
 from comodal.data.collate import batch
-from comodal.data.corruptions import add_noise, drop_frames, replace_words, shift_frames
-from comodal.data.corruptions.acts import compact
+from comodal.data.corruption_acts import add_noise, compact, drop_frames, replace_words, shift_frames
 from comodal.data.tokenize import with_tokens
 
 LENGTHS = [7, 1, 0, 4, 10]

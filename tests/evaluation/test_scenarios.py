@@ -10,7 +10,8 @@ from refusals import refused
 
 from comodal.contracts import DatasetSpec, MultimodalBatch
 from comodal.data.collate import batch
-from comodal.data.corruptions import keep_only, kinds_for, parse_corruption
+from comodal.data.corruption_acts import keep_only
+from comodal.data.corruptions import kinds_for, parse_corruption
 from comodal.data.synthetic import SyntheticConfig, synthetic
 from comodal.evaluation.scenarios import Scenario, Variants, curves, subsets
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 import torch
 
 from comodal.contracts import DatasetSpec, InputError, ModalitySequence, MultimodalBatch, TokenSpec
-from comodal.data.corruptions import Corruption, drop_modality, kinds_for
+from comodal.data.corruption_acts import drop_modality
+from comodal.data.corruptions import Corruption, kinds_for
 from comodal.training.streams import stream_seed
 
 __all__ = ["CHOICES", "CLEAN", "SEVERITIES", "Scenario", "Variants", "curves", "subsets"]

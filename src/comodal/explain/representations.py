@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from comodal.contracts import FusionOutput, MultimodalBatch
-from comodal.data.corruptions import drop_modality
+from comodal.data.corruption_acts import drop_modality
 from comodal.dependency import views_of
 from comodal.evaluation.fitted import FittedFold
 

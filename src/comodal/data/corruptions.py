@@ -1,9 +1,13 @@
-"""A corruption as a value: kind, modality, severity. Several are applied one after another."""
+"""Corruptions of a batch as values: kind, modality, severity. Robustness and training use the same ones.
+
+The functions that change a batch, in :mod:`comodal.data.corruption_acts`, are loaded on first use, so that reading a
+configuration needs no torch.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,55 +16,21 @@ from comodal.contracts import DatasetSpec, InputError, MultimodalBatch, TokenSpe
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["KINDS", "Corruption", "Kind", "corrupt", "kinds_for", "parse_corruption"]
+__all__ = ["KINDS", "Corruption", "corrupt", "kinds_for", "parse_corruption"]
+
+# The function of each kind in comodal.data.corruption_acts, and its argument that is the severity.
+_ACTS = {
+    "drop": ("drop_modality", "probability"),
+    "frames": ("drop_frames", "probability"),
+    "noise": ("add_noise", "severity"),
+    "swap": ("swap_modality", "probability"),
+    "shift": ("shift_frames", "share"),
+    "words": ("replace_words", "probability"),
+}
+KINDS = tuple(_ACTS)
+"""Every kind of corruption."""
 
 _PATTERN = re.compile(r"\s*([^:=]+?)\s*:\s*([^=]+?)\s*=\s*(\S+)\s*")
-
-
-def _always(spec: DatasetSpec, modality: str) -> bool:
-    del spec, modality
-    return True
-
-
-def _has_features(spec: DatasetSpec, modality: str) -> bool:
-    return modality in spec.feature_dims
-
-
-def _has_frames(spec: DatasetSpec, modality: str) -> bool:
-    return _has_features(spec, modality) and spec.max_lengths[modality] > 1
-
-
-def _is_text(spec: DatasetSpec, modality: str) -> bool:
-    del spec
-    return modality == "text"
-
-
-@dataclass(frozen=True)
-class Kind:
-    """One kind of corruption.
-
-    Attributes:
-        act: name of its function in :mod:`comodal.data.corruptions`.
-        option: the argument of that function that takes the severity.
-        fits: whether it applies to a modality of a data set.
-        severity: what the severity is, for the legend of a figure.
-    """
-
-    act: str
-    option: str
-    fits: Callable[[DatasetSpec, str], bool]
-    severity: str
-
-
-KINDS: Mapping[str, Kind] = {
-    "drop": Kind("drop_modality", "probability", _always, "probability that a sample loses the modality"),
-    "frames": Kind("drop_frames", "probability", _has_frames, "probability that a frame is missing"),
-    "noise": Kind("add_noise", "severity", _has_features, "standard deviation of the noise, in those of the feature"),
-    "swap": Kind("swap_modality", "probability", _always, "probability that a sample has the modality of another"),
-    "shift": Kind("shift_frames", "share", _has_frames, "longest shift in time, as a share of the sample"),
-    "words": Kind("replace_words", "probability", _is_text, "probability that a word is replaced by an unknown one"),
-}
-"""Every kind of corruption, by name."""
 
 
 def kinds_for(spec: DatasetSpec, modality: str) -> tuple[str, ...]:
@@ -68,10 +38,6 @@ def kinds_for(spec: DatasetSpec, modality: str) -> tuple[str, ...]:
 
     Losing frames and shifting need sequences; they and noise need features, not ids of word pieces; ``words`` needs the
     text.
-
-    Args:
-        spec: of the data set as the model reads it.
-        modality: one of its modalities.
 
     Raises:
         InputError: the data set has no such modality.
@@ -83,7 +49,10 @@ def kinds_for(spec: DatasetSpec, modality: str) -> tuple[str, ...]:
     """
     if modality not in spec.dims:
         raise InputError.unknown("modality", modality, spec.dims, where=spec.name)
-    return tuple(name for name, kind in KINDS.items() if kind.fits(spec, modality))
+    features = modality in spec.feature_dims
+    frames = features and spec.max_lengths[modality] > 1
+    unfit = {"frames": not frames, "noise": not features, "shift": not frames, "words": modality != "text"}
+    return tuple(kind for kind in KINDS if not unfit.get(kind))
 
 
 @dataclass(frozen=True)
@@ -91,7 +60,7 @@ class Corruption:
     """One modality, corrupted in one way.
 
     Attributes:
-        kind: a key of ``KINDS``.
+        kind: one of :data:`KINDS`.
         modality: which modality.
         severity: from 0, which changes nothing, to 1; its meaning depends on the kind.
 
@@ -139,26 +108,16 @@ class Corruption:
     def apply(
         self, batch: MultimodalBatch, generator: torch.Generator, *, tokens: TokenSpec | None = None
     ) -> MultimodalBatch:
-        """Return the corrupted batch.
+        """Return the corrupted batch, as :func:`corrupt` does.
 
         It draws as much from the generator whatever the severity, so later draws do not depend on it.
-
-        Args:
-            batch: B samples with standardised features; stays as it is.
-            generator: source of random numbers.
-            tokens: how to read word pieces, from the spec of the data set; for ``words`` on such a text alone.
-
-        Raises:
-            InputError: unknown modality, or one that this kind does not apply to.
         """
-        from comodal.data.corruptions import acts  # noqa: PLC0415 - configurations are checked without torch
+        from comodal.data import corruption_acts  # noqa: PLC0415 - configurations are checked without torch
 
-        kind = KINDS[self.kind]
-        options: dict[str, Any] = {kind.option: self.severity, "generator": generator}
-        if self.kind == "words":
-            corrupted: MultimodalBatch = acts.replace_words(batch, tokens=tokens, **options)
-        else:
-            corrupted = getattr(acts, kind.act)(batch, self.modality, **options)
+        name, option = _ACTS[self.kind]
+        more = {"tokens": tokens} if self.kind == "words" else {"name": self.modality}
+        options: dict[str, Any] = {option: self.severity, "generator": generator, **more}
+        corrupted: MultimodalBatch = getattr(corruption_acts, name)(batch, **options)
         return corrupted if self.severity > 0 else batch
 
 

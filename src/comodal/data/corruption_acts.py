@@ -1,8 +1,9 @@
 """Hide, disturb or exchange one modality of a batch, as pure functions: the batch given never changes.
 
-Every act draws from a generator of the caller, keeps the shapes of all tensors, and leaves values of 0 where a mask is
-false. It draws as many numbers whatever the severity, so with one seed a higher severity changes all that a lower one
-changes: points of a severity curve differ by severity, not by chance.
+Every function takes the batch, the name of the modality and ``generator``, the source of its random numbers. It keeps
+the shapes of all tensors, leaves values of 0 where a mask is false, and raises ``InputError`` for an unknown modality
+and for a probability or share outside [0, 1]. It draws as many numbers whatever the severity, so with one seed a higher
+severity changes all that a lower one changes: points of a severity curve differ by severity, not by chance.
 
 Axis legend: B samples, T time steps or word pieces, d features.
 """
@@ -25,14 +26,7 @@ def drop_modality(
 ) -> MultimodalBatch:
     """Hide one modality of some samples: their mask becomes false, their values 0.
 
-    Args:
-        batch: B samples.
-        name: the modality.
-        probability: chance of each sample to lose the modality, in [0, 1].
-        generator: source of random numbers.
-
-    Raises:
-        InputError: unknown modality, or a probability outside [0, 1].
+    ``probability`` is the chance of each sample to lose the modality.
 
     Example:
         >>> from comodal.data.collate import batch
@@ -50,12 +44,8 @@ def drop_modality(
 def keep_only(batch: MultimodalBatch, names: Iterable[str]) -> MultimodalBatch:
     """Hide every modality but these; hidden ones stay in the batch, with masks all false.
 
-    Args:
-        batch: B samples.
-        names: the modalities that stay, at least one.
-
     Raises:
-        InputError: unknown modality, or none.
+        InputError: no name.
 
     Example:
         >>> from comodal.data.collate import batch
@@ -81,14 +71,10 @@ def drop_frames(
 
     The remaining frames move together, so a modality that was aligned with others slips against them.
 
-    Args:
-        batch: B samples.
-        name: the modality, with frames of features.
-        probability: chance of each real frame to be lost, in [0, 1]; a sample that loses all is absent.
-        generator: source of random numbers.
+    ``probability`` is the chance of each real frame to be lost; a sample that loses all is absent.
 
     Raises:
-        InputError: unknown modality, one of word pieces, or a probability outside [0, 1].
+        InputError: a modality of word pieces.
 
     Example:
         >>> frames = ModalitySequence(torch.ones(1, 100, 2), torch.ones(1, 100, dtype=torch.bool))
@@ -111,14 +97,10 @@ def add_noise(batch: MultimodalBatch, name: str, *, severity: float, generator: 
     noise, because the weights of a model for them were never trained. A feature counts as constant when it is 0 in
     every frame of the batch.
 
-    Args:
-        batch: B samples with standardised features.
-        name: the modality.
-        severity: standard deviation of the noise, in units of the features' own; 0 changes nothing.
-        generator: source of random numbers.
+    ``severity`` is the standard deviation of the noise, in units of the features' own; 0 changes nothing.
 
     Raises:
-        InputError: unknown modality, one of word pieces, or a negative severity.
+        InputError: a modality of word pieces, or a negative severity.
 
     Example:
         >>> from comodal.data.collate import batch
@@ -142,14 +124,10 @@ def swap_modality(
 ) -> MultimodalBatch:
     """Give some samples this modality of another sample of the batch, never their own.
 
-    Args:
-        batch: B >= 2 samples.
-        name: the modality.
-        probability: chance of each sample to receive another's, in [0, 1].
-        generator: source of random numbers.
+    ``probability`` is the chance of each sample to receive another's.
 
     Raises:
-        InputError: unknown modality, a probability outside [0, 1], or a batch of one.
+        InputError: a batch of one.
 
     Example:
         >>> frames = ModalitySequence(torch.arange(3.0).view(3, 1, 1), torch.ones(3, 1, dtype=torch.bool))
@@ -178,14 +156,10 @@ def shift_frames(batch: MultimodalBatch, name: str, *, share: float, generator: 
     for a sample of :math:`n_b` real frames. There is no shift backwards: it would begin with a gap, which encoders
     cannot read. At least one frame stays, so a sample of one frame does not change.
 
-    Args:
-        batch: B samples.
-        name: the modality, with frames of features.
-        share: longest shift s as a share of each sample's own length, in [0, 1].
-        generator: source of random numbers.
+    ``share`` is the longest shift s as a share of each sample's own length.
 
     Raises:
-        InputError: unknown modality, one of word pieces, or a share outside [0, 1].
+        InputError: a modality of word pieces.
 
     Example:
         >>> frames = ModalitySequence(torch.arange(1.0, 6.0).view(1, 5, 1), torch.ones(1, 5, dtype=torch.bool))
@@ -213,14 +187,11 @@ def replace_words(
     A word piece becomes the tokenizer's unknown piece; special tokens stay. A frame of features becomes the mean of the
     training part, which is 0 after standardisation. With one vector per sample, that is the whole text.
 
-    Args:
-        batch: B samples with a ``text`` modality, of word pieces or of standardised features.
-        probability: chance of each piece or frame to be replaced, in [0, 1].
-        generator: source of random numbers.
-        tokens: how to read word pieces, from the spec of the data set; not needed for features.
+    ``probability`` is the chance of each piece or frame; ``tokens``, for word pieces alone, is in the spec of the data
+    set.
 
     Raises:
-        InputError: no text, a probability outside [0, 1], or word pieces without ``tokens``.
+        InputError: no text, or word pieces without ``tokens``.
 
     Example:
         >>> tokens = TokenSpec("toy", 9, pad_id=0, unknown_id=1, max_length=4, special_ids=(2, 3))
@@ -245,17 +216,7 @@ def replace_words(
 
 
 def compact(sequence: ModalitySequence, kept: Tensor) -> ModalitySequence:
-    """Keep some real frames and close the gaps: kept frames move to the left, the rest of a row is padding.
-
-    Encoders read the first frames of a row, so no gap may stay.
-
-    Args:
-        sequence: values ``(B, T, d)``.
-        kept: ``(B, T)`` bool; frames where the mask is false are never kept.
-
-    Returns:
-        A sequence of the same shape; a sample without kept frames is absent.
-    """
+    """Keep the ``(B, T)`` real frames that are ``kept``, moved to the left: encoders read the first frames of a row."""
     kept = kept & sequence.mask
     order = torch.argsort((~kept).to(torch.uint8), dim=1, stable=True)
     mask = kept.gather(1, order)
