@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from comodal.contracts import InputError
-from comodal.data.download_catalog import RemoteFile, RemoteSet, read_catalog
+from comodal.data.download_catalog import RemoteFile, read_catalog
 from comodal.data.formats.hdf5 import opened
 
 __all__ = ["Fetched", "Progress", "download"]
@@ -21,8 +21,6 @@ Progress = Callable[[str, "int | None"], Callable[[int], None]]
 """Begins the display of a file: from its name and its bytes, where the server states them, to what advances it."""
 
 _TEMPORARY = frozenset({408, 425, 429, 500, 502, 503, 504})
-_HEAD = 64
-_CHUNK = 2**18
 
 
 @dataclass(frozen=True)
@@ -93,19 +91,22 @@ def download(
     sets = read_catalog(catalog)
     if name not in sets:
         raise InputError.unknown("data set", name, sets, where=str(catalog or ""))
-    wanted, folder = _chosen(sets[name], only), Path(to)
-    targets = [_target(folder, file) for file in wanted]
+    for pattern in only:
+        if not any(fnmatchcase(file.path, pattern) for file in sets[name]):
+            raise InputError.unknown("file", pattern, [file.path for file in sets[name]], where=name)
+    wanted = [file for file in sets[name] if not only or any(fnmatchcase(file.path, pattern) for pattern in only)]
+    targets = [_target(Path(to), file) for file in wanted]
     session = _Session(timeout, waits, progress)
-    with _lock(folder):
+    with _lock(Path(to)):
         found = [
             _kept(target, file) or session.fetch(file, target) for target, file in zip(targets, wanted, strict=True)
         ]
     if session.failed:
         head = (
-            f"{name}: {len(session.failed)} of {len(wanted)} files could not be downloaded; run it again later, or "
+            f"{name}: {found.count(None)} of {len(wanted)} files could not be downloaded; run it again later, or "
             "download them by hand, resuming where it breaks off, and run it again to have them checked:"
         )
-        raise InputError("\n".join([head, *session.by_hand()]), code="unavailable")
+        raise InputError("\n".join([head, *session.failed]), code="unavailable")
     return [each for each in found if each]
 
 
@@ -114,14 +115,6 @@ def _pooch() -> Any:
         return importlib.import_module("pooch")  # here, to keep `import comodal` light
     except ImportError as error:
         raise InputError.needs_extra("download", "downloads") from error
-
-
-def _chosen(remote: RemoteSet, only: Sequence[str]) -> list[RemoteFile]:
-    names = [file.path for file in remote.files]
-    for pattern in only:
-        if not any(fnmatchcase(each, pattern) for each in names):
-            raise InputError.unknown("file", pattern, names, where=remote.name)
-    return [file for file in remote.files if not only or any(fnmatchcase(file.path, pattern) for pattern in only)]
 
 
 def _target(folder: Path, file: RemoteFile) -> Path:
@@ -158,9 +151,8 @@ def _kept(target: Path, file: RemoteFile) -> Fetched | None:
     if not target.is_file():
         return None
     try:
-        sha256 = _sha256(target) if file.sha256 else ""
-        if (sha256 == file.sha256) if file.sha256 else not _problem(target, file.kind):
-            return Fetched(target, "kept", "", target.stat().st_size, sha256)
+        if not _problem(target, file):
+            return Fetched(target, "kept", "", target.stat().st_size, file.sha256 or "")
         target.replace(target.with_name(f"{target.name}.unusable"))
     except OSError as error:
         raise InputError(
@@ -169,26 +161,24 @@ def _kept(target: Path, file: RemoteFile) -> Fetched | None:
     return None
 
 
-def _problem(path: Path, kind: str) -> str:
-    """Return what is wrong with a file without a published hash; the library reads an HDF5 file's length from it."""
-    if kind == "hdf5":
+def _problem(path: Path, file: RemoteFile) -> str:
+    """Return what is wrong with the content of a file; the library reads an HDF5 file's length from it."""
+    if file.sha256:
+        return "" if _pooch().file_hash(str(path)) == file.sha256 else "of another SHA256"
+    if file.kind == "hdf5":
         try:
             with opened(path):
                 return ""
         except InputError as error:
             return "" if error.code == "needs_package" else "not an HDF5 file, or cut short"
     with path.open("rb") as handle:
-        head = handle.read(_HEAD).strip()
+        head = handle.read(64).strip()
     return "" if head and b"\0" not in head and not head.startswith(b"<") else "not a text file"
 
 
 def _status(error: Any) -> int:
     """Return the HTTP status of a ``requests.HTTPError``."""
     return int(error.response.status_code)
-
-
-def _sha256(path: Path) -> str:
-    return str(_pooch().file_hash(str(path)))
 
 
 @dataclass
@@ -198,70 +188,57 @@ class _Session:
     timeout: float
     waits: Sequence[float]
     progress: Progress
-    failed: dict[Path, dict[str, str]] = field(default_factory=dict)
+    failed: list[str] = field(default_factory=list)
     silent_hosts: set[str] = field(default_factory=set)
 
     def fetch(self, file: RemoteFile, target: Path) -> Fetched | None:
-        """Fetch a file from the first address that gives it; note the reasons where none does."""
+        """Fetch a file from the first address that gives it; note a command by hand and the reason where none does."""
         import requests  # noqa: PLC0415 - pooch needs it too
 
-        reasons: dict[str, str] = {}
+        failed = []
         for url in file.urls:
-            host = urlsplit(url).netloc
-            if host in self.silent_hosts:
-                reasons[url] = "the server did not answer before"
-                continue
             try:
-                return self._from(url, file, target)
+                return self._retrieve(url, file, target)
             except requests.HTTPError as error:
-                reasons[url] = f"the server answered {_status(error)}"
+                reason = f"the server answered {_status(error)}"
             except requests.RequestException as error:
-                reasons[url] = f"no whole answer ({type(error).__name__})"
-                self.silent_hosts |= {host} if isinstance(error, requests.ConnectionError | requests.Timeout) else set()
+                reason = f"no whole answer ({type(error).__name__})"
+                self.silent_hosts |= (
+                    {urlsplit(url).netloc} if isinstance(error, requests.ConnectionError | requests.Timeout) else set()
+                )
             except ValueError as error:
-                reasons[url] = str(error).splitlines()[0]
+                reason = str(error)
             except OSError as error:
                 raise _unwritable(target, error) from error
-        self.failed[target] = reasons
+            failed.append(f"  curl -fL -C - -o {target} {url}  # {reason}")
+        self.failed += failed
         return None
 
-    def _from(self, url: str, file: RemoteFile, target: Path) -> Fetched:
+    def _retrieve(self, url: str, file: RemoteFile, target: Path) -> Fetched:
+        """Write the file under another name, check it, and give it its own."""
         import requests  # noqa: PLC0415
 
-        for wait in (*self.waits, None):
-            try:
-                self._retrieve(url, file, target)
-                break
-            except requests.HTTPError as error:
-                if wait is None or _status(error) not in _TEMPORARY:
-                    raise
-                time.sleep(wait)
-        return Fetched(target, "downloaded", url, target.stat().st_size, file.sha256 or _sha256(target))
-
-    def _retrieve(self, url: str, file: RemoteFile, target: Path) -> None:
-        """Pooch checks the hash; a file without one is checked by its content before it gets its name."""
-        pooch, part = _pooch(), target.with_name(f"{target.name}.part")
-        part.unlink(missing_ok=True)
-        pooch.get_logger().setLevel("WARNING")
-        bar = _Bar(self.progress, file.path)
-        loader = pooch.HTTPDownloader(
-            progressbar=bar, chunk_size=_CHUNK, timeout=self.timeout, headers={"Accept-Encoding": "identity"}
-        )
-        expected = f"sha256:{file.sha256}" if file.sha256 else None
-        pooch.retrieve(url, expected, fname=part.name, path=part.parent, downloader=loader)
-        problem = "" if file.sha256 else _problem(part, file.kind)
-        if problem or bar.total not in (0, part.stat().st_size):
-            part.unlink()
-            raise ValueError(problem or "cut short")
-        part.replace(target)
-
-    def by_hand(self) -> list[str]:
-        """Return one command per file and address that failed, and why."""
-        return [
-            f"  curl -fL -C - -o {target} {url}  # {reason}"
-            for target, reasons in self.failed.items()
-            for url, reason in reasons.items()
-        ]
+        if urlsplit(url).netloc in self.silent_hosts:
+            raise ValueError("the server did not answer before")
+        part = target.with_name(f"{target.name}.part")
+        options = {"chunk_size": 2**18, "timeout": self.timeout, "headers": {"Accept-Encoding": "identity"}}
+        try:
+            for wait in (*self.waits, None):
+                bar = _Bar(self.progress, file.path)
+                try:
+                    _pooch().HTTPDownloader(progressbar=bar, **options)(url, str(part), None)
+                    break
+                except requests.HTTPError as error:
+                    if wait is None or _status(error) not in _TEMPORARY:
+                        raise
+                    time.sleep(wait)
+            if problem := "cut short" if bar.total not in (0, part.stat().st_size) else _problem(part, file):
+                raise ValueError(problem)
+            part.replace(target)
+            sha256 = file.sha256 or _pooch().file_hash(str(target))
+            return Fetched(target, "downloaded", url, target.stat().st_size, sha256)
+        finally:
+            part.unlink(missing_ok=True)
 
 
 @dataclass
@@ -271,18 +248,17 @@ class _Bar:
     begin: Progress
     name: str
     total: int = 0
-    _seen: int = 0
-    _advance: Callable[[int], None] | None = None
+    seen: int = 0
+    advance: Callable[[int], None] | None = None
 
     def update(self, count: int) -> None:
         """Advance by so many bytes, up to the total: Pooch counts whole chunks."""
-        self._advance = self._advance or self.begin(self.name, self.total or None)
-        count = min(count, self.total - self._seen) if self.total else count
-        self._seen += count
-        self._advance(count)
+        self.advance = self.advance or self.begin(self.name, self.total or None)
+        count = min(count, self.total - self.seen) if self.total else count
+        self.seen += count
+        self.advance(count)
 
     def reset(self) -> None:
         """No-op: the bytes are counted already."""
 
-    def close(self) -> None:
-        """No-op: the display is the caller's."""
+    close = reset

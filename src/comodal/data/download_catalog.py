@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -14,15 +15,12 @@ import yaml
 
 from comodal.contracts import InputError
 
-__all__ = ["KINDS", "RemoteFile", "RemoteSet", "read_catalog"]
-
-KINDS = ("hdf5", "text")
-"""``hdf5`` for .csd and .h5 files, ``text`` for lists and tables."""
+__all__ = ["RemoteFile", "read_catalog"]
 
 _PACKAGED = "configs/downloads.yaml"
-_SET_KEYS = ("title", "licence", "citation", "locations", "files")
-_FILE_KEYS = ("path", "at", "kind", "sha256", "locations")
-_SHA256 = re.compile(r"[0-9a-f]{64}")
+_KINDS = ("hdf5", "text")
+_SET: Mapping[str, type] = {"title": str, "licence": str, "citation": str, "locations": list, "files": list}
+_FILE: Mapping[str, type] = {"path": str, "at": str, "kind": str, "sha256": str, "locations": list}
 
 
 @dataclass(frozen=True)
@@ -32,7 +30,7 @@ class RemoteFile:
     Attributes:
         path: where it goes, below the folder that the user chose.
         urls: addresses, in the order in which they are tried.
-        kind: what its content must be, one of :data:`KINDS`.
+        kind: what its content must be, ``hdf5`` for .csd and .h5 files or ``text`` for lists and tables.
         sha256: of the content, ``None`` where none is published.
     """
 
@@ -42,19 +40,8 @@ class RemoteFile:
     sha256: str | None = None
 
 
-@dataclass(frozen=True)
-class RemoteSet:
-    """A data set of the catalogue."""
-
-    name: str
-    title: str
-    licence: str
-    citation: str
-    files: tuple[RemoteFile, ...]
-
-
-def read_catalog(path: str | Path | None = None) -> dict[str, RemoteSet]:
-    """Return the data sets of a catalogue by name.
+def read_catalog(path: str | Path | None = None) -> dict[str, tuple[RemoteFile, ...]]:
+    """Return the files of each data set of a catalogue.
 
     Args:
         path: a YAML file of the same form as the packaged one, which is read when ``None``.
@@ -64,7 +51,7 @@ def read_catalog(path: str | Path | None = None) -> dict[str, RemoteSet]:
 
     Example:
         >>> catalog = read_catalog()
-        >>> sorted(catalog), catalog["mosi"].files[0].path
+        >>> sorted(catalog), catalog["mosi"][0].path
         (['mosei', 'mosi'], 'CMU_MOSI_TimestampedWords.csd')
     """
     where = str(path or _PACKAGED)
@@ -75,84 +62,66 @@ def read_catalog(path: str | Path | None = None) -> dict[str, RemoteSet]:
         reason = " ".join(str(error).split())
         raise InputError(f"{where}: not a readable catalogue ({reason}); give a YAML file", code="damaged") from error
     if not isinstance(content, dict) or not content:
-        raise InputError(
-            f"{where}: not a catalogue; give data set names with files, as the packaged one does", code="empty"
-        )
-    return {str(name): _set(f"{where}, {name}", str(name), entry) for name, entry in content.items()}
+        remedy = "give data set names with files, as the packaged one does"
+        raise InputError(f"{where}: not a catalogue; {remedy}", code="empty")
+    return {str(name): _files(f"{where}, {name}", entry) for name, entry in content.items()}
 
 
-def _mapping(where: str, entry: object, known: tuple[str, ...]) -> dict[str, Any]:
-    if not isinstance(entry, dict):
-        raise InputError(f"{where}: {entry!r} is not a mapping; give the keys {', '.join(known)}", code="wrong_type")
-    for key in entry:
-        if key not in known:
-            raise InputError.unknown("key", key, known, where=where)
-    return entry
-
-
-def _strings(where: str, entry: Mapping[str, Any], key: str) -> list[str]:
-    found = entry.get(key) or []
-    if not isinstance(found, list) or not all(isinstance(each, str) for each in found):
-        raise InputError(f"{where}: {key!r} is not a list of texts; write one after each dash", code="wrong_type")
+def _files(where: str, entry: object) -> tuple[RemoteFile, ...]:
+    fields = _fields(where, entry, _SET)
+    if not fields.get("files"):
+        raise InputError(f"{where}: no 'files'; give at least one", code="missing")
+    bases = fields.get("locations", [])
+    found = tuple(_file(f"{where}, file {k}", each, bases) for k, each in enumerate(fields["files"], start=1))
+    path, count = Counter(file.path.lower() for file in found).most_common(1)[0]
+    if count > 1:
+        raise InputError(f"{where}: {count} files go to {path!r}; give each a path of its own", code="duplicate")
     return found
 
 
-def _set(where: str, name: str, entry: object) -> RemoteSet:
-    fields = _mapping(where, entry, _SET_KEYS)
-    given = fields.get("files")
-    if not isinstance(given, list) or not given:
-        raise InputError(f"{where}: 'files' is not a list; give at least one file", code="wrong_type")
-    bases = _strings(where, fields, "locations")
-    found = tuple(_file(f"{where}, file {k + 1}", each, bases) for k, each in enumerate(given))
-    paths = [file.path.lower() for file in found]
-    for path in paths:
-        if paths.count(path) > 1:
-            raise InputError(f"{where}: two files go to {path!r}; give each a path of its own", code="duplicate")
-    title, licence, citation = (str(fields.get(key) or "") for key in ("title", "licence", "citation"))
-    return RemoteSet(name, title, licence, citation, found)
-
-
 def _file(where: str, entry: object, bases: list[str]) -> RemoteFile:
-    fields = _mapping(where, entry, _FILE_KEYS)
-    path, kind, sha256 = fields.get("path"), fields.get("kind", "hdf5"), fields.get("sha256")
-    below = fields.get("at", path)
-    if kind not in KINDS:
-        raise InputError.unknown("kind", kind, KINDS, where=where)
-    if sha256 is not None and not (isinstance(sha256, str) and _SHA256.fullmatch(sha256)):
-        raise InputError(
-            f"{where}: sha256 {sha256!r} is not 64 hexadecimal digits in lower case; correct it, or null",
-            code="invalid",
-        )
-    _check_inside(where, "path", path)
-    _check_inside(where, "at", below)
-    own = _strings(where, fields, "locations")
+    fields = _fields(where, entry, _FILE)
+    path, kind, sha256 = fields.get("path", ""), fields.get("kind", "hdf5"), fields.get("sha256")
+    below, own = fields.get("at", path), fields.get("locations", [])
+    if kind not in _KINDS:
+        raise InputError.unknown("kind", kind, _KINDS, where=where)
+    if sha256 and not re.fullmatch("[0-9a-f]{64}", sha256):
+        reason = "is not 64 hexadecimal digits in lower case; correct it, or null"
+        raise InputError(f"{where}: sha256 {sha256!r} {reason}", code="invalid")
+    for key, each in (("path", path), ("at", below)):
+        if not all(re.fullmatch(r'(?!\.\.?$)[^\\:\x00-\x1f*?"<>|]+', part) for part in each.split("/")):
+            reason = "does not stay inside the folder; give names separated by single slashes"
+            raise InputError(f"{where}: {key} {each!r} {reason}", code="unsafe")
     # A file with addresses of its own is below those of the data set only if it has 'at'.
-    urls = [f"{base.rstrip('/')}/{below}" for base in bases if "at" in fields or not own] + own
+    urls = [f"{str(base).rstrip('/')}/{below}" for base in bases if "at" in fields or not own] + own
     for url in urls:
-        _check_address(where, url)
+        if not _is_address(str(url)):
+            remedy = "give one of http or https, without '..'"
+            raise InputError(f"{where}: {url!r} is not a web address; {remedy}", code="unsafe")
     if not urls:
         raise InputError(f"{where}: no location; give 'locations' of the data set or of the file", code="missing")
-    return RemoteFile(str(path), tuple(dict.fromkeys(urls)), kind, sha256)
+    return RemoteFile(path, tuple(dict.fromkeys(urls)), kind, sha256)
 
 
-def _check_inside(where: str, key: str, path: object) -> None:
-    """Refuse a path that leads out of the folder."""
-    parts = path.split("/") if isinstance(path, str) else [""]
-    odd = [part for part in parts if part in ("", ".", "..") or re.search(r'[\\:\x00-\x1f*?"<>|]', part)]
-    if odd or PurePosixPath(str(path)).is_absolute():
-        raise InputError(
-            f"{where}: {key} {path!r} does not stay inside the folder; give names separated by single slashes",
-            code="unsafe",
-        )
+def _fields(where: str, entry: object, known: Mapping[str, type]) -> dict[str, Any]:
+    """Return the values of a mapping that are not null, once their keys and types are known to be right."""
+    if not isinstance(entry, dict):
+        raise InputError(f"{where}: {entry!r} is not a mapping; give the keys {', '.join(known)}", code="wrong_type")
+    given = {key: value for key, value in entry.items() if value is not None}
+    for key in entry:
+        if key not in known:
+            raise InputError.unknown("key", key, known, where=where)
+    for key, value in given.items():
+        if not isinstance(value, known[key]):
+            kind = "text" if known[key] is str else "list"
+            raise InputError(f"{where}: {key} {value!r} is not a {kind}; correct it", code="wrong_type")
+    return given
 
 
-def _check_address(where: str, url: str) -> None:
+def _is_address(url: str) -> bool:
     try:
         parts = urlsplit(url)
-        sound = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        named = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0 and not parts.username
     except ValueError:
-        sound = False
-    if not sound or parts.username or ".." in unquote(parts.path).split("/") or re.search(r"[^\x21-\x7e]", url):
-        raise InputError(
-            f"{where}: {url!r} is not a web address; give one of http or https, without '..'", code="unsafe"
-        )
+        return False
+    return named and ".." not in unquote(parts.path).split("/") and re.fullmatch(r"[\x21-\x7e]+", url) is not None
