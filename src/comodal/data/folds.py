@@ -23,7 +23,6 @@ NO_SPLIT = "none"
 
 _STANDARD = "standard"
 _MOST_BYTES = 2**24
-_FEWEST_FOLDS = 3
 _REMEDY = 'give JSON {"train": [videos], "valid": [...], "test": [...]}, or the lists of the SDK as a Python file'
 _NOTE = (
     "unchecked: {features} learnt with labels of some videos, perhaps of those that these folds test; see the source"
@@ -53,8 +52,9 @@ def read_folds(path: Path, key: str | None = None) -> dict[str, tuple[str, ...]]
         {'train': ('a', 'b'), 'test': ('c',)}
     """
     text = _text(path)
-    lists = _chosen(_json(path, text) if text.lstrip()[:1] in ("{", "[") else _python(path, text), path, key)
-    splits = _splits(lists, path)
+    splits = _splits(
+        _chosen(_json(path, text) if text.lstrip()[:1] in ("{", "[") else _python(path, text), path, key), path
+    )
     home: dict[str, str] = {}
     for split, videos in splits.items():
         for video in videos:
@@ -67,13 +67,11 @@ def read_folds(path: Path, key: str | None = None) -> dict[str, tuple[str, ...]]
 
 def _text(path: Path) -> str:
     try:
-        if path.is_file() and path.stat().st_size > _MOST_BYTES:
-            raise InputError(f"{path}: too large for lists of videos; {_REMEDY}", code="too_large")
-        return path.read_text(encoding="utf-8-sig")
+        if not (path.is_file() and path.stat().st_size > _MOST_BYTES):
+            return path.read_text(encoding="utf-8-sig")
     except (OSError, ValueError) as error:
-        if isinstance(error, InputError):
-            raise
         raise InputError(f"{path}: cannot be read ({error}); {_REMEDY}", code="cannot_read") from error
+    raise InputError(f"{path}: too large for lists of videos; {_REMEDY}", code="too_large")
 
 
 def _json(path: Path, text: str) -> Any:
@@ -94,15 +92,13 @@ def _python(path: Path, text: str) -> dict[str, Any]:
     for each in statements:
         if not (isinstance(each, ast.Assign) and len(each.targets) == 1 and isinstance(each.targets[0], ast.Name)):
             continue
-        split = next(filter(None, map(canonical_split, each.targets[0].id.split("_"))), "")
-        if not split:
-            continue
+        name = each.targets[0].id
+        split = next(filter(None, map(canonical_split, name.split("_"))), "")
         if split in found:
             raise InputError(f"{path}: two lists of {split}; leave one", code="duplicate")
         try:
-            found[split] = ast.literal_eval(each.value)
+            found |= {split: ast.literal_eval(each.value)} if split else {}
         except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError) as error:
-            name = each.targets[0].id
             reason = f"{name!r} is not a plain list of names, and code is never run"
             raise InputError(f"{path}: {reason}; {_REMEDY}", code="unsafe") from error
     return found
@@ -126,7 +122,7 @@ def _chosen(found: Any, path: Path, key: str | None) -> dict[str, Any]:
 def _splits(lists: Mapping[str, Any], path: Path) -> dict[str, tuple[str, ...]]:
     numbers = sorted((name for name in lists if name.isascii() and name.isdigit()), key=int)
     if numbers and len(numbers) == len(lists):
-        if numbers != [str(fold) for fold in range(len(numbers))] or len(numbers) < _FEWEST_FOLDS:
+        if numbers != [str(fold) for fold in range(len(numbers))] or len(numbers) < 3:
             given = ", ".join(numbers)[:200]
             raise InputError(f"{path}: folds {given}; number them from 0, and give at least 3", code="out_of_range")
         return {name: _videos(lists[name], f"{path}, {name}") for name in numbers}
@@ -172,23 +168,18 @@ def with_folds(source: Source, folds: Mapping[str, Collection[str]]) -> Source:
         (['train'], {'videos of the folds that have no utterance': 1})
     """
     numbered = "0" in folds
-    own = next(iter(source.divisions.values()), None)
+    own = next(iter(source.divisions.values()), Division())
     warned = frozenset[str]().union(*(each.warned for each in source.divisions.values()))
-    division = Division(
-        column="split",
-        folds=len(folds) if numbered else None,
-        features=own.features if own else {},
-        note=_NOTE if warned else "",
-        warned=warned,
-    )
-    others = {name: each for name, each in source.divisions.items() if each.column != division.column}
+    count = len(folds) if numbered else None
+    division = Division("split", count, own.features, _NOTE if warned else "", warned)
+    others = {name: each for name, each in source.divisions.items() if name != "folds" and each.column != "split"}
     home: dict[str, str | int] = {
         video: int(split) if numbered else split for split, videos in folds.items() for video in videos
     }
     listed = ", ".join(f"{split} {len(videos)}" for split, videos in folds.items())
     return replace(
         source,
-        divisions={"folds": division, **{name: each for name, each in others.items() if name != "folds"}},
+        divisions={"folds": division, **others},
         blocks=lambda features: _divided(source, home, features, nowhere=-1 if numbered else NO_SPLIT),
         facts={**source.facts, "videos of the folds": listed},
     )

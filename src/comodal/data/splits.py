@@ -10,10 +10,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from comodal.contracts import InputError
 from comodal.data.dataset import SPLITS, Partition
+from comodal.data.formats.names import canonical_split
 
 __all__ = ["by_fold", "by_name", "grouped_k_fold", "three_way"]
-
-_ALIASES = {"training": "train", "dev": "valid", "val": "valid", "validation": "valid", "testing": "test"}
 
 
 def by_name(split: ArrayLike, *, name: str = "split") -> Partition:
@@ -30,18 +29,11 @@ def by_name(split: ArrayLike, *, name: str = "split") -> Partition:
         >>> by_name(["train", "dev", "test", "train"]).train.tolist()
         [0, 3]
     """
-    given = np.asarray(split).astype(str)
-    known = {value: _canonical(value) for value in np.unique(given).tolist()}
-    canonical = np.array([known[value] for value in given.tolist()], dtype="U5")
-    return Partition(name, **{each: np.flatnonzero(canonical == each) for each in SPLITS})
-
-
-def _canonical(value: str) -> str:
-    lower = value.strip().lower()
-    found = _ALIASES.get(lower, lower)
-    if found not in SPLITS:
-        raise InputError.unknown("split", value, SPLITS)
-    return found
+    names, row = np.unique(np.asarray(split).astype(str), return_inverse=True)
+    known = np.array([canonical_split(each) for each in names.tolist()], dtype="U5")
+    if "" in known:
+        raise InputError.unknown("split", str(names[known == ""][0]), SPLITS)
+    return Partition(name, **{each: np.flatnonzero(known[row] == each) for each in SPLITS})
 
 
 def by_fold(fold: NDArray[Any], *, folds: int) -> tuple[Partition, ...]:

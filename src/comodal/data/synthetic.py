@@ -5,8 +5,6 @@ Axis legend: n samples, M modalities, k shared latent dimensions, u unique ones,
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,13 +15,6 @@ from comodal.data.synthetic_config import PRESETS, SyntheticConfig
 __all__ = ["PRESETS", "SyntheticConfig", "synthetic"]
 
 Matrix = NDArray[np.float64]
-
-
-@dataclass(frozen=True, eq=False)
-class _Latents:
-    shared: Matrix  # (n, k) cause common to all modalities
-    views: dict[str, Matrix]  # (n, k) noisy view each modality has of it
-    unique: dict[str, Matrix]  # (n, u) unique part of each modality
 
 
 def synthetic(config: SyntheticConfig | None = None, *, name: str = "synthetic") -> Dataset:
@@ -55,9 +46,9 @@ def synthetic(config: SyntheticConfig | None = None, *, name: str = "synthetic")
     mixing, latent, length, frame, swap = (
         np.random.default_rng(s) for s in np.random.SeedSequence(config.seed).spawn(5)
     )
-    latents = _draw(config, latent)
-    target = _labels(config, latents, latent)
-    vectors = {m: _mix(config, latents, m, mixing, latent) for m in config.dims}
+    shared, views, unique = _draw(config, latent)
+    target = _labels(config, shared, unique, latent)
+    vectors = {m: _mix(config, np.concatenate([views[m], unique[m]], axis=1), m, mixing, latent) for m in config.dims}
     ids, group, partition = _identities(config)
     disagree, donor = _disagreements(config, group, partition, swap)
     vectors = {m: np.where((disagree == m)[:, None], values[donor], values) for m, values in vectors.items()}
@@ -73,7 +64,8 @@ def synthetic(config: SyntheticConfig | None = None, *, name: str = "synthetic")
     )
 
 
-def _draw(config: SyntheticConfig, rng: np.random.Generator) -> _Latents:
+def _draw(config: SyntheticConfig, rng: np.random.Generator) -> tuple[Matrix, dict[str, Matrix], dict[str, Matrix]]:
+    """Return the cause common to all modalities, ``(n, k)``; the noisy view that each has of it; and unique parts."""
     n, k, rho = config.n, config.latent_dim, config.redundancy
     shared = rng.standard_normal((n, k))
     views, unique = {}, {}
@@ -81,14 +73,16 @@ def _draw(config: SyntheticConfig, rng: np.random.Generator) -> _Latents:
         own, private = rng.standard_normal((2, n, k))
         views[m] = np.sqrt(rho) * shared + np.sqrt(1 - rho) * own + config.noise_of(m) * private
         unique[m] = rng.standard_normal((n, config.unique_dim))
-    return _Latents(shared, views, unique)
+    return shared, views, unique
 
 
-def _labels(config: SyntheticConfig, latents: _Latents, rng: np.random.Generator) -> NDArray[np.float32]:
+def _labels(
+    config: SyntheticConfig, shared: Matrix, unique: dict[str, Matrix], rng: np.random.Generator
+) -> NDArray[np.float32]:
     """Sum unit-variance causes, weighted by their shares of the label's variance."""
-    label: Matrix = np.sqrt(config.label_shared) * _direction(latents.shared)
+    label: Matrix = np.sqrt(config.label_shared) * _direction(shared)
     for m, share in config.label_unique.items():
-        label = label + np.sqrt(share) * _direction(latents.unique[m])
+        label = label + np.sqrt(share) * _direction(unique[m])
     label = label + np.sqrt(config.label_noise) * rng.standard_normal(config.n)
     label = np.clip(config.label_scale * label, -3.0, 3.0)
     label[np.argsort(np.abs(label), kind="stable")[: round(config.zero_share * config.n)]] = 0.0
@@ -102,12 +96,12 @@ def _direction(latent: Matrix) -> Matrix:
 
 
 def _mix(
-    config: SyntheticConfig, latents: _Latents, m: str, mixing: np.random.Generator, rng: np.random.Generator
+    config: SyntheticConfig, latent: Matrix, m: str, mixing: np.random.Generator, rng: np.random.Generator
 ) -> Matrix:
-    rest = config.dims[m] - config.latent_dim - config.unique_dim
-    nuisance = config.nuisance * rng.standard_normal((config.n, rest))
-    rotation, _ = np.linalg.qr(mixing.standard_normal((config.dims[m], config.dims[m])))
-    mixed: Matrix = np.concatenate([latents.views[m], latents.unique[m], nuisance], axis=1) @ rotation
+    dim = config.dims[m]
+    nuisance = config.nuisance * rng.standard_normal((config.n, dim - latent.shape[1]))
+    rotation, _ = np.linalg.qr(mixing.standard_normal((dim, dim)))
+    mixed: Matrix = np.concatenate([latent, nuisance], axis=1) @ rotation
     return mixed
 
 

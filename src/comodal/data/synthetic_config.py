@@ -12,8 +12,11 @@ from comodal.contracts import InputError
 __all__ = ["PRESETS", "SyntheticConfig"]
 
 
-def _default_dims() -> dict[str, int]:
-    return {"text": 24, "audio": 16, "vision": 16}
+_LIMITS = {
+    **dict.fromkeys(("n_train", "n_valid", "n_test", "per_video", "latent_dim"), (1, np.inf)),
+    **dict.fromkeys(("unique_dim", "seed", "nuisance", "frame_noise", "label_scale"), (0, np.inf)),
+    **dict.fromkeys(("redundancy", "label_shared", "zero_share", "disagree"), (0, 1)),
+}
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,7 @@ class SyntheticConfig:
     n_valid: int = 200
     n_test: int = 400
     per_video: int = 8
-    dims: Mapping[str, int] = field(default_factory=_default_dims)
+    dims: Mapping[str, int] = field(default_factory=lambda: {"text": 24, "audio": 16, "vision": 16})
     lengths: tuple[int, int] = (1, 1)
     aligned: bool = True
     latent_dim: int = 3
@@ -71,63 +74,46 @@ class SyntheticConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        self._check_sizes()
-        self._check_names()
-        for name in ("redundancy", "label_shared", "zero_share", "disagree"):
-            _within(name, getattr(self, name), 0.0, 1.0)
-        for name in ("nuisance", "frame_noise", "label_scale"):
-            _within(name, getattr(self, name), 0.0, np.inf)
+        for name, (low, high) in _LIMITS.items():
+            _require(name, getattr(self, name), low, high)
+        self._require_sizes()
+        private = self.private_noise if isinstance(self.private_noise, Mapping) else {}
+        for name in (*self.label_unique, *private):
+            if name not in self.dims:
+                raise InputError.unknown("modality", name, self.dims)
         for name in self.dims:
-            _within(f"private_noise of {name}", self.noise_of(name), 0.0, np.inf)
+            _require(f"private_noise of {name}", self.noise_of(name), 0, np.inf)
         for name, share in self.label_unique.items():
-            _within(f"label_unique of {name}", share, 0.0, 1.0)
+            _require(f"label_unique of {name}", share, 0, 1)
         if self.label_noise < 0:
+            total = f"{1 - self.label_noise:g}"
             raise InputError(
-                f"label_shared and label_unique sum to {1 - self._noise_share():g}: give shares of at most 1",
-                code="out_of_range",
+                f"label_shared and label_unique sum to {total}: give shares of at most 1", code="out_of_range"
             )
         if self.label_unique and not self.unique_dim:
             raise InputError("label_unique needs a unique part; give unique_dim=1 or more", code="conflict")
 
-    def _check_sizes(self) -> None:
-        for name in ("n_train", "n_valid", "n_test", "per_video", "latent_dim"):
-            _within(name, getattr(self, name), 1, np.inf)
-        for name in ("unique_dim", "seed"):
-            _within(name, getattr(self, name), 0, np.inf)
+    def _require_sizes(self) -> None:
         low, high = self.lengths
         if not 1 <= low <= high:
             remedy = "give (fewest, most) frames with 1 <= fewest <= most"
             raise InputError(f"lengths {tuple(self.lengths)}: {remedy}", code="out_of_range")
-        for name, dim in self.dims.items():
-            if dim < self.latent_dim + self.unique_dim:
-                raise InputError(
-                    f"dims of {name} is {dim}: it must hold latent_dim + unique_dim = "
-                    f"{self.latent_dim + self.unique_dim}; give more dims",
-                    code="out_of_range",
-                )
-        smallest = min(self.n_train, self.n_valid, self.n_test)
-        if self.disagree and smallest <= self.per_video:
-            raise InputError(
-                f"disagree needs two groups in every split: give splits of more than {self.per_video} samples",
-                code="conflict",
-            )
-
-    def _check_names(self) -> None:
         if not self.dims:
             raise InputError("dims is empty: give at least one modality", code="empty")
-        named = [*self.label_unique, *(self.private_noise if isinstance(self.private_noise, Mapping) else ())]
-        for name in named:
-            if name not in self.dims:
-                raise InputError.unknown("modality", name, self.dims)
+        least = self.latent_dim + self.unique_dim
+        for name, dim in self.dims.items():
+            if dim < least:
+                reason = f"it must hold latent_dim + unique_dim = {least}; give more dims"
+                raise InputError(f"dims of {name} is {dim}: {reason}", code="out_of_range")
+        if self.disagree and min(self.n_train, self.n_valid, self.n_test) <= self.per_video:
+            remedy = f"give splits of more than {self.per_video} samples"
+            raise InputError(f"disagree needs two groups in every split: {remedy}", code="conflict")
 
     def noise_of(self, modality: str) -> float:
         """Strength of a modality's private noise."""
         if isinstance(self.private_noise, Mapping):
             return float(self.private_noise.get(modality, 0.0))
         return float(self.private_noise)
-
-    def _noise_share(self) -> float:
-        return 1.0 - self.label_shared - sum(self.label_unique.values())
 
     @property
     def n(self) -> int:
@@ -137,7 +123,7 @@ class SyntheticConfig:
     @property
     def label_noise(self) -> float:
         """Share of the label's variance that no modality can explain."""
-        share = self._noise_share()
+        share = 1.0 - self.label_shared - sum(self.label_unique.values())
         return 0.0 if abs(share) < 1e-9 else share
 
     @property
@@ -158,7 +144,7 @@ class SyntheticConfig:
         return float(-0.5 * self.latent_dim * np.linalg.slogdet(correlation).logabsdet) + 0.0
 
 
-def _within(name: str, value: float, low: float, high: float) -> None:
+def _require(name: str, value: float, low: float, high: float) -> None:
     if not low <= value <= high or value == np.inf:
         limits = f"{low:g} or more" if high == np.inf else f"a number from {low:g} to {high:g}"
         raise InputError(f"{name} is {value}: give {limits}", code="out_of_range")
@@ -167,13 +153,14 @@ def _within(name: str, value: float, low: float, high: float) -> None:
 # `redundant`: few samples; each modality is a noisy view of one cause, which alone determines the label.
 # `single`: the label depends on the unique part of the text, while the modalities share much else.
 # `disagreement`: modalities share so much that one from another group can be detected; a tenth of the samples have one.
+_SMALL = {"text": 8, "audio": 8, "vision": 8}
 PRESETS: dict[str, SyntheticConfig] = {
     "default": SyntheticConfig(label_unique={"text": 0.1, "audio": 0.05, "vision": 0.05}, disagree=0.1),
     "redundant": SyntheticConfig(
         n_train=120,
         n_valid=100,
         n_test=800,
-        dims={"text": 8, "audio": 8, "vision": 8},
+        dims=_SMALL,
         latent_dim=1,
         unique_dim=0,
         redundancy=1.0,
@@ -185,7 +172,7 @@ PRESETS: dict[str, SyntheticConfig] = {
         n_train=200,
         n_valid=96,
         n_test=640,
-        dims={"text": 8, "audio": 8, "vision": 8},
+        dims=_SMALL,
         redundancy=0.9,
         private_noise=0.2,
         label_shared=0.0,
@@ -196,7 +183,7 @@ PRESETS: dict[str, SyntheticConfig] = {
         n_train=1600,
         n_valid=400,
         n_test=800,
-        dims={"text": 8, "audio": 8, "vision": 8},
+        dims=_SMALL,
         latent_dim=4,
         redundancy=1.0,
         private_noise=0.1,
