@@ -67,6 +67,7 @@ def test_random_split_never_cuts_a_group_and_follows_the_seed():
     [
         ({"a": VECTORS, "b": DENSE[:5]}, {}, "mismatch", ["a 12", "b 5"]),
         ({"a": VECTORS}, {"id": ["u"] * 3}, "mismatch", ["target 12", "id 3"]),
+        ({"a": VECTORS}, {"split": ["train", "valid", "test"]}, "mismatch", [3, 12]),
         ({"a": VECTORS}, {"id": ["u"] * N}, "duplicate", [1, "u"]),
         ({"a": VECTORS[:, 0]}, {}, "wrong_shape", ["'a'", (12,)]),
         ({"a": [["w"]] * N}, {}, "wrong_type", ["'a'"]),

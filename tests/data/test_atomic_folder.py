@@ -5,7 +5,7 @@ import os
 import pytest
 from refusals import refused
 
-from comodal.data.atomic_folder import atomic_folder
+from comodal.atomic_write import atomic_folder
 
 
 def names(folder):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -8,8 +9,7 @@ import pytest
 from comodal.data import cleaning, ragged
 from comodal.data.checks import check
 from comodal.data.cleaning import clean, replace_non_finite
-from comodal.data.cleaning_report import CleaningReport
-from comodal.data.dataset import Partition
+from comodal.data.dataset import CleaningReport, Partition
 from comodal.data.ragged import RaggedArray
 from comodal.data.stored_array import FrameWriter
 
@@ -71,7 +71,7 @@ def test_the_source_is_not_changed_and_the_report_is_json(make):
     dataset = make(modalities=text([[np.nan], [1], [2], [3], [4], [5]]))
     report = clean(dataset).cleaning
     assert np.isnan(dataset.modalities["text"].values[0, 0])
-    assert json.loads(json.dumps(report.as_dict()))["replaced_values"] == {"text": 1}
+    assert json.loads(json.dumps(asdict(report)))["replaced_values"] == {"text": 1}
     assert report.changed
 
 

@@ -8,8 +8,9 @@ import time
 import pytest
 
 from comodal.contracts import InputError
-from comodal.data import digests
-from comodal.data.digests import digest, source_digests
+from comodal.data import cache
+from comodal.data.cache import source_digests
+from comodal.data.manifest import digest
 
 
 def sha256(content: bytes) -> str:
@@ -27,7 +28,7 @@ def file(tmp_path):
 def counted(monkeypatch):
     """Files that were really read."""
     read = []
-    monkeypatch.setattr(digests, "digest", lambda path: (read.append(path.name), digest(path))[1])
+    monkeypatch.setattr(cache, "digest", lambda path: (read.append(path.name), digest(path))[1])
     return read
 
 
@@ -40,7 +41,7 @@ def settle(*paths):
 @pytest.fixture
 def later(monkeypatch):
     now = time.time
-    monkeypatch.setattr(digests.time, "time", lambda: now() + 60)
+    monkeypatch.setattr(cache.time, "time", lambda: now() + 60)
 
 
 def test_digest_is_that_of_the_content(file):

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 from collections import Counter
 from dataclasses import replace
 
@@ -10,14 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from refusals import refused
 
-from comodal.data.checks import examine
 from comodal.data.formats.interface import Division
-from comodal.data.inspection import Inspection, Inspector, read_blocks
+from comodal.data.inspection import examine
 from comodal.data.ragged import RaggedArray
 
 
 def counts(source):
-    return examine(source).finish()
+    return examine(source)[0]
 
 
 CELLS = st.sampled_from([0.0, 0.0, 1.0, -2.5, np.nan, np.inf])
@@ -102,15 +100,6 @@ def test_several_protocols(make_block, make_source):
     }
 
 
-def test_through_json_and_back(make_block, make_source):
-    target = np.array([np.nan, 9, 1], dtype=np.float32)
-    block = make_block("train", [2, 0, 3], target=target, id=np.array(["a", "a", "b"]))
-    block.modalities["audio"].values[:, 1] = np.nan
-    for source in (make_source(block), replace(make_source(block), blocks=lambda _: iter(()))):
-        found = counts(source)
-        assert Inspection.from_dict(json.loads(json.dumps(found.as_dict()))) == found
-
-
 def test_nothing_at_all(source):
     found = counts(replace(source, blocks=lambda _: iter(())))
     assert (found.utterances, found.label_span, found.empty_transcripts) == (0, None, None)
@@ -126,9 +115,14 @@ def test_blocks_that_are_not_what_their_source_says(make_block, make_source):
         counts(make_source(first, divisions={"nested": Division("fold", 5)}))
 
 
-def test_each_block_is_reported_when_it_is_done_with(source):
-    told = []
-    for k, block in enumerate(read_blocks(source, Inspector(source), seen=told.append)):
-        assert len(told) == k
-        assert len(block) > 0
-    assert told == [4, 2, 3]
+def test_each_block_is_handed_on_whole_and_then_reported(source):
+    told, taken = [], []
+
+    def take(block):
+        assert len(told) == len(taken)
+        taken.append(block)
+
+    _, samples = examine(source, take=take, seen=told.append)
+    assert told == [len(block) for block in taken] == [4, 2, 3]
+    assert all(set(block.modalities) == {"text", "audio"} for block in taken)
+    assert (len(samples), samples.modalities) == (9, {})

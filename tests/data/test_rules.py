@@ -9,9 +9,11 @@ import pytest
 from refusals import refused
 
 from comodal.contracts import InputError
-from comodal.data.checks import check, require_variation, validate
+from comodal.data.assemble import assemble
+from comodal.data.checks import check, refuse, validate
 from comodal.data.dataset import Partition
 from comodal.data.formats.interface import Division
+from comodal.data.inspection import examine
 from comodal.data.ragged import RaggedArray
 from comodal.data.rules import ERROR, RULES, WARNING
 from comodal.data.store import FORMAT, changed_files, open_store, write_store
@@ -84,9 +86,8 @@ def test_what_is_found(changed, check):
     changes, severity, count, examples = CASES[check]
     columns = changes.get("columns", {"split": np.full(4, "train")})
     source = changed(**{**changes, "columns": columns})
-    if "columns" in changes or "modalities" in changes:
-        others = [replace(b, columns={"split": b.columns["split"]}) for b in source.blocks(list(source.dims))]
-        source = replace(source, blocks=lambda _: iter(others))
+    others = [replace(b, columns={"split": b.columns["split"]}) for b in source.blocks(list(source.dims))]
+    source = replace(source, blocks=lambda _: iter(others))
     finding = found_in(source)[check]
     assert (finding.severity, finding.count) == (severity, count)
     assert finding.examples[: len(examples)] == examples
@@ -330,13 +331,15 @@ def test_constant_modality_but_not_constant_column(toy, make):
     check(make(modalities={**toy.modalities, "vision": RaggedArray.from_vectors(column)}), source="toy.npz")
 
 
-def test_a_modality_that_varies_only_outside_the_rows_in_use(toy, make):
+def test_a_modality_that_varies_only_outside_the_rows_in_use(make_block, make_source):
     values = np.full((6, 2), 4.0)
     values[5] = 5.0
-    whole = replace(make(modalities={**toy.modalities, "vision": RaggedArray.from_vectors(values)}), partitions=())
-    require_variation(whole, where="toy.npz")
+    block = make_block("train", [1] * 6)
+    source = make_source(replace(block, modalities={"vision": RaggedArray.from_vectors(values)}))
+    whole, (found, _) = assemble(source), examine(source)
+    refuse(whole, found, where="toy.npz", rules=())
     with refused("invalid", "toy.npz", "vision"):
-        require_variation(whole.subset(np.arange(5)), where="toy.npz")
+        refuse(whole.subset(np.arange(5)), found, where="toy.npz", rules=())
 
 
 def test_a_modality_absent_from_every_sample(toy, make):

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from refusals import refused
 
 from comodal.contracts import InputError
-from comodal.data import cleaning, sample_table, store
+from comodal.data import cleaning, store
 from comodal.data.assemble import assemble, concatenate
 from comodal.data.cleaning import clean
 from comodal.data.formats.interface import Division
@@ -128,8 +128,8 @@ class TestRoundTrip:
     @pytest.mark.parametrize("dtype", [None, "datetime64[ms]"])
     def test_types_of_columns(self, tmp_path, values, dtype):
         column = values if dtype is None else np.arange(3).astype(dtype)
-        sample_table.write_columns(tmp_path / "t", {"a": column})
-        found = sample_table.read_columns(tmp_path / "t", rows=3)["a"]
+        store.write_columns(tmp_path / "t", {"a": column})
+        found = store.read_columns(tmp_path / "t", rows=3)["a"]
         assert (found.dtype, found.tolist()) == (column.dtype, column.tolist())
 
     def test_features_that_are_not_asked_for_are_not_opened(self, tmp_path, source):
@@ -165,7 +165,6 @@ class TestCleaning:
         assert manifest.cleaning.dropped == ("train0_0", "train2_0")
         assert manifest.cleaning.clipped_labels == 1
         assert manifest.inspection.utterances == 4
-        assert open_store(tmp_path / "set").cleaning == manifest.cleaning
 
     @pytest.mark.parametrize("values", [1 << 25, 7])
     @pytest.mark.parametrize("division", [Division(), Division("fold", 3)])
@@ -197,10 +196,6 @@ class TestCleaning:
         assert found.tolist() == [[1, 9], [2, 9], [2, 9], [6, 9], [2, 9], [100, 9]]
         assert manifest.cleaning.replaced_values == {"text": 0, "audio": 3}
         assert manifest.cleaning.replaced_utterances == {"text": 0, "audio": 3}
-
-    def test_clean_data_carry_no_report(self, tmp_path, source):
-        write_store(source, tmp_path / "set")
-        assert open_store(tmp_path / "set").cleaning is None
 
 
 def interrupted(source, error):

@@ -19,8 +19,7 @@ from comodal.contracts import InputError
 from comodal.data import store
 from comodal.data.assemble import assemble
 from comodal.data.manifest import read_manifest, recognises
-from comodal.data.sample_table import write_columns
-from comodal.data.store import open_store, write_store
+from comodal.data.store import open_store, write_columns, write_store
 from comodal.data.stored_array import StoredArray
 
 pytestmark = pytest.mark.slow

@@ -19,9 +19,9 @@ from tiny_language_models import save_tiny
 
 from comodal.contracts import InputError, PredictionTable
 from comodal.contracts.errors import Code
+from comodal.data.arrays import of_arrays
 from comodal.data.collate import batch
 from comodal.data.dataset import Dataset
-from comodal.data.inputs import of_arrays
 from comodal.data.load import load
 from comodal.data.standardize import Standardizer
 from comodal.evaluation.data_config import DataConfig
@@ -169,7 +169,7 @@ def test_a_table_without_labels(model: Predictor, dataset: Dataset, kept: Predic
     found = model.predict(model.read(tmp_path))
     assert found.id.tolist() == ids
     np.testing.assert_allclose(found.prediction, kept.prediction, atol=1e-6)
-    with pytest.raises(InputError, match="no column label"):
+    with refused("missing", tmp_path):
         load(tmp_path)  # to train on it is still an error
 
 

@@ -6,8 +6,8 @@ import numpy as np
 
 from comodal.contracts import InputError
 from comodal.data.assemble import assemble
+from comodal.data.cache import source_digests
 from comodal.data.checks import check, validate
-from comodal.data.digests import source_digests
 from comodal.data.load import open_source
 from comodal.data.store import FORMAT, changed_files, open_store, write_store
 

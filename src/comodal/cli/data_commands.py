@@ -28,8 +28,9 @@ def inspect(source: Source, *, folds: Folds = None, folds_key: FoldsKey = None, 
 
     Example: comodal data inspect mosei_senti_data.pkl
     """
-    from comodal.data.checks import examine
-    from comodal.data.store import FORMAT, read_manifest
+    from comodal.data.inspection import examine
+    from comodal.data.manifest import read_manifest
+    from comodal.data.store import FORMAT
 
     opened = _opened(source, folds, folds_key)
     if opened.format == FORMAT.name and not folds:
@@ -37,11 +38,11 @@ def inspect(source: Source, *, folds: Folds = None, folds_key: FoldsKey = None, 
         found, more = manifest.inspection, {"made from": manifest.format, "cleaned": str(manifest.cleaning)}
     else:
         with progress_bars() as stage:
-            found, more = examine(opened, seen=stage("reading", opened.n_utterances)).finish(), {}
+            found, more = examine(opened, seen=stage("reading", opened.n_utterances))[0], {}
     facts = {"format": opened.format, **more, **opened.facts}
     if json:
         notes = {name: division.note for name, division in opened.divisions.items() if division.note}
-        print_json({"path": opened.path, "facts": facts, "notes": notes, **found.as_dict()})
+        print_json({"path": opened.path, "facts": facts, "notes": notes, **asdict(found)})
         return
     _print_inspection(opened, found, facts)
 
@@ -99,7 +100,7 @@ def convert(
 
     Example: comodal data convert unaligned_50.pkl data/mosei
     """
-    from comodal.data.digests import source_digests
+    from comodal.data.cache import source_digests
     from comodal.data.store import write_store
 
     opened = _opened(source, folds, folds_key)

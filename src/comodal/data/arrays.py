@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from comodal.data.splits import by_name, three_way
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["from_arrays", "from_frame", "ragged"]
+__all__ = ["from_arrays", "from_frame", "of_arrays"]
 
 
 def from_arrays(
@@ -62,23 +63,58 @@ def from_arrays(
         ({'eeg': 8, 'face': 4}, {'eeg': 1, 'face': 12})
     """
     labels = _labels(target, name)
-    modalities = {modality: ragged(values, f"{name}, features[{modality!r}]") for modality, values in features.items()}
-    _check_lengths({"target": labels, **modalities, "id": id, "group": group, "split": split}, name)
-    ids = np.arange(len(labels)).astype(str) if id is None else _names(id, f"{name}: id")
-    groups = ids if group is None else _names(group, f"{name}: group")
-    dataset = Dataset(
-        spec=describe(name, modalities, label_range=label_range or _range(labels, name)),
-        id=ids,
-        group=groups,
-        target=labels,
-        modalities=modalities,
-        partitions=(
-            three_way(np.arange(len(labels)) if group is None else groups, seed=seed)
-            if split is None
-            else by_name(_names(split, f"{name}: split")),
-        ),
+    dataset = of_arrays(
+        features, target=labels, id=id, group=group, label_range=label_range or _range(labels, name), name=name
     )
+    if split is None:
+        partition = three_way(np.arange(len(dataset)) if group is None else dataset.group, seed=seed)
+    else:
+        partition = by_name(_names(split, f"{name}: split"))
+        if (names := sum(map(len, partition.splits.values()))) != len(dataset):
+            raise InputError(
+                f"{name}: split names {names} of {len(dataset)} samples; give one row per sample", code="mismatch"
+            )
+    dataset = replace(dataset, partitions=(partition,))
     return check(repaired(dataset) if clean else dataset, source=name)
+
+
+def of_arrays(
+    features: Mapping[str, Any],
+    *,
+    target: ArrayLike | None = None,
+    id: ArrayLike | None = None,  # noqa: A002
+    group: ArrayLike | None = None,
+    transcript: Sequence[str] | None = None,
+    label_range: tuple[float, float] = (-3.0, 3.0),
+    name: str = "arrays",
+) -> Dataset:
+    """Make a data set from arrays without a partition, unchecked: samples to predict, perhaps without labels.
+
+    Arguments are those of :func:`from_arrays`, and ``transcript``: N texts, which a language model reads.
+
+    Raises:
+        InputError: other shapes, no arrays, or different numbers of samples.
+    """
+    modalities = {modality: _ragged(values, f"{name}, features[{modality!r}]") for modality, values in features.items()}
+    labels = None if target is None else _labels(target, name)
+    given: dict[str, Any] = {**modalities, "transcript": transcript, "target": labels, "id": id, "group": group}
+    counts = {each: len(values) for each, values in given.items() if values is not None}
+    if len(set(counts.values())) != 1:
+        text = ", ".join(f"{each} {count}" for each, count in counts.items()) or "no arrays"
+        raise InputError(
+            f"{name}: numbers of samples differ ({text}); give one row per sample everywhere", code="mismatch"
+        )
+    count = next(iter(counts.values()))
+    ids = np.arange(count).astype(str) if id is None else _names(id, f"{name}: id")
+    return Dataset(
+        spec=describe(name, modalities, label_range=label_range),
+        id=ids,
+        group=ids if group is None else _names(group, f"{name}: group"),
+        target=np.full(count, np.nan, np.float32) if labels is None else labels,
+        modalities=modalities,
+        partitions=(),
+        transcript=None if transcript is None else np.asarray(transcript, dtype=object),
+    )
 
 
 def from_frame(
@@ -148,16 +184,8 @@ def _cells(frame: pd.DataFrame, chosen: str | Sequence[str]) -> Any:
     return frame[[chosen]].to_numpy() if frame[chosen].dtype != object else frame[chosen].tolist()
 
 
-def ragged(values: Any, where: str) -> RaggedArray:
-    """Return one modality of N samples, from any of the shapes that :func:`from_arrays` takes.
-
-    Raises:
-        InputError: another shape, or no numbers.
-
-    Example:
-        >>> ragged([[[1.0, 2.0], [3.0, 4.0]], [[5.0, 6.0]]], "toy").lengths.tolist()
-        [2, 1]
-    """
+def _ragged(values: Any, where: str) -> RaggedArray:
+    """Return one modality of N samples, from any of the shapes that :func:`from_arrays` takes."""
     if isinstance(values, RaggedArray):
         return values
     if isinstance(values, list | tuple):
@@ -211,12 +239,3 @@ def _range(labels: NDArray[np.float32], name: str) -> tuple[float, float]:
     if not len(finite):
         raise InputError(f"{name}: no label is a finite number; give a target of floats", code="not_finite")
     return float(finite.min()), float(finite.max())
-
-
-def _check_lengths(parts: Mapping[str, Any], name: str) -> None:
-    lengths = {part: len(values) for part, values in parts.items() if values is not None}
-    if len(set(lengths.values())) > 1:
-        counts = ", ".join(f"{part} {length}" for part, length in lengths.items())
-        raise InputError(
-            f"{name}: numbers of samples differ ({counts}); give one row per sample everywhere", code="mismatch"
-        )

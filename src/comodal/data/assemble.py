@@ -15,7 +15,7 @@ from comodal.data.formats.interface import Block, Division, Source, default_feat
 from comodal.data.ragged import RaggedArray
 from comodal.data.splits import by_fold
 
-__all__ = ["assemble", "chosen_features", "concatenate", "divide", "partitions_of", "require_division"]
+__all__ = ["assemble", "chosen_features", "concatenate", "partitions_of", "read_all", "require_division"]
 
 
 def assemble(source: Source, *, protocol: str | None = None, features: Mapping[str, str] | None = None) -> Dataset:
@@ -32,10 +32,36 @@ def assemble(source: Source, *, protocol: str | None = None, features: Mapping[s
     Raises:
         InputError: the source has no division, or none of that name; or it lacks the features.
     """
+    require_division(source, protocol)
+    whole = read_all(source, protocol=protocol, features=features)
+    used = np.unique(np.concatenate([rows for each in whole.partitions for rows in each.splits.values()]))
+    return whole if len(used) == len(whole) else whole.subset(used)
+
+
+def read_all(source: Source, *, protocol: str | None = None, features: Mapping[str, str] | None = None) -> Dataset:
+    """Read all samples of a source, whether a division uses them or not; there may be none. See :func:`assemble`."""
     chosen = chosen_features(source, protocol, features)
-    division = require_division(source, protocol)
-    whole = concatenate(list(source.blocks(list(dict.fromkeys(chosen.values())))), where=str(source.path))
-    return divide(whole, division, chosen, source=source, protocol=protocol)
+    block = concatenate(list(source.blocks(list(dict.fromkeys(chosen.values())))), where=str(source.path))
+    modalities = {modality: block.modalities[name] for modality, name in chosen.items()}
+    name, note = source.name or source.path.stem, ""
+    partitions: tuple[Partition, ...] = ()
+    if source.divisions or protocol:
+        division = require_division(source, protocol)
+        if len(source.divisions) > 1:
+            protocol = protocol or next(iter(source.divisions))
+            name = f"{name}:{protocol}"
+        partitions = partitions_of(block.columns[division.column], division, name=protocol or division.column)
+        note = _note(division, chosen)
+    return Dataset(
+        spec=describe(name, modalities, label_range=source.label_range, note=note),
+        id=block.id,
+        group=block.group,
+        target=block.target,
+        modalities=modalities,
+        partitions=partitions,
+        transcript=block.transcript,
+        columns=block.columns,
+    )
 
 
 def require_division(source: Source, protocol: str | None) -> Division:
@@ -84,70 +110,37 @@ def concatenate(blocks: Sequence[Block], *, where: str) -> Block:
         )
     if len(blocks) == 1:
         return blocks[0]
-    first = blocks[0]
-    for block in blocks[1:]:
-        kinds = [
-            {n: a.dim for n, a in each.modalities.items()} | dict.fromkeys(each.columns, 0) for each in (first, block)
-        ]
-        if kinds[0] != kinds[1] or (first.transcript is None) != (block.transcript is None):
-            raise InputError(
-                f"{where}: splits hold different features ({kinds[0]} and {kinds[1]}); get the file again",
-                code="damaged",
-            )
-    normalised: Counter[str] = Counter()
+    first, normalised = blocks[0], Counter[str]()
     for block in blocks:
         normalised.update(block.normalised)
+        if (kind := _kind(block)) != _kind(first):
+            raise InputError(
+                f"{where}: splits hold different features ({_kind(first)} and {kind}); get the file again",
+                code="damaged",
+            )
     return Block(
-        id=_joined([block.id for block in blocks]),
-        group=_joined([block.group for block in blocks]),
+        id=np.concatenate([block.id for block in blocks]),
+        group=np.concatenate([block.group for block in blocks]),
         target=np.concatenate([block.target for block in blocks]),
         modalities={
             name: RaggedArray.concatenate([block.modalities[name] for block in blocks]) for name in first.modalities
         },
-        columns={name: _joined([block.columns[name] for block in blocks]) for name in first.columns},
-        transcript=None if first.transcript is None else _joined([block.transcript for block in blocks]),
+        columns={name: np.concatenate([block.columns[name] for block in blocks]) for name in first.columns},
+        transcript=None
+        if first.transcript is None
+        else np.concatenate([block.transcript for block in blocks if block.transcript is not None]),
         normalised=dict(normalised),
     )
 
 
-def _joined(columns: Sequence[NDArray[Any] | None]) -> NDArray[Any]:
-    return np.concatenate([column for column in columns if column is not None])
+def _kind(block: Block) -> dict[str, int]:
+    """Return what a block holds: features with their width, and columns."""
+    columns = [*block.columns, *([] if block.transcript is None else ["transcript"])]
+    return {name: array.dim for name, array in block.modalities.items()} | dict.fromkeys(columns, 0)
 
 
-def divide(
-    block: Block,
-    division: Division,
-    features: Mapping[str, str],
-    *,
-    source: Source,
-    protocol: str | None = None,
-) -> Dataset:
-    """Return the samples that a division uses, with the chosen features as modalities."""
-    name = source.name or source.path.stem
-    if len(source.divisions) > 1:
-        protocol = protocol or next(iter(source.divisions))
-        name = f"{name}:{protocol}"
-    modalities = {modality: block.modalities[feature] for modality, feature in features.items()}
-    rows, partitions = partitions_of(block.columns[division.column], division, name=protocol or division.column)
-    spec = describe(name, modalities, label_range=source.label_range, note=_note(division, features))
-    whole = Dataset(
-        spec=spec,
-        id=block.id,
-        group=block.group,
-        target=block.target,
-        modalities=modalities,
-        partitions=partitions,
-        transcript=block.transcript,
-        columns=block.columns,
-        cleaning=source.cleaning,
-    )
-    return whole if len(rows) == len(whole) else whole.subset(rows)
-
-
-def partitions_of(
-    column: NDArray[Any], division: Division, *, name: str
-) -> tuple[NDArray[np.int64], tuple[Partition, ...]]:
-    """Return the rows that a division uses, and its partitions by rows of the source.
+def partitions_of(column: NDArray[Any], division: Division, *, name: str) -> tuple[Partition, ...]:
+    """Return the partitions of a division, by rows of the source.
 
     Args:
         column: ``(N,)`` split name or fold number of every sample.
@@ -158,22 +151,18 @@ def partitions_of(
         InputError: folds that are not numbers.
 
     Example:
-        >>> rows, partitions = partitions_of(np.array(["train", "none", "test"]), Division(), name="file")
-        >>> rows.tolist(), partitions[0].test.tolist()
-        ([0, 2], [2])
+        >>> partitions_of(np.array(["train", "none", "test"]), Division(), name="file")[0].test.tolist()
+        [2]
     """
-    if division.folds is not None:
-        try:
-            fold = np.asarray(column, dtype=np.int64)
-        except (ValueError, TypeError, OverflowError) as error:
-            raise InputError(
-                f"{name}: folds are not whole numbers ({error}); number them from 0", code="wrong_type"
-            ) from error
-        return np.flatnonzero((fold >= 0) & (fold < division.folds)), by_fold(fold, folds=division.folds)
-    # A sample with another word is in no split, as in `Division`; readers use no other spelling.
-    partition = Partition(name, **{split: np.flatnonzero(np.asarray(column) == split) for split in SPLITS})
-    used = np.sort(np.concatenate(list(partition.splits.values())))
-    return used, (partition,)
+    if division.folds is None:
+        return (Partition(name, **{split: np.flatnonzero(np.asarray(column) == split) for split in SPLITS}),)
+    try:
+        fold = np.asarray(column, dtype=np.int64)
+    except (ValueError, TypeError, OverflowError) as error:
+        raise InputError(
+            f"{name}: folds are not whole numbers ({error}); number them from 0", code="wrong_type"
+        ) from error
+    return by_fold(fold, folds=division.folds)
 
 
 def _note(division: Division, features: Mapping[str, str]) -> str:

@@ -6,13 +6,17 @@ from collections.abc import Callable, Iterable, Mapping
 from itertools import chain
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from comodal.contracts import InputError
-from comodal.data.dataset import Dataset
+from comodal.data.dataset import SPLITS, Dataset
 from comodal.data.formats.interface import Block, Source
-from comodal.data.inspection import Inspection, Inspector, Samples, read_blocks
+from comodal.data.inspection import Inspection, examine
+from comodal.data.ragged import RaggedArray
 from comodal.data.rules import ERROR, RULES, Facts, Finding, Rule, findings
 
-__all__ = ["check", "check_ids", "examine", "refuse", "require_variation", "validate"]
+__all__ = ["check", "check_ids", "refuse", "validate"]
 
 
 def validate(
@@ -36,7 +40,6 @@ def validate(
     Example:
         >>> import numpy as np
         >>> from comodal.data.formats.interface import Division
-        >>> from comodal.data.ragged import RaggedArray
         >>> block = Block(
         ...     id=np.array(["a_1", "a_1"]),
         ...     group=np.array(["a", "a"]),
@@ -48,34 +51,26 @@ def validate(
         >>> [finding.check for finding in validate(source)[1]]
         ['duplicate ids', 'empty split', 'id in two splits', 'video in two splits']
     """
-    inspector = examine(source, seen=seen)
+    found, samples = examine(source, seen=seen)
+    parts: dict[str, dict[str, NDArray[np.int64]]] = {}
+    for name, division in source.divisions.items():  # a sample with another word or number is in no part
+        words = samples.columns[division.column].astype(np.str_)
+        names = SPLITS if division.folds is None else map(str, range(division.folds))
+        parts[name] = {part: np.flatnonzero(words == part) for part in names}
     listed = {group: split for split, groups in (folds or {}).items() for group in groups}
-    facts = Facts(inspector.finish(), inspector.samples(), listed, changed_files, source.label_range)
-    found = chain.from_iterable(findings(rule, facts) for rule in RULES)
-    return facts.found, sorted(found, key=lambda finding: finding.severity != ERROR)
+    facts = Facts(found, samples, parts, listed=listed, changed_files=changed_files, label_range=source.label_range)
+    every = chain.from_iterable(findings(rule, facts) for rule in RULES)
+    return found, sorted(every, key=lambda finding: finding.severity != ERROR)
 
 
-def examine(source: Source, *, seen: Callable[[int], None] | None = None) -> Inspector:
-    """Return the inspector that has counted every block of a source.
-
-    Args:
-        source: what a reader opened.
-        seen: called with the number of samples of each block, for a progress bar.
-    """
-    inspector = Inspector(source)
-    for _ in read_blocks(source, inspector, seen=seen):
-        pass
-    return inspector
-
-
-def refuse(dataset: Dataset, found: Inspection, *, where: str, cleaned: bool = False) -> None:
+def refuse(dataset: Dataset, found: Inspection, *, where: str, rules: Iterable[Rule] = RULES) -> None:
     """Raise the first error that the rules find.
 
     Args:
-        dataset: ids and partitions.
+        dataset: ids, partitions and features; perhaps a part of what was counted.
         found: counts of its source, for the features that it uses.
         where: file or argument to name in the error.
-        cleaned: whether the repairs were made.
+        rules: those that it must obey.
 
     Raises:
         InputError: what was found, an example and the remedy.
@@ -84,37 +79,17 @@ def refuse(dataset: Dataset, found: Inspection, *, where: str, cleaned: bool = F
         each.name: {split: rows for split, rows in each.splits.items() if len(rows) or split != "test"}
         for each in dataset.partitions
     }
-    samples = Samples(dataset.id, dataset.group, dataset.transcript, parts, folds=len(parts) > 1)
-    for rule in RULES:
-        if rule.severity == ERROR and not (cleaned and rule.repaired):
-            _refuse(rule, Facts(found, samples, label_range=dataset.spec.label_range), where)
+    facts = Facts(found, _block(dataset, {}), parts, len(parts) > 1, label_range=dataset.spec.label_range)
+    for rule in rules:
+        for finding in findings(rule, facts) if rule.severity == ERROR else ():
+            first = f", first {finding.examples[0]}" if finding.examples else ""
+            text = f"{where}: {rule.check}: {finding.message}: {finding.count}{first}; {rule.remedy}"
+            raise InputError(text, code=rule.code)
+    if 1 < len(dataset) < found.utterances:  # what varies in the source may not vary in the rows used
+        _require_variation(dataset, where)
 
 
-def _refuse(rule: Rule, facts: Facts, where: str) -> None:
-    for finding in findings(rule, facts):
-        first = f", first {finding.examples[0]}" if finding.examples else ""
-        text = f"{where}: {rule.check}: {finding.message}: {finding.count}{first}; {rule.remedy}"
-        raise InputError(text, code=rule.code)
-
-
-def check_ids(dataset: Dataset, *, source: str) -> None:
-    """Require at least one sample, and an id of its own for each: all that data to predict must obey.
-
-    Raises:
-        InputError: what was found, with the remedy.
-    """
-    samples = Samples(dataset.id, dataset.group, None, {})
-    for rule in RULES:
-        if rule.check in {"empty", "duplicate ids"}:
-            _refuse(rule, Facts(_NOTHING, samples), source)
-
-
-def require_variation(dataset: Dataset, *, where: str) -> None:
-    """Require that every modality varies over the samples of a data set, which may be few of its source.
-
-    Raises:
-        InputError: one is the same in every frame, or absent everywhere.
-    """
+def _require_variation(dataset: Dataset, where: str) -> None:
     for name, array in dataset.modalities.items():
         parts = array.parts()
         first = next(parts, None)
@@ -123,13 +98,12 @@ def require_variation(dataset: Dataset, *, where: str) -> None:
             raise InputError(f"{where}: {rule.check}: {name}: the same in every frame; {rule.remedy}", code=rule.code)
 
 
-def check(dataset: Dataset, *, source: str, cleaned: bool = False) -> Dataset:
+def check(dataset: Dataset, *, source: str) -> Dataset:
     """Return a data set in memory after it has passed every rule.
 
     Args:
         dataset: what was made.
         source: file or argument to name in errors.
-        cleaned: whether the repairs were made.
 
     Raises:
         InputError: the first error, with the remedy.
@@ -139,11 +113,21 @@ def check(dataset: Dataset, *, source: str, cleaned: bool = False) -> Dataset:
         >>> len(check(synthetic(SyntheticConfig(n_train=40, n_valid=16, n_test=16)), source="synthetic"))
         72
     """
-    block = Block(dataset.id, dataset.group, dataset.target, dataset.modalities, transcript=dataset.transcript)
-    spec = dataset.spec
-    memory = Source(Path(source), "memory", spec.dims, {}, lambda _: iter([block]), label_range=spec.label_range)
-    refuse(dataset, examine(memory).finish(), where=source, cleaned=cleaned)
+    refuse(dataset, _counts(dataset, dataset.modalities, source), where=source)
     return dataset
 
 
-_NOTHING = Inspection(0, 0, {}, {}, [], None, [], [], [], None, {}, [])
+def check_ids(dataset: Dataset, *, source: str) -> None:
+    """Require at least one sample, and an id of its own for each: all that data to predict must obey."""
+    rules = [rule for rule in RULES if rule.check in {"empty", "duplicate ids"}]
+    refuse(dataset, _counts(dataset, {}, source), where=source, rules=rules)
+
+
+def _counts(dataset: Dataset, modalities: Mapping[str, RaggedArray], where: str) -> Inspection:
+    block, dims = _block(dataset, modalities), {name: array.dim for name, array in modalities.items()}
+    memory = Source(Path(where), "memory", dims, {}, lambda _: iter([block]), label_range=dataset.spec.label_range)
+    return examine(memory)[0]
+
+
+def _block(dataset: Dataset, modalities: Mapping[str, RaggedArray]) -> Block:
+    return Block(dataset.id, dataset.group, dataset.target, modalities, transcript=dataset.transcript)

@@ -2,17 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from comodal.data.cleaning_report import CleaningReport
-from comodal.data.dataset import Dataset, Partition
+from comodal.data.dataset import CleaningReport, Dataset, Partition
 from comodal.data.ragged import RaggedArray
 
-__all__ = ["clean", "clipped", "labelled", "replace_non_finite"]
+__all__ = ["clean", "fill", "labelled", "replace_non_finite", "with_labels"]
+
+_VALUES = 1 << 25
+"""Values that are in memory at once while medians are taken."""
+
+
+def clean(dataset: Dataset) -> Dataset:
+    """Return a data set in memory, repaired; it carries the report of what was changed.
+
+    Ids used twice and groups in two splits are not repaired: no rule could know which one was meant.
+
+    Args:
+        dataset: as read, unchecked.
+
+    Example:
+        >>> from comodal.data.synthetic import SyntheticConfig, synthetic
+        >>> dataset = synthetic(SyntheticConfig(n_train=40, n_valid=16, n_test=16))
+        >>> dataset.modalities["text"].values[0, 0] = float("nan")
+        >>> print(clean(dataset).cleaning)
+        1 non-finite value of text in 1 sample replaced
+    """
+    rows, target, report = with_labels(dataset.id, dataset.target, dataset.spec.label_range, dataset.modalities)
+    kept = dataset.subset(rows) if len(rows) < len(dataset) else dataset
+    copies: dict[str, NDArray[Any]] = {}
+
+    def write(name: str, frames: NDArray[np.int64], values: NDArray[np.float32]) -> None:
+        if name not in copies:
+            copies[name] = kept.modalities[name].values.copy()
+        copies[name][frames] = values
+
+    report = fill(report, kept.modalities, kept.partitions, write)
+    filled = {name: kept.modalities[name].with_values(values) for name, values in copies.items()}
+    return replace(kept, target=target, modalities={**kept.modalities, **filled}, cleaning=report)
 
 
 def labelled(target: NDArray[np.float32]) -> NDArray[np.int64]:
@@ -20,12 +53,30 @@ def labelled(target: NDArray[np.float32]) -> NDArray[np.int64]:
     return np.flatnonzero(np.isfinite(target))
 
 
-def clipped(target: NDArray[np.float32], label_range: tuple[float, float]) -> tuple[NDArray[np.float32], int]:
-    """Return the labels, moved to the edge of the legal range where they lie beyond, and how many were moved."""
-    given = np.asarray(target, dtype=np.float32)
+def with_labels(
+    ids: NDArray[Any], target: NDArray[np.float32], label_range: tuple[float, float], features: Iterable[str]
+) -> tuple[NDArray[np.int64], NDArray[np.float32], CleaningReport]:
+    """Return the rows that have a label, their labels at most at the edge of the range, and the report so far."""
+    rows = labelled(target)
+    given = np.asarray(target[rows], dtype=np.float32)
     low, high = (np.float32(limit) for limit in label_range)
     moved = np.clip(given, low, high)
-    return moved, int((moved != given).sum())
+    dropped = tuple(str(each) for each in np.delete(ids, rows))
+    none = dict.fromkeys(features, 0)
+    return rows, moved, CleaningReport(len(rows), dropped, int((moved != given).sum()), none, none)
+
+
+def fill(
+    report: CleaningReport,
+    arrays: Mapping[str, RaggedArray],
+    partitions: tuple[Partition, ...],
+    write: Callable[[str, NDArray[np.int64], NDArray[np.float32]], None],
+) -> CleaningReport:
+    """Replace what is not finite in some arrays, in memory or on disk, and return the completed report."""
+    values, samples = dict(report.replaced_values), dict(report.replaced_utterances)
+    for name, array in arrays.items():
+        values[name], samples[name] = replace_non_finite(array, partitions, partial(write, name))
+    return replace(report, replaced_values=values, replaced_utterances=samples)
 
 
 def replace_non_finite(
@@ -81,8 +132,7 @@ def _bad_frames(array: RaggedArray) -> Iterator[tuple[NDArray[np.int64], NDArray
 def _medians(array: RaggedArray, train: NDArray[np.int64], columns: NDArray[np.int64]) -> NDArray[np.float32]:
     """Return the medians of the finite train frames, some columns at a time: a column may be large, too."""
     found = np.zeros(len(columns), dtype=np.float32)
-    frames = int(array.lengths[train].sum())
-    width = max(1, _VALUES // max(1, frames))
+    width = max(1, _VALUES // max(1, int(array.lengths[train].sum())))
     for first in range(0, len(columns), width):
         chosen = columns[first : first + width]
         parts = [np.zeros((0, len(chosen)), dtype=np.float32)]
@@ -91,46 +141,3 @@ def _medians(array: RaggedArray, train: NDArray[np.int64], columns: NDArray[np.i
             real = column[np.isfinite(column)]
             found[first + k] = np.median(real) if len(real) else 0.0
     return found
-
-
-_VALUES = 1 << 25
-"""Values that are in memory at once while medians are taken."""
-
-
-def clean(dataset: Dataset) -> Dataset:
-    """Return a data set in memory, repaired; it carries the report of what was changed.
-
-    Ids used twice and groups in two splits are not repaired: no rule could know which one was meant.
-
-    Args:
-        dataset: as read, unchecked.
-
-    Example:
-        >>> from comodal.data.synthetic import SyntheticConfig, synthetic
-        >>> dataset = synthetic(SyntheticConfig(n_train=40, n_valid=16, n_test=16))
-        >>> dataset.modalities["text"].values[0, 0] = float("nan")
-        >>> print(clean(dataset).cleaning)
-        1 non-finite value of text in 1 sample replaced
-    """
-    rows = labelled(dataset.target)
-    kept = dataset.subset(rows) if len(rows) < len(dataset) else dataset
-    target, moved = clipped(kept.target, kept.spec.label_range)
-    modalities, values, samples = {}, {}, {}
-    for name, array in kept.modalities.items():
-        modalities[name], values[name], samples[name] = _filled(array, kept.partitions)
-    gone = np.setdiff1d(np.arange(len(dataset)), rows)
-    dropped = tuple(str(each) for each in dataset.id[gone])
-    report = CleaningReport(len(kept), dropped, moved, values, samples)
-    return replace(kept, target=target, modalities=modalities, cleaning=report)
-
-
-def _filled(array: RaggedArray, partitions: tuple[Partition, ...]) -> tuple[RaggedArray, int, int]:
-    changed: list[NDArray[np.float32]] = []
-
-    def write(frames: NDArray[np.int64], values: NDArray[np.float32]) -> None:
-        if not changed:
-            changed.append(array.values.copy())
-        changed[0][frames] = values
-
-    counts = replace_non_finite(array, partitions, write)
-    return (array.with_values(changed[0]) if changed else array, *counts)

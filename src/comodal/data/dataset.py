@@ -10,10 +10,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from comodal.contracts import DatasetSpec, InputError, TokenSpec
-from comodal.data.cleaning_report import CleaningReport
 from comodal.data.ragged import RaggedArray
 
-__all__ = ["SPLITS", "Dataset", "Partition", "describe"]
+__all__ = ["SPLITS", "CleaningReport", "Dataset", "Partition", "describe", "unequal"]
 
 SPLITS = ("train", "valid", "test")
 
@@ -45,6 +44,57 @@ class Partition:
         """The same partition after rows moved; ``position[row]`` is the new number, -1 for a row that is gone."""
         moved = {split: position[rows] for split, rows in self.splits.items()}
         return Partition(self.name, **{split: rows[rows >= 0] for split, rows in moved.items()})
+
+
+@dataclass(frozen=True)
+class CleaningReport:
+    """Counts of everything that cleaning changed; it travels with the data set.
+
+    Attributes:
+        utterances: number of samples that are left.
+        dropped: ids of samples that were dropped because their label was missing.
+        clipped_labels: labels that lay outside the legal range and were moved to its edge.
+        replaced_values: modality to number of non-finite values that were replaced.
+        replaced_utterances: modality to number of samples these were in.
+
+    Example:
+        >>> str(CleaningReport(10, ("u3",), 0, {"text": 4}, {"text": 1}))
+        '4 non-finite values of text in 1 sample replaced; 1 sample without label dropped'
+    """
+
+    utterances: int
+    dropped: tuple[str, ...]
+    clipped_labels: int
+    replaced_values: Mapping[str, int]
+    replaced_utterances: Mapping[str, int]
+
+    @property
+    def changed(self) -> bool:
+        """Whether anything was changed."""
+        return bool(self.dropped or self.clipped_labels or any(self.replaced_values.values()))
+
+    def of(self, features: Mapping[str, str]) -> CleaningReport:
+        """Return the report for the features that are used: modality to their name in this report."""
+        values = {modality: self.replaced_values.get(name, 0) for modality, name in features.items()}
+        utterances = {modality: self.replaced_utterances.get(name, 0) for modality, name in features.items()}
+        return replace(self, replaced_values=values, replaced_utterances=utterances)
+
+    def __str__(self) -> str:
+        parts = [
+            f"{_count(count, 'non-finite value')} of {name} in "
+            f"{_count(self.replaced_utterances[name], 'sample')} replaced"
+            for name, count in self.replaced_values.items()
+            if count
+        ]
+        if self.dropped:
+            parts.append(f"{_count(len(self.dropped), 'sample')} without label dropped")
+        if self.clipped_labels:
+            parts.append(f"{_count(self.clipped_labels, 'label')} moved into range")
+        return "; ".join(parts) or "nothing to clean"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,13 +135,7 @@ class Dataset:
     cleaning: CleaningReport | None = None
 
     def __post_init__(self) -> None:
-        lengths = {"id": len(self.id), "group": len(self.group), "target": len(self.target)}
-        lengths |= {f"modality {name}": len(array) for name, array in self.modalities.items()}
-        lengths |= {f"column {name}": len(column) for name, column in self.columns.items()}
-        if self.transcript is not None:
-            lengths["transcript"] = len(self.transcript)
-        if len(set(lengths.values())) != 1:
-            counts = ", ".join(f"{name} {length}" for name, length in lengths.items())
+        if counts := unequal(self):
             raise InputError(
                 f"{self.spec.name}: numbers of samples differ ({counts}); give one row per sample everywhere",
                 code="mismatch",
@@ -202,3 +246,14 @@ def _aligned(lengths: Sequence[NDArray[np.int64]]) -> bool:
     frames = np.stack(lengths)
     longest = frames.max(axis=0)
     return bool(((frames <= 1) | (frames == longest)).all())
+
+
+def unequal(samples: Any) -> str:
+    """Return the lengths of the columns of a data set or block where they differ, an empty text where they agree."""
+    lengths = {"id": len(samples.id), "group": len(samples.group), "target": len(samples.target)}
+    lengths |= {f"modality {name}": len(array) for name, array in samples.modalities.items()}
+    lengths |= {f"column {name}": len(column) for name, column in samples.columns.items()}
+    if samples.transcript is not None:
+        lengths["transcript"] = len(samples.transcript)
+    differ = len(set(lengths.values())) > 1
+    return ", ".join(f"{name} {length}" for name, length in lengths.items()) if differ else ""

@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from comodal.contracts import InputError
-from comodal.data.arrays import ragged
-from comodal.data.assemble import chosen_features, concatenate, partitions_of, require_division
+from comodal.data.arrays import of_arrays
+from comodal.data.assemble import read_all
 from comodal.data.checks import check_ids
-from comodal.data.dataset import SPLITS, Dataset, Partition, describe
-from comodal.data.formats import FORMATS, Source, table
+from comodal.data.dataset import SPLITS, Dataset
+from comodal.data.formats import FORMATS
 from comodal.data.formats.interface import default_features
 from comodal.data.formats.names import canonical_modality, in_order
 from comodal.data.formats.npz_views import views_from_npz
 from comodal.data.load import load, open_source
-from comodal.data.ragged import RaggedArray
 
-__all__ = ["of_arrays", "read_inputs"]
+__all__ = ["read_inputs"]
 
 _FACTS = {"id": "id", "label": "target", "target": "target", "group": "group", "transcript": "transcript"}
 _LENGTHS = "_lengths"
@@ -39,9 +37,8 @@ def read_inputs(
     """Read every sample of a source, or those of one split; only ids are checked, and nothing is cleaned.
 
     Args:
-        source: what :func:`comodal.data.load.load` takes; also a table without labels, and an ``.npz`` file with one
-            array a modality, ``(N, d)`` or ``(N, T, d)`` with ``<modality>_lengths``, and perhaps ``id``, ``label``,
-            ``group`` and ``transcript``.
+        source: what :func:`comodal.data.load.load` takes; also an ``.npz`` file with one array a modality, ``(N, d)``
+            or ``(N, T, d)`` with ``<modality>_lengths``, and perhaps ``id``, ``label``, ``group`` and ``transcript``.
         features: modality to the source's name of its features.
         usual: the same, for modalities that are not named in ``features``, where the source has such features.
         protocol: partition of a source that offers several.
@@ -57,76 +54,18 @@ def read_inputs(
         >>> len(read_inputs("synthetic")), len(read_inputs("synthetic", split="test"))
         (1200, 400)
     """
-    dataset = _read(source, features=features, usual=usual, protocol=protocol)
-    check_ids(dataset, source=str(source))
-    return dataset if split is None else _of_split(dataset, split, source=str(source))
-
-
-def of_arrays(
-    features: Mapping[str, Any],
-    *,
-    id: ArrayLike | None = None,  # noqa: A002 - the name the column has everywhere
-    transcript: Sequence[str] | None = None,
-    target: ArrayLike | None = None,
-    group: ArrayLike | None = None,
-    name: str = "arrays",
-) -> Dataset:
-    """Make a data set from arrays, without a partition.
-
-    Args:
-        features: modality to ``(N, d)``, ``(N, T, d)`` or a list of N sequences ``(T_i, d)``, as in
-            :func:`comodal.data.arrays.from_arrays`.
-        id: ``(N,)``; row numbers when ``None``.
-        transcript: N texts, which a language model reads.
-        target: ``(N,)`` labels; NaN when ``None``.
-        group: ``(N,)`` group of each sample; one group per sample when ``None``.
-        name: named in errors.
-
-    Raises:
-        InputError: other shapes, no arrays, or different numbers of samples.
-
-    Example:
-        >>> len(of_arrays({"audio": np.zeros((3, 5))}))
-        3
-    """
-    modalities = {each: ragged(values, f"{name}, {each!r}") for each, values in features.items()}
-    counts = {each: len(values) for each, values in modalities.items()}
-    counts |= {} if transcript is None else {"transcript": len(transcript)}
-    if len(set(counts.values())) != 1:
-        raise InputError(
-            f"{name}: numbers of samples differ or are unknown ({counts}); give one row per sample", code="mismatch"
-        )
-    count = next(iter(counts.values()))
-    ids = np.arange(count).astype(str) if id is None else np.asarray(id).astype(str)
-    return Dataset(
-        spec=describe(name, modalities),
-        id=ids,
-        group=ids if group is None else np.asarray(group).astype(str),
-        target=np.full(count, np.nan, np.float32) if target is None else np.asarray(target, np.float32).reshape(-1),
-        modalities=modalities,
-        partitions=(),
-        transcript=None if transcript is None else np.asarray(transcript, dtype=object),
-    )
-
-
-def _read(
-    source: str | Path,
-    *,
-    features: Mapping[str, str] | None,
-    usual: Mapping[str, str] | None,
-    protocol: str | None,
-) -> Dataset:
     path = Path(source)
     if str(source).partition(":")[0] == "synthetic" and not path.exists():
-        return load(source, features=features, protocol=protocol)
-    if path.suffix == ".npz" and path.is_file() and not any(each.recognises(path) for each in FORMATS.values()):
+        dataset = load(source, features=features, protocol=protocol)
+    elif path.suffix == ".npz" and path.is_file() and not any(each.recognises(path) for each in FORMATS.values()):
         dataset = _of_npz(path)
-        return dataset.select_modalities(features) if features else dataset
-    if path.exists() and table.is_unlabelled(path):
-        opened, division = table.open_unlabelled(path), protocol
+        dataset = dataset.select_modalities(features) if features else dataset
     else:
         opened, division = open_source(source, protocol=protocol)
-    return _of_source(opened, division, features, usual or {})
+        known = {modality: name for modality, name in (usual or {}).items() if name in opened.dims}
+        dataset = read_all(opened, protocol=division, features=features or default_features(opened, division) | known)
+    check_ids(dataset, source=str(source))
+    return dataset if split is None else _of_split(dataset, split, source=str(source))
 
 
 def _of_npz(path: Path) -> Dataset:
@@ -136,11 +75,13 @@ def _of_npz(path: Path) -> Dataset:
     named = {canonical_modality(key): _unpadded(path, key, array, lengths) for key, array in arrays.items()}
     if not named:
         raise InputError(f"{path}: no features; write one array per modality: text, audio, vision, ...", code="missing")
+    if "target" in facts:
+        facts["target"] = facts["target"].reshape(-1)
     return of_arrays({name: named[name] for name in in_order(list(named))}, **facts, name=str(path))
 
 
 def _unpadded(path: Path, key: str, array: NDArray[Any], lengths: Mapping[str, NDArray[Any]]) -> Any:
-    """Frames without their padding, where the file says how many are real."""
+    """Return frames without their padding, where the file says how many are real."""
     if (counts := lengths.get(key + _LENGTHS)) is None:
         return array
     if array.ndim != 3 or counts.shape != array.shape[:1] or counts.min() < 0 or counts.max() > array.shape[1]:
@@ -149,29 +90,6 @@ def _unpadded(path: Path, key: str, array: NDArray[Any], lengths: Mapping[str, N
             code="mismatch",
         )
     return [frames[:count] for frames, count in zip(array, counts.astype(int), strict=True)]
-
-
-def _of_source(
-    source: Source, protocol: str | None, features: Mapping[str, str] | None, usual: Mapping[str, str]
-) -> Dataset:
-    division = require_division(source, protocol) if source.divisions or protocol else None
-    chosen = default_features(source, protocol)
-    chosen |= {modality: name for modality, name in usual.items() if name in source.dims}
-    chosen = chosen_features(source, protocol, features or chosen)
-    block = concatenate(list(source.blocks(list(dict.fromkeys(chosen.values())))), where=str(source.path))
-    modalities: dict[str, RaggedArray] = {modality: block.modalities[name] for modality, name in chosen.items()}
-    partitions: tuple[Partition, ...] = ()
-    if division is not None:  # by rows of the source, whatever part of it they use
-        partitions = partitions_of(block.columns[division.column], division, name=division.column)[1]
-    return Dataset(
-        spec=describe(source.name or source.path.stem, modalities, label_range=source.label_range),
-        id=block.id,
-        group=block.group,
-        target=block.target,
-        modalities=modalities,
-        partitions=partitions,
-        transcript=block.transcript,
-    )
 
 
 def _of_split(dataset: Dataset, split: str, *, source: str) -> Dataset:

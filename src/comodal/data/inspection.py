@@ -1,20 +1,21 @@
-"""Counts of what a source holds, collected block by block in one pass."""
+"""The one pass over a source: every block is counted and handed on."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from comodal.contracts import InputError
-from comodal.data.formats.interface import Block, Division, Source
+from comodal.data.assemble import concatenate
+from comodal.data.formats.interface import Block, Source
 from comodal.data.ragged import RaggedArray
 
-__all__ = ["FeatureFacts", "Inspection", "Inspector", "Samples", "read_blocks"]
+__all__ = ["FeatureFacts", "Inspection", "examine", "repeated"]
 
 _BINS = 7
 
@@ -67,26 +68,16 @@ class Inspection:
 
     utterances: int
     groups: int
-    features: dict[str, FeatureFacts]
-    splits: dict[str, dict[str, int]]
+    features: Mapping[str, FeatureFacts]
+    splits: Mapping[str, Mapping[str, int]]
     labels: list[int]
     label_span: list[float] | None
     missing_labels: list[str]
     outlying_labels: list[list[Any]]
     duplicate_ids: list[str]
     empty_transcripts: int | None
-    normalised: dict[str, int]
+    normalised: Mapping[str, int]
     first_ids: list[str]
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return plain values, ready for JSON."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, plain: Mapping[str, Any]) -> Inspection:
-        """Read what :meth:`as_dict` gave."""
-        features = {name: FeatureFacts(**facts) for name, facts in plain["features"].items()}
-        return cls(**{**plain, "features": features})
 
 
 @dataclass
@@ -95,7 +86,6 @@ class _FeatureCounts:
 
     dim: int
     frames: int = 0
-    absent: int = 0
     zero_frames: int = 0
     lengths: list[NDArray[np.int64]] = field(default_factory=lambda: [np.zeros(0, dtype=np.int64)])
     bad_samples: int = 0
@@ -108,7 +98,6 @@ class _FeatureCounts:
 
     def add(self, array: RaggedArray, ids: NDArray[Any]) -> None:
         self.frames += int(array.offsets[-1])
-        self.absent += int((array.lengths == 0).sum())
         self.lengths.append(array.lengths)
         start, bad = 0, [np.zeros(0, dtype=np.int64)]
         for part in array.parts():
@@ -126,46 +115,35 @@ class _FeatureCounts:
 
     def facts(self) -> FeatureFacts:
         lengths = np.concatenate(self.lengths)
-        lengths = lengths[lengths > 0]
-        spread = [int(lengths.min()), int(np.median(lengths)), int(lengths.max())] if len(lengths) else [0, 0, 0]
-        constant = np.flatnonzero((self.low == self.high) & (self.frames > 1))
+        real = lengths[lengths > 0]
         return FeatureFacts(
             dim=self.dim,
             frames=self.frames,
-            lengths=spread,
-            absent=self.absent,
+            lengths=[int(real.min()), int(np.median(real)), int(real.max())] if len(real) else [0, 0, 0],
+            absent=len(lengths) - len(real),
             zero_frames=self.zero_frames,
-            constant_columns=constant.tolist(),
+            constant_columns=np.flatnonzero((self.low == self.high) & (self.frames > 1)).tolist(),
             non_finite={str(column): int(self.non_finite[column]) for column in np.flatnonzero(self.non_finite)},
             non_finite_utterances=self.bad_samples,
             first_non_finite=self.first_bad,
         )
 
 
-@dataclass(frozen=True, eq=False)
-class Samples:
-    """What the rules on ids and partitions need: a few short texts per sample.
-
-    Attributes:
-        id: ``(N,)``.
-        group: ``(N,)``.
-        transcript: ``(N,)`` words, where known.
-        parts: partition to split (or fold) to row numbers.
-        folds: whether the partitions are the folds of one cross-validation.
-    """
-
-    id: NDArray[Any]
-    group: NDArray[Any]
-    transcript: NDArray[Any] | None
-    parts: Mapping[str, Mapping[str, NDArray[np.int64]]]
-    folds: bool = False
-
-
-class Inspector:
-    """Count the blocks of a source as they pass.
+def examine(
+    source: Source, *, take: Callable[[Block], object] | None = None, seen: Callable[[int], None] | None = None
+) -> tuple[Inspection, Block]:
+    """Read every block of a source once and count it.
 
     Args:
-        source: whose blocks they are.
+        source: what a reader opened.
+        take: called with each block, with all its features.
+        seen: called with the number of samples of each block that is done with, for a progress bar.
+
+    Returns:
+        Counts, and all samples without their features, which may be larger than memory.
+
+    Raises:
+        InputError: the source cannot be read, or a block is not what the source said it would be.
 
     Example:
         >>> from pathlib import Path
@@ -175,121 +153,81 @@ class Inspector:
         ...     target=np.array([0.5, np.nan], dtype=np.float32),
         ...     modalities={"audio": RaggedArray.from_rows([np.ones((2, 1)), np.full((1, 1), np.inf)])},
         ... )
-        >>> inspector = Inspector(Source(Path("toy"), "toy", {"audio": 1}, {}, lambda names: iter([block])))
-        >>> inspector.add(block)
-        >>> found = inspector.finish()
+        >>> found, _ = examine(Source(Path("toy"), "toy", {"audio": 1}, {}, lambda names: iter([block])))
         >>> found.utterances, found.missing_labels, found.features["audio"].non_finite
         (2, ['a_2'], {'0': 1})
     """
-
-    def __init__(self, source: Source) -> None:
-        self._source = source
-        self._features = {name: _FeatureCounts(dim) for name, dim in source.dims.items()}
-        self._blocks: list[Block] = []
-
-    def add(self, block: Block) -> None:
-        """Count a block.
-
-        Raises:
-            InputError: it is not what its source said it would be.
-        """
-        self._require(block)
+    features = {name: _FeatureCounts(dim) for name, dim in source.dims.items()}
+    kept: list[Block] = []
+    for block in _blocks(source):
+        _require(source, block)
         for name, array in block.modalities.items():
-            self._features[name].add(array, block.id)
-        # Without the features, which may be larger than memory.
-        kept = Block(block.id, block.group, block.target, {}, block.columns, block.transcript, block.normalised)
-        self._blocks.append(kept)
-
-    def _require(self, block: Block) -> None:
-        source, held = self._source, {name: array.dim for name, array in block.modalities.items()}
-        if held != dict(source.dims):
-            raise InputError(
-                f"{source.path}: features {held} in one part, expected {dict(source.dims)}; get the file again",
-                code="damaged",
-            )
-        for name, division in source.divisions.items():
-            if division.column not in block.columns:
-                raise InputError(
-                    f"{source.path}: no column {division.column!r}, which protocol {name!r} needs; get the file again",
-                    code="damaged",
-                )
-
-    def _joined(self, columns: list[NDArray[Any]], dtype: Any = np.str_) -> NDArray[Any]:
-        return np.concatenate([np.zeros(0, dtype=dtype), *columns])
-
-    def samples(self) -> Samples:
-        """Return the ids, groups, transcripts and parts of all samples."""
-        words = [block.transcript for block in self._blocks if block.transcript is not None]
-        parts = {
-            name: _rows(self._joined([block.columns[each.column] for block in self._blocks]), each)
-            for name, each in self._source.divisions.items()
-        }
-        return Samples(
-            id=self._joined([block.id for block in self._blocks]),
-            group=self._joined([block.group for block in self._blocks]),
-            transcript=self._joined(words, object) if len(words) == len(self._blocks) else None,
-            parts=parts,
-        )
-
-    def finish(self) -> Inspection:
-        """Return all counts."""
-        ids = self._joined([block.id for block in self._blocks])
-        target = self._joined([block.target for block in self._blocks], np.float32)
-        low, high = self._source.label_range
-        finite = np.isfinite(target)
-        outside = finite & ((target < np.float32(low)) | (target > np.float32(high)))
-        counts, _ = np.histogram(np.clip(target[finite], low, high), bins=_BINS, range=(low, high))
-        names, times = np.unique(ids, return_counts=True)
-        words = [block.transcript.tolist() for block in self._blocks if block.transcript is not None]
-        splits: dict[str, Counter[str]] = {name: Counter() for name in self._source.divisions}
-        normalised: Counter[str] = Counter()
-        for block in self._blocks:
-            normalised.update(block.normalised)
-            for name, division in self._source.divisions.items():
-                splits[name].update(str(part) for part in block.columns[division.column].tolist())
-        return Inspection(
-            utterances=len(ids),
-            groups=len(set().union(*(block.group.tolist() for block in self._blocks))),
-            features={name: counts.facts() for name, counts in self._features.items()},
-            splits={name: dict(parts) for name, parts in splits.items()},
-            labels=counts.tolist(),
-            label_span=[float(target[finite].min()), float(target[finite].max())] if finite.any() else None,
-            missing_labels=[str(each) for each in ids[~finite]],
-            outlying_labels=[
-                [str(name), float(label)] for name, label in zip(ids[outside], target[outside], strict=True)
-            ],
-            duplicate_ids=[str(each) for each in names[times > 1]],
-            empty_transcripts=sum(not str(text).strip() for each in words for text in each) if words else None,
-            normalised=dict(normalised),
-            first_ids=[str(each) for each in ids[:5]],
-        )
+            features[name].add(array, block.id)
+        kept.append(replace(block, modalities={}))
+        if take is not None:
+            take(block)
+        if seen is not None:
+            seen(len(block))
+    samples = concatenate(kept, where=str(source.path)) if any(map(len, kept)) else _nothing(source)
+    return _counted(source, samples, {name: counts.facts() for name, counts in features.items()}), samples
 
 
-def _rows(column: NDArray[Any], division: Division) -> dict[str, NDArray[np.int64]]:
-    """Return the rows of each split or fold; a row with another word or number is in none."""
-    words = column.astype(np.str_)
-    names = ("train", "valid", "test") if division.folds is None else map(str, range(division.folds))
-    return {name: np.flatnonzero(words == name) for name in names}
-
-
-def read_blocks(source: Source, inspector: Inspector, *, seen: Callable[[int], None] | None = None) -> Iterator[Block]:
-    """Yield every block of a source with all features, counted by the inspector.
-
-    Args:
-        source: what a reader opened.
-        inspector: counts.
-        seen: called with the number of samples of each block that is done with, for a progress bar.
-
-    Raises:
-        InputError: the source cannot be read, or a block is not what the source said it would be.
-    """
+def _blocks(source: Source) -> Iterator[Block]:
     try:
-        for block in source.blocks(list(source.dims)):
-            inspector.add(block)
-            yield block
-            if seen is not None:
-                seen(len(block))
+        yield from source.blocks(list(source.dims))
     except OSError as error:
         raise InputError(
             f"{source.path}: cannot be read ({error.strerror or error}); check the file", code="cannot_read"
         ) from error
+
+
+def _require(source: Source, block: Block) -> None:
+    held = {name: array.dim for name, array in block.modalities.items()}
+    if held != dict(source.dims):
+        raise InputError(
+            f"{source.path}: features {held} in one part, expected {dict(source.dims)}; get the file again",
+            code="damaged",
+        )
+    for name, division in source.divisions.items():
+        if division.column not in block.columns:
+            raise InputError(
+                f"{source.path}: no column {division.column!r}, which protocol {name!r} needs; get the file again",
+                code="damaged",
+            )
+
+
+def _nothing(source: Source) -> Block:
+    none = np.zeros(0, dtype=np.str_)
+    columns = {division.column: none for division in source.divisions.values()}
+    return Block(none, none, np.zeros(0, dtype=np.float32), {}, columns)
+
+
+def _counted(source: Source, samples: Block, features: Mapping[str, FeatureFacts]) -> Inspection:
+    low, high = source.label_range
+    ids, target, words = samples.id, samples.target, samples.transcript
+    finite = np.isfinite(target)
+    outside = finite & ((target < np.float32(low)) | (target > np.float32(high)))
+    counts, _ = np.histogram(np.clip(target[finite], low, high), bins=_BINS, range=(low, high))
+    return Inspection(
+        utterances=len(ids),
+        groups=len(set(samples.group.tolist())),
+        features=features,
+        splits={
+            name: dict(Counter(map(str, samples.columns[division.column].tolist())))
+            for name, division in source.divisions.items()
+        },
+        labels=counts.tolist(),
+        label_span=[float(target[finite].min()), float(target[finite].max())] if finite.any() else None,
+        missing_labels=[str(each) for each in ids[~finite]],
+        outlying_labels=[[str(name), float(label)] for name, label in zip(ids[outside], target[outside], strict=True)],
+        duplicate_ids=[str(each) for each in repeated(ids)],
+        empty_transcripts=None if words is None else sum(not str(text).strip() for text in words.tolist()),
+        normalised=samples.normalised,
+        first_ids=[str(each) for each in ids[:5]],
+    )
+
+
+def repeated(values: NDArray[Any]) -> NDArray[Any]:
+    """Return the values that are there more than once, in order."""
+    names, times = np.unique(values, return_counts=True)
+    return names[times > 1]

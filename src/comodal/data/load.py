@@ -10,12 +10,12 @@ from comodal.contracts import InputError
 from comodal.data import store
 from comodal.data.assemble import assemble, chosen_features, require_division
 from comodal.data.cache import cached
-from comodal.data.checks import check, refuse, require_variation
+from comodal.data.checks import check, refuse
 from comodal.data.cleaning import clean as repaired
-from comodal.data.cleaning_report import CleaningReport
 from comodal.data.dataset import Dataset
 from comodal.data.formats import Source, mosi_utterances, recognise
-from comodal.data.inspection import Inspection
+from comodal.data.manifest import read_manifest
+from comodal.data.rules import RULES
 from comodal.data.synthetic import PRESETS, SyntheticConfig, synthetic
 
 __all__ = ["SOURCES", "load", "open_source"]
@@ -25,6 +25,7 @@ SOURCES: tuple[str, ...] = (
     *(f"synthetic:{preset}" for preset in PRESETS),
     *(f"mosi:{protocol}" for protocol in mosi_utterances.PROTOCOLS),
 )
+_FOREIGN = "cleaned: non-finite features were filled in from the train part of another protocol"
 
 
 def load(
@@ -54,11 +55,20 @@ def load(
         >>> len(dataset), dataset.spec.modalities
         (1200, ('text', 'audio'))
     """
-    if isinstance(source, str | Path) and str(source).partition(":")[0] != "synthetic":
-        opened, division = open_source(source, protocol=protocol)
-        return _from_files(opened, division, features, clean=clean, where=str(source))
-    dataset = _made(source, features, protocol)
-    name = str(source) if isinstance(source, str | Path) else dataset.spec.name
+    if isinstance(source, str | Path):
+        family, _, preset = str(source).partition(":")
+        if family != "synthetic":
+            opened, division = open_source(source, protocol=protocol)
+            return _from_files(opened, division, features, clean=clean, where=str(source))
+        if preset and preset not in PRESETS:
+            raise InputError.unknown("preset of synthetic", preset, PRESETS)
+        dataset = synthetic(PRESETS[preset or "default"], name=str(source))
+    else:
+        dataset = synthetic(source) if isinstance(source, SyntheticConfig) else source
+    name = dataset.spec.name
+    if protocol is not None:
+        raise InputError(f"protocol {protocol!r}: {name} has one partition only; leave protocol out", code="conflict")
+    dataset = dataset.select_modalities(features) if features else dataset
     return check(repaired(dataset) if clean else dataset, source=name)
 
 
@@ -76,9 +86,8 @@ def open_source(source: str | Path, *, protocol: str | None = None) -> tuple[Sou
     path = Path(source)
     if isinstance(source, str) and not path.exists() and path.name == source and not path.suffix:
         raise InputError.unknown("data set", source, SOURCES)
-    if store.recognises(path):
-        return store.open_store(path), protocol
-    return recognise(path).open(path), protocol
+    reader = store.FORMAT if store.FORMAT.recognises(path) else recognise(path)
+    return reader.open(path), protocol
 
 
 def _from_files(
@@ -89,51 +98,16 @@ def _from_files(
     used = chosen_features(source, protocol, features)
     raw = source.format != store.FORMAT.name
     stored = cached(source) if raw else source
-    manifest = store.read_manifest(stored.path)
-    foreign = _filled_for(manifest, used) not in {None, protocol or next(iter(source.divisions))}
+    manifest = read_manifest(stored.path)
+    report = manifest.cleaning.of(used)
+    foreign = any(report.replaced_values.values()) and protocol not in {None, next(iter(source.divisions))}
     if raw and foreign and clean:  # with the medians of this protocol
         return check(repaired(assemble(source, protocol=protocol, features=features)), source=where)
     dataset = assemble(replace(stored, path=source.path), protocol=protocol, features=features)
     if foreign:
         note = "; ".join(each for each in (dataset.spec.note, _FOREIGN) if each)
         dataset = replace(dataset, spec=replace(dataset.spec, note=note))
-    refuse(dataset, _of(manifest.inspection, used), where=where, cleaned=clean or not raw)
-    if 1 < len(dataset) < manifest.inspection.utterances:  # what varies in the file may not vary in the rows used
-        require_variation(dataset, where=where)
-    report = (dataset.cleaning or CleaningReport(len(dataset), (), 0, {}, {})).of(used)
+    counts = {modality: manifest.inspection.features[name] for modality, name in used.items()}
+    rules = [rule for rule in RULES if not (rule.repaired and (clean or not raw))]
+    refuse(dataset, replace(manifest.inspection, features=counts), where=where, rules=rules)
     return replace(dataset, cleaning=report if clean or report.changed else None)
-
-
-def _of(found: Inspection, used: Mapping[str, str]) -> Inspection:
-    """Return the counts for the features that are used, under the names of their modalities."""
-    return replace(found, features={modality: found.features[name] for modality, name in used.items()})
-
-
-_FOREIGN = "cleaned: non-finite features were filled in from the train part of another protocol"
-
-
-def _filled_for(manifest: store.Manifest, used: Mapping[str, str]) -> str | None:
-    """Protocol whose train medians stand where features were not finite, ``None`` where all were."""
-    if not any(manifest.cleaning.of(used).replaced_values.values()):
-        return None
-    return next(iter(manifest.divisions), "")
-
-
-def _made(
-    source: str | Path | Dataset | SyntheticConfig, features: Mapping[str, str] | None, protocol: str | None
-) -> Dataset:
-    if isinstance(source, str | Path):
-        dataset = _preset(str(source), str(source).partition(":")[2] or "default")
-    else:
-        dataset = synthetic(source) if isinstance(source, SyntheticConfig) else source
-    if protocol is not None:
-        raise InputError(
-            f"protocol {protocol!r}: {dataset.spec.name} has one partition only; leave protocol out", code="conflict"
-        )
-    return dataset.select_modalities(features) if features else dataset
-
-
-def _preset(source: str, preset: str) -> Dataset:
-    if preset not in PRESETS:
-        raise InputError.unknown("preset of synthetic", preset, PRESETS)
-    return synthetic(PRESETS[preset], name=source)

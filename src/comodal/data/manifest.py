@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from comodal.contracts import InputError
-from comodal.data.cleaning_report import CleaningReport
+from comodal.data.dataset import CleaningReport
 from comodal.data.formats.interface import Division
-from comodal.data.inspection import Inspection
+from comodal.data.inspection import FeatureFacts, Inspection
 
-__all__ = ["MANIFEST", "Manifest", "manifest_file", "read_manifest", "recognises"]
+__all__ = ["MANIFEST", "Manifest", "digest", "manifest_file", "read_manifest", "recognises"]
 
 MANIFEST = "dataset.json"
 _KIND = "comodal dataset"
@@ -80,13 +80,14 @@ class Manifest:
             name: Division(**{**d, "warned": frozenset(d["warned"])}) for name, d in plain["divisions"].items()
         }
         low, high = plain["label_range"]
-        cleaning = {**plain["cleaning"], "dropped": tuple(plain["cleaning"]["dropped"])}
+        cleaning, found = plain["cleaning"], plain["inspection"]
+        features = {name: FeatureFacts(**facts) for name, facts in found["features"].items()}
         made = {
             "divisions": divisions,
             "label_range": (low, high),
             "defaults": tuple(plain["defaults"]),
-            "cleaning": CleaningReport(**cleaning),
-            "inspection": Inspection.from_dict(plain["inspection"]),
+            "cleaning": CleaningReport(**{**cleaning, "dropped": tuple(cleaning["dropped"])}),
+            "inspection": Inspection(**{**found, "features": features}),
         }
         return cls(**{**plain, **made})
 
@@ -129,3 +130,26 @@ def read_manifest(path: Path) -> Manifest:
         raise InputError(
             f"{file}: not a readable description ({why}); convert the data set again", code="damaged"
         ) from error
+
+
+def digest(path: Path) -> str:
+    """SHA-256 of a file, hexadecimal.
+
+    Raises:
+        InputError: it cannot be read.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = Path(folder) / "empty"
+        ...     _ = path.write_bytes(b"")
+        ...     digest(path)[:8]
+        'e3b0c442'
+    """
+    if path.exists() and not path.is_file():  # a pipe would wait for a writer for ever
+        raise InputError(f"{path}: cannot be read (not a file); check the path", code="cannot_read")
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); check the path", code="cannot_read") from error

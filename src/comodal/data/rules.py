@@ -9,14 +9,15 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from comodal.contracts.errors import Code
-from comodal.data.inspection import Inspection, Samples
+from comodal.data.formats.interface import Block
+from comodal.data.inspection import Inspection, repeated
 
 __all__ = ["ERROR", "RULES", "WARNING", "Facts", "Finding", "Rule", "findings"]
 
@@ -52,15 +53,19 @@ class Facts:
     """What the rules judge.
 
     Attributes:
-        found: counts of the pass.
-        samples: ids, groups, transcripts and parts.
+        found: counts of the pass; empty where only ids are judged.
+        samples: their ids, groups and transcripts.
+        parts: partition to split (or fold) to row numbers.
+        folds: whether the partitions are the folds of one cross-validation.
         listed: group to the split where given lists put it, empty without lists.
         changed_files: files of a converted data set that differ from what was written.
         label_range: smallest and largest legal label.
     """
 
     found: Inspection
-    samples: Samples
+    samples: Block
+    parts: Mapping[str, Mapping[str, NDArray[np.int64]]] = field(default_factory=dict)
+    folds: bool = False
     listed: Mapping[str, str] = field(default_factory=dict)
     changed_files: tuple[str, ...] = ()
     label_range: tuple[float, float] = (-3.0, 3.0)
@@ -102,9 +107,8 @@ def _no_sample(facts: Facts) -> Found:
 
 
 def _duplicate_ids(facts: Facts) -> Found:
-    names, times = np.unique(facts.samples.id, return_counts=True)
-    if (times > 1).any():
-        yield "ids are used more than once", int((times > 1).sum()), names[times > 1]
+    if len(ids := repeated(facts.samples.id)):
+        yield "ids are used more than once", len(ids), ids
 
 
 def _missing_labels(facts: Facts) -> Found:
@@ -156,18 +160,18 @@ def _empty_transcripts(facts: Facts) -> Found:
 
 
 def _no_partition(facts: Facts) -> Found:
-    if not facts.samples.parts:
+    if not facts.parts:
         yield "neither splits nor folds", 1, ()
 
 
 def _empty_split(facts: Facts) -> Found:
-    for name, parts in facts.samples.parts.items():
+    for name, parts in facts.parts.items():
         if empty := [part for part, rows in parts.items() if not len(rows)]:
             yield f"{name}: parts without a sample", len(empty), empty
 
 
 def _foreign_rows(facts: Facts) -> Found:
-    for name, parts in facts.samples.parts.items():
+    for name, parts in facts.parts.items():
         rows = np.concatenate(list(parts.values()))
         outside = rows[(rows < 0) | (rows >= len(facts.samples.id))]
         if len(outside):
@@ -175,16 +179,15 @@ def _foreign_rows(facts: Facts) -> Found:
 
 
 def _repeated_rows(facts: Facts) -> Found:
-    for name, parts in facts.samples.parts.items():
+    for name, parts in facts.parts.items():
         for part, rows in parts.items():
-            numbers, times = np.unique(rows, return_counts=True)
-            if (times > 1).any():
-                yield f"{name}: samples twice in {part}", int((times > 1).sum()), facts.samples.id[numbers[times > 1]]
+            if len(twice := repeated(rows)):
+                yield f"{name}: samples twice in {part}", len(twice), facts.samples.id[twice]
 
 
 def _shared(facts: Facts, what: str, column: NDArray[Any]) -> Found:
     """Find values of a column that occur in several parts of a partition."""
-    for name, parts in facts.samples.parts.items():
+    for name, parts in facts.parts.items():
         homes: dict[str, set[str]] = defaultdict(set)
         for part, rows in parts.items():
             for each in column[rows].tolist():
@@ -208,32 +211,31 @@ def _shared_transcripts(facts: Facts) -> Found:
         return iter(())
     words = np.array([" ".join(str(each).lower().split()) for each in facts.samples.transcript.tolist()], dtype=object)
     kept = np.array([len(each.split()) > _COMMON_WORDS for each in words.tolist()], dtype=bool)
-    long = {n: {k: rows[kept[rows]] for k, rows in parts.items()} for n, parts in facts.samples.parts.items()}
-    samples = Samples(facts.samples.id, facts.samples.group, None, long)
-    return _shared(Facts(facts.found, samples), f"transcripts of more than {_COMMON_WORDS} words", words)
+    long = {n: {k: rows[kept[rows]] for k, rows in parts.items()} for n, parts in facts.parts.items()}
+    return _shared(replace(facts, parts=long), f"transcripts of more than {_COMMON_WORDS} words", words)
 
 
 def _tested_once(facts: Facts) -> Found:
-    if facts.samples.folds:
-        tests = np.concatenate([parts.get("test", _NO_ROW) for parts in facts.samples.parts.values()])
+    if facts.folds:
+        tests = np.concatenate([parts.get("test", _NO_ROW) for parts in facts.parts.values()])
         times = np.bincount(tests, minlength=len(facts.samples.id))
         if (times != 1).any():
             wrong = np.flatnonzero(times != 1)
             shown = [f"{facts.samples.id[row]} ({times[row]} times)" for row in wrong[:_SHOWN]]
-            yield f"samples are not tested by exactly one of {len(facts.samples.parts)} folds", len(wrong), shown
+            yield f"samples are not tested by exactly one of {len(facts.parts)} folds", len(wrong), shown
 
 
 def _in_no_split(facts: Facts) -> Found:
-    for name, parts in facts.samples.parts.items():
+    for name, parts in facts.parts.items():
         outside = len(facts.samples.id) - sum(map(len, parts.values()))
-        if outside > 0 and not facts.samples.folds:
+        if outside > 0 and not facts.folds:
             yield f"{name}: samples that are in no part", outside, ()
 
 
 def _compared(facts: Facts) -> tuple[str, dict[str, str]]:
     """Return the partition that is nearest to the lists, as group to part: of several, one has to be theirs."""
     homes = {}
-    for name, parts in facts.samples.parts.items():
+    for name, parts in facts.parts.items():
         if "train" in parts or set(facts.listed.values()) == set(parts):
             homes[name] = {str(g): part for part, rows in parts.items() for g in facts.samples.group[rows].tolist()}
     if not facts.listed or not homes:

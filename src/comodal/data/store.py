@@ -7,30 +7,29 @@ protocols or feature sets is stored once, and what is not asked for is not read.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from comodal.atomic_write import write_text
+from comodal.atomic_write import atomic_folder, write_text
 from comodal.contracts import InputError
 from comodal.data.assemble import partitions_of
-from comodal.data.atomic_folder import atomic_folder
-from comodal.data.cleaning import clipped, labelled, replace_non_finite
-from comodal.data.cleaning_report import CleaningReport
-from comodal.data.dataset import Partition
-from comodal.data.digests import digest
+from comodal.data.cleaning import fill, labelled, with_labels
+from comodal.data.dataset import CleaningReport
 from comodal.data.formats.interface import Block, Format, Source
-from comodal.data.inspection import Inspection, Inspector, read_blocks
-from comodal.data.manifest import MANIFEST, Manifest, manifest_file, read_manifest, recognises
-from comodal.data.sample_table import read_columns, write_columns
+from comodal.data.inspection import Inspection, examine
+from comodal.data.manifest import MANIFEST, Manifest, digest, manifest_file, read_manifest, recognises
 from comodal.data.stored_array import FrameWriter, StoredArray
 
-__all__ = ["FORMAT", "Manifest", "changed_files", "open_store", "read_manifest", "recognises", "write_store"]
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["FORMAT", "changed_files", "open_store", "read_columns", "write_columns", "write_store"]
 
 _SAMPLES = "samples.parquet"
 _TRANSCRIPT = "transcript"
@@ -38,6 +37,7 @@ _COLUMN = "column."
 """Before the names of further columns, one of which may be called ``id``."""
 _LENGTH = "frames."
 """Before the names of feature sets: frames of each sample."""
+_LABEL = "give a source with at least one, a table with a column label"
 _REMEDY = "convert the data set again"
 
 
@@ -67,23 +67,28 @@ def write_store(
         InputError: the folder exists, the disk is full, or the source is damaged; then nothing is left behind.
     """
     try:
-        with atomic_folder(folder) as partial, ExitStack() as stack:
+        with atomic_folder(folder) as partial:
             (partial / "features").mkdir()
-            writers = {
-                name: stack.enter_context(FrameWriter(partial / "features" / f"{k}.npy", dim))
-                for k, (name, dim) in enumerate(source.dims.items())
-            }
-            inspection, columns, report = _read(source, writers, seen)
-            for name, writer in writers.items():
-                columns[_LENGTH + name] = writer.lengths
-            report = _repair(source, writers, columns, inspection, report)
+            found, columns, report = _write_frames(source, partial / "features", seen)
             try:
                 write_columns(partial / _SAMPLES, columns)
             except InputError as error:
                 raise error.at(source.path) from error
-            stored = [partial / _SAMPLES, *(writer.path for writer in writers.values())]
-            files = {file.relative_to(partial).as_posix(): digest(file) for file in stored}
-            manifest = _manifest(source, report, inspection, digests or {}, files)
+            stored = [partial / _SAMPLES, *sorted((partial / "features").iterdir())]
+            manifest = Manifest(
+                name=source.name or source.path.stem,
+                format=source.format,
+                source=dict(digests or {}),
+                utterances=report.utterances,
+                dims=dict(source.dims),
+                files={file.relative_to(partial).as_posix(): digest(file) for file in stored},
+                label_range=source.label_range,
+                divisions=dict(source.divisions),
+                defaults=source.defaults,
+                cleaning=report,
+                inspection=found,
+                facts=dict(source.facts),
+            )
             write_text(partial / MANIFEST, manifest.as_json())
             return manifest
     except OSError as error:
@@ -93,82 +98,36 @@ def write_store(
         ) from error
 
 
-def _read(
-    source: Source, writers: Mapping[str, FrameWriter], seen: Callable[[int], None] | None
+def _write_frames(
+    source: Source, folder: Path, seen: Callable[[int], None] | None
 ) -> tuple[Inspection, dict[str, NDArray[Any]], CleaningReport]:
-    """Write the frames of all blocks, and keep the columns; labels are repaired here."""
-    inspector = Inspector(source)
-    blocks: list[dict[str, NDArray[Any]]] = []
-    dropped: list[str] = []
-    moved = 0
-    for block in read_blocks(source, inspector, seen=seen):
-        rows = labelled(block.target)
-        dropped += [str(each) for each in np.delete(block.id, rows)]
-        target, count = clipped(block.target[rows], source.label_range)
-        moved += count
-        columns = {"id": block.id[rows], "group": block.group[rows], "target": target}
-        if block.transcript is not None:
-            columns[_TRANSCRIPT] = block.transcript[rows]
-        columns |= {_COLUMN + name: column[rows] for name, column in block.columns.items()}
-        for name, writer in writers.items():
-            array = block.modalities[name]
-            writer.append(array if len(rows) == len(block) else array.take(rows))
-        if len(rows):
-            blocks.append(columns)
-    if not blocks:
-        raise InputError(f"{source.path}: no sample with a label; give a source with at least one", code="empty")
-    if any(set(each) != set(blocks[0]) for each in blocks):
-        raise InputError(f"{source.path}: splits hold different columns; get the file again", code="damaged")
-    columns = {name: np.concatenate([each[name] for each in blocks]) for name in blocks[0]}
-    return inspector.finish(), columns, CleaningReport(len(columns["id"]), tuple(dropped), moved, {}, {})
+    """Write the frames of all samples with a label, repaired, and return what goes into the table."""
+    with ExitStack() as stack:
+        writers = {
+            name: stack.enter_context(FrameWriter(folder / f"{k}.npy", dim))
+            for k, (name, dim) in enumerate(source.dims.items())
+        }
 
+        def take(block: Block) -> None:
+            rows = labelled(block.target)
+            for name, writer in writers.items():
+                array = block.modalities[name]
+                writer.append(array if len(rows) == len(block) else array.take(rows))
 
-def _repair(
-    source: Source,
-    writers: Mapping[str, FrameWriter],
-    columns: Mapping[str, NDArray[Any]],
-    inspection: Inspection,
-    report: CleaningReport,
-) -> CleaningReport:
-    """Replace non-finite frames where there are any, finish the files, and return the completed report."""
-    partitions = _default_partitions(source, columns)
-    counts = {}
-    for name, writer in writers.items():
-        bad = inspection.features[name].non_finite
-        counts[name] = replace_non_finite(writer.array(), partitions, writer.overwrite) if bad else (0, 0)
-        writer.close()
-    values, samples = ({name: pair[k] for name, pair in counts.items()} for k in (0, 1))
-    return replace(report, replaced_values=values, replaced_utterances=samples)
-
-
-def _manifest(
-    source: Source,
-    report: CleaningReport,
-    inspection: Inspection,
-    digests: Mapping[str, str],
-    files: Mapping[str, str],
-) -> Manifest:
-    return Manifest(
-        name=source.name or source.path.stem,
-        format=source.format,
-        source=dict(digests),
-        utterances=report.utterances,
-        dims=dict(source.dims),
-        files=files,
-        label_range=source.label_range,
-        divisions=dict(source.divisions),
-        defaults=source.defaults,
-        cleaning=report,
-        inspection=inspection,
-        facts=dict(source.facts),
-    )
-
-
-def _default_partitions(source: Source, columns: Mapping[str, NDArray[Any]]) -> tuple[Partition, ...]:
-    if not source.divisions:
-        return ()
-    name, division = next(iter(source.divisions.items()))
-    return partitions_of(columns[_COLUMN + division.column], division, name=name)[1]
+        found, samples = examine(source, take=take, seen=seen)
+        rows, target, report = with_labels(samples.id, samples.target, source.label_range, writers)
+        if not len(rows):
+            raise InputError(f"{source.path}: no sample with a label; {_LABEL}", code="empty")
+        columns = {"id": samples.id[rows], "group": samples.group[rows], "target": target}
+        if samples.transcript is not None:
+            columns[_TRANSCRIPT] = samples.transcript[rows]
+        columns |= {_COLUMN + name: column[rows] for name, column in samples.columns.items()}
+        columns |= {_LENGTH + name: writer.lengths for name, writer in writers.items()}
+        first = list(source.divisions.items())[:1]
+        partitions = [partitions_of(columns[_COLUMN + each.column], each, name=name) for name, each in first] or [()]
+        dirty = {name: writer.array() for name, writer in writers.items() if found.features[name].non_finite}
+        report = fill(report, dirty, partitions[0], lambda name, *frames: writers[name].overwrite(*frames))
+    return found, columns, report
 
 
 def open_store(path: Path) -> Source:
@@ -179,16 +138,12 @@ def open_store(path: Path) -> Source:
     """
     manifest = read_manifest(path)
     folder = manifest_file(path).parent
-
-    def blocks(features: Collection[str]) -> Iterator[Block]:
-        yield _block(folder, manifest, features)
-
     return Source(
         path=path,
         format=FORMAT.name,
         dims=manifest.dims,
         divisions=manifest.divisions,
-        blocks=blocks,
+        blocks=lambda features: _blocks(folder, manifest, features),
         n_utterances=manifest.utterances,
         label_range=manifest.label_range,
         streams=True,
@@ -196,11 +151,10 @@ def open_store(path: Path) -> Source:
         files=(folder / MANIFEST, *(folder / name for name in manifest.files)),
         facts=manifest.facts,
         name=manifest.name,
-        cleaning=manifest.cleaning if manifest.cleaning.changed else None,
     )
 
 
-def _block(folder: Path, manifest: Manifest, features: Collection[str]) -> Block:
+def _blocks(folder: Path, manifest: Manifest, features: Collection[str]) -> Iterator[Block]:
     file = folder / _SAMPLES
     # The table is small and decides what is read of the features, so its checksum is compared every time.
     if digest(file) != manifest.files.get(_SAMPLES):
@@ -214,7 +168,7 @@ def _block(folder: Path, manifest: Manifest, features: Collection[str]) -> Block
         name: StoredArray.open(folder / manifest.feature_file(name), manifest.dims[name], table[_LENGTH + name])
         for name in features
     }
-    return Block(
+    yield Block(
         id=table["id"],
         group=table["group"],
         target=table["target"],
@@ -237,3 +191,81 @@ def changed_files(path: Path) -> tuple[str, ...]:
 
 
 FORMAT = Format("comodal", recognises, open_store)
+
+
+def write_columns(path: Path, columns: Mapping[str, NDArray[Any]]) -> None:
+    """Write columns of numbers, text or times as a Parquet file; they come back with the same type.
+
+    Raises:
+        InputError: a column holds something else, or misses values.
+    """
+    import pyarrow as pa  # noqa: PLC0415 - keeps `import comodal` light
+    import pyarrow.parquet as pq  # noqa: PLC0415
+
+    with path.open("wb") as file:
+        pq.write_table(pa.table({name: _column(name, column) for name, column in columns.items()}), file)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _column(name: str, column: NDArray[Any]) -> pa.Array:
+    import pyarrow as pa  # noqa: PLC0415
+
+    try:
+        if column.dtype.kind in "US":
+            # Offsets of 64 bits: transcripts may be more than two gigabytes.
+            made = pa.array(column.astype(np.str_).tolist(), type=pa.large_string())
+        elif column.dtype.kind == "O":
+            text = all(isinstance(each, str) for each in column.tolist())
+            made = pa.array(column.tolist(), type=pa.large_string() if text else None)
+        else:
+            made = pa.array(column.astype(column.dtype.newbyteorder("=")))
+    except (pa.ArrowException, ValueError, TypeError, OverflowError) as error:
+        why = " ".join(str(error).split())
+        raise InputError(
+            f"column {name!r} cannot be stored ({why}); give numbers or text", code="wrong_type"
+        ) from error
+    if pa.types.is_nested(made.type):
+        raise InputError(f"column {name!r} holds several values per sample; give numbers or text", code="wrong_type")
+    if made.null_count:
+        raise InputError(f"column {name!r} has {made.null_count} missing values; give every sample one", code="missing")
+    return made
+
+
+def read_columns(path: Path, *, rows: int, text: Collection[str] = ()) -> dict[str, NDArray[Any]]:
+    """Read what :func:`write_columns` wrote.
+
+    Args:
+        path: of the file.
+        rows: number of samples that it must hold.
+        text: columns of long strings, which become Python objects rather than rows of one width.
+
+    Raises:
+        InputError: the file is damaged, or holds another number of rows.
+    """
+    import pyarrow as pa  # noqa: PLC0415
+    import pyarrow.parquet as pq  # noqa: PLC0415
+
+    try:
+        with path.open("rb") as file:
+            table = pq.ParquetFile(file).read(use_threads=False)
+        found = {name: _values(table[name], object if name in text else np.str_) for name in table.column_names}
+    except (pa.ArrowException, OSError, ValueError, TypeError, LookupError, OverflowError) as error:
+        why = " ".join(str(error).split())
+        raise InputError(f"{path}: damaged ({why}); {_REMEDY}", code="damaged") from error
+    if table.num_rows != rows:
+        raise InputError(f"{path}: not a table of {rows} samples; {_REMEDY}", code="damaged")
+    return found
+
+
+def _values(column: pa.ChunkedArray, words: Any) -> NDArray[Any]:
+    import pyarrow as pa  # noqa: PLC0415
+
+    if column.null_count:
+        raise ValueError("missing values")
+    if pa.types.is_large_string(column.type):
+        return np.array(column.to_pylist(), dtype=words)
+    if pa.types.is_temporal(column.type):
+        return np.asarray(column.to_numpy())
+    # Arrow's own way imports pandas where there is one, which takes longer than the rest.
+    return np.array(column.to_pylist(), dtype=column.type.to_pandas_dtype())

@@ -15,8 +15,9 @@ from numpy.typing import ArrayLike, NDArray
 from torch import nn
 
 from comodal.contracts import DatasetSpec, InputError, MultimodalBatch, PredictionTable
+from comodal.data.arrays import of_arrays
 from comodal.data.dataset import Dataset, Partition
-from comodal.data.inputs import of_arrays, read_inputs
+from comodal.data.inputs import read_inputs
 from comodal.data.ragged import RaggedArray
 from comodal.data.standardize import Standardizer
 from comodal.dependency import DependencyPenalty

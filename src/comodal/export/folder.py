@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from comodal.atomic_write import write_text
+from comodal.atomic_write import atomic_folder, write_text
 from comodal.contracts import InputError
-from comodal.data.atomic_folder import atomic_folder
 from comodal.evaluation.fitted import STANDARDIZER
 from comodal.evaluation.predictor import Predictor, predictor_of
 from comodal.evaluation.runs import SUMMARY, SavedRun

@@ -18,6 +18,7 @@ from safetensors.numpy import save_file
 from comodal.data.assemble import assemble
 from comodal.data.checks import check
 from comodal.data.formats.table import FORMAT
+from comodal.data.load import load
 
 IDS = [f"v{k // 2}_{k % 2}" for k in range(12)]
 SPLIT = ["train"] * 4 + ["dev"] * 4 + ["test"] * 4
@@ -130,7 +131,6 @@ def test_the_table_itself_under_any_name_is_recognised(tmp_path):
 def test_other_things_are_not_recognised(tmp_path):
     (tmp_path / "empty").touch()
     (tmp_path / "words.csv").write_text("word,count\na,1\n")
-    (tmp_path / "id.csv").write_text("id,words\na,1\n")
     (tmp_path / "binary").write_bytes(b"id,label\0")
     (tmp_path / "broken.parquet").write_bytes(b"PAR1 and no more")
     np.savez(tmp_path / "text.npz", id=np.ones(2), label=np.ones(2))
@@ -212,10 +212,18 @@ def test_missing_labels_and_features_that_are_not_finite_pass(tmp_path):
     np.testing.assert_array_equal(block.modalities["text"].values, values)
 
 
+def test_a_table_without_labels_is_for_prediction(tmp_path, monkeypatch):
+    monkeypatch.setenv("COMODAL_CACHE", str(tmp_path / "cache"))
+    folder = write_csv(tmp_path, table(label=None))
+    write_features(folder)
+    assert np.isnan(np.concatenate([block.target for block in blocks(folder)])).all()
+    with refused("empty", folder, "label"):
+        load(folder)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"label": None}, ""),
         ({"id": None}, ""),
         ({"label": [*LABELS[:11], "good"]}, "'label'"),
         ({"label": [*LABELS[:11], "1,5"]}, "'label'"),

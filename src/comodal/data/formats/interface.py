@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from comodal.contracts import InputError
-from comodal.data.cleaning_report import CleaningReport
+from comodal.data.dataset import unequal
 from comodal.data.ragged import RaggedArray
 
 __all__ = ["Block", "Division", "Format", "Source", "default_features"]
@@ -44,13 +44,7 @@ class Block:
     normalised: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        lengths = {"id": len(self.id), "group": len(self.group), "target": len(self.target)}
-        lengths |= {f"modality {name}": len(array) for name, array in self.modalities.items()}
-        lengths |= {f"column {name}": len(column) for name, column in self.columns.items()}
-        if self.transcript is not None:
-            lengths["transcript"] = len(self.transcript)
-        if len(set(lengths.values())) != 1:
-            counts = ", ".join(f"{name} {length}" for name, length in lengths.items())
+        if counts := unequal(self):
             raise InputError(
                 f"numbers of samples differ ({counts}); the file is damaged or of another kind", code="mismatch"
             )
@@ -96,7 +90,6 @@ class Source:
         files: every file that the content depends on, for the digest of a cache.
         facts: what else is worth telling of it, for ``inspect``: title to text.
         name: of the data set; that of the path when empty.
-        cleaning: what was changed when it was converted, ``None`` for files as they were found.
     """
 
     path: Path
@@ -111,7 +104,6 @@ class Source:
     files: tuple[Path, ...] = ()
     facts: Mapping[str, str] = field(default_factory=dict)
     name: str = ""
-    cleaning: CleaningReport | None = None
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,9 @@ from comodal.data.formats.feature_file import Features, open_features
 from comodal.data.formats.interface import Block, Format, Source
 from comodal.data.formats.names import canonical_modality, in_order
 from comodal.data.formats.table_file import header, read_table
-from comodal.data.formats.table_utterances import LABELS, Utterances, utterances_of
+from comodal.data.formats.table_utterances import Utterances, utterances_of
 
-__all__ = ["FORMAT", "is_unlabelled", "open_source", "open_unlabelled", "recognises"]
+__all__ = ["FORMAT", "open_source", "recognises"]
 
 _TABLES = ("utterances.csv", "utterances.parquet")
 _FEATURES = (".npz", ".safetensors")
@@ -26,40 +26,19 @@ _ROWS = 512
 
 
 def recognises(path: Path) -> bool:
-    """Whether a path is a folder with ``utterances.csv`` or ``.parquet``, or a table with the columns id and label."""
+    """Whether a path is a folder with ``utterances.csv`` or ``.parquet``, or a table with a column id."""
     try:
         if path.is_dir():
             return any((path / name).is_file() for name in _TABLES)
-        names = set(header(path)) if path.is_file() else set()
+        return path.is_file() and "id" in header(path)
     except OSError:
         return False
-    return "id" in names and bool(names & set(LABELS))
 
 
 def open_source(path: Path) -> Source:
-    """Read the table and look into the files of features."""
+    """Read the table and look into the files of features; every label is NaN where the table has none."""
     file = _table_in(path)
-    return _source(path, file, utterances_of(file, read_table(file)))
-
-
-def is_unlabelled(path: Path) -> bool:
-    """Whether a path is a table with ids and no label, or a folder that has one: data to predict, not to train on."""
-    try:
-        names = set(header(_table_in(path)))
-    except (OSError, InputError):
-        return False
-    return "id" in names and not names & set(LABELS)
-
-
-def open_unlabelled(path: Path) -> Source:
-    """Read a table without labels as :func:`open_source` does; every label is NaN."""
-    file = _table_in(path)
-    table = read_table(file)
-    label = np.full(len(table.lines), np.nan, dtype=np.float32)
-    return _source(path, file, utterances_of(file, replace(table, columns={**table.columns, LABELS[0]: label})))
-
-
-def _source(path: Path, file: Path, utterances: Utterances) -> Source:
+    utterances = utterances_of(file, read_table(file))
     names = _feature_files(file)
     features = {name: open_features(names[name], utterances.written) for name in in_order(list(names))}
     low, high = label_range = _label_range(utterances.block.target)

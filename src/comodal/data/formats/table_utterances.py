@@ -63,7 +63,7 @@ def utterances_of(file: Path, table: Table) -> Utterances:
     block = Block(
         id=identifier,
         group=groups,
-        target=sentiment(_numbers(file, table, label), where=f"{file}, column {label!r}")[0],
+        target=_labels(file, table, label),
         modalities={},
         columns={**divided, **others},
         transcript=None if words is None else _transcripts(file, table, words, changed),
@@ -71,20 +71,28 @@ def utterances_of(file: Path, table: Table) -> Utterances:
     return Utterances(block, written, divisions, changed, _facts(table, label, group))
 
 
-def _label_column(file: Path, table: Table) -> str:
+def _label_column(file: Path, table: Table) -> str | None:
     found = [name for name in LABELS if name in table.columns]
-    if "id" not in table.columns or not found:
-        missing = "id" if "id" not in table.columns else f"label (or {', '.join(LABELS[1:])})"
-        problem = f"no column {missing} (it has {', '.join(table.columns)})"
+    if "id" not in table.columns:
+        problem = f"no column id (it has {', '.join(table.columns)})"
         raise damaged(file, problem, remedy="add it", code="missing")
     if len(found) > 1:
         problem = f"columns {' and '.join(map(repr, found))} could both be the label"
         raise damaged(file, problem, remedy="rename one", code="duplicate")
-    return found[0]
+    return found[0] if found else None
 
 
-def _facts(table: Table, label: str, group: str | None) -> dict[str, str]:
-    facts = {"label column": label, "groups": f"column {group}" if group else "the video that the id begins with"}
+def _labels(file: Path, table: Table, label: str | None) -> NDArray[np.float32]:
+    if label is None:
+        return np.full(len(table.lines), np.nan, dtype=np.float32)
+    return sentiment(_numbers(file, table, label), where=f"{file}, column {label!r}")[0]
+
+
+def _facts(table: Table, label: str | None, group: str | None) -> dict[str, str]:
+    facts = {
+        "label column": label or f"none of {', '.join(LABELS)}",
+        "groups": f"column {group}" if group else "the video that the id begins with",
+    }
     if table.left_out:
         facts["columns left out"] = ", ".join(table.left_out)
     return facts
