@@ -13,7 +13,6 @@ from refusals import refused
 from torch import Tensor, nn
 from torch.nn import functional
 
-import comodal
 from comodal.contracts.errors import Code
 from comodal.dependency import MEASURES, DependencyPenalty, LinearWarmup
 
@@ -37,23 +36,6 @@ class Encoders(nn.Module):
 
 def representations(n: int = 12, *, requires_grad: bool = False) -> dict[str, Tensor]:
     return {name: torch.randn(n, dim, requires_grad=requires_grad) for name, dim in DIMS.items()}
-
-
-def test_the_five_lines_of_the_design() -> None:
-    model, task_loss = Encoders(), functional.l1_loss
-    optimizer = torch.optim.Adam(model.parameters())
-    loader = [SimpleNamespace(inputs=torch.randn(16, 5), target=torch.randn(16)) for _ in range(3)]
-
-    penalty = comodal.DependencyPenalty("kl", dims=DIMS, weight=0.3, critic_steps=1)
-    for batch in loader:
-        out = model(batch.inputs)
-        penalty.update_critic(out.representations)
-        loss = task_loss(out.logits.squeeze(1), batch.target) + penalty(out.representations)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-    assert loss.isfinite()
-    assert penalty.step == 3
 
 
 @pytest.mark.parametrize("views", [2, 3, 5])

@@ -5,7 +5,7 @@ import torch
 from refusals import refused
 
 from comodal.contracts import DatasetSpec, ModalitySequence, MultimodalBatch
-from comodal.encoders import ENCODERS, EncoderBank, EncoderConfig, MeanEncoder
+from comodal.encoders import ENCODERS, EncoderBank, EncoderConfig
 
 SPEC = DatasetSpec("toy", {"text": 4, "audio": 2}, {"text": 1, "audio": 1})
 
@@ -48,10 +48,6 @@ def test_the_kind_is_that_of_the_config(kind: str) -> None:
         "text": (3, 8),
         "audio": (3, 8),
     }
-
-
-def test_the_kind_is_mean_unless_said_otherwise() -> None:
-    assert ENCODERS[EncoderConfig().kind] is MeanEncoder
 
 
 def test_an_unknown_kind_offers_the_nearest() -> None:

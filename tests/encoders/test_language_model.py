@@ -14,7 +14,7 @@ from refusals import refused
 from tiny_language_models import LAYERS, POSITIONS, VOCABULARY, WIDTH, TinyBackbones
 from torch import Tensor, nn
 
-from comodal.contracts import InputError, ModalitySequence, TokenSpec
+from comodal.contracts import ModalitySequence, TokenSpec
 from comodal.encoders.backbone import LAYOUTS
 from comodal.encoders.language_model import LanguageModel
 
@@ -152,9 +152,7 @@ def test_the_pooler_is_the_pretrained_one(tiny: TinyBackbones) -> None:
 
 
 def test_a_gate_layer_that_is_not_there_is_refused(tiny: TinyBackbones) -> None:
-    with pytest.raises(
-        InputError, match=f"gate_layer is {LAYERS} and there are {LAYERS} layers; give 0 to {LAYERS - 1}"
-    ):
+    with refused("out_of_range", "gate_layer", LAYERS, LAYERS - 1):
         LanguageModel(tiny("bert"), gate_layer=LAYERS)
 
 

@@ -30,12 +30,6 @@ def test_positions_equal_the_formula(width: int) -> None:
             assert table[t, feature].item() == pytest.approx(wanted, abs=1e-6)
 
 
-def test_every_position_is_another() -> None:
-    table = sinusoidal_positions(500, 32)
-    distance = torch.cdist(table, table) + torch.eye(500)
-    assert distance.min() > 0.1
-
-
 def convolved_alone(encoder: TemporalConvolution, frames: Tensor) -> Tensor:
     """PyTorch's convolution of one utterance's real frames, no padding in sight."""
     weight = encoder.taps.weight.view(encoder.taps.weight.shape[0], -1, encoder.kernel_size)

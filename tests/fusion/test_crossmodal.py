@@ -100,19 +100,6 @@ def test_an_absent_source_adds_exactly_nothing(keys: int, attention_dropout: flo
     assert all(parameter.grad is None or parameter.grad.isfinite().all() for parameter in layer.parameters())
 
 
-def test_attention_by_hand() -> None:
-    """A query of zeros asks the real frames alike: their mean is 2 and -1; the third is padding."""
-    layer = TransformerLayer(1, 2, 1, dropout=0.0, attention_dropout=0.0)
-    for parameter in layer.parameters():
-        nn.init.zeros_(parameter)
-    with torch.no_grad():
-        layer.project.weight[0, :, 4:] = torch.eye(2)
-        layer.combine.weight[0] = torch.eye(2)
-    source = torch.tensor([[[[1.0, 0.0], [3.0, -2.0], [50.0, 50.0]]]])
-    out = layer(torch.zeros(1, 1, 1, 2), torch.tensor([[[True, True, False]]]), [0], source)
-    assert out.flatten().tolist() == pytest.approx([2.0, -1.0])
-
-
 def test_attention_dropout_falls_on_whole_heads_of_a_single_frame() -> None:
     layer = shaken(TransformerLayer(1, WIDTH, HEADS, dropout=0.0, attention_dropout=0.5)).train()
     nn.init.zeros_(layer.contract.weight)

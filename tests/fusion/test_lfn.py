@@ -57,30 +57,6 @@ def test_equals_the_papers_equation_and_the_explicit_tensor(dims: tuple[int, ...
     np.testing.assert_allclose(fast, by_explicit_tensors(*terms), atol=1e-10)
 
 
-def test_with_full_rank_it_is_any_tensor_fusion() -> None:
-    """Any weight tensor is a sum of rank-one terms, one an entry of all but the last modality's axes."""
-    d1, d2, width = 2, 3, 4
-    weight_tensor = torch.randn(d1 + 1, d2 + 1, width, dtype=torch.float64)
-    rank = d1 + 1
-    first = torch.zeros(rank, d1 + 1, width, dtype=torch.float64)
-    for r in range(rank):
-        first[r, r] = 1.0
-    views = [torch.randn(6, d, dtype=torch.float64) for d in (d1, d2)]
-    ones = [torch.cat([torch.ones(6, 1, dtype=torch.float64), view], dim=1) for view in views]
-    wanted = torch.einsum("zi,zj,ijh->zh", *ones, weight_tensor)
-    got = low_rank_product(
-        views, [first, weight_tensor], torch.ones(rank, dtype=torch.float64), torch.zeros(width, dtype=torch.float64)
-    )
-    torch.testing.assert_close(got, wanted, atol=1e-10, rtol=0)
-    short = low_rank_product(
-        views,
-        [first[:-1], weight_tensor[:-1]],
-        torch.ones(rank - 1, dtype=torch.float64),
-        torch.zeros(width, dtype=torch.float64),
-    )
-    assert not torch.allclose(short, wanted), "a rank too low must fail"
-
-
 def test_by_hand() -> None:
     """R = 2 of one feature each: 0.5 (1 + 2a)(3 - b) + 2 (a)(4) + 10 at a = 1, b = 2 is 19.5."""
     first = torch.tensor([[[1.0], [2.0]], [[0.0], [1.0]]])

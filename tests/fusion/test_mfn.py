@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,7 +7,7 @@ import memory_loop
 import numpy as np
 import pytest
 import torch
-from memory_loop import HIDDEN, SMALL, Array, Weights, by_loop, network
+from memory_loop import SMALL, Array, Weights, by_loop, network
 
 from comodal.contracts import DatasetSpec, ModalitySequence, MultimodalBatch
 from comodal.fusion import MFN, MFNConfig
@@ -78,38 +77,6 @@ def test_another_weight_is_seen(name: str) -> None:
         model.fusion.get_parameter(name).copy_(model.fusion.get_parameter(name).flip(1))
     assert abs(model(batch).logits[0].item() - wanted) > 1e-6
     assert_equals_the_loop(model, batch)
-
-
-def test_the_order_of_the_steps_matters() -> None:
-    model, batch = make(1, [3])
-    text = batch.modalities["text"]
-    turned = MultimodalBatch(batch.id, {"text": ModalitySequence(text.values.flip(1), text.mask)}, batch.target)
-    assert not torch.allclose(model(turned).logits, model(batch).logits)
-
-
-def test_by_hand() -> None:
-    """All weights zero but the gate's and the proposal's biases: u_T = g2 tanh(b) (1 + g1 + ... + g1^(T-1))."""
-    model, batch = make(1, [3, 1])
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.zero_()
-        model.fusion.proposal.second.bias.fill_(0.5)
-        model.fusion.memory.retain.bias.fill_(math.log(3.0))  # keeps 3/4
-        model.fusion.memory.update.bias.fill_(-math.log(3.0))  # writes 1/4
-    memory = model(batch).fused[:, HIDDEN["text"] :]
-    written = 0.25 * math.tanh(0.5)
-    torch.testing.assert_close(memory[0], torch.full((4,), written * (1 + 0.75 + 0.75**2), dtype=torch.float64))
-    torch.testing.assert_close(memory[1], torch.full((4,), written, dtype=torch.float64))
-
-
-def test_every_frame_of_every_modality_counts() -> None:
-    """A model that averages audio to one frame could not tell its frames apart."""
-    model, batch = make(2, [4])
-    audio = batch.modalities["audio"]
-    swapped = ModalitySequence(audio.values[:, [1, 0, 2, 3]], audio.mask)
-    out = model(MultimodalBatch(batch.id, {**batch.modalities, "audio": swapped}, batch.target))
-    assert not torch.allclose(out.logits, model(batch).logits)
-    assert not torch.allclose(out.representations["audio"], model(batch).representations["audio"])
 
 
 def test_dropout_of_the_gates_is_one_draw_an_utterance() -> None:

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from refusals import refused
 from torch import nn
 
 from comodal.contracts import DatasetSpec, FusionOutput, ModalitySequence, MultimodalBatch
@@ -195,83 +194,6 @@ def test_the_comparison_sees_a_frame_too_many(lengths: dict[str, list[int]]) -> 
             assert apart(out, row, utterance_by_loop(model, longer)) == {"prediction", "fused", name}
 
 
-@pytest.mark.parametrize("part", ["project", "combine", "expand", "contract"])
-@pytest.mark.parametrize("transformers", ["crossmodal", "memory"])
-def test_the_comparison_tells_one_transformer_from_another(part: str, transformers: str) -> None:
-    spec, batch = batch_of({"text": [3, 2], "audio": [3, 4], "vision": [2, 2]})
-    model = shaken(spec)
-    before = model(batch).logits
-    layer: Any = getattr(model, transformers).layers[0]
-    weight = getattr(layer, part).weight
-    with torch.no_grad():
-        weight.copy_(weight[[1, 0, *range(2, len(weight))]])
-    assert not torch.isclose(model(batch).logits, before).any()
-
-
-def test_kernel_sizes_differ_by_modality() -> None:
-    spec, batch = batch_of({"text": [4, 2], "audio": [5, 3]})
-    model = shaken(spec, dataclasses.replace(SMALL, kernel_size={"text": 1, "audio": 5}))
-    assert [encoder.kernel_size for encoder in model.encoders.encoders.values()] == [1, 5]
-    assert apart(model(batch), 0, utterance_by_loop(model, real_frames(batch, 0))) == set()
-
-
-# --- by hand ---------------------------------------------------------------------------------------------------------
-
-
-def silent(spec: DatasetSpec, config: MulTConfig) -> MulT:
-    """Convolution the identity, head one and two by turns, all else zero."""
-    model = MulT(spec, config).eval()
-    for parameter in model.parameters():
-        nn.init.zeros_(parameter)
-    with torch.no_grad():
-        for encoder in model.encoders.encoders.values():
-            encoder.taps.weight.copy_(torch.eye(config.width))  # type: ignore[union-attr, operator]
-        model.head.weight.copy_(torch.tensor([[1.0, 2.0]]).repeat(1, model.fused_dim // 2))
-    return model
-
-
-def tell(layer: Any) -> None:
-    """Attention hands the values on as they are."""
-    with torch.no_grad():
-        layer.project.weight[:, :, 4:] = torch.eye(2)
-        layer.combine.weight.copy_(torch.eye(2).expand_as(layer.combine.weight))
-
-
-def frames_of(**values: list[list[float]]) -> tuple[DatasetSpec, MultimodalBatch]:
-    sequences = {}
-    for name, frames in values.items():
-        sequences[name] = ModalitySequence(torch.tensor([frames]), torch.ones(1, len(frames), dtype=torch.bool))
-    spec = DatasetSpec("toy", dict.fromkeys(values, 2), {name: len(v) for name, v in values.items()}, aligned=False)
-    return spec, MultimodalBatch(("a",), sequences, torch.zeros(1))
-
-
-def test_one_modality_by_hand() -> None:
-    """(3, 1) is at position (0, 1), so (3, 2); attention to itself adds (1, -1); normalised (4, 1) is (1, -1)."""
-    spec, batch = frames_of(text=[[3.0, 1.0]])
-    model = silent(spec, MulTConfig(width=2, heads=1, layers=1, self_layers=1, kernel_size=1))
-    tell(model.memory.layers[0])
-    with torch.no_grad():
-        model.block[3].bias.copy_(torch.tensor([4.0, 1.0]))  # a residual block: (1, -1) + (4, 1)
-    out = model(batch)
-    assert out.fused.flatten().tolist() == pytest.approx([5.0, 0.0], abs=1e-4)
-    assert out.logits.squeeze(1).tolist() == pytest.approx([5.0], abs=1e-4)
-    assert out.representations["text"].tolist() == [[3.0, 1.0]]
-
-
-def test_two_modalities_by_hand() -> None:
-    """The text (0, -1) stands at (0, 0) and tells nothing; each frame of the voice rises and tells (-1, 1)."""
-    spec, batch = frames_of(text=[[0.0, -1.0]], audio=[[-7.0, 3.0], [-8.0, 1.0]])
-    model = silent(spec, MulTConfig(width=2, heads=1, layers=1, self_layers=1, kernel_size=1))
-    tell(model.crossmodal.layers[0])  # type: ignore[union-attr]
-    out = model(batch)
-    assert out.fused.flatten().tolist() == pytest.approx([-1.0, 1.0, -1.0, 1.0], abs=1e-4)
-    assert out.logits.squeeze(1).tolist() == pytest.approx([2.0], abs=1e-3)
-    assert out.representations["audio"].tolist() == [[-7.5, 2.0]]
-    gone = ModalitySequence(batch.modalities["audio"].values, torch.zeros(1, 2, dtype=torch.bool))
-    alone = model(dataclasses.replace(batch, modalities={**batch.modalities, "audio": gone}))
-    assert alone.fused.flatten().tolist() == [0.0, 0.0, 0.0, 0.0]
-
-
 # --- what it depends on ---------------------------------------------------------------------------------------------
 
 
@@ -343,12 +265,3 @@ def test_a_width_of_features_is_convolved_all_the_same() -> None:
     """A port leaves the convolution out where it finds the width it wants."""
     spec = DatasetSpec("toy", {"text": 6}, {"text": 1})
     assert MulT(spec, SMALL).encoders.encoders["text"].taps.weight.shape == (6, 18)  # type: ignore[union-attr]
-
-
-@pytest.mark.parametrize("kernel_size", [0, 4, {"text": 3}, {"text": 3, "audio": 2}])
-def test_kernels_that_make_no_sense_are_refused(kernel_size: Any) -> None:
-    spec, _ = batch_of({"text": [1], "audio": [1]})
-    with refused(
-        "missing" if isinstance(kernel_size, dict) and len(kernel_size) == 1 else "out_of_range", "kernel_size"
-    ):
-        MulT(spec, MulTConfig(kernel_size=kernel_size))
