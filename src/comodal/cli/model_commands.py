@@ -106,7 +106,7 @@ def estimate(
 
     Example: comodal estimate views.npz --views a,b,c --measure kl --json
     """
-    from comodal.data.formats.npz_views import views_from_npz
+    from comodal.data.formats.named_arrays import views_from_npz
     from comodal.dependency.estimation import estimate_dependency
 
     one_thread()

@@ -16,8 +16,8 @@ from comodal.data.checks import check_ids
 from comodal.data.dataset import SPLITS, Dataset
 from comodal.data.formats import FORMATS
 from comodal.data.formats.interface import default_features
+from comodal.data.formats.named_arrays import views_from_npz
 from comodal.data.formats.names import canonical_modality, in_order
-from comodal.data.formats.npz_views import views_from_npz
 from comodal.data.load import load, open_source
 
 __all__ = ["read_inputs"]

@@ -13,7 +13,7 @@ import torch
 from refusals import refused
 from safetensors.torch import save_file
 
-from comodal.data.formats.named_arrays import open_arrays
+from comodal.data.formats.named_arrays import open_arrays, views_from_npz
 
 
 def npy(array):
@@ -144,3 +144,32 @@ def test_text_of_characters_that_there_are_not_is_damage(tmp_path, character, or
     np.savez(tmp_path / "a.npz", text=text)
     with refused("damaged", "a.npz"):
         opened(tmp_path / "a.npz")
+
+
+@pytest.fixture
+def views(tmp_path):
+    path = tmp_path / "views.npz"
+    np.savez(path, text=np.arange(6.0).reshape(3, 2), audio=np.ones(3), odd=np.array([None, 1, "x"], dtype=object))
+    return path
+
+
+def test_named_views_come_in_the_order_asked_for(views, tmp_path):
+    found = views_from_npz(views, ["audio", "text"])
+    assert list(found) == ["audio", "text"]
+    np.testing.assert_array_equal(found["text"], np.arange(6.0).reshape(3, 2))
+    np.savez(tmp_path / "v.npz", a=np.zeros(2), b=np.ones(2))
+    assert set(views_from_npz(tmp_path / "v.npz")) == {"a", "b"}
+
+
+@pytest.mark.parametrize(
+    ("names", "code", "named"),
+    [
+        (["texd"], "unknown_name", "'text'"),
+        (["zzzzz"], "unknown_name", "text, audio, odd"),
+        (["text", "text"], "duplicate", "text"),
+        (["odd"], "unsafe", "'odd'"),
+    ],
+)
+def test_wrong_names_of_views_are_refused(views, names, code, named):
+    with refused(code, named):
+        views_from_npz(views, names)

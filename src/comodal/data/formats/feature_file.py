@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,17 +29,8 @@ Frames = Callable[[NamedArrays, int], NDArray[Any]]
 """Returns the frames ``(T, d)`` of an utterance by its number in the file."""
 
 
-class _Layout(NamedTuple):
-    """How a file holds its utterances: their names if any, how many, d, and how to read one.
-
-    ``prepare`` makes the last from the open file, since padding is only known from the values.
-    """
-
-    ids: list[str] | None
-    size: int
-    dim: int
-    prepare: Callable[[NamedArrays], tuple[Frames, str]]
-    by_rows: bool
+Prepare = Callable[[NamedArrays], tuple[Frames, str]]
+"""Finds out from the open file how to read frames, since padding is only known from the values; and what it changed."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +48,7 @@ class Features:
     dim: int
     place: NDArray[np.int64]
     streams: bool
-    _prepare: Callable[[NamedArrays], tuple[Frames, str]] = field(repr=False)
+    _prepare: Prepare = field(repr=False)
 
     def blocks(self, spans: Sequence[tuple[int, int]]) -> Iterator[tuple[RaggedArray, str]]:
         """Yield the frames of some spans of rows of the table, and what was changed, empty when nothing was."""
@@ -82,10 +73,8 @@ class Features:
                     f"of shape (frames, {self.dim})"
                 )
                 raise damaged(self.path, problem, remedy="give every utterance the same features", code="wrong_shape")
-            with np.errstate(over="ignore", invalid="ignore"):
-                rows.append(found.astype(np.float32))
-        lengths = np.array([0, *map(len, rows)], dtype=np.int64)
-        return RaggedArray(np.concatenate(rows), np.cumsum(lengths))
+            rows.append(found)
+        return RaggedArray.from_rows(rows)
 
 
 def open_features(path: Path, ids: Sequence[str]) -> Features:
@@ -99,14 +88,13 @@ def open_features(path: Path, ids: Sequence[str]) -> Features:
         ids: ``(N,)`` ids of the table, as written there.
     """
     with open_arrays(path) as arrays:
-        layout = _layout(path, arrays, ids)
-    if layout.dim < 1:
+        features = _opened(path, arrays, ids)
+    if features.dim < 1:
         raise damaged(path, "a frame has no feature", remedy="give at least one", code="missing")
-    place = np.arange(layout.size, dtype=np.int64) if layout.ids is None else _places(path, layout.ids, ids)
-    return Features(path, layout.dim, place, layout.by_rows, layout.prepare)
+    return features
 
 
-def _layout(path: Path, arrays: NamedArrays, ids: Sequence[str]) -> _Layout:
+def _opened(path: Path, arrays: NamedArrays, ids: Sequence[str]) -> Features:
     names = set(arrays.shapes)
     known = {*ids, *(_joined(each) for each in ids)}
     named = names - _BESIDE
@@ -117,7 +105,7 @@ def _layout(path: Path, arrays: NamedArrays, ids: Sequence[str]) -> _Layout:
         if len(arrays.shapes[name]) == 2 and names & {"lengths", "offsets"}:
             return _flat(path, arrays, name, ids)
         return _dense(path, arrays, name, ids)
-    return _keyed(path, arrays)
+    return _keyed(path, arrays, ids)
 
 
 def _joined(raw: str) -> str:
@@ -145,27 +133,23 @@ def _places(path: Path, given: Sequence[str], ids: Sequence[str]) -> NDArray[np.
     return np.array([number.get(name, -1) for name in right], dtype=np.int64)
 
 
-def _ids_of(path: Path, arrays: NamedArrays, ids: Sequence[str], count: int) -> list[str] | None:
-    """Return ids in the order of the file, ``None`` for the order of the table."""
+def _in_order(path: Path, arrays: NamedArrays, ids: Sequence[str], count: int) -> NDArray[np.int64]:
+    """Return the number in the file of each row, by its ids, else in the order of the table."""
     found: Any = None
     if "id" in arrays.shapes:
-        found = [each.decode("utf-8", "replace") if isinstance(each, bytes) else each for each in _ids_array(arrays)]
+        found = arrays.read("id").ravel().tolist()
+        found = [each.decode("utf-8", "replace") if isinstance(each, bytes) else each for each in found]
     elif "id" in arrays.metadata:
         found = json.loads(arrays.metadata["id"])
     if found is None:
         if count != len(ids):
             problem = f"holds {count} utterances and the table {len(ids)}"
             raise damaged(path, problem, remedy="add an array 'id' that names those here", code="mismatch")
-        return None
+        return np.arange(count, dtype=np.int64)
     if not isinstance(found, list) or not all(isinstance(each, str) for each in found) or len(found) != count:
         problem = f"'id' is not a list of {count} texts"
         raise damaged(path, problem, remedy="give one id per utterance, as text", code="wrong_type")
-    return [each.strip() for each in found]
-
-
-def _ids_array(arrays: NamedArrays) -> list[Any]:
-    found: list[Any] = arrays.read("id").ravel().tolist()
-    return found
+    return _places(path, [each.strip() for each in found], ids)
 
 
 def _whole(path: Path, arrays: NamedArrays, name: str, count: int) -> NDArray[np.int64]:
@@ -179,7 +163,7 @@ def _whole(path: Path, arrays: NamedArrays, name: str, count: int) -> NDArray[np
     return found.ravel().astype(np.int64)
 
 
-def _keyed(path: Path, arrays: NamedArrays) -> _Layout:
+def _keyed(path: Path, arrays: NamedArrays, ids: Sequence[str]) -> Features:
     names = list(arrays.shapes)
     for name, shape in arrays.shapes.items():
         if len(shape) not in (1, 2) or shape[-1] != arrays.shapes[names[0]][-1]:
@@ -191,10 +175,11 @@ def _keyed(path: Path, arrays: NamedArrays) -> _Layout:
         found = arrays.read(names[k])
         return found[None] if found.ndim == 1 else found
 
-    return _Layout([n.strip() for n in names], len(names), arrays.shapes[names[0]][-1], lambda _: (frames, ""), True)
+    place = _places(path, [name.strip() for name in names], ids)
+    return Features(path, arrays.shapes[names[0]][-1], place, True, lambda _: (frames, ""))
 
 
-def _flat(path: Path, arrays: NamedArrays, name: str, ids: Sequence[str]) -> _Layout:
+def _flat(path: Path, arrays: NamedArrays, name: str, ids: Sequence[str]) -> Features:
     total, dim = arrays.shapes[name]
     key = "offsets" if "offsets" in arrays.shapes else "lengths"
     count = int(np.prod(arrays.shapes[key], dtype=np.int64)) - (key == "offsets")
@@ -212,10 +197,10 @@ def _flat(path: Path, arrays: NamedArrays, name: str, ids: Sequence[str]) -> _La
     def frames(arrays: NamedArrays, k: int) -> NDArray[Any]:
         return arrays.rows(name, int(offsets[k]), int(offsets[k + 1]))
 
-    return _Layout(_ids_of(path, arrays, ids, count), count, dim, lambda _: (frames, ""), arrays.by_rows)
+    return Features(path, dim, _in_order(path, arrays, ids, count), arrays.by_rows, lambda _: (frames, ""))
 
 
-def _dense(path: Path, arrays: NamedArrays, name: str, ids: Sequence[str]) -> _Layout:
+def _dense(path: Path, arrays: NamedArrays, name: str, ids: Sequence[str]) -> Features:
     shape = arrays.shapes[name]
     if len(shape) not in (2, 3) or 0 in shape[1:]:
         problem = f"array {name!r} has shape {shape}"
@@ -234,7 +219,7 @@ def _dense(path: Path, arrays: NamedArrays, name: str, ids: Sequence[str]) -> _L
 
         return frames, normalised
 
-    return _Layout(_ids_of(path, arrays, ids, count), count, shape[-1], prepare, arrays.by_rows)
+    return Features(path, shape[-1], _in_order(path, arrays, ids, count), arrays.by_rows, prepare)
 
 
 def _kept(path: Path, arrays: NamedArrays, name: str) -> tuple[NDArray[np.bool_], str]:

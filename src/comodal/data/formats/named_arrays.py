@@ -7,10 +7,10 @@ import struct
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Protocol
 
 import numpy as np
@@ -20,7 +20,7 @@ from comodal.contracts import InputError
 from comodal.data.formats.damage import damaged
 from comodal.data.formats.texts import one_line, require_characters
 
-__all__ = ["NamedArrays", "Shape", "open_arrays"]
+__all__ = ["NamedArrays", "open_arrays", "views_from_npz"]
 
 Shape = tuple[int, ...]
 
@@ -30,13 +30,7 @@ _DEFLATE_AT_MOST = 1100
 
 
 class NamedArrays(Protocol):
-    """An open file of arrays.
-
-    Attributes:
-        shapes: name to shape of every array.
-        metadata: texts that the file holds beside its arrays.
-        by_rows: whether some rows of an array are read without the others.
-    """
+    """An open file of arrays: their shapes, texts beside them, and whether rows are read without the others."""
 
     shapes: Mapping[str, Shape]
     metadata: Mapping[str, str]
@@ -47,6 +41,17 @@ class NamedArrays(Protocol):
 
     def rows(self, name: str, start: int, stop: int) -> NDArray[Any]:
         """Some rows of an array."""
+
+
+def views_from_npz(path: str | Path, names: Sequence[str] | None = None) -> dict[str, NDArray[Any]]:
+    """Return named arrays of an ``.npz`` file in this order, all of them when ``None``."""
+    if names is not None and len(set(names)) < len(names):
+        raise InputError(f"views {','.join(names)}: a name is given twice; name each view once", code="duplicate")
+    with open_arrays(Path(path)) as arrays:
+        for name in names or ():
+            if name not in arrays.shapes:
+                raise InputError.unknown("array", name, arrays.shapes, where=str(path))
+        return {name: arrays.read(name) for name in (arrays.shapes if names is None else names)}
 
 
 @contextmanager
@@ -74,57 +79,54 @@ def _opened(path: Path) -> Iterator[NamedArrays]:
         start = handle.read(9)
         if start[:2] == b"PK":
             with zipfile.ZipFile(handle) as archive:
-                yield _npz(path, archive)
+                yield _Npz(path, archive)
             return
     if start[8:] != b"{":
         raise damaged(path, "neither npz nor safetensors", remedy="write it with numpy.savez or safetensors")
-    yield from _safetensors(path)
+    from safetensors import safe_open  # noqa: PLC0415
+
+    # Through torch, since NumPy has no bfloat16.
+    with safe_open(str(path), framework="pt") as tensors:
+        yield _Safetensors(tensors)
 
 
-@dataclass
 class _Npz:
     """An npz archive, decompressed array by array; the last one is kept, since its rows are asked for in turn."""
 
-    archive: zipfile.ZipFile
-    members: Mapping[str, zipfile.ZipInfo]
-    shapes: Mapping[str, Shape]
-    metadata: Mapping[str, str] = field(default_factory=dict)
-    by_rows: bool = False
-    _name: str = ""
-    _last: NDArray[Any] | None = None
+    metadata: Mapping[str, str] = MappingProxyType({})
+    by_rows = False
+
+    def __init__(self, path: Path, archive: zipfile.ZipFile) -> None:
+        infos = archive.infolist()
+        if sum(info.file_size for info in infos) > path.stat().st_size * _DEFLATE_AT_MOST:
+            raise damaged(path, "claims to hold far more than its size allows", remedy=_AGAIN, code="too_large")
+        self._archive, self._last = archive, dict[str, NDArray[Any]]()
+        shapes: dict[str, Shape] = {}
+        for info in infos:
+            name = info.filename.removesuffix(".npy")
+            if name == info.filename or name in shapes:
+                raise damaged(path, f"member {info.filename!r} is not an array or is there twice", remedy=_AGAIN)
+            if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                raise damaged(path, f"member {info.filename!r} is packed in another way", remedy=_AGAIN)
+            shapes[name] = _npy_shape(path, archive, info)
+        self.shapes: Mapping[str, Shape] = shapes
 
     def read(self, name: str) -> NDArray[Any]:
-        with self.archive.open(self.members[name]) as stream:
+        with self._archive.open(f"{name}.npy") as stream:
             try:
                 array: NDArray[Any] = np.lib.format.read_array(stream, allow_pickle=False)
             except ValueError as error:
                 if "Object arrays" not in str(error):
                     raise
-                where = f"{self.archive.filename}, array {name!r}"
+                where = f"{self._archive.filename}, array {name!r}"
                 raise damaged(where, "holds Python objects", remedy="store numbers", code="unsafe") from error
         require_characters(array)
         return array
 
     def rows(self, name: str, start: int, stop: int) -> NDArray[Any]:
-        if self._last is None or self._name != name:
-            self._name, self._last = name, self.read(name)
-        return self._last[start:stop]
-
-
-def _npz(path: Path, archive: zipfile.ZipFile) -> _Npz:
-    infos = archive.infolist()
-    room = path.stat().st_size * _DEFLATE_AT_MOST
-    if sum(info.file_size for info in infos) > room:
-        raise damaged(path, "claims to hold far more than its size allows", remedy=_AGAIN, code="too_large")
-    members: dict[str, zipfile.ZipInfo] = {}
-    for info in infos:
-        name = info.filename.removesuffix(".npy")
-        if name == info.filename or name in members:
-            raise damaged(path, f"member {info.filename!r} is not an array or is there twice", remedy=_AGAIN)
-        if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            raise damaged(path, f"member {info.filename!r} is packed in another way", remedy=_AGAIN)
-        members[name] = info
-    return _Npz(archive, members, {name: _npy_shape(path, archive, members[name]) for name in members})
+        if name not in self._last:
+            self._last = {name: self.read(name)}
+        return self._last[name][start:stop]
 
 
 def _npy_shape(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Shape:
@@ -143,29 +145,21 @@ def _npy_shape(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> S
     return tuple(shape)
 
 
-@dataclass
 class _Safetensors:
     """A safetensors file; tensors are copied, since pages of the mapped file would count as used memory."""
 
-    handle: Any
-    shapes: Mapping[str, Shape]
-    metadata: Mapping[str, str]
-    by_rows: bool = True
+    by_rows = True
+
+    def __init__(self, handle: Any) -> None:
+        self._handle, names = handle, handle.keys()
+        self.shapes: Mapping[str, Shape] = {name: tuple(handle.get_slice(name).get_shape()) for name in names}
+        self.metadata: Mapping[str, str] = handle.metadata() or {}
 
     def read(self, name: str) -> NDArray[Any]:
-        return _copied(self.handle.get_tensor(name))
+        return _copied(self._handle.get_tensor(name))
 
     def rows(self, name: str, start: int, stop: int) -> NDArray[Any]:
-        return _copied(self.handle.get_slice(name)[start:stop])
-
-
-def _safetensors(path: Path) -> Iterator[_Safetensors]:
-    from safetensors import safe_open  # noqa: PLC0415
-
-    # Through torch, since NumPy has no bfloat16.
-    with safe_open(str(path), framework="pt") as handle:
-        shapes = {name: tuple(handle.get_slice(name).get_shape()) for name in handle.keys()}  # noqa: SIM118 - no mapping
-        yield _Safetensors(handle, shapes, handle.metadata() or {})
+        return _copied(self._handle.get_slice(name)[start:stop])
 
 
 def _copied(tensor: Any) -> NDArray[Any]:

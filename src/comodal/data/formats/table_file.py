@@ -17,7 +17,7 @@ from comodal.contracts import InputError
 from comodal.data.formats.damage import damaged
 from comodal.data.formats.texts import column, one_line
 
-__all__ = ["Table", "guessed", "header", "is_parquet", "numbers", "read_table"]
+__all__ = ["Table", "guessed", "header", "numbers", "read_table"]
 
 _PARQUET = b"PAR1"
 _HEAD = 65536
@@ -46,8 +46,7 @@ class Table:
     left_out: tuple[str, ...] = ()
 
 
-def is_parquet(path: Path) -> bool:
-    """Whether a file begins as Parquet does."""
+def _is_parquet(path: Path) -> bool:
     with path.open("rb") as handle:
         return handle.read(4) == _PARQUET
 
@@ -58,7 +57,7 @@ def header(path: Path) -> list[str]:
     Names separated by semicolons or tabs are found too, so that reading the table can report the separator.
     """
     try:
-        if is_parquet(path):
+        if _is_parquet(path):
             import pyarrow.parquet as pq  # noqa: PLC0415 - keeps `import comodal` light
 
             with _arrow_errors(path):
@@ -71,9 +70,9 @@ def header(path: Path) -> list[str]:
 
 
 def read_table(path: Path) -> Table:
-    r"""Read a table."""
+    """Read Parquet, or CSV in UTF-8 with commas and a header (quotes, newlines in them, a byte order mark are fine)."""
     try:
-        table = _read_parquet(path) if is_parquet(path) else _read_csv(path)
+        table = _read_parquet(path) if _is_parquet(path) else _read_csv(path)
     except OSError as error:
         problem = f"not a readable file ({_line(error)})"
         raise damaged(path, problem, remedy="check the path and its rights", code="cannot_read") from error
@@ -139,10 +138,8 @@ def _text_column(path: Path, name: str, texts: Sequence[str], lines: Sequence[st
 
 def _read_csv(path: Path) -> Table:
     names, rows, lines = _csv_rows(path)
-    columns: dict[str, NDArray[Any]] = {}
-    for k, name in enumerate(names):
-        if name:
-            columns[name] = _text_column(path, name, [row[k] for row in rows], lines)
+    texts = {name: [row[k] for row in rows] for k, name in enumerate(names) if name}
+    columns = {name: _text_column(path, name, cells, lines) for name, cells in texts.items()}
     return Table(columns, lines, ("a column without a name",) if "" in names else ())
 
 
@@ -164,11 +161,11 @@ def _csv_rows(path: Path) -> tuple[list[str], list[list[str]], list[str]]:
                     lines.append(f"line {begin}")
                 begin = reader.line_num + 1
     except UnicodeDecodeError as error:
-        problem = f"not text in UTF-8 ({_line(error)})"
-        raise damaged(path, problem, remedy="save the table as CSV in UTF-8", code="wrong_type") from error
+        remedy = "save the table as CSV in UTF-8"
+        raise damaged(path, f"not text in UTF-8 ({_line(error)})", remedy=remedy, code="wrong_type") from error
     except csv.Error as error:
-        remedy = "write the table again as CSV"
-        raise damaged(f"{path}: line {reader.line_num}", _line(error), remedy=remedy) from error
+        where = f"{path}: line {reader.line_num}"
+        raise damaged(where, _line(error), remedy="write the table again as CSV") from error
     return names, rows, lines
 
 
