@@ -11,8 +11,8 @@ from refusals import refused
 
 from comodal.data.assemble import assemble
 from comodal.data.checks import check
-from comodal.data.formats.lmf import FORMAT
 from comodal.data.formats.mult import FORMAT as MULT
+from comodal.data.formats.mult import LMF as FORMAT
 
 
 def build(rng, n, *, steps=0):

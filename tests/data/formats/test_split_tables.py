@@ -10,10 +10,10 @@ from format_samples import dense_contents
 from refusals import refused
 
 from comodal.data.assemble import assemble
-from comodal.data.formats import bclstm, lmf, mmsa, mult
+from comodal.data.formats import bclstm, mmsa, mult
 from comodal.data.formats.split_tables import identified, not_read, part_of, require_rows, split_tables, table_keys
 
-FORMATS = {each.FORMAT.name: each.FORMAT for each in (mmsa, mult, lmf, bclstm)}
+FORMATS = {each.name: each for each in (mmsa.FORMAT, mult.FORMAT, mult.LMF, bclstm.FORMAT)}
 
 
 def read(path):

@@ -5,19 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from comodal.contracts import InputError
-from comodal.data.formats import (
-    bclstm,
-    csd,
-    lmf,
-    mag_bert,
-    mfn_h5,
-    misa,
-    mmsa,
-    modality_h5,
-    mosi_utterances,
-    mult,
-    table,
-)
+from comodal.data.formats import bclstm, csd, mag_bert, mfn_h5, misa, mmsa, modality_h5, mosi_utterances, mult, table
 from comodal.data.formats.interface import Block, Division, Format, Source
 from comodal.data.formats.pickled import refusal
 
@@ -35,7 +23,7 @@ FORMATS: dict[str, Format] = {
         mult.FORMAT,
         mag_bert.FORMAT,
         misa.FORMAT,
-        lmf.FORMAT,
+        mult.LMF,
         bclstm.FORMAT,
     )
 }

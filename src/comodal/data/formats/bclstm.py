@@ -17,14 +17,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from comodal.data.formats.damage import damaged
 from comodal.data.formats.interface import Format, Source
 from comodal.data.formats.names import MODALITIES, canonical_modality
 from comodal.data.formats.numeric import floats, numeric
 from comodal.data.formats.padding import dense
 from comodal.data.formats.parts import Part, source_of
 from comodal.data.formats.pickled import peek, take
-from comodal.data.formats.texts import column
+from comodal.data.formats.texts import column, damaged
 from comodal.data.ragged import RaggedArray
 
 __all__ = ["FORMAT"]

@@ -15,10 +15,10 @@ from typing import NamedTuple
 from comodal.contracts import InputError
 from comodal.data.formats.csd_files import OpenFile, SequenceFile, files_of, is_csd, look, modality_of
 from comodal.data.formats.csd_videos import video_block
-from comodal.data.formats.damage import damaged
 from comodal.data.formats.hdf5 import has_signature, opened
 from comodal.data.formats.interface import Block, Format, Source
 from comodal.data.formats.names import MODALITIES, in_order
+from comodal.data.formats.texts import damaged
 
 __all__ = ["FORMAT", "open_source", "recognises"]
 

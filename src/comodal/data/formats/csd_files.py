@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from comodal.data.formats.damage import damaged
 from comodal.data.formats.hdf5 import Stored, has_signature, is_group, members, opened, stored, subgroup
 from comodal.data.formats.names import MODALITIES, canonical_modality
+from comodal.data.formats.texts import damaged
 
 __all__ = ["SEGMENT_KEY", "Entry", "OpenFile", "SequenceFile", "files_of", "is_csd", "look", "modality_of"]
 

@@ -13,10 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from comodal.data.formats.csd_files import SEGMENT_KEY, Entry, OpenFile
-from comodal.data.formats.damage import damaged
 from comodal.data.formats.interface import Block
 from comodal.data.formats.numeric import sentiment
-from comodal.data.formats.texts import as_text, column
+from comodal.data.formats.texts import as_text, column, damaged
 from comodal.data.ragged import RaggedArray, frame_index, run_offsets
 
 __all__ = ["SHORTEST", "mean_over", "members_of", "video_block"]

@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from comodal.data.formats.damage import damaged
 from comodal.data.formats.ids import parse_id
 from comodal.data.formats.named_arrays import NamedArrays, open_arrays
 from comodal.data.formats.padding import padding_side, spans
+from comodal.data.formats.texts import damaged
 from comodal.data.ragged import RaggedArray
 
 __all__ = ["Features", "open_features"]

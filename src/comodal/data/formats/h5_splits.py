@@ -11,14 +11,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from comodal.data.formats.damage import damaged
 from comodal.data.formats.hdf5 import Stored, members, opened, stored
 from comodal.data.formats.interface import Source
 from comodal.data.formats.names import in_order
 from comodal.data.formats.numeric import sentiment
 from comodal.data.formats.padding import dense
 from comodal.data.formats.parts import DIVISIONS, Part, blocks_of
-from comodal.data.formats.texts import column
+from comodal.data.formats.texts import column, damaged
 
 __all__ = ["Columns", "SplitFiles", "files_beside", "single_array", "split_source"]
 

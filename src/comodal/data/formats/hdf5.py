@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from comodal.contracts import InputError
-from comodal.data.formats.damage import damaged
+from comodal.data.formats.texts import damaged
 
 __all__ = ["Stored", "has_signature", "is_group", "members", "opened", "stored", "subgroup"]
 

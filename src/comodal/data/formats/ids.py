@@ -10,8 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from comodal.data.formats.damage import damaged
-from comodal.data.formats.texts import as_text, column
+from comodal.data.formats.texts import as_text, column, damaged
 
 __all__ = ["Identified", "identify_splits", "parse_id"]
 

@@ -10,11 +10,11 @@ from pathlib import Path
 
 from comodal.contracts import InputError
 from comodal.data.dataset import SPLITS
-from comodal.data.formats.damage import damaged
 from comodal.data.formats.h5_splits import Columns, SplitFiles, files_beside, single_array, split_source
 from comodal.data.formats.hdf5 import has_signature, opened
 from comodal.data.formats.interface import Format, Source
 from comodal.data.formats.names import canonical_split
+from comodal.data.formats.texts import damaged
 
 __all__ = ["FORMAT", "open_source", "recognises"]
 

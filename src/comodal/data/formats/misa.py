@@ -11,12 +11,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from comodal.data.dataset import SPLITS
-from comodal.data.formats.damage import damaged
 from comodal.data.formats.interface import Format, Source
 from comodal.data.formats.names import canonical_split
 from comodal.data.formats.pickled import memory_needed, peek, take
 from comodal.data.formats.record_lists import listing_source, looks_like_records, require_records
 from comodal.data.formats.record_words import UNALIGNED, WORD_IDS
+from comodal.data.formats.texts import damaged
 
 __all__ = ["FORMAT", "open_source", "recognises"]
 

@@ -15,7 +15,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from comodal.data.formats.damage import damaged
 from comodal.data.formats.ids import Identified
 from comodal.data.formats.interface import Format, Source
 from comodal.data.formats.names import MODALITIES
@@ -32,7 +31,7 @@ from comodal.data.formats.split_tables import (
     split_tables,
     table_keys,
 )
-from comodal.data.formats.texts import transcripts
+from comodal.data.formats.texts import damaged, transcripts
 from comodal.data.ragged import RaggedArray
 
 __all__ = ["FORMAT", "OWN_KEYS"]

@@ -16,10 +16,9 @@ from typing import Any
 from numpy.typing import NDArray
 
 from comodal.contracts import InputError
-from comodal.data.formats.damage import damaged
 from comodal.data.formats.interface import Block, Division, Format, Source
 from comodal.data.formats.named_arrays import NamedArrays, open_arrays
-from comodal.data.formats.texts import one_line
+from comodal.data.formats.texts import damaged, one_line
 from comodal.data.ragged import RaggedArray
 
 __all__ = ["ENVIRONMENT", "FORMAT", "PROTOCOLS", "locate", "open_source", "recognises"]

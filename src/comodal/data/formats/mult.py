@@ -3,6 +3,9 @@
 Aligned files have one frame per word in every modality. CMU-MOSI's ids name video and segment; CMU-MOSEI's name the
 video alone, and its segments differ by start and end.
 
+LMF's pickle ``mosi.pkl`` is of the same form: covarep and facet averaged over time, glove by words, and label. Its keys
+are bytes when Python 3 reads them as such; it has no ids.
+
 Axis legend: N utterances, T padded frames.
 """
 
@@ -22,18 +25,21 @@ from comodal.data.formats.pickled import peek
 from comodal.data.formats.split_tables import SplitTable, identified, not_read, part_of, split_tables, table_keys
 from comodal.data.formats.texts import as_text
 
-__all__ = ["FORMAT", "OWN_KEYS"]
+__all__ = ["FORMAT", "LMF"]
 
 _LABELS = "labels"
 _TIMES = ("start", "end")
-OWN_KEYS = frozenset({"text", "audio", "vision", "visual", "video", "acoustic", "language"})
+_KEYS = frozenset({"text", "audio", "vision", "visual", "video", "acoustic", "language"})
 """Names of its modalities."""
+
+_LMF_LABELS = "label"
+_LMF_KEYS = {"text": "glove", "audio": "covarep", "vision": "facet"}
 
 
 def recognises(path: Path) -> bool:
     """Whether a pickle has tables of splits with text, audio or vision, and none of MMSA's own keys."""
     keys = table_keys(peek(path))
-    return bool(keys & OWN_KEYS) and not keys & MMSA_KEYS
+    return bool(keys & _KEYS) and not keys & MMSA_KEYS
 
 
 def open_source(path: Path) -> Source:
@@ -49,8 +55,23 @@ def open_source(path: Path) -> Source:
         parts.append(replace(part, columns=columns))
     aligned = all(_is_aligned(part) for part in parts)
     alignment = "aligned by words" if aligned else "unaligned"
-    facts = not_read(found, {_LABELS, "id", *OWN_KEYS})
+    facts = not_read(found, {_LABELS, "id", *_KEYS})
     return source_of(path, parts, family=FORMAT.name, aligned=aligned, alignment=alignment, facts=facts)
+
+
+def recognises_lmf(path: Path) -> bool:
+    """Whether a pickle has tables of splits with glove, covarep or facet, and no other family's keys."""
+    keys = table_keys(peek(path))
+    return bool(keys & set(_LMF_KEYS.values())) and not keys & (MMSA_KEYS | _KEYS)
+
+
+def open_lmf(path: Path) -> Source:
+    """Unpickle and check everything; padding is cut when blocks are asked for."""
+    found = split_tables(path, labels=_LMF_LABELS)
+    names = identified(path, found)
+    parts = [part_of(table, names, _LMF_KEYS) for table in found]
+    facts = not_read(found, {_LMF_LABELS, "id", *_LMF_KEYS.values()})
+    return source_of(path, parts, family=LMF.name, aligned=False, facts=facts)
 
 
 def _times(table: SplitTable) -> NDArray[np.float64]:
@@ -74,7 +95,7 @@ def _times(table: SplitTable) -> NDArray[np.float64]:
 def _modalities(table: SplitTable) -> dict[str, str]:
     """Return name of the features to their key; where two keys mean one modality, its own name comes first."""
     named: dict[str, str] = {}
-    for key in sorted(OWN_KEYS & set(table.content), key=lambda key: key not in MODALITIES):
+    for key in sorted(_KEYS & set(table.content), key=lambda key: key not in MODALITIES):
         named.setdefault(canonical_modality(key), key)
     return {name: named[name] for name in MODALITIES if name in named}
 
@@ -84,3 +105,4 @@ def _is_aligned(part: Part) -> bool:
 
 
 FORMAT = Format("mult", recognises, open_source)
+LMF = Format("lmf", recognises_lmf, open_lmf)

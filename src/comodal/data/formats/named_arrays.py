@@ -17,8 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from comodal.contracts import InputError
-from comodal.data.formats.damage import damaged
-from comodal.data.formats.texts import one_line, require_characters
+from comodal.data.formats.texts import damaged, one_line, require_characters
 
 __all__ = ["NamedArrays", "open_arrays", "views_from_npz"]
 

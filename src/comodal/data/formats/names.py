@@ -8,31 +8,14 @@ MODALITIES = ("text", "audio", "vision")
 """The order in which the modalities of a data set stand."""
 
 _ALIASES = {
-    "text": "text",
-    "language": "text",
-    "lang": "text",
-    "words": "text",
-    "glove": "text",
-    "audio": "audio",
-    "acoustic": "audio",
-    "covarep": "audio",
-    "speech": "audio",
-    "vision": "vision",
-    "visual": "vision",
-    "video": "vision",
-    "facet": "vision",
-    "image": "vision",
+    **dict.fromkeys(("text", "language", "lang", "words", "glove"), "text"),
+    **dict.fromkeys(("audio", "acoustic", "covarep", "speech"), "audio"),
+    **dict.fromkeys(("vision", "visual", "video", "facet", "image"), "vision"),
 }
-
 _SPLITS = {
-    "train": "train",
-    "training": "train",
-    "valid": "valid",
-    "validation": "valid",
-    "val": "valid",
-    "dev": "valid",
-    "test": "test",
-    "testing": "test",
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("valid", "validation", "val", "dev"), "valid"),
+    **dict.fromkeys(("test", "testing"), "test"),
 }
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from comodal.data.formats.damage import damaged
+from comodal.data.formats.texts import damaged
 
 __all__ = ["floats", "numeric", "sentiment"]
 

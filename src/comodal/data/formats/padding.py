@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from comodal.data.formats.damage import damaged
 from comodal.data.formats.numeric import floats, numeric
+from comodal.data.formats.texts import damaged
 from comodal.data.ragged import RaggedArray, frame_index, run_offsets
 
 __all__ = ["Side", "cut_counts", "dense", "padding_side", "real_frames", "spans", "unpad", "within"]

@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from comodal.data.formats.damage import damaged
 from comodal.data.formats.interface import Block, Division, Source
 from comodal.data.formats.names import in_order
 from comodal.data.formats.padding import Side, cut_counts, padding_side, real_frames, unpad
 from comodal.data.formats.pickled import memory_needed
+from comodal.data.formats.texts import damaged
 from comodal.data.ragged import RaggedArray
 
 __all__ = ["DIVISIONS", "Part", "Runs", "blocks_of", "source_of"]

@@ -13,13 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from comodal.data.formats.damage import damaged
 from comodal.data.formats.ids import Identified, identify_splits
 from comodal.data.formats.interface import Block, Source
 from comodal.data.formats.numeric import sentiment
 from comodal.data.formats.parts import DIVISIONS
 from comodal.data.formats.record_words import PARTS, WORD_IDS, frame_table, has_word_ids, speak
-from comodal.data.formats.texts import as_text, column, one_line
+from comodal.data.formats.texts import as_text, column, damaged, one_line
 from comodal.data.ragged import RaggedArray
 
 __all__ = ["Listing", "listing_source", "looks_like_records", "require_records"]

@@ -11,9 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from comodal.data.formats.damage import damaged
 from comodal.data.formats.numeric import floats, numeric
-from comodal.data.formats.texts import as_text
+from comodal.data.formats.texts import as_text, damaged
 
 __all__ = ["ALIGNED", "PARTS", "UNALIGNED", "WORD_IDS", "Spoken", "frame_table", "has_word_ids", "speak", "word_texts"]
 

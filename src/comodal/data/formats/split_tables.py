@@ -11,14 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from comodal.data.dataset import SPLITS
-from comodal.data.formats.damage import damaged
 from comodal.data.formats.ids import Identified, identify_splits
 from comodal.data.formats.names import canonical_split
 from comodal.data.formats.numeric import sentiment
 from comodal.data.formats.padding import dense
 from comodal.data.formats.parts import Part
 from comodal.data.formats.pickled import take
-from comodal.data.formats.texts import as_text, listing, one_line
+from comodal.data.formats.texts import as_text, damaged, listing, one_line
 
 __all__ = [
     "SplitTable",

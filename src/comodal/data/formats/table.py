@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from comodal.contracts import InputError
-from comodal.data.formats.damage import damaged
 from comodal.data.formats.feature_file import Features, open_features
 from comodal.data.formats.interface import Block, Format, Source
 from comodal.data.formats.names import canonical_modality, in_order
 from comodal.data.formats.table_file import header, read_table
 from comodal.data.formats.table_utterances import Utterances, utterances_of
+from comodal.data.formats.texts import damaged
 
 __all__ = ["FORMAT", "open_source", "recognises"]
 

@@ -14,8 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from comodal.contracts import InputError
-from comodal.data.formats.damage import damaged
-from comodal.data.formats.texts import column, one_line
+from comodal.data.formats.texts import column, damaged, one_line
 
 __all__ = ["Table", "guessed", "header", "numbers", "read_table"]
 

@@ -12,13 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from comodal.contracts import InputError
-from comodal.data.formats.damage import damaged
 from comodal.data.formats.ids import parse_id
 from comodal.data.formats.interface import Block, Division
 from comodal.data.formats.names import canonical_split
 from comodal.data.formats.numeric import sentiment
 from comodal.data.formats.table_file import Table, guessed, numbers
-from comodal.data.formats.texts import column, transcripts
+from comodal.data.formats.texts import column, damaged, transcripts
 
 __all__ = ["LABELS", "Utterances", "utterances_of"]
 

@@ -1,4 +1,4 @@
-"""Text from the values of a file, one string per utterance."""
+"""Text from the values of a file, one string per utterance, and text on them: one-line errors."""
 
 from __future__ import annotations
 
@@ -9,12 +9,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from comodal.data.formats.damage import damaged
+from comodal.contracts import InputError
+from comodal.contracts.errors import Code
 
-__all__ = ["as_text", "column", "listing", "one_line", "require_characters", "transcripts"]
+__all__ = ["as_text", "column", "damaged", "listing", "one_line", "require_characters", "transcripts"]
 
 _MOST_BYTES = 2**30
 _LONGEST_LINE = 300
+
+
+def damaged(where: object, problem: str, *, remedy: str = "get the file again", code: Code = "damaged") -> InputError:
+    """Return the error for a file: where, what is wrong, what to do."""
+    return InputError(f"{where}: {problem}; {remedy}", code=code)
 
 
 def as_text(raw: object) -> str:
