@@ -29,14 +29,10 @@ _PAUSE = "sp"
 
 
 class _Words(NamedTuple):
-    """The words of a video, assigned to its segments.
+    """The words of a video ``(W,)`` and their times ``(W, 2)``, assigned to its segments.
 
-    Attributes:
-        text: ``(W,)``.
-        intervals: ``(W, 2)``.
-        chosen: words of each segment, segment by segment, without pauses.
-        lengths: ``(S,)`` how many each segment has.
-        pauses: ``(S,)`` how many were left out.
+    ``chosen`` are the words of each segment, segment by segment, without pauses; ``lengths`` ``(S,)`` are how many each
+    has, and ``pauses`` ``(S,)`` how many were left out.
     """
 
     text: list[str]

@@ -35,13 +35,9 @@ Prepare = Callable[[NamedArrays], tuple[Frames, str]]
 
 @dataclass(frozen=True)
 class Features:
-    """An opened file of features.
+    """An opened file of features, d a frame; it streams where blocks are read without the rest of it.
 
-    Attributes:
-        path: where it is.
-        dim: features of a frame, d.
-        place: ``(N,)`` number in the file of each row of the table, -1 where the file lacks it.
-        streams: whether blocks are read without the rest of the file.
+    ``place`` is the number ``(N,)`` in the file of each row of the table, -1 where the file lacks it.
     """
 
     path: Path

@@ -47,7 +47,7 @@ def has_signature(path: Path) -> bool:
 
 @contextmanager
 def opened(path: Path) -> Iterator[Any]:
-    """Open a file for reading, and yield its root group."""
+    """Open a file for reading, and yield its root group; what cannot be read is refused."""
     try:
         import h5py  # noqa: PLC0415 - keeps `import comodal` light
     except ImportError as error:
@@ -122,13 +122,7 @@ def _member(group: Any, name: str, *, array: bool) -> Any:
 
 @dataclass(frozen=True, eq=False)
 class Stored:
-    """An array in a file, checked but not read.
-
-    Attributes:
-        where: file and name, for errors.
-        shape: of the array.
-        dtype: booleans, numbers, or strings of a fixed length.
-    """
+    """An array of booleans, numbers, or strings of a fixed length in a file, checked but not read."""
 
     where: str
     shape: tuple[int, ...]

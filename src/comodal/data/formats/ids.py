@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,15 +38,8 @@ def parse_id(raw: object) -> tuple[str, str]:
     return text, ""
 
 
-@dataclass(frozen=True)
-class Identified:
-    """Ids of the utterances of a split.
-
-    Attributes:
-        id: ``(N,)`` as ``video_segment``.
-        group: ``(N,)`` video of each utterance; the id itself where it has none.
-        normalised: what was changed.
-    """
+class Identified(NamedTuple):
+    """Ids ``video_segment`` of the utterances of a split, the video of each or else its id, and what was changed."""
 
     id: NDArray[np.str_]
     group: NDArray[np.str_]

@@ -41,7 +41,6 @@ _CONTAMINATED = (
 )
 _LEAKY = "leaky: {features} learnt with labels of the test videos: never report these numbers"
 
-
 PROTOCOLS: dict[str, Division] = {
     "nested": Division("nested_fold", _FOLDS, _TRIMODAL),
     "clean": Division("disjoint_split", None, {"text": "text_minilm", "audio": "audio"}, _CONTAMINATED, _LEARNT),
@@ -56,23 +55,19 @@ def locate() -> Path:
 
     The latter is looked for in every folder above the current one and above the project.
     """
-    given = os.environ.get(ENVIRONMENT)
-    if given:
+    if given := os.environ.get(ENVIRONMENT):
         if not (Path(given) / _FILE).is_file():
-            problem = f"no {_FILE} there"
-            raise damaged(
-                f"{ENVIRONMENT}={given}", problem, remedy="set it to the folder with the file", code="missing"
-            )
+            remedy = "set it to the folder with the file"
+            raise damaged(f"{ENVIRONMENT}={given}", f"no {_FILE} there", remedy=remedy, code="missing")
         return Path(given)
     for start in (Path.cwd(), Path(__file__).resolve()):
         for folder in (start, *start.parents):
             if (folder / _BESIDE / _FILE).is_file():
                 return folder / _BESIDE
-    raise InputError(
-        f"CMU-MOSI not found: set {ENVIRONMENT} to the folder that holds {_FILE}, "
-        f"or put that folder at ../{_BESIDE.as_posix()} beside the project",
-        code="missing",
+    remedy = (
+        f"set {ENVIRONMENT} to the folder that holds {_FILE}, or put it at ../{_BESIDE.as_posix()} beside the project"
     )
+    raise InputError(f"CMU-MOSI not found: {remedy}", code="missing")
 
 
 def recognises(path: Path) -> bool:
@@ -93,7 +88,7 @@ def recognises(path: Path) -> bool:
 
 
 def open_source(path: Path) -> Source:
-    """Open the archive."""
+    """Open the archive; protocols note where their features were learnt with labels that they are tested on."""
     file = path / _FILE if path.is_dir() else path
     with open_arrays(file) as archive:
         for column in (*_REQUIRED, *_FOLDS_KEY):
@@ -127,11 +122,8 @@ def _count(file: Path, archive: NamedArrays) -> int:
 def _block(file: Path, features: Collection[str]) -> Block:
     """Read the columns that are needed alone: an archive is decompressed column by column."""
     with open_arrays(file) as archive:
-        table = {
-            name: _column(file, name, archive.read(name))
-            for name in archive.shapes
-            if name in _NOT_FEATURES or name in features
-        }
+        needed = [name for name in archive.shapes if name in _NOT_FEATURES or name in features]
+        table = {name: _column(file, name, archive.read(name)) for name in needed}
     for column in _FOLDS_KEY:
         _check_folds(file.with_name(_LISTS), column, table)
     return Block(

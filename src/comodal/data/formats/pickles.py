@@ -20,15 +20,8 @@ from typing import Any
 
 import numpy as np
 
-from comodal.contracts import InputError
-from comodal.data.formats.pickle_arrays import (
-    ElementType,
-    UnsafePickleError,
-    array_from_buffer,
-    empty_array,
-    scalar,
-)
-from comodal.data.formats.texts import one_line
+from comodal.data.formats.pickle_arrays import ElementType, UnsafePickleError, array_from_buffer, empty_array, scalar
+from comodal.data.formats.texts import damaged, one_line
 
 __all__ = ["load_pickle", "looks_like_pickle"]
 
@@ -77,9 +70,6 @@ def load_pickle(path: Path) -> object:
     Protocols 0 to 5, of Python 2 and 3 and of old and new NumPy. Strings of Python 2 become bytes, ordered and default
     dicts plain ones.
 
-    Args:
-        path: a file.
-
     Raises:
         InputError: no such file; ``"damaged"``; ``"unsafe"`` where it names something other than plain data.
 
@@ -93,20 +83,20 @@ def load_pickle(path: Path) -> object:
         (2, 3)
     """
     if not path.is_file():
-        raise InputError(f"{path}: {'not a file' if path.exists() else 'no such file'}; give a pickle", code="missing")
+        raise damaged(path, "not a file" if path.exists() else "no such file", remedy="give a pickle", code="missing")
     try:
         with path.open("rb") as stream:
             return _load(stream, os.fstat(stream.fileno()).st_size)
     except OSError as error:
-        raise InputError(
-            f"{path}: not readable ({error.strerror or error}); check the file", code="cannot_read"
+        raise damaged(
+            path, f"not readable ({error.strerror or error})", remedy="check the file", code="cannot_read"
         ) from error
     except UnsafePickleError as error:
-        raise InputError(f"{path}: refused: {one_line(error)}; {_CONVERT}", code="unsafe") from error
+        raise damaged(path, f"refused: {one_line(error)}", remedy=_CONVERT, code="unsafe") from error
     except _BROKEN as error:
         own = isinstance(error, ValueError | pickle.UnpicklingError)
         reason = one_line(error if own else type(error).__name__, longest=150)
-        raise InputError(f"{path}: damaged pickle ({reason}); get the file again", code="damaged") from error
+        raise damaged(path, f"damaged pickle ({reason})") from error
 
 
 def _load(stream: BufferedReader, size: int) -> object:

@@ -29,13 +29,7 @@ _ROWS = 512
 
 @dataclass(frozen=True)
 class Listing:
-    """The utterances of one split as they are in the file.
-
-    Attributes:
-        split: ``train``, ``valid`` or ``test``.
-        where: file and key, for errors.
-        records: one tuple per utterance.
-    """
+    """The utterances of one split as they are in the file, one tuple each; ``where`` names the file and key."""
 
     split: str
     where: str

@@ -33,15 +33,7 @@ __all__ = [
 
 @dataclass(frozen=True, eq=False)
 class SplitTable:
-    """The table of one split as it is in the file, its labels read.
-
-    Attributes:
-        split: ``train``, ``valid`` or ``test``.
-        where: file and split, for errors.
-        content: key, as text, to value.
-        target: ``(N,)`` float32.
-        normalised: what was changed in the labels.
-    """
+    """The table of one split as it is in the file, its labels read; ``normalised`` is what was changed in these."""
 
     split: str
     where: str

@@ -31,13 +31,10 @@ _WHOLE = re.compile(r"[+-]?\d{1,18}", re.ASCII)
 
 @dataclass(frozen=True)
 class Table:
-    """The columns of a table.
+    """The columns of a table by name, in lower case, ``(N,)`` text or numbers; a CSV holds text alone.
 
-    Attributes:
-        columns: name, in lower case, to ``(N,)`` text or numbers; a missing text is empty, a missing number NaN. A CSV
-            holds text alone.
-        lines: where each row stands in the file, for errors: ``"line 7"`` or ``"row 5"``.
-        left_out: columns that are neither text nor numbers, or have no name.
+    A missing text is empty, a missing number NaN. ``lines`` is where each row stands in the file, such as ``"line 7"``;
+    columns are left out that are neither text nor numbers, or have no name.
     """
 
     columns: Mapping[str, NDArray[Any]]

@@ -31,20 +31,12 @@ _Changes = dict[str, NDArray[np.bool_]]
 
 @dataclass(frozen=True, eq=False)
 class Utterances:
-    """The utterances of a table.
-
-    Attributes:
-        block: every utterance, without features.
-        written: ``(N,)`` ids as the table has them.
-        divisions: by the columns split and fold.
-        changed: sentence that describes a change to the rows ``(N,)`` that it concerned.
-        facts: which columns were taken for what.
-    """
+    """The utterances of a table without features, their ids as written there, and which columns were taken for what."""
 
     block: Block
     written: Sequence[str]
     divisions: Mapping[str, Division]
-    changed: Mapping[str, NDArray[np.bool_]]
+    changed: _Changes
     facts: Mapping[str, str]
 
 
