@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 
 import numpy as np
 import pytest
 import torch
+from mag_by_hand import gated_by_loop
 from refusals import refused
 from torch import Tensor
 
@@ -37,30 +37,7 @@ def frames_of(names: tuple[str, ...], lengths: tuple[int, ...] = (4, 2, 3)) -> d
 
 
 def by_loop(gate: AdaptationGate, hidden: Tensor, frames: Mapping[str, ModalitySequence]) -> np.ndarray:
-    weights = {name: value.detach().numpy() for name, value in gate.named_parameters()}
-    states = hidden.detach().numpy()
-    out = np.zeros_like(states)
-    for row in range(states.shape[0]):
-        for step in range(states.shape[1]):
-            x = states[row, step]
-            h = np.zeros(WIDTH)
-            if any(sequence.mask[row, step] for sequence in frames.values()):
-                h = weights["bias"].copy()
-            for name, sequence in frames.items():
-                if not sequence.mask[row, step]:
-                    continue
-                v = sequence.values[row, step].detach().numpy()
-                both = np.concatenate([x, v])
-                for unit in range(WIDTH):
-                    opening = weights[f"gates.{name}.weight"][unit] @ both + weights[f"gates.{name}.bias"][unit]
-                    h[unit] += max(opening, 0.0) * (weights[f"projections.{name}.weight"][unit] @ v)
-            length = math.sqrt(sum(h**2))
-            alpha = min(math.sqrt(sum(x**2)) / length * gate.beta, 1.0) if length else 1.0
-            y = x + alpha * h
-            centred = y - y.mean()
-            normed = centred / math.sqrt((centred**2).mean() + gate.norm.eps)
-            out[row, step] = weights["norm.weight"] * normed + weights["norm.bias"]
-    return out
+    return gated_by_loop(gate, hidden.detach().numpy(), frames)
 
 
 NAMES = [("audio",), ("audio", "vision"), ("vision", "touch", "audio")]

@@ -12,7 +12,7 @@ from tiny_language_models import LAYERS, VOCABULARY
 from torch import Tensor, nn
 
 from comodal.contracts import DatasetSpec, ModalitySequence, MultimodalBatch, TokenSpec
-from comodal.fusion import MAG, MAGConfig
+from comodal.fusion import MAG, AdaptationGate, MAGConfig
 
 KINDS = ("bert", "roberta", "electra", "distilbert", "deberta-v2", "modernbert", "xlnet")
 DIMS = {"text": 2, "audio": 4, "vision": 3}
@@ -67,22 +67,21 @@ def encoder_of(folder: str) -> Any:
     return AutoModel.from_pretrained(folder).eval()
 
 
-def gated_by_loop(model: MAG, states: np.ndarray, frames: Mapping[str, ModalitySequence]) -> np.ndarray:
+def gated_by_loop(gate: AdaptationGate, states: np.ndarray, frames: Mapping[str, ModalitySequence]) -> np.ndarray:
     """Rahman et al. 2020, equations 1 to 5, for every utterance and piece."""
-    assert model.gate is not None
-    weights = {name: value.detach().double().numpy() for name, value in model.gate.named_parameters()}
+    weights = {name: value.detach().double().numpy() for name, value in gate.named_parameters()}
     out = np.zeros_like(states)
     for row, step in np.ndindex(*states.shape[:2]):
         x = states[row, step]
-        said = {n: s.values[row, step].double().numpy() for n, s in frames.items() if s.mask[row, step]}
+        said = {n: s.values[row, step].detach().double().numpy() for n, s in frames.items() if s.mask[row, step]}
         h = weights["bias"] * bool(said)
         for name, v in said.items():
-            gate = weights[f"gates.{name}.weight"] @ np.concatenate([x, v]) + weights[f"gates.{name}.bias"]
-            h = h + np.maximum(gate, 0.0) * (weights[f"projections.{name}.weight"] @ v)
+            opening = weights[f"gates.{name}.weight"] @ np.concatenate([x, v]) + weights[f"gates.{name}.bias"]
+            h = h + np.maximum(opening, 0.0) * (weights[f"projections.{name}.weight"] @ v)
         length = math.sqrt((h**2).sum())
-        y = x + (min(math.sqrt((x**2).sum()) / length * model.gate.beta, 1.0) * h if length else 0.0)
+        y = x + (min(math.sqrt((x**2).sum()) / length * gate.beta, 1.0) * h if length else 0.0)
         centred = y - y.mean()
-        normed = centred / math.sqrt((centred**2).mean() + model.gate.norm.eps)
+        normed = centred / math.sqrt((centred**2).mean() + gate.norm.eps)
         out[row, step] = weights["norm.weight"] * normed + weights["norm.bias"]
     return out
 
@@ -98,8 +97,8 @@ def run_plainly(
         first = kind == "xlnet"
         states = (args[0].transpose(0, 1) if first else args[0]).detach().double().numpy()
         entered.append(states)
-        if model is not None:
-            states = gated_by_loop(model, states, frames)
+        if model is not None and model.gate is not None:
+            states = gated_by_loop(model.gate, states, frames)
         hidden = torch.from_numpy(states).float()
         return (hidden.transpose(0, 1) if first else hidden, *args[1:]), options
 
