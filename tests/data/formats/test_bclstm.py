@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from pickle_files import write_pickle
 from refusals import refused
 
@@ -113,21 +111,6 @@ def test_what_is_another_file_is_not_recognised(file):
         assert not FORMAT.recognises(write_pickle(file, content))
     with refused("damaged"):
         FORMAT.open(file)
-
-
-@settings(max_examples=20, deadline=None)
-@given(
-    train=st.lists(st.integers(0, 4), min_size=1, max_size=5),
-    test=st.lists(st.integers(1, 4), min_size=1, max_size=5),
-)
-def test_round_trip(tmp_path_factory, train, test):
-    content = build(tuple(train), tuple(test))
-    source = FORMAT.open(write_pickle(tmp_path_factory.mktemp("bclstm") / "text.pkl", content))
-    for block, at, lengths in zip(source.blocks(["text"]), (0, 2), (train, test), strict=True):
-        rows = [content[at][k, j] for k, length in enumerate(lengths) for j in range(length)]
-        np.testing.assert_array_equal(block.modalities["text"].values, np.float32(rows).reshape(-1, 5))
-        labels = [content[at + 1][k, j] for k, length in enumerate(lengths) for j in range(length)]
-        assert block.target.tolist() == labels
 
 
 @pytest.mark.slow

@@ -65,14 +65,6 @@ def test_values_come_back(file, keys):
     assert [len(rows) for rows in dataset.partitions[0].splits.values()] == [7, 5, 6]
 
 
-def test_frames_over_time_and_not_finite_values(file):
-    tables = content(steps=3)
-    tables["train"]["covarep"][0, 0] = [-np.inf, np.nan, 1, 1, 1]
-    block = next(FORMAT.open(write_pickle(file, tables)).blocks(["audio"]))
-    assert block.modalities["audio"].lengths.tolist() == [3] * 7
-    np.testing.assert_array_equal(block.modalities["audio"].values[0], np.float32([-np.inf, np.nan, 1, 1, 1]))
-
-
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [

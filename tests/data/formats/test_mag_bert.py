@@ -67,15 +67,6 @@ def test_value_for_value(content, write, protocol):
         np.testing.assert_array_equal(array.values, np.concatenate([each[0][part] for each in records], dtype="f4"))
 
 
-def test_blocks_again_and_with_fewer_features(content, write):
-    source = FORMAT.open(write(content))
-    first, again = list(source.blocks(["vision"])), list(source.blocks(["vision"]))
-    assert list(first[0].modalities) == ["vision"]
-    np.testing.assert_array_equal(first[1].modalities["vision"].values, again[1].modalities["vision"].values)
-    assert [block.normalised for block in first] == [block.normalised for block in again]
-    assert first[0].normalised == {"ids were brought to video_segment": 6}
-
-
 @settings(max_examples=20, deadline=None)
 @given(
     lengths=st.lists(st.integers(0, 4), min_size=1, max_size=5),
@@ -124,37 +115,6 @@ def test_labels_of_seven_numbers_and_none(write):
     assert block.normalised["utterances without a label were given none"] == 1
 
 
-def test_ids_of_all_schemes(write):
-    rng = np.random.default_rng(0)
-    segments = ["v[3]", "w$_$2", b"x_7", None, "bare", "bare", "v[3]", "", 5]
-    path = write({"dev": [record(rng, segment=segment) for segment in segments]})
-    (block,) = FORMAT.open(path).blocks(["audio"])
-    assert block.id.tolist() == ["v_3", "w_2", "x_7", "valid_3", "bare_0", "bare_1", "v_3", "valid_7", "5_0"]
-    assert block.group.tolist() == ["v", "w", "x", "valid_3", "bare", "bare", "v", "valid_7", "5"]
-    assert block.normalised["utterances without an id were named by split and row"] == 2
-
-
-def test_duplicate_ids_are_left_to_the_checks(content, write):
-    content["train"][1] = (*content["train"][1][:2], content["train"][0][2])
-    dataset = read(write(content))
-    assert dataset.id[0] == dataset.id[1]
-    with refused("duplicate", "train_a_0"):
-        check(dataset, source="made up")
-
-
-def test_words_with_white_space_stay_with_their_frames(write):
-    rng = np.random.default_rng(0)
-    (_, vision, audio), label, segment = record(rng, length=4)
-    path = write(
-        {"train": [((["so ", "\u00a0", "go od", "x"], vision, audio), label, segment), record(rng, segment="w[1]")]}
-    )
-    block = only(path)
-    assert block.transcript.tolist()[0] == "so good x"
-    np.testing.assert_array_equal(block.modalities["audio"].values[:3], audio[[0, 2, 3]].astype(np.float32))
-    assert block.normalised["white space within words was removed"] == 1
-    assert block.normalised["words of nothing but white space were left out, with their frames"] == 1
-
-
 @pytest.mark.parametrize("part", [0, 1, 2])
 def test_lengths_that_differ_name_split_index_and_segment(content, write, part):
     (words, vision, audio), label, segment = content["dev"][4]
@@ -192,19 +152,6 @@ def test_missing_and_doubled_splits(content, write):
     with refused("duplicate", "mosi.pkl", "'valid'"):
         FORMAT.open(write({**content, "valid": content["dev"]}))
     assert [len(rows) for rows in read(write({**content, "dev": []})).partitions[0].splits.values()] == [6, 0, 6]
-
-
-def test_training_comes_first_whatever_the_order_of_the_file(content, write):
-    dataset = read(write(dict(reversed(content.items()))))
-    assert dataset.columns["split"].tolist() == ["train"] * 6 + ["valid"] * 6 + ["test"] * 6
-    assert dataset.id[0] == "train_a_0"
-
-
-def test_no_utterance_or_no_frame(write):
-    with refused("empty"):
-        FORMAT.open(write({"train": [], "dev": []}))
-    with refused("empty"):
-        FORMAT.open(write({"train": [(([], [], []), 1.0, "v[0]")]}))
 
 
 @pytest.mark.parametrize(

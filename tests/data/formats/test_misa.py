@@ -90,22 +90,6 @@ def test_mmim_value_for_value(tmp_path):
     assert dataset.transcript.tolist() == ["so good film's"] * 9
 
 
-def test_mmim_ids_that_are_videos_alone_are_numbered(tmp_path):
-    """What MMIM's script writes for MOSEI."""
-    rng = np.random.default_rng(0)
-    content = {split: [mmim(rng, segment=f"{split}video") for _ in range(2)] for split in SPLITS}
-    dataset = check(read(write(tmp_path, content)), source="made up")
-    assert dataset.id.tolist() == [f"{split}video_{k}" for split in SPLITS for k in range(2)]
-    assert dataset.group.tolist() == [f"{split}video" for split in SPLITS for _ in range(2)]
-
-
-def test_labels_of_seven(tmp_path):
-    (content, _, segment) = misa(np.random.default_rng(0))
-    block = one(tmp_path, (content, np.array([[2.0, 1, 0, 0, 0, 0, 0]]), segment))
-    assert block.target.tolist() == [2]
-    assert block.normalised["the first of 7 label columns was taken as sentiment"] == 1
-
-
 @settings(max_examples=25, deadline=None)
 @given(
     n_words=st.integers(0, 4),
@@ -179,16 +163,6 @@ def test_numbers_of_words_that_are_none(tmp_path, numbers):
         read(write(tmp_path, {"train": [((numbers, *content), label, segment)]}))
 
 
-def test_a_word_of_white_space_takes_its_frames_along_only_where_aligned(tmp_path):
-    (numbers, vision, audio, _), label, segment = misa(np.random.default_rng(0))
-    block = one(tmp_path, ((numbers, vision, audio, ["so", " ", "a"]), label, segment))
-    np.testing.assert_array_equal(block.modalities["audio"].values, audio[[0, 2]].astype(np.float32))
-    (_, vision, audio, _, *lengths), label, segment = mmim(np.random.default_rng(0), vision=3)
-    block = one(tmp_path, (([], vision, audio, ["so", " ", "a"], *lengths), label, segment))
-    np.testing.assert_array_equal(block.modalities["vision"].values, vision)
-    assert block.transcript.tolist() == ["so a"]
-
-
 def test_files_that_are_missing_or_named_otherwise(tmp_path):
     content = listed(misa)
     folder = write(tmp_path, {"test": content["test"], "valid": content["dev"]}, ending=".pickle")
@@ -226,9 +200,7 @@ def test_a_sibling_of_another_kind_is_named(tmp_path):
         FORMAT.open(folder)
 
 
-def test_nothing_in_them(tmp_path):
-    with refused("empty"):
-        FORMAT.open(write(tmp_path, {"train": []}))
+def test_nothing_in_a_file_or_a_folder(tmp_path):
     empty = (([], np.zeros((0, 35)), np.zeros((0, 74)), []), 1.0, "v[0]")
     with refused("empty"):
         FORMAT.open(write(tmp_path, {"train": [empty]}))

@@ -181,16 +181,6 @@ def test_vectors_of_utterances(tmp_path):
     np.testing.assert_array_equal(block.modalities["text"].values[:6], values.astype(np.float32))
 
 
-def test_label_widths(tmp_path):
-    frames = sequences(modalities=["audio"])
-    block = whole(write(tmp_path, frames, labels=lambda n: np.arange(n * 7.0).reshape(n, 7)))
-    assert block.target[:3].tolist() == [0, 7, 14]
-    assert block.normalised["the first of 7 label columns was taken as sentiment"] == 11
-    write(tmp_path, frames, labels=lambda n: np.zeros((n, 6)))
-    with refused("wrong_shape", "y_train.h5", "/d1", "float64", "(6"):
-        open_source(tmp_path)
-
-
 def test_what_does_not_fit_together(tmp_path):
     write(tmp_path, sequences())
     put(tmp_path / "audio_valid.h5", np.zeros((3, 6, 4)))
@@ -218,13 +208,6 @@ def test_missing_splits(tmp_path):
         file.unlink()
     with refused("missing"):
         open_source(tmp_path)
-
-
-def test_another_name_of_the_array_is_told(tmp_path):
-    write(tmp_path, sequences(modalities=["audio"]))
-    put(tmp_path / "audio_test.h5", np.ones((3, 6, 4)), key="features")
-    assert open_source(tmp_path).facts["arrays under other names"] == "audio_test.h5: features"
-    assert whole(tmp_path).modalities["audio"].values[-1].tolist() == [1, 1, 1, 1]
 
 
 def test_labels_alone_are_no_data_set(tmp_path):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import zipfile
 
 import numpy as np
 import pytest
@@ -88,11 +87,6 @@ def test_leaking_combinations_carry_a_note(folder, protocol, features, note):
     assert bool(found) == bool(note)
 
 
-def test_leaky_takes_the_standard_split(folder):
-    dataset = read(folder, protocol="leaky")
-    assert set(dataset.group[dataset.partitions[0].train]) == {"video7", "video8"}
-
-
 def test_load_by_path_and_by_environment(folder, monkeypatch):
     assert len(load(folder)) == 10
     assert len(load(folder / "utterances.npz", protocol="clean", features={"audio": "audio"})) == 18
@@ -156,12 +150,6 @@ def test_damaged_files(folder, columns):
     file.write_bytes(whole[: len(whole) // 2])
     with refused("damaged", "utterances.npz"):
         read(folder)
-    broken = bytearray(whole)
-    start = whole.index(b"audio.npy") + 200
-    broken[start : start + 20] = b"\xff" * 20
-    file.write_bytes(bytes(broken))
-    with refused("damaged", "utterances.npz"):
-        read(folder)
     for content, code in ((b"", "damaged"), (b"text", "damaged"), (None, "missing")):
         file.unlink()
         if content is not None:
@@ -187,12 +175,6 @@ def test_bad_values_name_file_and_utterance(folder, columns):
     write(folder, columns)
     with refused("out_of_range", 1, "video4_2", 3.4):
         load(folder)
-
-
-def test_columns_of_other_length(folder, columns):
-    write(folder, {**columns, "audio": columns["audio"][:-1]})
-    with refused("wrong_shape", "utterances.npz", "(17", "4)", "(N, features)"):
-        read(folder)
 
 
 @pytest.mark.parametrize(
@@ -221,6 +203,7 @@ def test_a_damaged_directory_is_told_and_not_raised_by_the_recogniser(folder, tm
         ("video", np.float32(1), "(N,)"),
         ("sentiment", np.full(18, "good"), "U4"),
         ("audio", np.ones(18), "(N, features)"),
+        ("audio", np.ones((17, 4)), "(17"),
         ("vision", np.ones((18, 0)), "(N, features)"),
         ("transcript", np.full((18, 2), "good"), "(N,)"),
         ("id", np.array([*"abcdefgh", "", *"jklmnopqr"]), "8"),
@@ -231,19 +214,6 @@ def test_columns_of_another_kind_are_named(folder, columns, name, values, messag
     write(folder, {**columns, name: values})
     with refused(("missing", "wrong_shape", "wrong_type"), message):
         read(folder, features={"audio": "audio"})
-
-
-def test_a_claim_beyond_the_file_is_refused_before_memory_is_taken(folder, columns):
-    write(folder, columns)
-    file = folder / "utterances.npz"
-    with zipfile.ZipFile(file) as archive:
-        members = {name: archive.read(name) for name in archive.namelist()}
-    with zipfile.ZipFile(file, "w") as archive:
-        for name, content in members.items():
-            huge = content.replace(b"(18, 4), }", b"(1" + b"0" * 12 + b", 4), }")[: len(content)]
-            archive.writestr(name, huge if name == "audio.npy" else content)
-    with refused("damaged", "audio.npy", "(1000000000000", "4)"):
-        read(folder)
 
 
 @pytest.mark.parametrize("content", [b"\x89HDF\r\n" + bytes(5000), b"[" * 100_000, b"[]", b'{"nested": {"0": 1}}'])

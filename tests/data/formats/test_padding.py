@@ -96,9 +96,9 @@ def test_zeros_at_the_other_end_and_inside_stay(row, side, kept):
 
 
 def test_lengths_keep_silence_but_never_cut_real_frames():
-    values = frames([1, 2, 3, 0], [1, 0, 0, 0], [0, 0, 0, 0])
-    assert cut(values, "right", [2, 3, 2]) == [[1, 2, 3], [1, 0, 0], [0, 0]]
-    assert cut(values[:, ::-1], "left", np.array([2, 3, 2])) == [[3, 2, 1], [0, 0, 1], [0, 0]]
+    values = frames([1, 2, 3, 0], [1, 0, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0])
+    assert cut(values, "right", [2, 3, 2, 0]) == [[1, 2, 3], [1, 0, 0], [0, 0], []]
+    assert cut(values[:, ::-1], "left", np.array([2, 3, 2, 0])) == [[3, 2, 1], [0, 0, 1], [0, 0], []]
     # A sequence may have been cut to the padded length.
     assert cut(frames([1, 2]), "right", [[9.0]]) == [[1, 2]]
 

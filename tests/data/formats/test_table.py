@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import os
 
 import numpy as np
@@ -263,21 +262,6 @@ def test_mistakes_in_the_folder(tmp_path):
     write_parquet(folder, table())
     with refused("duplicate"):
         FORMAT.open(folder)
-
-
-def test_ids_of_features_that_the_table_lacks_are_named(tmp_path):
-    folder = write_csv(tmp_path, table())
-    write_features(folder, names=[*IDS[:10], "stranger_0", "stranger_1"])
-    with refused("mismatch", "acoustic.npz", "2", "12", "'stranger_0'"):
-        FORMAT.open(folder)
-
-
-def test_safetensors_may_name_their_order(tmp_path):
-    folder = write_csv(tmp_path, table())
-    values = np.arange(12, dtype=np.float32)[:, None]
-    save_file({"values": values}, folder / "text.safetensors", metadata={"id": json.dumps(IDS[::-1])})
-    (block,) = blocks(folder)
-    assert block.modalities["text"].values.ravel().tolist() == list(range(11, -1, -1))
 
 
 WORDS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20)
