@@ -36,7 +36,7 @@ def strict_json(text: str) -> Any:
     return json.loads(text, parse_constant=refuse)
 
 
-@pytest.mark.parametrize("command", ["", "train", "evaluate", "estimate", "compare"])
+@pytest.mark.parametrize("command", ["", "train", "evaluate", "estimate", "compare", "predict", "export"])
 def test_help_is_worth_reading(command: str, comodal: Comodal) -> None:
     result = comodal(f"{command} --help")
     assert result.status == 0

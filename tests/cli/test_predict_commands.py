@@ -41,13 +41,6 @@ def test_predict_says_what_it_left_out(comodal: Comodal) -> None:
     assert [row["id"] for row in json.loads(Path("out.json").read_text())] == ["a", "b", "c"]
 
 
-def test_help_is_worth_reading(comodal: Comodal) -> None:
-    for command in ("predict", "export"):
-        result = comodal(f"{command} --help")
-        assert result.status == 0
-        assert f"Example: comodal {command}" in " ".join(result.out.split())
-
-
 def test_an_ending_is_refused_before_the_model_is_loaded(comodal: Comodal) -> None:
     result = comodal("predict nowhere nothing -o out.xls")
     assert result.status == 2

@@ -55,12 +55,9 @@ def test_nothing_is_overwritten_unless_told(comodal: Comodal) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ("--modalities adio", "unknown modality 'adio': did you mean 'audio'?"),
-        ("--kinds nose", "unknown corruption 'nose': did you mean 'noise'?"),
         ("--metrics mea", "unknown metric 'mea': did you mean 'mae'?"),
         ("--severities a", "--severities 'a': give comma-separated numbers"),
         ("--severities 3", "number between 0 and 1"),
-        ("--jobs 0", "jobs is 0: give 1 or more"),
     ],
 )
 @pytest.mark.usefixtures("run")
@@ -69,10 +66,3 @@ def test_bad_options_are_one_line(comodal: Comodal, options: str, message: str) 
     assert done.status == 2
     assert message in done.err
     assert done.err.count("\n") == 1
-
-
-def test_a_folder_of_something_else(comodal: Comodal, tmp_path: Path) -> None:
-    (tmp_path / "other").mkdir()
-    done = comodal("robustness other")
-    assert done.status == 2
-    assert "not a run folder" in done.err

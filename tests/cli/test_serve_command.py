@@ -63,11 +63,3 @@ def test_a_port_in_use_is_said_before_anything_is_loaded(comodal: Callable[..., 
         result = comodal("serve", "nowhere", "--port", str(bound.getsockname()[1]))
     assert result.status == 2
     assert "give another --port, 0 for any that is free" in result.err
-
-
-def test_a_run_without_weights_says_what_to_do(comodal: Callable[..., object], tmp_path: Path) -> None:
-    short_run(tmp_path / "bare")
-    (tmp_path / "bare" / "synthetic" / "weights.safetensors").unlink()
-    result = comodal("serve", "bare", "--port", "0")
-    assert result.status == 2
-    assert "weights.safetensors" in result.err

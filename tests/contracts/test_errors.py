@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pickle
-import typing
 
 import pytest
 from refusals import refused
@@ -37,8 +36,3 @@ def test_the_check_of_refusals_can_fail(code: Code, named: tuple[str, ...]) -> N
 def test_an_error_without_a_code_cannot_be_made() -> None:
     with pytest.raises(TypeError, match="code"):
         InputError("no rows")  # type: ignore[call-arg]
-
-
-def test_every_code_is_distinct() -> None:
-    codes = typing.get_args(Code)
-    assert len(codes) == len(set(codes))

@@ -11,6 +11,7 @@ import torch
 from finished_runs import compared, config, two_folds
 
 from comodal.data.dataset import Dataset
+from comodal.evaluation import runner
 from comodal.evaluation.data_config import DataConfig
 from comodal.evaluation.experiment import train
 from comodal.training.config import PenaltyConfig, RunConfig, TrainingConfig
@@ -67,3 +68,17 @@ def trained_folder(tmp_path_factory: pytest.TempPathFactory, folds: Dataset, _on
 def compared_folder(tmp_path_factory: pytest.TempPathFactory, folds: Dataset, _one_thread: None) -> Path:
     """A finished comparison of two folds; do not write into it."""
     return compared(tmp_path_factory.mktemp("compared") / "comparison", folds)
+
+
+@pytest.fixture
+def trained(monkeypatch: pytest.MonkeyPatch) -> list[RunConfig]:
+    """Configuration of every fit of a trial that is really done."""
+    done: list[RunConfig] = []
+    fit = runner.fit_fold
+
+    def counted(fold: Any, config: RunConfig) -> Any:
+        done.append(config)
+        return fit(fold, config)
+
+    monkeypatch.setattr(runner, "fit_fold", counted)
+    return done

@@ -65,17 +65,11 @@ def test_interval_leaves_undefined_replicates_out_and_one_video_has_none() -> No
     assert np.isnan(percentile_interval(values, 1)).all()
 
 
-def test_a_table_of_two_scenarios_is_refused() -> None:
+def test_what_cannot_be_resampled_is_refused() -> None:
     data = table()
-    with refused("duplicate", "'0'", 2):
+    with refused("duplicate", "'0'", 2):  # two scenarios
         grouping(PredictionTable.concatenate([data, data]))
-
-
-def test_an_empty_table_is_refused() -> None:
     with refused("empty"):
-        grouping(table().select(scenario="without text"))
-
-
-def test_one_replicate_is_refused() -> None:
+        grouping(data.select(scenario="without text"))
     with refused("out_of_range", "replicates is 1"):
         bootstrap_counts(5, replicates=1, seed=0)

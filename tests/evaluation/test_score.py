@@ -7,7 +7,7 @@ import pytest
 from refusals import refused
 from scipy.stats import t
 
-from comodal.contracts import InputError, PredictionTable
+from comodal.contracts import PredictionTable
 from comodal.evaluation.score import score
 from comodal.metrics import DEFAULT_METRICS, METRICS
 
@@ -71,7 +71,7 @@ def test_a_metric_undefined_on_some_resamples_still_has_an_interval() -> None:
 def test_a_diverged_run_is_refused() -> None:
     data = example()
     data.prediction[3] = np.nan
-    with pytest.raises(InputError, match="1 of 120 predictions are NaN"):
+    with refused("not_finite", "1 of 120"):
         score(data)
 
 

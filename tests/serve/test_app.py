@@ -138,8 +138,10 @@ def test_a_request_that_is_none_leaves_the_server_alone(port: int) -> None:
 
 
 def test_fifty_clicks_at_once(port: int, live: LiveModel) -> None:
+    noise = {"act": "noise", "severity": 0.5}
     bodies: list[dict[str, Any]] = [
-        {"id": live.ids[n], "modalities": {"vision": {"act": "swap", "donor": live.ids[n + 60]}}} for n in range(50)
+        {"id": live.ids[n], "modalities": {"vision": {"act": "swap", "donor": live.ids[n + 60]}, "audio": noise}}
+        for n in range(50)
     ]
     alone = [asked(port, body) for body in bodies]
     with ThreadPoolExecutor(max_workers=50) as pool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -130,13 +129,3 @@ def test_who_may_lend_is_tested_in_the_same_fold(tmp_path: Path) -> None:
         model.answer(PanelRequest(name, {"text": Edit("swap", stranger)}))
     with refused("unknown_name", "nobody"):
         model.find("", beside="nobody")
-
-
-def test_threads_take_turns(live: LiveModel) -> None:
-    questions = [
-        PanelRequest(live.ids[n], {"audio": Edit("noise", severity=0.5), "text": Edit("swap", live.ids[n + 1])})
-        for n in range(50)
-    ]
-    alone = [live.answer(request) for request in questions]
-    with ThreadPoolExecutor(max_workers=16) as pool:
-        assert list(pool.map(live.answer, questions)) == alone

@@ -63,6 +63,12 @@ def test_to_dict_writes_every_default_out() -> None:
         ({"penalty": {"normalize": "lyer"}}, "unknown_name", ["lyer", "layer"]),
         ({"penalty": {"lipschitz": "spectral"}}, "unknown_name", ["spectral", "spectral_norm"]),
         ({"training": {"task_loss": "l3"}}, "unknown_name", ["training.task_loss", "l3", "l1"]),
+        ({"training": {"accelerator": "gpuu"}}, "unknown_name", ["training.accelerator", "gpuu", "gpu"]),
+        ({"training": {"precision": "31-true"}}, "unknown_name", ["training.precision", "31-true", "32-true"]),
+        ({"training": {"schedule": "linaer"}}, "unknown_name", ["training.schedule", "linaer", "linear"]),
+        ({"training": {"accumulate": 0}}, "out_of_range", ["training.accumulate", 0]),
+        ({"training": {"warmup_share": 1.0}}, "out_of_range", ["training.warmup_share", 1.0]),
+        ({"training": {"group_lr": {"encoders": 0.0}}}, "out_of_range", ["training.group_lr", "encoders", 0.0]),
         ({"penalty": {"weight": -0.1}}, "out_of_range", ["penalty.weight", -0.1]),
         ({"penalty": {"weight": float("nan")}}, "out_of_range", ["penalty.weight", "nan"]),
         ({"penalty": {"critic_steps": -1}}, "out_of_range", ["critic_steps", -1]),
@@ -120,11 +126,6 @@ def test_numbers_may_be_written_as_yaml_reads_them() -> None:
     assert config.training.lr == 1e-3
     assert isinstance(config.training.weight_decay, float)
     assert config.penalty.critic_hidden == (8,)
-
-
-@pytest.mark.parametrize("weight", [0, 0.0, 1e-9, 5])
-def test_a_weight_of_zero_or_more_is_legal(weight: float) -> None:
-    assert PenaltyConfig(measure="kl", weight=weight).weight == weight
 
 
 def test_nested_values_may_be_configs_already() -> None:

@@ -69,11 +69,6 @@ def test_a_share_is_drawn_by_the_seed(dataset: Dataset, config: Config) -> None:
     assert training_rows(train, dataset.group, config()).tolist() == train.tolist()
 
 
-def test_a_share_that_keeps_nothing_is_refused(dataset: Dataset, config: Config) -> None:
-    with refused("out_of_range", "training.train_share", 0.01, 8):
-        training_rows(dataset.partitions[0].train, dataset.group, config(train_share=0.01))
-
-
 def test_a_batch_smaller_than_the_number_of_modalities_is_refused(dataset: Dataset, config: Config) -> None:
     partition = dataset.partitions[0]
     with refused("out_of_range", "batch_size", 2, 3):

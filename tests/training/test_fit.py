@@ -39,6 +39,7 @@ PENALTIES: dict[str, dict[str, Any]] = {
     "fusion, separable": {"measure": "jensen_shannon", "between": "fusion", "critic": "separable"},
     "warm-up": {"measure": "kl", "warmup_epochs": 3},
 }
+HARM = ("noise:audio=0.5", "drop:vision=0.3", "swap:text=0.2")
 
 
 class Killed(BaseException):
@@ -67,11 +68,14 @@ def die_at_step(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", PENALTIES)
+@pytest.mark.parametrize(
+    ("name", "augment"),
+    [*((name, ()) for name in PENALTIES), *((name, HARM) for name in ("none", "kl", "fresh batches"))],
+)
 def test_killed_in_mid_epoch_and_resumed_it_ends_with_the_same_weights(
-    name: str, run: Run, config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, augment: Any, *, run: Run, config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    options = config(penalty=PENALTIES[name], max_epochs=4)
+    options = config(penalty=PENALTIES[name], max_epochs=4, augment=augment)
     undisturbed = run(options)
     die_at_step(monkeypatch, 10)  # of 16, in the third epoch
     with pytest.raises(Killed):
@@ -210,13 +214,6 @@ def test_no_measure_no_penalty_and_one_modality_no_measure(config: Config, fold:
 def test_options_that_make_no_model_are_refused(fusion: str, options: Any, named: list[Any], fold: FoldData) -> None:
     with refused("out_of_range", *named):
         build_model(fold.view.spec, RunConfig(fusion=fusion, fusion_config=options))
-
-
-def test_an_unknown_device_or_precision_is_refused(config: Config) -> None:
-    with refused("unknown_name", "gpuu", "gpu"):
-        config(accelerator="gpuu")
-    with refused("unknown_name", "31-true", "32-true"):
-        config(precision="31-true")
 
 
 def test_a_device_that_is_not_there_is_refused(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -38,14 +38,6 @@ def test_tensorboard_writes_its_events(run: Run, config: Config, tmp_path: Path)
     assert values == pytest.approx([entry["valid_loss"] for entry in result.history], rel=1e-5)
 
 
-def test_without_a_folder_nothing_is_written(
-    run: Run, config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    run(config(max_epochs=1))
-    assert list(tmp_path.iterdir()) == []
-
-
 @pytest.mark.parametrize("name", ["tensorboard", "mlflow", "wandb"])
 def test_a_missing_package_is_named_with_its_extra(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
@@ -76,8 +68,3 @@ def test_every_extra_exists() -> None:
 
     project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())
     assert set(loggers.LOGGERS) - {"csv"} <= set(project["project"]["optional-dependencies"])
-
-
-def test_an_unknown_logger_offers_the_nearest() -> None:
-    with refused("unknown_name", "tensorbord", "tensorboard"):
-        require_logger("tensorbord")

@@ -83,17 +83,8 @@ def test_an_unknown_one_names_the_nearest() -> None:
 
 def test_the_command_takes_it_and_keeps_its_name(tmp_path: Any, capsys: pytest.CaptureFixture[str]) -> None:
     with torch.random.fork_rng():
-        arguments = [
-            "train",
-            "synthetic",
-            "--config",
-            "preset:mfn_mosei",
-            "--training.max_epochs",
-            "1",
-            "--fusion",
-            "mfn",
-        ]
-        assert main([*arguments, "--out", str(tmp_path / "run"), "--json"]) == 0
+        arguments = "train synthetic --config preset:mfn_mosei --training.max_epochs 1 --fusion mfn --json --out"
+        assert main([*arguments.split(), str(tmp_path / "run")]) == 0
     assert json.loads(capsys.readouterr().out)["epochs"] == [1]
     kept = yaml.safe_load((tmp_path / "run" / "config.yaml").read_text())
     assert kept["preset"] == "mfn_mosei"

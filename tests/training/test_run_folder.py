@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from refusals import refused
 
 from comodal.atomic_write import write_text
@@ -86,11 +85,6 @@ def test_a_damaged_config_is_refused(tmp_path: Path, text: str) -> None:
     assert (tmp_path / "config.yaml").read_text() == text
 
 
-def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
-    with refused("missing", tmp_path):
-        read_config(tmp_path)
-
-
 def test_files_have_the_permissions_of_any_new_file(tmp_path: Path) -> None:
     (tmp_path / "plain").write_text("x")
     write_text(tmp_path / "ours", "x")
@@ -103,8 +97,3 @@ def test_missing_or_damaged_json_is_refused(tmp_path: Path, text: str | None) ->
         (tmp_path / METRICS).write_text(text)
     with refused("missing" if text is None else "damaged", METRICS):
         read_json(tmp_path / METRICS)
-
-
-def test_the_config_file_is_plain_yaml(tmp_path: Path) -> None:
-    RunFolder(tmp_path, CONFIG)
-    assert yaml.safe_load((tmp_path / "config.yaml").read_text())["training"]["sizes"] == [1, 2]

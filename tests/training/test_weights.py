@@ -51,17 +51,14 @@ def test_weights_of_another_model_are_refused() -> None:
 
 
 @pytest.mark.parametrize("keep", [0, 7, 100, -1])
-def test_a_truncated_file_is_refused(tmp_path: Path, keep: int) -> None:
+def test_a_truncated_or_missing_file_is_refused(tmp_path: Path, keep: int) -> None:
     path = tmp_path / "weights"
+    with refused("missing", path):
+        load_weights(path)
     save_weights(path, copy_weights(*parts()))
     path.write_bytes(path.read_bytes()[:keep])
     with refused("damaged", path):
         load_weights(path)
-
-
-def test_a_missing_file_is_refused(tmp_path: Path) -> None:
-    with refused("missing", tmp_path / "weights"):
-        load_weights(tmp_path / "weights")
 
 
 def test_a_full_disk_keeps_the_previous_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
