@@ -22,19 +22,8 @@ _ABANDONED = 86400.0
 def write_atomic(path: Path, write: Callable[[Path], object]) -> None:
     """Write a temporary file, then rename it: a kill or a power cut leaves the old file or the new one.
 
-    Args:
-        path: the target; its folder is made if needed.
-        write: function that writes the content to a given path.
-
-    Raises:
-        OSError: the folder cannot be written or the disk is full; the target is as it was.
-
-    Example:
-        >>> import tempfile
-        >>> target = Path(tempfile.mkdtemp()) / "file"
-        >>> write_atomic(target, lambda path: path.write_text("all of it"))
-        >>> target.read_text()
-        'all of it'
+    ``write`` writes the content to the path it is given; the folder is made if needed. An ``OSError`` leaves the target
+    as it was.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
@@ -50,18 +39,7 @@ def write_atomic(path: Path, write: Callable[[Path], object]) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text atomically, in UTF-8 and without changing its line ends.
-
-    Raises:
-        InputError: the folder cannot be written or the disk is full.
-
-    Example:
-        >>> import tempfile
-        >>> target = Path(tempfile.mkdtemp()) / "file"
-        >>> write_text(target, "all of it")
-        >>> target.read_text()
-        'all of it'
-    """
+    """Write a text atomically, in UTF-8 and without changing its line ends; refuse a place that cannot be written."""
     try:
         write_atomic(path, lambda partial: partial.write_text(text, encoding="utf-8", newline=""))
     except OSError as error:
@@ -74,27 +52,8 @@ def write_text(path: Path, text: str) -> None:
 def atomic_folder(folder: Path) -> Iterator[Path]:
     """Fill a temporary folder beside the target; it is renamed to the target on success and removed otherwise.
 
-    Of several processes that make the same folder at once, the first to finish wins; the others are refused.
-
-    Args:
-        folder: the target; the folders above it are made when they are missing.
-
-    Yields:
-        An empty folder to fill.
-
-    Raises:
-        InputError: the target exists.
-        OSError: it cannot be made.
-
-    Example:
-        >>> import tempfile
-        >>> target = Path(tempfile.mkdtemp()) / "set"
-        >>> with atomic_folder(target) as partial:
-        ...     _ = (partial / "file").write_text("all of it")
-        ...     target.exists()
-        False
-        >>> [path.name for path in target.iterdir()]
-        ['file']
+    Of several processes that make the same folder at once, the first to finish wins; the others are refused, as is a
+    target that exists. The folders above it are made when they are missing.
     """
     _refuse(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)

@@ -144,8 +144,3 @@ def test_a_stored_array_can_go_to_another_process(tmp_path, copied):
     found = copied(stored)
     assert found.values.tolist() == stored.values.tolist()
     assert found.lengths.tolist() == [1, 3]
-
-
-def test_frames_of_another_width_are_not_written(tmp_path):
-    with FrameWriter(tmp_path / "x.npy", 2) as writer, refused("damaged", 2, 3):
-        writer.append(of_lengths([1], dim=3))

@@ -65,11 +65,7 @@ def read_all(source: Source, *, protocol: str | None = None, features: Mapping[s
 
 
 def require_division(source: Source, protocol: str | None) -> Division:
-    """Return the division of that name, or the first one.
-
-    Raises:
-        InputError: there is none.
-    """
+    """Return the division of that name, or the first one; refuse a source that has none."""
     if protocol is not None and protocol not in source.divisions:
         if not source.divisions:
             raise InputError(f"protocol {protocol!r}: {source.path} has no partition; {_NO_DIVISION}", code="missing")
@@ -85,11 +81,7 @@ _NO_DIVISION = "convert it with the lists of videos: comodal data convert SRC DS
 
 
 def chosen_features(source: Source, protocol: str | None, features: Mapping[str, str] | None) -> dict[str, str]:
-    """Return modality to name of the features: the requested ones, or the default of the protocol.
-
-    Raises:
-        InputError: the source lacks some.
-    """
+    """Return modality to name of the features: the requested ones, or the default of the protocol."""
     chosen = dict(features) if features else default_features(source, protocol)
     for name in chosen.values():
         if name not in source.dims:
@@ -98,11 +90,7 @@ def chosen_features(source: Source, protocol: str | None, features: Mapping[str,
 
 
 def concatenate(blocks: Sequence[Block], *, where: str) -> Block:
-    """Concatenate blocks.
-
-    Raises:
-        InputError: no samples, or the blocks differ in their features or columns.
-    """
+    """Concatenate blocks; refuse none at all, and blocks that differ in their features or columns."""
     blocks = [block for block in blocks if len(block)]
     if not blocks:
         raise InputError(
@@ -140,20 +128,7 @@ def _kind(block: Block) -> dict[str, int]:
 
 
 def partitions_of(column: NDArray[Any], division: Division, *, name: str) -> tuple[Partition, ...]:
-    """Return the partitions of a division, by rows of the source.
-
-    Args:
-        column: ``(N,)`` split name or fold number of every sample.
-        division: what the column means; a sample with another word or number is in no part.
-        name: of the partition.
-
-    Raises:
-        InputError: folds that are not numbers.
-
-    Example:
-        >>> partitions_of(np.array(["train", "none", "test"]), Division(), name="file")[0].test.tolist()
-        [2]
-    """
+    """Return the partitions by rows of a column ``(N,)`` of split names or fold numbers; others are in no part."""
     if division.folds is None:
         return (Partition(name, **{split: np.flatnonzero(np.asarray(column) == split) for split in SPLITS}),)
     try:

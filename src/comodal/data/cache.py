@@ -8,30 +8,26 @@ import json
 import os
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 from comodal.atomic_write import write_atomic
 from comodal.contracts import InputError
-from comodal.data.formats.interface import Block, Source
+from comodal.data.formats.interface import Block, Division, Source
 from comodal.data.manifest import digest, recognises
 from comodal.data.store import open_store, write_store
 
 __all__ = ["ENVIRONMENT", "cache_folder", "cached", "source_digests"]
 
 ENVIRONMENT = "COMODAL_CACHE"
-_LAYOUT = 2
+_LAYOUT = 3
 _SETTLED = 2.0
 """Seconds after which a further change of a file shows in its times: clocks of file systems are that coarse."""
 
 
 def cache_folder() -> Path:
-    """Return ``$COMODAL_CACHE``, else ``comodal`` in the user's cache folder of the platform.
-
-    Example:
-        >>> cache_folder().is_absolute() or bool(os.environ.get(ENVIRONMENT))
-        True
-    """
+    """Return ``$COMODAL_CACHE``, else ``comodal`` in the user's cache folder of the platform."""
     import platformdirs  # noqa: PLC0415 - keeps `import comodal` light
 
     given = os.environ.get(ENVIRONMENT)
@@ -41,60 +37,51 @@ def cache_folder() -> Path:
 def cached(source: Source, *, seen: Callable[[int], None] | None = None) -> Source:
     """Return the same samples from the cache, converted now if they are not there yet.
 
-    Args:
-        source: files of another format.
-        seen: called with the number of samples of each block that is converted.
-
-    Raises:
-        InputError: the source is damaged, or the cache cannot be written.
+    An error is of the source where that is damaged, and says what to do about the cache where that is the reason.
     """
     root = cache_folder()
     digests = source_digests(source.files or (source.path,), memory=root / "digests.json")
     folder = root / _key(source, digests)
-    if not recognises(folder):
-        try:
-            write_store(source, folder, digests=digests, seen=seen)
-        except InputError as error:
-            if not recognises(folder):  # another process may have been faster
-                raise _where(error, root, folder) from error
-    return _opened(folder, root)
+    with _remedies(root, folder):
+        if not recognises(folder):
+            try:
+                write_store(source, folder, digests=digests, seen=seen)
+            except InputError:
+                if not recognises(folder):  # another process may have been faster
+                    raise
+        stored = open_store(folder)
+
+    def blocks(features: Collection[str]) -> Iterator[Block]:
+        with _remedies(root, folder):
+            yield from stored.blocks(features)
+
+    return replace(stored, blocks=blocks)
 
 
 def _key(source: Source, digests: Mapping[str, str]) -> str:
     """Return the name of the entry, from the content of the files and how they are read."""
-    divisions = {
-        name: [each.column, each.folds, dict(each.features), each.note, sorted(each.warned)]
-        for name, each in source.divisions.items()
-    }
-    read = [source.format, source.name or source.path.stem, list(source.dims.items()), divisions]
-    more = [list(source.label_range), list(source.defaults), dict(source.facts)]
-    key = json.dumps([_LAYOUT, *read, *more, dict(sorted(digests.items()))])
+    name = source.name or source.path.stem
+    how = [name, source.format, [*source.dims.items()], source.divisions, source.label_range, source.defaults]
+    key = json.dumps([_LAYOUT, *how, source.facts, sorted(digests.items())], default=_plain)
     return hashlib.sha256(key.encode()).hexdigest()[:32]
 
 
-def _opened(folder: Path, root: Path) -> Source:
-    """Open an entry; the remedy for a damaged one is to remove it."""
+@contextlib.contextmanager
+def _remedies(root: Path, folder: Path) -> Iterator[None]:
+    """Say in an error what to do about the cache, where it is about the cache and not about the source."""
     try:
-        store = open_store(folder)
+        yield
     except InputError as error:
-        raise _where(error, root, folder) from error
-
-    def blocks(features: Collection[str]) -> Iterator[Block]:
-        try:
-            yield from store.blocks(features)
-        except InputError as error:
-            raise _where(error, root, folder) from error
-
-    return replace(store, blocks=blocks)
+        text = str(error)
+        if folder.exists():
+            text = f"{text.rpartition(';')[0] or text}; remove the folder {folder}, it is made again when needed"
+        elif str(root) in text:
+            text = f"{text} ({ENVIRONMENT} moves the cache)"
+        raise InputError(text, code=error.code) from error
 
 
-def _where(error: InputError, root: Path, folder: Path) -> InputError:
-    """Return the error with what to do about the cache, where it is about the cache and not about the source."""
-    text = str(error)
-    if folder.exists():
-        text = text.rpartition(";")[0] or text
-        return InputError(f"{text}; remove the folder {folder}, it is made again when needed", code=error.code)
-    return InputError(f"{text} ({ENVIRONMENT} moves the cache)", code=error.code) if str(root) in text else error
+def _plain(value: Any) -> Any:
+    return asdict(value) if isinstance(value, Division) else sorted(value)
 
 
 def source_digests(files: Iterable[Path], *, memory: Path | None = None) -> dict[str, str]:
@@ -103,17 +90,6 @@ def source_digests(files: Iterable[Path], *, memory: Path | None = None) -> dict
     Args:
         files: of a source.
         memory: a file that keeps digests by path, size and times of change, so that gigabytes are read once.
-
-    Raises:
-        InputError: a file cannot be read.
-
-    Example:
-        >>> import tempfile
-        >>> folder = Path(tempfile.mkdtemp())
-        >>> for name in ("x.h5", "y.h5"):
-        ...     _ = (folder / name).write_bytes(b"")
-        >>> sorted(source_digests([folder / "x.h5", folder / "y.h5"]))
-        ['x.h5', 'y.h5']
     """
     paths = list(files)
     shared = Path(os.path.commonpath([path.absolute().parent for path in paths])) if paths else Path()

@@ -26,30 +26,13 @@ def validate(
     changed_files: tuple[str, ...] = (),
     seen: Callable[[int], None] | None = None,
 ) -> tuple[Inspection, list[Finding]]:
-    """Return the counts of a source and everything that the rules find, from one pass.
+    """Return the counts of a source and everything that the rules find, errors first, from one pass.
 
     Args:
-        source: what a reader opened.
+        source: what a reader opened; nothing is wrong with it where no finding is an error.
         folds: split to the groups that the field puts there, to compare with.
         changed_files: files of a converted data set that differ from what was written.
         seen: called with the number of samples of each block, for a progress bar.
-
-    Returns:
-        Counts, and findings, errors first; nothing is wrong where no finding is an error.
-
-    Example:
-        >>> import numpy as np
-        >>> from comodal.data.formats.interface import Division
-        >>> block = Block(
-        ...     id=np.array(["a_1", "a_1"]),
-        ...     group=np.array(["a", "a"]),
-        ...     target=np.array([0.5, 1.0], dtype=np.float32),
-        ...     modalities={"audio": RaggedArray.from_vectors(np.eye(2))},
-        ...     columns={"split": np.array(["train", "test"])},
-        ... )
-        >>> source = Source(Path("toy"), "toy", {"audio": 2}, {"file": Division()}, lambda names: iter([block]))
-        >>> [finding.check for finding in validate(source)[1]]
-        ['duplicate ids', 'empty split', 'id in two splits', 'video in two splits']
     """
     found, samples = examine(source, seen=seen)
     parts: dict[str, dict[str, NDArray[np.int64]]] = {}
@@ -64,16 +47,13 @@ def validate(
 
 
 def refuse(dataset: Dataset, found: Inspection, *, where: str, rules: Iterable[Rule] = RULES) -> None:
-    """Raise the first error that the rules find.
+    """Raise the first error that the rules find, with an example and the remedy.
 
     Args:
         dataset: ids, partitions and features; perhaps a part of what was counted.
         found: counts of its source, for the features that it uses.
         where: file or argument to name in the error.
         rules: those that it must obey.
-
-    Raises:
-        InputError: what was found, an example and the remedy.
     """
     parts = {  # fitting a model needs no test part
         each.name: {split: rows for split, rows in each.splits.items() if len(rows) or split != "test"}
@@ -99,20 +79,7 @@ def _require_variation(dataset: Dataset, where: str) -> None:
 
 
 def check(dataset: Dataset, *, source: str) -> Dataset:
-    """Return a data set in memory after it has passed every rule.
-
-    Args:
-        dataset: what was made.
-        source: file or argument to name in errors.
-
-    Raises:
-        InputError: the first error, with the remedy.
-
-    Example:
-        >>> from comodal.data.synthetic import SyntheticConfig, synthetic
-        >>> len(check(synthetic(SyntheticConfig(n_train=40, n_valid=16, n_test=16)), source="synthetic"))
-        72
-    """
+    """Return a data set in memory after it has passed every rule; errors name its source."""
     refuse(dataset, _counts(dataset, dataset.modalities, source), where=source)
     return dataset
 

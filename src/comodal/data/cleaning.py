@@ -23,16 +23,6 @@ def clean(dataset: Dataset) -> Dataset:
     """Return a data set in memory, repaired; it carries the report of what was changed.
 
     Ids used twice and groups in two splits are not repaired: no rule could know which one was meant.
-
-    Args:
-        dataset: as read, unchecked.
-
-    Example:
-        >>> from comodal.data.synthetic import SyntheticConfig, synthetic
-        >>> dataset = synthetic(SyntheticConfig(n_train=40, n_valid=16, n_test=16))
-        >>> dataset.modalities["text"].values[0, 0] = float("nan")
-        >>> print(clean(dataset).cleaning)
-        1 non-finite value of text in 1 sample replaced
     """
     rows, target, report = with_labels(dataset.id, dataset.target, dataset.spec.label_range, dataset.modalities)
     kept = dataset.subset(rows) if len(rows) < len(dataset) else dataset
@@ -89,13 +79,8 @@ def replace_non_finite(
     It is 0 where train has no finite frame. With several folds it is the train part of the fold that tests the sample,
     so that no test sample is filled in from its own test part. Without a partition all samples are train.
 
-    Args:
-        array: the features, in memory or on disk.
-        partitions: of its samples.
-        write: called with frame positions ``(n,)`` and their new values ``(n, d)``.
-
-    Returns:
-        How many values were replaced, and in how many samples.
+    ``write`` is called with frame positions ``(n,)`` and their new values ``(n, d)`` while the array is read, which may
+    be on disk. Returns how many values were replaced, and in how many samples.
     """
     everyone = np.arange(len(array), dtype=np.int64)
     trains = [partition.train for partition in partitions] or [everyone]

@@ -213,20 +213,7 @@ def describe(
     note: str = "",
     tokens: TokenSpec | None = None,
 ) -> DatasetSpec:
-    """Return the spec of some modalities.
-
-    Args:
-        name: how the data set was asked for.
-        modalities: name to frames.
-        label_range: smallest and largest legal label.
-        note: what a reader of its numbers must know.
-        tokens: how to read a text of word pieces, ``None`` for feature vectors.
-
-    Example:
-        >>> import numpy as np
-        >>> describe("toy", {"text": RaggedArray.from_vectors(np.zeros((5, 4)))}).dims
-        {'text': 4}
-    """
+    """Return the spec of some modalities; ``note`` says what a reader of its numbers must know."""
     low, high = label_range
     return DatasetSpec(
         name=name,

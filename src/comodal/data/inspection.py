@@ -144,18 +144,6 @@ def examine(
 
     Raises:
         InputError: the source cannot be read, or a block is not what the source said it would be.
-
-    Example:
-        >>> from pathlib import Path
-        >>> block = Block(
-        ...     id=np.array(["a_1", "a_2"]),
-        ...     group=np.array(["a", "a"]),
-        ...     target=np.array([0.5, np.nan], dtype=np.float32),
-        ...     modalities={"audio": RaggedArray.from_rows([np.ones((2, 1)), np.full((1, 1), np.inf)])},
-        ... )
-        >>> found, _ = examine(Source(Path("toy"), "toy", {"audio": 1}, {}, lambda names: iter([block])))
-        >>> found.utterances, found.missing_labels, found.features["audio"].non_finite
-        (2, ['a_2'], {'0': 1})
     """
     features = {name: _FeatureCounts(dim) for name, dim in source.dims.items()}
     kept: list[Block] = []

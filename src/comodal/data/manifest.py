@@ -64,12 +64,7 @@ class Manifest:
 
     @classmethod
     def from_json(cls, text: str) -> Manifest:
-        """Read what :meth:`as_json` gave.
-
-        Raises:
-            InputError: it is of an earlier version.
-            ValueError, TypeError, KeyError, AttributeError: it is something else, or was changed.
-        """
+        """Read what :meth:`as_json` gave; errors of any kind where it is something else or was changed."""
         plain = json.loads(text)
         kind, version = plain.pop("kind"), plain.pop("version")
         if kind == _KIND and version != _VERSION:
@@ -115,11 +110,7 @@ def recognises(path: Path) -> bool:
 
 
 def read_manifest(path: Path) -> Manifest:
-    """Read the description of a converted data set.
-
-    Raises:
-        InputError: there is none, or it is damaged or of another version.
-    """
+    """Read the description of a converted data set; refuse what is damaged or of another version."""
     file = manifest_file(path)
     try:
         return Manifest.from_json(file.read_text(encoding="utf-8"))
@@ -133,19 +124,7 @@ def read_manifest(path: Path) -> Manifest:
 
 
 def digest(path: Path) -> str:
-    """SHA-256 of a file, hexadecimal.
-
-    Raises:
-        InputError: it cannot be read.
-
-    Example:
-        >>> import tempfile
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     path = Path(folder) / "empty"
-        ...     _ = path.write_bytes(b"")
-        ...     digest(path)[:8]
-        'e3b0c442'
-    """
+    """Return the SHA-256 of a file, hexadecimal."""
     if path.exists() and not path.is_file():  # a pipe would wait for a writer for ever
         raise InputError(f"{path}: cannot be read (not a file); check the path", code="cannot_read")
     try:

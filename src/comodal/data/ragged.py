@@ -22,38 +22,14 @@ _PART = 1 << 21
 
 
 def frame_index(starts: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the positions of the frames of several runs, one run after another.
-
-    Args:
-        starts: ``(n,)`` first frame of each run.
-        lengths: ``(n,)`` frames of each run; 0 is legal.
-
-    Returns:
-        ``(sum of lengths,)``.
-
-    Example:
-        >>> import numpy as np
-        >>> frame_index(np.array([5, 0]), np.array([2, 3])).tolist()
-        [5, 6, 0, 1, 2]
-    """
+    """Return the positions of the frames of several runs ``(n,)``, one run after another."""
     ends = np.cumsum(lengths)
     shift = np.repeat(starts - (ends - lengths), lengths)
     return shift + np.arange(len(shift), dtype=np.int64)
 
 
 def run_offsets(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return where runs of these lengths begin when they follow each other, and where the last one ends.
-
-    Args:
-        lengths: ``(n,)``; 0 is legal.
-
-    Returns:
-        ``(n + 1,)``; run i is ``offsets[i]`` to ``offsets[i + 1]``.
-
-    Example:
-        >>> run_offsets(np.array([2, 0, 3])).tolist()
-        [0, 2, 2, 5]
-    """
+    """Return ``(n + 1,)``: where runs of these lengths begin when they follow each other, and where the last ends."""
     return np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(lengths, dtype=np.int64)])
 
 
@@ -101,13 +77,7 @@ class RaggedArray:
                 code="wrong_shape",
             )
         ends = self.offsets
-        if (
-            ends.ndim != 1
-            or len(ends) == 0
-            or ends[0] != 0
-            or ends[-1] != len(self.values)
-            or (np.diff(ends) < 0).any()
-        ):
+        if ends.ndim != 1 or [*ends[:1], *ends[-1:]] != [0, len(self.values)] or (np.diff(ends) < 0).any():
             raise InputError(
                 f"offsets do not divide {len(self.values)} frames: they must rise from 0 to the number of frames",
                 code="mismatch",
@@ -180,11 +150,7 @@ class RaggedArray:
         return bool((self.lengths == 1).all())
 
     def copy_run(self, row: int, into: NDArray[Any]) -> None:
-        """Copy the frames of one sample into ``(T_i, d)``, C-contiguous.
-
-        Raises:
-            InputError: the frames are on disk and cannot be read.
-        """
+        """Copy the frames of one sample into ``(T_i, d)``, C-contiguous."""
         into[...] = self.values[self.offsets[row] : self.offsets[row + 1]]
 
     def take(self, index: NDArray[np.int64]) -> RaggedArray:
@@ -202,32 +168,12 @@ class RaggedArray:
         return max(1, _PART // self.dim)
 
     def parts(self, frames: int | None = None) -> Iterator[NDArray[np.float32]]:
-        """Yield all frames in order, a part at a time.
-
-        Args:
-            frames: per part; :attr:`part` when ``None``.
-
-        Example:
-            >>> import numpy as np
-            >>> [len(part) for part in RaggedArray.from_vectors(np.ones((5, 1))).parts(2)]
-            [2, 2, 1]
-        """
+        """Yield all frames in order, so many at a time; :attr:`part` when ``None``."""
         step = frames or self.part
         yield from (self.values[start : start + step] for start in range(0, len(self.values), step))
 
     def groups(self, index: NDArray[np.int64], frames: int | None = None) -> Iterator[NDArray[np.int64]]:
-        """Yield the rows of ``index`` in groups of about so many frames, at least one row each.
-
-        Args:
-            index: row numbers.
-            frames: per group, about; :attr:`part` when ``None``.
-
-        Example:
-            >>> import numpy as np
-            >>> array = RaggedArray.from_rows([np.ones((n, 1)) for n in (2, 1, 4, 1)])
-            >>> [rows.tolist() for rows in array.groups(np.arange(4), 3)]
-            [[0, 1], [2, 3]]
-        """
+        """Yield the rows of ``index`` in groups of about so many frames, at least one row each."""
         number = (np.cumsum(self.lengths[index]) - 1) // (frames or self.part)
         yield from np.split(index, np.flatnonzero(np.diff(number)) + 1)
 

@@ -31,15 +31,7 @@ _COMMON_WORDS = 4
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that is wrong, or may be.
-
-    Attributes:
-        severity: ``error`` (nothing can be trained, or numbers would be wrong) or ``warning`` (worth knowing).
-        check: name of the rule.
-        message: what was found.
-        count: how many samples, columns or groups it concerns.
-        examples: the first few.
-    """
+    """Something that is wrong, or may be, with how many samples, columns or groups it concerns and the first few."""
 
     severity: str
     check: str
@@ -53,7 +45,7 @@ class Facts:
     """What the rules judge.
 
     Attributes:
-        found: counts of the pass; empty where only ids are judged.
+        found: counts of the pass.
         samples: their ids, groups and transcripts.
         parts: partition to split (or fold) to row numbers.
         folds: whether the partitions are the folds of one cross-validation.
@@ -72,7 +64,6 @@ class Facts:
 
 
 Found = Iterator[tuple[str, int, Iterable[object]]]
-"""Message, count and examples of each violation."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +72,7 @@ class Rule:
 
     Attributes:
         check: its name.
-        severity: ``error`` or ``warning``.
+        severity: ``error`` (nothing can be trained, or numbers would be wrong) or ``warning`` (worth knowing).
         find: yields message, count and examples of each violation.
         code: of the error, when data are refused.
         remedy: what to do, in the error.

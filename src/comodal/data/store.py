@@ -179,11 +179,7 @@ def _blocks(folder: Path, manifest: Manifest, features: Collection[str]) -> Iter
 
 
 def changed_files(path: Path) -> tuple[str, ...]:
-    """Return the files of a converted data set that differ from what was written.
-
-    Raises:
-        InputError: its description is damaged.
-    """
+    """Return the files of a converted data set that differ from what was written."""
     folder, wanted = manifest_file(path).parent, read_manifest(path).files
     return tuple(
         name for name, sha256 in wanted.items() if not (folder / name).is_file() or digest(folder / name) != sha256
@@ -194,11 +190,7 @@ FORMAT = Format("comodal", recognises, open_store)
 
 
 def write_columns(path: Path, columns: Mapping[str, NDArray[Any]]) -> None:
-    """Write columns of numbers, text or times as a Parquet file; they come back with the same type.
-
-    Raises:
-        InputError: a column holds something else, or misses values.
-    """
+    """Write columns of numbers, text or times as a Parquet file; they come back with the same type."""
     import pyarrow as pa  # noqa: PLC0415 - keeps `import comodal` light
     import pyarrow.parquet as pq  # noqa: PLC0415
 
@@ -233,16 +225,7 @@ def _column(name: str, column: NDArray[Any]) -> pa.Array:
 
 
 def read_columns(path: Path, *, rows: int, text: Collection[str] = ()) -> dict[str, NDArray[Any]]:
-    """Read what :func:`write_columns` wrote.
-
-    Args:
-        path: of the file.
-        rows: number of samples that it must hold.
-        text: columns of long strings, which become Python objects rather than rows of one width.
-
-    Raises:
-        InputError: the file is damaged, or holds another number of rows.
-    """
+    """Read what :func:`write_columns` wrote, so many rows; ``text`` names long strings, which become Python objects."""
     import pyarrow as pa  # noqa: PLC0415
     import pyarrow.parquet as pq  # noqa: PLC0415
 

@@ -26,13 +26,6 @@ class FrameFile:
 
     Positional reads, not a memory map: pages of a map would count as memory of this process, and a file that is cut
     while it is in use would end the process. Threads and forked processes may share it.
-
-    Args:
-        path: of the file.
-        dim: features per frame.
-
-    Raises:
-        InputError: the file is missing, is of another kind or width, or is longer or shorter than its header says.
     """
 
     def __init__(self, path: Path, dim: int) -> None:
@@ -62,11 +55,7 @@ class FrameFile:
         return FrameFile, (self.path, self.dim)
 
     def read(self, start: int, into: NDArray[np.float32]) -> None:
-        """Fill ``(T, d)``, C-contiguous, with the frames from ``start`` on.
-
-        Raises:
-            InputError: the file was cut meanwhile, or its disk fails.
-        """
+        """Fill ``(T, d)``, C-contiguous, with the frames from ``start`` on."""
         position, done = self._start + start * self.dim * _FRAMES.itemsize, 0
         buffer = into.data.cast("B") if into.size else memoryview(b"")
         try:
@@ -88,21 +77,7 @@ class FrameFile:
 
 
 class StoredArray(RaggedArray):
-    """Some samples of a :class:`FrameFile`: a ragged array whose frames are read when they are needed.
-
-    Args:
-        file: holds the frames.
-        starts: ``(N,)`` position of the first frame of each sample.
-        lengths: ``(N,)`` frames of each sample.
-
-    Example:
-        >>> import tempfile
-        >>> path = Path(tempfile.mkdtemp()) / "audio.npy"
-        >>> with FrameWriter(path, 3) as writer:
-        ...     writer.append(RaggedArray.from_rows([np.ones((2, 3)), np.zeros((0, 3))]))
-        >>> StoredArray.open(path, 3, np.array([2, 0])).take(np.array([1, 0])).lengths.tolist()
-        [0, 2]
-    """
+    """Some samples of a :class:`FrameFile`, whose frames are read when they are needed: ``(N,)`` starts and lengths."""
 
     file: FrameFile
     starts: NDArray[np.int64]
@@ -113,11 +88,7 @@ class StoredArray(RaggedArray):
 
     @classmethod
     def open(cls, path: Path, dim: int, lengths: NDArray[np.int64]) -> StoredArray:
-        """Return all samples of a file that :class:`FrameWriter` wrote.
-
-        Raises:
-            InputError: the file is damaged, or holds another number of frames.
-        """
+        """Return all samples of a file that :class:`FrameWriter` wrote."""
         file = FrameFile(path, dim)
         if (lengths < 0).any() or int(lengths.sum()) != file.frames:
             raise InputError(
@@ -169,12 +140,7 @@ class StoredArray(RaggedArray):
 
 
 class FrameWriter:
-    """Write the frames of one feature set to a ``.npy`` file as they arrive.
-
-    Args:
-        path: of the file, which is made.
-        dim: features per frame.
-    """
+    """Write the frames of one feature set to a ``.npy`` file as they arrive."""
 
     def __init__(self, path: Path, dim: int) -> None:
         self.path, self.dim = path, dim
@@ -187,13 +153,19 @@ class FrameWriter:
     def _header(self) -> None:
         # NumPy leaves room for the number of rows to grow, so that the header can be written again in place.
         described = {"descr": _FRAMES.str, "fortran_order": False, "shape": (self._frames, self.dim)}
+        self._file.seek(0)
         np.lib.format.write_array_header_1_0(self._file, described)
+        self._file.seek(0, os.SEEK_END)
+        self._file.flush()
 
     def __enter__(self) -> FrameWriter:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.close()
+        """Finish the file; a crash of the machine afterwards does not lose it."""
+        self._header()
+        os.fsync(self._file.fileno())
+        self._file.close()
 
     @property
     def lengths(self) -> NDArray[np.int64]:
@@ -201,15 +173,7 @@ class FrameWriter:
         return np.concatenate(self._lengths)
 
     def append(self, array: RaggedArray) -> None:
-        """Write the samples of a block.
-
-        Raises:
-            InputError: its frames have another number of features.
-        """
-        if array.dim != self.dim:
-            raise InputError(
-                f"frames of {array.dim} features among frames of {self.dim}; get the file again", code="damaged"
-            )
+        """Write the samples of a block, of the same width."""
         for part in array.parts():
             self._file.write(np.ascontiguousarray(part, dtype=_FRAMES).data)
             self._frames += len(part)
@@ -224,18 +188,5 @@ class FrameWriter:
 
     def array(self) -> StoredArray:
         """Return what was written so far, to read it."""
-        self._file.seek(0)
         self._header()
-        self._file.seek(0, os.SEEK_END)
-        self._file.flush()
         return StoredArray.open(self.path, self.dim, self.lengths)
-
-    def close(self) -> None:
-        """Finish the file; a crash of the machine afterwards does not lose it. Does nothing when called again."""
-        if self._file.closed:
-            return
-        self._file.seek(0)
-        self._header()
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        self._file.close()

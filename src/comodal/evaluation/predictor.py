@@ -17,7 +17,7 @@ from torch import nn
 from comodal.contracts import DatasetSpec, InputError, MultimodalBatch, PredictionTable
 from comodal.data.arrays import of_arrays
 from comodal.data.dataset import Dataset, Partition
-from comodal.data.inputs import read_inputs
+from comodal.data.load import read_inputs
 from comodal.data.ragged import RaggedArray
 from comodal.data.standardize import Standardizer
 from comodal.dependency import DependencyPenalty
@@ -114,7 +114,7 @@ class Predictor:
         protocol: str | None = None,
         split: str | None = None,
     ) -> Dataset:
-        """Read the samples of a source with :func:`comodal.data.inputs.read_inputs`.
+        """Read the samples of a source with :func:`comodal.data.load.read_inputs`.
 
         Features chosen for training are chosen here too, where the source has them by the same names.
 
