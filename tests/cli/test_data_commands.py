@@ -119,22 +119,18 @@ def test_transcripts_become_frames_of_words(comodal: Comodal, table: Path) -> No
     assert not (table.parent / "other").exists()
 
 
-def test_a_file_of_no_format(comodal: Comodal, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("data inspect notes.txt", "no reader knows it"),
+        ("data convert x.pkl new", "os.system"),  # a hostile pickle
+        ("data download mosy --to there", "did you mean 'mosi'"),
+    ],
+)
+def test_what_is_wrong_is_said(line: str, said: str, comodal: Comodal, tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("hello")
-    found = comodal("data inspect notes.txt")
-    assert found.status == 2
-    assert "no reader knows it" in found.err
-
-
-def test_a_hostile_pickle_is_refused_by_name(comodal: Comodal, tmp_path: Path) -> None:
     (tmp_path / "x.pkl").write_bytes(b"cos\nsystem\n(S'touch hurt'\ntR.")
-    found = comodal("data convert x.pkl new")
+    found = comodal(line)
     assert found.status == 2
-    assert "os.system" in found.err
+    assert said in found.err
     assert not (tmp_path / "hurt").exists()
-
-
-def test_download_of_an_unknown_name(comodal: Comodal) -> None:
-    found = comodal("data download mosy --to there")
-    assert found.status == 2
-    assert "did you mean 'mosi'" in found.err

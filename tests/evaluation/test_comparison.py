@@ -97,18 +97,14 @@ def test_the_weight_is_the_one_with_the_lowest_validation_loss(data: DataConfig,
     assert by_name(found)["early", "kl", "mae"].weight == best
 
 
-def cross_validated() -> Dataset:
+def test_every_fold_chooses_its_own_weight_and_all_are_one_row(
+    tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     rng = np.random.default_rng(0)
     features = {"text": rng.normal(size=(60, 4)), "audio": rng.normal(size=(60, 3))}
     label = np.clip(features["text"][:, 0], -3, 3)
     dataset = from_arrays(features, label, label_range=(-3, 3), group=np.repeat(np.arange(20), 3))
-    return dataclasses.replace(dataset, partitions=grouped_k_fold(dataset.group, folds=3))
-
-
-def test_every_fold_chooses_its_own_weight_and_all_are_one_row(
-    tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    dataset = cross_validated()
+    dataset = dataclasses.replace(dataset, partitions=grouped_k_fold(dataset.group, folds=3))
     monkeypatch.setattr(DataConfig, "load", lambda _: dataset)
     grid = (0.0, 3.0, 30.0)
     found = compare(DataConfig(source="folds"), tiny(weight_grid=grid), out=tmp_path)

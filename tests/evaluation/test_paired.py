@@ -106,17 +106,11 @@ def test_leaving_a_group_out_equals_scoring_the_rest(name: str) -> None:
             assert found.left_out[name][row, column] == pytest.approx(expected, abs=1e-9)
 
 
-def test_unequal_numbers_of_seeds_are_refused() -> None:
-    with refused("mismatch", 3, 2):
-        paired_differences(arm(3, 1.0, 0), arm(2, 1.0, 1))
-
-
-def test_no_table_is_refused() -> None:
+def test_other_samples_or_seeds_are_refused() -> None:
     with refused("empty"):
         require_same_samples([])
-
-
-def test_other_samples_are_refused() -> None:
+    with refused("mismatch", 3, 2):
+        paired_differences(arm(3, 1.0, 0), arm(2, 1.0, 1))
     first, second = arm(2, 1.0, 0)
     with refused("mismatch", "table 2", "'u1'", "row 0", "'u0'"):
         require_same_samples([first, replace(second, id=np.roll(second.id, -1))])

@@ -48,10 +48,6 @@ def test_batching_does_not_change_a_prediction() -> None:
     assert one.prediction.tolist() == many.prediction.tolist()
 
 
-def test_without_a_critic_the_score_is_missing() -> None:
-    assert np.isnan(predict(Sum(), batches(4), group=np.zeros(4), split="test").critic_score).all()
-
-
 @pytest.mark.parametrize("between", ["modalities", "fusion"])
 def test_the_critic_scores_every_utterance_as_the_measure_does(between: str) -> None:
     dims = {"text": 2, "audio": 2} if between == "modalities" else {"fused": 3, "modalities": 4}

@@ -69,12 +69,6 @@ def test_models_predict_what_the_runs_kept(compared_folder: Path, folds: Dataset
         np.testing.assert_array_equal(again, run.predictions().prediction)
 
 
-def test_a_network_of_one_modality_sees_no_other(compared_folder: Path, folds: Dataset) -> None:
-    found = open_runs(compared_folder, source=folds)
-    *_, alone = found.runs
-    assert [tuple(fitted.fold.view.spec.modalities) for fitted in found.fitted(alone)] == [("text",), ("text",)]
-
-
 def test_data_are_standardised_once_for_all_runs(compared_folder: Path, folds: Dataset) -> None:
     found = open_runs(compared_folder, source=folds)
     views = [[fitted.fold.view for fitted in found.fitted(run)] for run in found.runs]
@@ -109,8 +103,3 @@ def test_an_unfinished_run_is_refused(copy: Path, trained_folder: Path, tmp_path
     (copy / "selection.json").unlink()
     with refused("missing", copy):
         open_runs(copy, source=folds)
-
-
-def test_data_in_memory_must_be_given(trained_folder: Path) -> None:
-    with refused("missing", trained_folder, "source="):
-        open_runs(trained_folder)

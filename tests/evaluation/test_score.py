@@ -68,13 +68,10 @@ def test_a_metric_undefined_on_some_resamples_still_has_an_interval() -> None:
     assert result.ci_low == pytest.approx(200 / 3)
 
 
-def test_a_diverged_run_is_refused() -> None:
+def test_a_diverged_run_and_an_unknown_metric_are_refused() -> None:
     data = example()
+    with refused("unknown_name", "cor", "corr"):
+        score(data, metrics=["cor"])
     data.prediction[3] = np.nan
     with refused("not_finite", "1 of 120"):
         score(data)
-
-
-def test_an_unknown_metric_is_refused() -> None:
-    with refused("unknown_name", "cor", "corr"):
-        score(example(), metrics=["cor"])

@@ -10,7 +10,8 @@ import pytest
 from refusals import refused
 
 from comodal.atomic_write import write_text
-from comodal.training.run_folder import METRICS, RunFolder, read_config, read_json
+from comodal.contracts.json_records import read_json
+from comodal.training.run_folder import METRICS, RunFolder, read_config
 
 CONFIG = {"seed": 1, "training": {"lr": 0.1, "sizes": (1, 2)}}
 

@@ -8,14 +8,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from comodal.contracts.errors import InputError
+from comodal.contracts.errors import Code, InputError
 from comodal.contracts.explanation import Attribution
 from comodal.contracts.result_rows import ComparisonRow, RobustnessRow
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-__all__ = ["from_records", "json_text", "read_records"]
+__all__ = ["from_records", "json_text", "read_json", "read_records"]
 
 Kind = TypeVar("Kind")
 
@@ -43,15 +43,21 @@ def from_records(kind: type[Kind], records: Iterable[Any], *, where: str) -> tup
 
 def read_records(path: Path, kind: type[Kind]) -> tuple[Kind, ...]:
     """Read a JSON file that :func:`json_text` wrote."""
-    try:
-        records = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(records, list):
-            raise ValueError(f"found a {type(records).__name__}")  # noqa: TRY004, TRY301 - reported like broken JSON
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        message = f"{path}: not a list of {kind.__name__} ({reason}); run the command that wrote it again"
-        raise InputError(message, code="missing" if isinstance(error, FileNotFoundError) else "damaged") from error
+    records = read_json(path)
+    if not isinstance(records, list):
+        message = f"{path}: not a list of {kind.__name__}; run the command that wrote it again"
+        raise InputError(message, code="damaged")
     return from_records(kind, records, where=str(path))
+
+
+def read_json(path: Path) -> Any:
+    """Parse a JSON file."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        code: Code = "missing" if isinstance(error, FileNotFoundError) else "damaged"
+        message = f"{path}: missing or damaged ({error}); run the command that wrote it again"
+        raise InputError(message, code=code) from error
 
 
 def _robustness_row(*, row: Mapping[str, Any], **other: Any) -> RobustnessRow:

@@ -39,15 +39,11 @@ __all__ = ["Comparison", "Selection", "compare"]
 class Selection:
     """Weights and single modalities, chosen on validation with seeds that are not reported.
 
-    Attributes:
-        weights: arm to its weight on each partition. Partitions choose separately, since the validation part of one is
-            in the test part of another.
-        modality: fusion to its best single modality, empty for a data set of one modality.
-        losses: mean validation loss of each choice.
+    Partitions choose separately, since the validation part of one is in the test part of another.
     """
 
-    weights: dict[Arm, list[float]]
-    modality: dict[str, str]
+    weights: dict[Arm, list[float]]  # one per partition
+    modality: dict[str, str]  # fusion to its best one, empty for a data set of one modality
     losses: list[dict[str, Any]] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:

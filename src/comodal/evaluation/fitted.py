@@ -16,13 +16,13 @@ from torch.utils.data import DataLoader
 
 from comodal.atomic_write import write_text
 from comodal.contracts import DatasetSpec, FusionOutput, InputError, MultimodalBatch, PredictionTable
+from comodal.contracts.json_records import read_json
 from comodal.data.loader import OrderedSampler, loader
 from comodal.dependency import DependencyPenalty, views_of
 from comodal.training.build import build_model, build_penalty
 from comodal.training.config import RunConfig
 from comodal.training.data import EVALUATION_BATCH, FoldData
 from comodal.training.fit import FitResult
-from comodal.training.run_folder import read_json
 from comodal.training.weights import copy_weights, load_weights, restore_weights, save_weights
 
 __all__ = [
@@ -44,19 +44,12 @@ _HISTORY = "history.json"
 
 @dataclass(frozen=True)
 class FittedFold:
-    """A model at the weights that validation selected, and the standardised data of its partition.
-
-    Attributes:
-        fold: the partition.
-        config: how it was trained.
-        model: in evaluation mode.
-        penalty: with its critic, ``None`` for a run without a penalty.
-    """
+    """A model at the weights that validation selected, and the standardised data of its partition."""
 
     fold: FoldData
     config: RunConfig
     model: nn.Module
-    penalty: DependencyPenalty | None
+    penalty: DependencyPenalty | None  # with its critic, in evaluation mode like the model
 
     @classmethod
     def of(cls, fold: FoldData, config: RunConfig, result: FitResult) -> FittedFold:

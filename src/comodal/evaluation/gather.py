@@ -22,13 +22,13 @@ from comodal.contracts import (
     RobustnessRow,
     TrainingCurve,
 )
-from comodal.contracts.json_records import from_records, read_records
+from comodal.contracts.json_records import from_records, read_json, read_records
 from comodal.data.dataset import Dataset
 from comodal.evaluation.data_config import note_of
 from comodal.evaluation.fitted import read_history
 from comodal.evaluation.runs import SUMMARY, RunSet, SavedRun, open_runs
 from comodal.metrics import METRICS, is_collapsed
-from comodal.training.run_folder import ENVIRONMENT, read_config, read_json
+from comodal.training.run_folder import ENVIRONMENT, read_config
 from comodal.training.run_folder import METRICS as SCORES
 
 __all__ = [

@@ -23,15 +23,10 @@ __all__ = ["Grouping", "bootstrap_counts", "group_sums", "grouping", "leave_one_
 
 @dataclass(frozen=True)
 class Grouping:
-    """The group of each sample.
+    """The group of each sample."""
 
-    Attributes:
-        codes: ``(N,)`` int, from 0 to V - 1.
-        sizes: ``(V,)`` number of samples of each group.
-    """
-
-    codes: npt.NDArray[np.intp]
-    sizes: npt.NDArray[np.int64]
+    codes: npt.NDArray[np.intp]  # (N,) from 0 to V - 1
+    sizes: npt.NDArray[np.int64]  # (V,) number of samples of each group
 
     @property
     def count(self) -> int:

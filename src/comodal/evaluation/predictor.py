@@ -33,19 +33,11 @@ __all__ = ["FittedPart", "Predictor", "load_model", "predictor_of"]
 
 @dataclass(frozen=True)
 class FittedPart:
-    """The model of one fold, without data.
-
-    Attributes:
-        config: how it was trained.
-        spec: what it takes.
-        standardizer: statistics of its training part.
-        model: in evaluation mode.
-        penalty: with its critic, ``None`` for a run without a penalty.
-    """
+    """The model of one fold, in evaluation mode, without data."""
 
     config: RunConfig
-    spec: DatasetSpec
-    standardizer: Standardizer
+    spec: DatasetSpec  # what it takes
+    standardizer: Standardizer  # statistics of its training part
     model: nn.Module
     penalty: DependencyPenalty | None
 

@@ -21,26 +21,19 @@ from comodal.evaluation.runs import PREDICTIONS, RESULT, tokenizer_key
 from comodal.training.config import RunConfig
 from comodal.training.data import FoldData, prepare
 from comodal.training.fit import fit_fold
-from comodal.training.run_folder import read_json
 
 __all__ = ["TrialResult", "run_trials"]
+from comodal.contracts.json_records import read_json
 
 
 @dataclass(frozen=True)
 class TrialResult:
-    """Result of a finished trial.
+    """Result of a finished trial."""
 
-    Attributes:
-        valid_loss: lowest validation loss.
-        seconds: wall-clock seconds of the fit.
-        epochs: number of epochs.
-        folder: folder of the predictions, if the test part was read.
-    """
-
-    valid_loss: float
+    valid_loss: float  # the lowest
     seconds: float
     epochs: int
-    folder: Path
+    folder: Path  # of the predictions, if the test part was read
 
     def predictions(self) -> PredictionTable:
         """Read the predictions on the test part."""

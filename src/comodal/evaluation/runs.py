@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from comodal.contracts import InputError, PredictionTable
+from comodal.contracts.json_records import read_json
 from comodal.data.dataset import Dataset
 from comodal.data.load import load
 from comodal.data.standardize import Standardizer
@@ -19,7 +20,7 @@ from comodal.evaluation.grid import Arm, Trial, arms_of
 from comodal.fusion import fusion_family
 from comodal.training.config import RunConfig
 from comodal.training.data import FoldData, prepare_with
-from comodal.training.run_folder import METRICS, read_config, read_json
+from comodal.training.run_folder import METRICS, read_config
 
 __all__ = [
     "FINGERPRINT",

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from comodal.contracts import InputError
+from comodal.contracts.json_records import read_json
 from comodal.evaluation.fitted import STANDARDIZER, WEIGHTS
 from comodal.evaluation.runs import SavedRun, choose_run, find_runs
 from comodal.training.config import RunConfig
-from comodal.training.run_folder import read_config, read_json
+from comodal.training.run_folder import read_config
 
 __all__ = [
     "BACKBONE",
@@ -35,32 +36,20 @@ BACKBONE = "backbone"
 
 @dataclass(frozen=True)
 class SavedPart:
-    """The model of one fold.
-
-    Attributes:
-        config: how it was trained.
-        weights: file of the model's weights, and its critic's.
-        standardizer: file of the statistics of its training part.
-    """
+    """The files of the model of one fold, and how it was trained."""
 
     config: RunConfig
-    weights: Path
+    weights: Path  # those of its critic, too
     standardizer: Path
 
 
 @dataclass(frozen=True)
 class SavedModel:
-    """A trained model on disk.
-
-    Attributes:
-        folder: its folder.
-        parts: one per fold.
-        data: its training data: ``source``, and ``features`` and ``protocol`` where they were chosen.
-    """
+    """A trained model on disk, one part per fold."""
 
     folder: Path
     parts: tuple[SavedPart, ...]
-    data: Mapping[str, Any]
+    data: Mapping[str, Any]  # its training data: source, and features and protocol where they were chosen
 
 
 def find_model(folder: str | Path, *, arm: str = "", seed: int | None = None) -> SavedModel:

@@ -22,15 +22,10 @@ SEVERITIES = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 @dataclass(frozen=True)
 class Scenario:
-    """One scenario of a test part.
+    """One scenario of a test part."""
 
-    Attributes:
-        kept: the modalities that are present; empty for all.
-        corruption: corruption of one of them, or ``None``.
-    """
-
-    kept: tuple[str, ...] = ()
-    corruption: Corruption | None = None
+    kept: tuple[str, ...] = ()  # the modalities that are present; empty for all
+    corruption: Corruption | None = None  # of one of them
 
     @property
     def name(self) -> str:

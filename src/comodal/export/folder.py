@@ -12,6 +12,7 @@ from typing import Any
 
 from comodal.atomic_write import atomic_folder, write_text
 from comodal.contracts import InputError
+from comodal.contracts.json_records import read_json
 from comodal.evaluation.fitted import STANDARDIZER
 from comodal.evaluation.predictor import Predictor, predictor_of
 from comodal.evaluation.runs import SUMMARY, SavedRun
@@ -29,7 +30,7 @@ from comodal.evaluation.saved_model import (
 from comodal.evaluation.score import score
 from comodal.export.model_card import CardFacts, model_card
 from comodal.export.onnx_file import write_onnx
-from comodal.training.run_folder import ENVIRONMENT, METRICS, read_json
+from comodal.training.run_folder import ENVIRONMENT, METRICS
 
 __all__ = ["Exported", "export_model"]
 
@@ -39,17 +40,11 @@ _CARD = "README.md"
 
 @dataclass(frozen=True)
 class Exported:
-    """An exported model.
-
-    Attributes:
-        folder: where it is.
-        files: their names, relative to it.
-        onnx_difference: largest difference of the ONNX file from PyTorch, ``None`` without one.
-    """
+    """An exported model: its folder, and the files in it."""
 
     folder: Path
     files: tuple[str, ...]
-    onnx_difference: float | None
+    onnx_difference: float | None  # largest difference of the ONNX file from PyTorch, None without one
 
 
 def export_model(

@@ -11,22 +11,7 @@ __all__ = ["CardFacts", "model_card"]
 
 @dataclass(frozen=True)
 class CardFacts:
-    """The facts on a model card.
-
-    Attributes:
-        name: name of the folder.
-        fusion: architecture.
-        measure: dependency measure of the penalty, ``"none"`` without one.
-        weight: weight of the penalty.
-        source: training data.
-        seed: seed of the run.
-        folds: number of models.
-        dims: modality to features a frame; 0 for a text that is read from transcripts.
-        metrics: metric to value, ``ci_low``, ``ci_high``, ``unit`` and the counts ``n`` and ``n_groups``.
-        note: note on the data; empty without one.
-        versions: package to version.
-        onnx: whether there is an ONNX file.
-    """
+    """The facts on a model card."""
 
     name: str
     fusion: str
@@ -34,9 +19,9 @@ class CardFacts:
     weight: float
     source: str
     seed: int
-    folds: int
-    dims: Mapping[str, int]
-    metrics: Mapping[str, Mapping[str, Any]]
+    folds: int  # one model each
+    dims: Mapping[str, int]  # modality to features a frame; 0 for a text that is read from transcripts
+    metrics: Mapping[str, Mapping[str, Any]]  # metric to the fields of its Score
     note: str = ""
     versions: Mapping[str, str] = field(default_factory=dict)
     onnx: bool = False

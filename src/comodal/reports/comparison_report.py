@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -33,13 +33,13 @@ def file_table(rows: Sequence[ComparisonRow]) -> TextTable:
     """Return one row per fusion model and measure with every metric as a column."""
     names = metrics_of(rows)
     heads = ("fusion", "measure", "weight", *_heads(rows, names, "{} ({})"), "seeds", "collapsed", "seconds per run")
-
-    def line(first: ComparisonRow, cells: list[Cell]) -> list[Cell]:
-        texts = (first.fusion, first.measure, f"{first.weight:g}")
+    lines = []
+    for (fusion, measure, weight), own in _arms(rows).items():
+        first = next(iter(own.values()))
         runs = (str(first.n_seeds), str(first.collapsed), f"{first.seconds:.1f}")
-        return [*map(Cell, texts), *cells, *map(Cell, runs)]
-
-    return TextTable(heads, _lines(rows, names, _file_cell, line))
+        cells = (_file_cell(own[name]) if name in own else Cell() for name in names)
+        lines.append([*map(Cell, (fusion, measure, f"{weight:g}")), *cells, *map(Cell, runs)])
+    return TextTable(heads, lines)
 
 
 def screen_table(rows: Sequence[ComparisonRow], *, metrics: Sequence[str] | None = None) -> TextTable:
@@ -47,15 +47,14 @@ def screen_table(rows: Sequence[ComparisonRow], *, metrics: Sequence[str] | None
     held = metrics_of(rows)
     primary = [name for name in PRIMARY_METRICS if name in held]
     names = metrics_of(rows, metrics if metrics is not None else primary or held[:4])
-
-    def line(first: ComparisonRow, cells: list[Cell]) -> list[Cell]:
-        weight = f"\nweight {first.weight:g}" if first.weight else ""
+    lines = []
+    for (fusion, measure, weight), own in _arms(rows).items():
+        first = next(iter(own.values()))
+        model = Cell(f"{fusion}\n{measure}" + (f"\nweight {weight:g}" if weight else ""))
         runs = f"{first.n_seeds} seed{'s' if first.n_seeds != 1 else ''}\n{first.seconds:.1f} s each"
         collapsed = Cell(runs, f"{first.collapsed} collapsed", "harm" if first.collapsed else "")
-        return [Cell(f"{first.fusion}\n{first.measure}{weight}"), *cells, collapsed]
-
-    heads = ("model", *_heads(rows, names, "{}\n{}"), "runs")
-    return TextTable(heads, _lines(rows, names, _screen_cell, line))
+        lines.append([model, *(_screen_cell(own[name]) if name in own else Cell() for name in names), collapsed])
+    return TextTable(("model", *_heads(rows, names, "{}\n{}"), "runs"), lines)
 
 
 def print_comparison(
@@ -120,20 +119,12 @@ def _heads(rows: Sequence[ComparisonRow], names: Sequence[str], form: str) -> li
     return [form.format(name, direction(first[name])) for name in names]
 
 
-def _lines(
-    rows: Sequence[ComparisonRow],
-    names: Sequence[str],
-    cell: Callable[[ComparisonRow], Cell],
-    line: Callable[[ComparisonRow, list[Cell]], list[Cell]],
-) -> list[list[Cell]]:
-    """Return one row of cells per arm; an arm without a metric has an empty cell."""
+def _arms(rows: Sequence[ComparisonRow]) -> dict[tuple[str, str, float], dict[str, ComparisonRow]]:
+    """Return the rows of every arm by metric."""
     arms: dict[tuple[str, str, float], dict[str, ComparisonRow]] = {}
     for row in rows:
         arms.setdefault((row.fusion, row.measure, row.weight), {})[row.metric] = row
-    return [
-        line(next(iter(own.values())), [cell(own[name]) if name in own else Cell() for name in names])
-        for own in arms.values()
-    ]
+    return arms
 
 
 def _file_cell(row: ComparisonRow) -> Cell:

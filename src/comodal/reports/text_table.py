@@ -61,7 +61,7 @@ def rich_table(table: TextTable) -> RichTable:
     for head in table.heads:
         found.add_column(head, no_wrap=True)
     for row in table.rows:
-        found.add_row(*map(_rich_cell, row))
+        found.add_row(*(Text(c.text).append(f"\n{c.second}" if c.second else "", _STYLE[c.mark]) for c in row))
     return found
 
 
@@ -95,11 +95,6 @@ def latex_table(table: TextTable) -> str:
 def latex_escaped(text: str) -> str:
     r"""Return text that LaTeX sets as it stands."""
     return "".join(_LATEX.get(sign, sign) for sign in text)
-
-
-def _rich_cell(cell: Cell) -> Text:
-    text = Text(cell.text)
-    return text.append(f"\n{cell.second}", style=_STYLE[cell.mark]) if cell.second else text
 
 
 def _markdown_cell(cell: Cell) -> str:

@@ -17,32 +17,20 @@ _LARGEST_SEED = 2**31
 
 @dataclass(frozen=True)
 class Edit:
-    """An edit of one modality.
+    """An edit of one modality."""
 
-    Attributes:
-        kind: ``"on"`` unchanged, ``"off"`` hidden, ``"swap"`` replaced by another sample's, ``"noise"`` noise added.
-        donor: id of the other sample, for ``"swap"``.
-        severity: from 0 to 1, for ``"noise"``.
-    """
-
-    kind: str = "on"
-    donor: str = ""
-    severity: float = 0.0
+    kind: str = "on"  # unchanged; or off (hidden), swap or noise
+    donor: str = ""  # id of the other sample, for swap
+    severity: float = 0.0  # from 0 to 1, for noise
 
 
 @dataclass(frozen=True)
 class PanelRequest:
-    """One sample and the edits of its modalities.
-
-    Attributes:
-        id: id of the sample.
-        edits: modality to edit; other modalities are on.
-        seed: seed of the noise.
-    """
+    """One sample and the edits of its modalities; other modalities are on."""
 
     id: str
     edits: Mapping[str, Edit]
-    seed: int = 0
+    seed: int = 0  # of the noise
 
     @property
     def donors(self) -> tuple[str, ...]:

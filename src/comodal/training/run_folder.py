@@ -14,9 +14,9 @@ import yaml
 
 from comodal.atomic_write import write_text
 from comodal.contracts import InputError
-from comodal.contracts.errors import Code
+from comodal.contracts.json_records import read_json
 
-__all__ = ["ENVIRONMENT", "METRICS", "RunFolder", "read_config", "read_json"]
+__all__ = ["ENVIRONMENT", "METRICS", "RunFolder", "read_config"]
 
 ENVIRONMENT = "environment.json"
 METRICS = "metrics.json"
@@ -79,15 +79,6 @@ def read_config(path: Path) -> dict[str, Any]:
             f"{path / _CONFIG}: holds no configuration; restore it, or train into another folder", code="damaged"
         )
     return values
-
-
-def read_json(path: Path) -> Any:
-    """Parse a JSON file."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, json.JSONDecodeError) as error:
-        code: Code = "missing" if isinstance(error, FileNotFoundError) else "damaged"
-        raise InputError(f"{path}: missing or damaged; run the command that wrote it again", code=code) from error
 
 
 def _is_leftover(path: Path) -> bool:

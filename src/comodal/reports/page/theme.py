@@ -26,13 +26,7 @@ _NO_PENALTY = "none"
 
 @dataclass(frozen=True)
 class Style:
-    """Style of one arm.
-
-    Attributes:
-        colour: of its measure, ``#rrggbb``.
-        symbol: of its measure.
-        dash: of its fusion model.
-    """
+    """Style of one arm: colour and symbol are its measure's, the dash its fusion model's."""
 
     colour: str
     symbol: str
