@@ -15,7 +15,7 @@ from comodal.data.formats.table_utterances import utterances_of
 def found(**columns):
     count = len(columns["id"])
     arrays = {name: np.array(values) for name, values in {"label": np.zeros(count), **columns}.items()}
-    return utterances_of(Path("t.csv"), Table(arrays, [f"line {k + 2}" for k in range(count)]))
+    return utterances_of(Table(Path("t.csv"), arrays, [f"line {k + 2}" for k in range(count)]))
 
 
 def said(utterances):

@@ -38,7 +38,7 @@ def recognises(path: Path) -> bool:
 def open_source(path: Path) -> Source:
     """Read the table and look into the files of features; every label is NaN where the table has none."""
     file = _table_in(path)
-    utterances = utterances_of(file, read_table(file))
+    utterances = utterances_of(read_table(file))
     names = _feature_files(file)
     features = {name: open_features(names[name], utterances.written) for name in in_order(list(names))}
     low, high = label_range = _label_range(utterances.block.target)

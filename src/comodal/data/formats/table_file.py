@@ -37,9 +37,14 @@ class Table:
     columns are left out that are neither text nor numbers, or have no name.
     """
 
+    path: Path
     columns: Mapping[str, NDArray[Any]]
     lines: Sequence[str] = field(repr=False)
     left_out: tuple[str, ...] = ()
+
+    def at(self, name: str, row: int | None = None) -> str:
+        """Return the place of a column, or of its cell in a row, for errors."""
+        return f"{self.path}{'' if row is None else f': {self.lines[row]}'}, column {name!r}"
 
 
 def _is_parquet(path: Path) -> bool:
@@ -136,7 +141,7 @@ def _read_csv(path: Path) -> Table:
     names, rows, lines = _csv_rows(path)
     texts = {name: [row[k] for row in rows] for k, name in enumerate(names) if name}
     columns = {name: _text_column(path, name, cells, lines) for name, cells in texts.items()}
-    return Table(columns, lines, ("a column without a name",) if "" in names else ())
+    return Table(path, columns, lines, ("a column without a name",) if "" in names else ())
 
 
 def _csv_rows(path: Path) -> tuple[list[str], list[list[str]], list[str]]:
@@ -213,7 +218,7 @@ def _read_parquet(path: Path) -> Table:
                 left_out.append(f"{name or 'a column without a name'} ({array.type})")
             else:
                 columns[name] = found
-    return Table(columns, lines, tuple(left_out))
+    return Table(path, columns, lines, tuple(left_out))
 
 
 def _arrow_column(path: Path, name: str, array: Any, lines: Sequence[str]) -> NDArray[Any] | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -40,43 +39,43 @@ class Utterances:
     facts: Mapping[str, str]
 
 
-def utterances_of(file: Path, table: Table) -> Utterances:
+def utterances_of(table: Table) -> Utterances:
     """Return the utterances of a table."""
-    label = _label_column(file, table)
+    label = _label_column(table)
     group = next((name for name in _GROUPS if name in table.columns), None)
     words = next((name for name in _TRANSCRIPTS if name in table.columns), None)
-    written = _texts(file, table, "id")
+    written = _texts(table, "id")
     changed: _Changes = {}
-    divided, divisions = _divided(file, table, changed)
-    identifier, groups = _identities(file, table, written, group=group, split=divided.get("split"), changed=changed)
+    divided, divisions = _divided(table, changed)
+    identifier, groups = _identities(table, written, group=group, split=divided.get("split"), changed=changed)
     used = {"id", label, group, words, *divided}
     others = {name: guessed(cells) for name, cells in table.columns.items() if name not in used}
     block = Block(
         id=identifier,
         group=groups,
-        target=_labels(file, table, label),
+        target=_labels(table, label),
         modalities={},
         columns={**divided, **others},
-        transcript=None if words is None else _transcripts(file, table, words, changed),
+        transcript=None if words is None else _transcripts(table, words, changed),
     )
     return Utterances(block, written, divisions, changed, _facts(table, label, group))
 
 
-def _label_column(file: Path, table: Table) -> str | None:
+def _label_column(table: Table) -> str | None:
     found = [name for name in LABELS if name in table.columns]
     if "id" not in table.columns:
         problem = f"no column id (it has {', '.join(table.columns)})"
-        raise damaged(file, problem, remedy="add it", code="missing")
+        raise damaged(table.path, problem, remedy="add it", code="missing")
     if len(found) > 1:
         problem = f"columns {' and '.join(map(repr, found))} could both be the label"
-        raise damaged(file, problem, remedy="rename one", code="duplicate")
+        raise damaged(table.path, problem, remedy="rename one", code="duplicate")
     return found[0] if found else None
 
 
-def _labels(file: Path, table: Table, label: str | None) -> NDArray[np.float32]:
+def _labels(table: Table, label: str | None) -> NDArray[np.float32]:
     if label is None:
         return np.full(len(table.lines), np.nan, dtype=np.float32)
-    return sentiment(_numbers(file, table, label), where=f"{file}, column {label!r}")[0]
+    return sentiment(_numbers(table, label), where=table.at(label))[0]
 
 
 def _facts(table: Table, label: str | None, group: str | None) -> dict[str, str]:
@@ -89,54 +88,45 @@ def _facts(table: Table, label: str | None, group: str | None) -> dict[str, str]
     return facts
 
 
-def _texts(file: Path, table: Table, name: str) -> list[str]:
+def _texts(table: Table, name: str) -> list[str]:
     """Return a column of names, which may be whole numbers."""
     cells = table.columns[name]
     if cells.dtype.kind not in "Uiu":
-        problem = f"column {name!r} holds {cells.dtype}, not names"
-        raise damaged(file, problem, remedy="store them as text", code="wrong_type")
+        raise damaged(table.at(name), f"{cells.dtype}, not names", remedy="store them as text", code="wrong_type")
     found = [str(each).strip() for each in cells.tolist()]
     if name == "id" and "" in found:
-        where = f"{file}: {table.lines[found.index('')]}"
-        raise damaged(where, "no id", remedy="give every utterance one", code="missing")
+        raise damaged(table.at("id", found.index("")), "no id", remedy="give every utterance one", code="missing")
     return found
 
 
-def _numbers(file: Path, table: Table, name: str) -> NDArray[Any]:
+def _numbers(table: Table, name: str) -> NDArray[Any]:
     cells = table.columns[name]
     if cells.dtype.kind != "U":
         return cells
     values, stranger = numbers(cells.tolist())
     if stranger is not None:
-        given = str(cells[stranger])[:40]
-        problem = f"{given!r} is not a number"
+        problem = f"{str(cells[stranger])[:40]!r} is not a number"
         remedy = "write numbers with a decimal point, and nothing where it is unknown"
-        raise damaged(f"{file}: {table.lines[stranger]}, column {name!r}", problem, remedy=remedy, code="wrong_type")
+        raise damaged(table.at(name, stranger), problem, remedy=remedy, code="wrong_type")
     return values
 
 
-def _transcripts(file: Path, table: Table, name: str, changed: _Changes) -> NDArray[np.str_]:
+def _transcripts(table: Table, name: str, changed: _Changes) -> NDArray[np.str_]:
     given = table.columns[name]
     if given.dtype.kind == "f" and np.isnan(given).all():
         given = np.full(len(given), "")
-    words, _ = transcripts(given, where=f"{file}, column {name!r}")
+    words, _ = transcripts(given, where=table.at(name))
     changed["white space in transcripts was brought to single spaces"] = words != given
     return words
 
 
 def _identities(
-    file: Path,
-    table: Table,
-    written: Sequence[str],
-    *,
-    group: str | None,
-    split: NDArray[Any] | None,
-    changed: _Changes,
+    table: Table, written: Sequence[str], *, group: str | None, split: NDArray[Any] | None, changed: _Changes
 ) -> tuple[NDArray[np.str_], NDArray[np.str_]]:
     """Return ids and groups; an id without video and segment stays as it is."""
     parsed = [parse_id(each) for each in written]
     whole = ["_".join(filter(None, each)) for each in parsed]
-    groups = _groups(parsed, split=split, changed=changed) if group is None else _texts(file, table, group)
+    groups = _groups(parsed, split=split, changed=changed) if group is None else _texts(table, group)
     lacking = np.array([not each for each in groups])
     # An id that only repeats the video does not name an utterance, where some video has several.
     bare = [name == each and not segment for name, each, (_, segment) in zip(whole, groups, parsed, strict=True)]
@@ -152,7 +142,7 @@ def _identities(
     changed["utterances without a group are their own"] = lacking
     changed["ids that name a video alone were numbered within their video"] = np.array(bare)
     changed["ids were brought to video_segment"] = np.array(renamed) & ~np.array(bare)
-    return column(whole, where=f"{file}, column 'id'"), column(groups, where=f"{file}, groups")
+    return column(whole, where=table.at("id")), column(groups, where=f"{table.path}, groups")
 
 
 def _groups(parsed: Sequence[tuple[str, str]], *, split: NDArray[Any] | None, changed: _Changes) -> list[str]:
@@ -168,37 +158,37 @@ def _groups(parsed: Sequence[tuple[str, str]], *, split: NDArray[Any] | None, ch
     return [str(each) for each in videos]
 
 
-def _divided(file: Path, table: Table, changed: _Changes) -> tuple[dict[str, NDArray[Any]], dict[str, Division]]:
+def _divided(table: Table, changed: _Changes) -> tuple[dict[str, NDArray[Any]], dict[str, Division]]:
     columns: dict[str, NDArray[Any]] = {}
     divisions: dict[str, Division] = {}
     if "split" in table.columns:
-        columns["split"] = _splits(file, table, changed)
+        columns["split"] = _splits(table, changed)
         divisions["split"] = Division("split")
     if "fold" in table.columns:
-        columns["fold"] = fold = _folds(file, table, changed)
+        columns["fold"] = fold = _folds(table, changed)
         divisions["fold"] = Division("fold", folds=int(fold.max()) + 1)
     return columns, divisions
 
 
-def _splits(file: Path, table: Table, changed: _Changes) -> NDArray[np.str_]:
-    given = _texts(file, table, "split")
+def _splits(table: Table, changed: _Changes) -> NDArray[np.str_]:
+    given = _texts(table, "split")
     found = [canonical_split(word) for word in given]
     if "" in found:
         row = found.index("")
         error = InputError.unknown("split", given[row], ("train", "valid", "test"))
-        raise error.at(f"{file}: {table.lines[row]}, column 'split'")
+        raise error.at(table.at("split", row))
     changed["splits were named train, valid or test"] = np.array(found) != np.array(given)
-    return column(found, where=f"{file}, column 'split'")
+    return column(found, where=table.at("split"))
 
 
-def _folds(file: Path, table: Table, changed: _Changes) -> NDArray[np.int64]:
+def _folds(table: Table, changed: _Changes) -> NDArray[np.int64]:
     """Return fold numbers from 0, -1 for an utterance in none."""
-    values = _numbers(file, table, "fold").astype(np.float64)
+    values = _numbers(table, "fold").astype(np.float64)
     values = np.where(np.isnan(values), -1, values)
     wrong = np.flatnonzero((values != np.round(values)) | (values < -1) | (values > len(values)))
     if len(wrong):
-        where, problem = f"{file}: {table.lines[wrong[0]]}, column 'fold'", "not a fold number"
-        raise damaged(where, problem, remedy="give a whole number from 0, or -1 for none", code="out_of_range")
+        remedy = "give a whole number from 0, or -1 for none"
+        raise damaged(table.at("fold", wrong[0]), "not a fold number", remedy=remedy, code="out_of_range")
     fold = values.astype(np.int64)
     if 0 not in fold and 1 in fold:
         changed["folds numbered from 1 became folds from 0"] = fold > 0
@@ -206,6 +196,5 @@ def _folds(file: Path, table: Table, changed: _Changes) -> NDArray[np.int64]:
     missing = sorted(set(range(int(fold.max()) + 1)) - set(fold.tolist()))
     if missing or fold.max() < 2:
         has = f"no utterance is in fold {missing[0]}" if missing else f"{int(fold.max()) + 1} folds"
-        problem = f"column 'fold': {has}"
-        raise damaged(file, problem, remedy="number at least 3 folds from 0 without gaps", code="missing")
+        raise damaged(table.at("fold"), has, remedy="number at least 3 folds from 0 without gaps", code="missing")
     return fold
