@@ -13,7 +13,7 @@ from refusals import refused
 
 from comodal.data.assemble import assemble
 from comodal.data.checks import check
-from comodal.data.formats.mag_bert import FORMAT
+from comodal.data.formats.misa import MAG_BERT as FORMAT
 
 
 @pytest.fixture

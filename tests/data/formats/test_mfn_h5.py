@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from refusals import refused
 
 from comodal.data.assemble import assemble, concatenate
-from comodal.data.formats.mfn_h5 import FORMAT, open_source, recognises
+from comodal.data.formats.h5_families import MFN_H5, open_mfn, recognises_mfn
 
 SIZES = {"train": 6, "valid": 2, "test": 3}
 SPANS = {"text": slice(0, 300), "audio": slice(300, 305), "vision": slice(305, 325)}
@@ -44,7 +44,7 @@ def write(folder, words, *, side="left", labels=None, key="data", x_name="X_{}.h
 
 
 def whole(path, features=("text", "audio", "vision")):
-    return concatenate(list(open_source(path).blocks(features)), where="x")
+    return concatenate(list(open_mfn(path).blocks(features)), where="x")
 
 
 def check_values(block, words):
@@ -71,7 +71,7 @@ def test_values_come_back(tmp_path_factory, seed, side, compression):
 def test_source_says_what_it_holds(tmp_path):
     words = sequences()
     words["train"][0] = words["train"][0][:1]
-    source = open_source(write(tmp_path, words))
+    source = open_mfn(write(tmp_path, words))
     assert source.dims == {"text": 300, "audio": 5, "vision": 20}
     assert source.n_utterances == 11
     assert source.streams
@@ -89,10 +89,10 @@ def test_source_says_what_it_holds(tmp_path):
 
 def test_one_file_stands_for_its_folder(tmp_path):
     write(tmp_path, sequences())
-    assert recognises(tmp_path)
+    assert recognises_mfn(tmp_path)
     for name in ("X_test.h5", "y_train.h5"):
-        assert recognises(tmp_path / name)
-        assert open_source(tmp_path / name).n_utterances == 11
+        assert recognises_mfn(tmp_path / name)
+        assert open_mfn(tmp_path / name).n_utterances == 11
 
 
 def test_recognised_by_content(tmp_path):
@@ -100,18 +100,18 @@ def test_recognised_by_content(tmp_path):
     folder.mkdir()
     with h5py.File(folder / "X_train.h5", "w") as root:
         root["data"] = np.zeros((2, 3, 326))
-    assert not recognises(folder)
+    assert not recognises_mfn(folder)
     (folder / "X_train.h5").write_text("words")
-    assert not recognises(folder)
+    assert not recognises_mfn(folder)
     (folder / "X_train.h5").write_bytes(b"\x89HDF\r\n\x1a\n")
-    assert recognises(folder)
+    assert recognises_mfn(folder)
     with refused("missing", "X_train.h5", "y_train.h5"):
-        FORMAT.open(folder)
+        MFN_H5.open(folder)
     other = tmp_path / "other.h5"
     with h5py.File(other, "w") as root:
         root["data"] = np.zeros((2, 3, 325))
-    assert not recognises(other)
-    assert not recognises(tmp_path / "missing")
+    assert not recognises_mfn(other)
+    assert not recognises_mfn(tmp_path / "missing")
 
 
 def test_memory_is_that_of_a_few_rows(tmp_path, monkeypatch):
@@ -122,7 +122,7 @@ def test_memory_is_that_of_a_few_rows(tmp_path, monkeypatch):
     one = whole(tmp_path)
     check_values(one, words)
     monkeypatch.setattr("comodal.data.formats.h5_splits._BYTES", 2 * STEPS * 325 * 8)
-    blocks = list(open_source(tmp_path).blocks(["audio"]))
+    blocks = list(open_mfn(tmp_path).blocks(["audio"]))
     assert [len(block) for block in blocks] == [2, 2, 2, 2, 2, 1]
     many = concatenate(blocks, where="x")
     assert list(many.modalities) == ["audio"]
@@ -156,22 +156,22 @@ def test_label_shapes(tmp_path, shape, taken):
 def test_labels_that_are_refused(tmp_path, labels):
     write(tmp_path, sequences(), labels=labels)
     with refused(("mismatch", "wrong_shape"), "y_train.h5", "/data"):
-        open_source(tmp_path)
+        open_mfn(tmp_path)
 
 
 def test_missing_files(tmp_path):
     write(tmp_path, sequences())
     (tmp_path / "y_valid.h5").unlink()
     with refused("missing", "X_valid.h5", "y_valid.h5"):
-        open_source(tmp_path)
+        open_mfn(tmp_path)
     (tmp_path / "X_valid.h5").unlink()
     assert set(whole(tmp_path).columns["split"]) == {"train", "test"}
     for kind in "Xy":
         (tmp_path / f"{kind}_train.h5").unlink()
     with refused("missing"):
-        open_source(tmp_path)
+        open_mfn(tmp_path)
     with refused("cannot_read"):
-        open_source(tmp_path / "nowhere" / "X_train.h5")
+        open_mfn(tmp_path / "nowhere" / "X_train.h5")
 
 
 def test_split_names_in_use_and_two_of_one(tmp_path):
@@ -179,23 +179,23 @@ def test_split_names_in_use_and_two_of_one(tmp_path):
     assert set(whole(tmp_path).columns["split"]) == {"train", "valid"}
     write(tmp_path, sequences(sizes={"valid": 2}))
     with refused("duplicate", "X_valid.h5", "X_dev.h5"):
-        open_source(tmp_path)
+        open_mfn(tmp_path)
 
 
 def test_other_names_of_the_array_are_told(tmp_path):
-    source = open_source(write(tmp_path, sequences(), key="values"))
+    source = open_mfn(write(tmp_path, sequences(), key="values"))
     assert "X_train.h5: values" in source.facts["arrays under other names"]
     with h5py.File(tmp_path / "X_train.h5", "a") as root:
         root["more"] = np.zeros(3)
     with refused("damaged", "X_train.h5", "'more'", "'values'", "'data'"):
-        open_source(tmp_path)
+        open_mfn(tmp_path)
     with h5py.File(tmp_path / "X_train.h5", "a") as root:
         root["data"] = root["values"][:]
-    assert open_source(tmp_path).n_utterances == 11
+    assert open_mfn(tmp_path).n_utterances == 11
     with h5py.File(tmp_path / "X_train.h5", "w"):
         pass
     with refused("missing", "X_train.h5", "HDF5"):
-        open_source(tmp_path)
+        open_mfn(tmp_path)
 
 
 def test_values_that_are_not_finite_pass(tmp_path):
@@ -214,7 +214,7 @@ def test_swapped_and_flat_files(tmp_path):
     x.write_bytes(two)
     y.write_bytes(one)
     with refused("wrong_shape", "X_train.h5", "/data", "(6,)"):
-        open_source(tmp_path)
+        open_mfn(tmp_path)
     x.write_bytes(one)
     with refused("wrong_shape", "y_train.h5", "/data", "float64", "(6"):
-        open_source(tmp_path)
+        open_mfn(tmp_path)

@@ -13,8 +13,7 @@ from refusals import refused
 
 from comodal.data.assemble import assemble
 from comodal.data.checks import check
-from comodal.data.formats import mag_bert
-from comodal.data.formats.misa import FORMAT
+from comodal.data.formats.misa import FORMAT, MAG_BERT
 
 WORDS = ["so", "good", "film's", "a"]
 SPLITS = ("train", "dev", "test")
@@ -215,8 +214,8 @@ def test_mag_and_misa_are_told_apart(tmp_path):
     folder = tmp_path / "misa"
     folder.mkdir()
     write(folder, aligned)
-    assert not mag_bert.FORMAT.recognises(folder)
-    assert not mag_bert.FORMAT.recognises(folder / "train.pkl")
+    assert not MAG_BERT.recognises(folder)
+    assert not MAG_BERT.recognises(folder / "train.pkl")
     assert not FORMAT.recognises(tmp_path)
     assert not FORMAT.recognises(tmp_path / "mag.pkl")
 

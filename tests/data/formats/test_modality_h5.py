@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from refusals import refused
 
 from comodal.data.assemble import assemble, concatenate
-from comodal.data.formats.modality_h5 import open_source, recognises
+from comodal.data.formats.h5_families import open_source, recognises
 
 SIZES = {"train": 6, "valid": 2, "test": 3}
 FILES = {"text": "text_{}_emb.h5", "audio": "audio_{}.h5", "vision": "video_{}.h5"}

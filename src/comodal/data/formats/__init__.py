@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from comodal.contracts import InputError
-from comodal.data.formats import bclstm, csd, mag_bert, mfn_h5, misa, mmsa, modality_h5, mosi_utterances, mult, table
+from comodal.data.formats import bclstm, csd, h5_families, misa, mmsa, mosi_utterances, mult, table
 from comodal.data.formats.interface import Block, Division, Format, Source
 from comodal.data.formats.pickled import refusal
 
@@ -17,11 +17,11 @@ FORMATS: dict[str, Format] = {
         mosi_utterances.FORMAT,
         table.FORMAT,
         csd.FORMAT,
-        mfn_h5.FORMAT,
-        modality_h5.FORMAT,
+        h5_families.MFN_H5,
+        h5_families.MODALITY_H5,
         mmsa.FORMAT,
         mult.FORMAT,
-        mag_bert.FORMAT,
+        misa.MAG_BERT,
         misa.FORMAT,
         mult.LMF,
         bclstm.FORMAT,

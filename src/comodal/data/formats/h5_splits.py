@@ -70,14 +70,9 @@ def single_array(root: Any, expected: str) -> tuple[str, Stored]:
 def split_source(
     path: Path, *, name: str, splits: Mapping[str, SplitFiles], key: str, facts: Mapping[str, str]
 ) -> Source:
-    """Return a source from the files of each split; features of one length everywhere are aligned word by word.
+    """Return a source from the files of each split, whose arrays are mostly called ``key``.
 
-    Args:
-        path: file or folder that the user gave.
-        name: of the format.
-        splits: split to its files, in the order of the splits.
-        key: usual name of the array in each file.
-        facts: further facts of the source.
+    Features of one length everywhere are aligned word by word.
     """
     if len(splits) < 2 and "train" not in splits:
         given = ", ".join(splits) or "none"

@@ -1,8 +1,10 @@
-"""Read the pickles of MISA and MMIM: one file per split, a list of utterances each.
+"""Read the pickles of MISA, MMIM and MAG-BERT: lists of utterances, in one file per split or all in one.
 
 Each utterance is ``((word ids, visual, acoustic, words), label, segment)`` in MISA, aligned word by word; MMIM adds the
 numbers of visual and acoustic frames. Word ids belong to a vocabulary in another file; MISA's features have mean 0 and
-deviation 1 in every utterance, so that they no longer hold how loud or high a voice was.
+deviation 1 in every utterance, so that they no longer hold how loud or high a voice was. In MAG-BERT's ``mosi.pkl`` and
+``mosei.pkl`` each is ``((words, visual, acoustic), label, segment)``, aligned word by word. There are no text vectors:
+the words are the transcript, and a tokenizer turns them into the input of a language model.
 """
 
 from __future__ import annotations
@@ -16,12 +18,14 @@ from comodal.data.formats.names import canonical_split
 from comodal.data.formats.pickled import memory_needed, peek, take
 from comodal.data.formats.record_lists import listing_source, looks_like_records, require_records
 from comodal.data.formats.record_words import UNALIGNED, WORD_IDS
+from comodal.data.formats.split_tables import split_contents
 from comodal.data.formats.texts import damaged
 
-__all__ = ["FORMAT", "open_source", "recognises"]
+__all__ = ["FORMAT", "MAG_BERT"]
 
 _ENDINGS = (".pkl", ".pickle")
 _LENGTHS = {4, UNALIGNED}
+_MAG_LENGTHS = {3}
 
 
 def recognises(path: Path) -> bool:
@@ -75,4 +79,21 @@ def _files(path: Path) -> dict[str, Path]:
     return {split: found[split] for split in SPLITS if split in found}
 
 
+def recognises_mag_bert(path: Path) -> bool:
+    """Whether a pickle is a dict with a list of such utterances under the name of a split."""
+    content = peek(path)
+    return isinstance(content, dict) and any(
+        canonical_split(key) and looks_like_records(records, _MAG_LENGTHS) for key, records in content.items()
+    )
+
+
+def open_mag_bert(path: Path) -> Source:
+    """Read the pickle, and check the form of every utterance."""
+    contents = split_contents(path).items()
+    listings = [require_records(held, _MAG_LENGTHS, split=split, where=where) for split, (where, held) in contents]
+    facts = {"alignment": "word by word", "memory": memory_needed(path)}
+    return listing_source(path, listings, family=MAG_BERT.name, files=[path], facts=facts)
+
+
 FORMAT = Format("misa", recognises, open_source)
+MAG_BERT = Format("mag_bert", recognises_mag_bert, open_mag_bert)

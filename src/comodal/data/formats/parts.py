@@ -28,20 +28,10 @@ DIVISIONS = {"split": Division("split")}
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """The utterances of one split, or some of them, checked, but with their padding.
+    """The utterances of one split, or some of them, checked, but with their padding; ``where`` is for errors.
 
-    Attributes:
-        split: ``train``, ``valid`` or ``test``.
-        where: file and split, for errors.
-        id: ``(N,)``.
-        group: ``(N,)``.
-        target: ``(N,)`` float32.
-        padded: name of the features to ``(N, T, d)`` float32.
-        lengths: name of padded features to their ``(N,)`` lengths, where the file says them.
-        cut: name of the features to what needs no cutting any more.
-        columns: further facts of each utterance.
-        transcript: ``(N,)`` words.
-        normalised: what was brought into our form so far.
+    Features are padded ``(N, T, d)``, some with lengths ``(N,)`` that the file states, or cut already; other fields are
+    those of a block.
     """
 
     split: str
@@ -76,15 +66,8 @@ def source_of(
 ) -> Source:
     """Return the source of a pickle from its splits; padding is cut when blocks are asked for.
 
-    Columns that some split lacks are left out; where only some have transcripts, the others get empty ones.
-
-    Args:
-        path: of the file.
-        parts: its splits, whole.
-        family: name of the file family.
-        aligned: whether all padded features share one span.
-        alignment: what to tell of it, if anything.
-        facts: what else is worth telling of the file.
+    Columns that some split lacks are left out; where only some have transcripts, the others get empty ones. All padded
+    features share one span if they are aligned; ``alignment`` is what to tell of it.
     """
     dims = _dims(parts, path)
     agreed = _agreed(parts)
@@ -134,13 +117,9 @@ def _agreed(parts: Sequence[Part]) -> list[Part]:
 def blocks_of(
     splits: Sequence[Runs], names: Collection[str], features: Collection[str], *, aligned: bool
 ) -> Iterator[Block]:
-    """Yield every run of every split, its features without padding.
+    """Yield every run of every split, the features that are wanted without padding.
 
-    Args:
-        splits: reads each split; called twice.
-        names: all features.
-        features: those wanted.
-        aligned: whether all padded features share one span, which the features that are not wanted help to find.
+    Aligned features share one span, which the others of all names help to find.
     """
     needed = [name for name in names if aligned or name in features]
     sides = _sides(splits, needed, aligned=aligned)

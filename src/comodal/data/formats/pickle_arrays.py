@@ -77,12 +77,7 @@ def empty_array(_subtype: object, shape: object, _code: object) -> PickledArray:
 def array_from_buffer(data: object, kind: object, shape: Any, order: object, axes: Any = None) -> NDArray[Any]:
     """Return an array on the bytes themselves, as protocol 5 writes it; ``numpy._frombuffer`` in the file.
 
-    Args:
-        data: bytes or byte array.
-        kind: an :class:`ElementType`.
-        shape: lengths of the axes.
-        order: ``"C"``, ``"F"``, or ``"K"`` with the order of the axes.
-        axes: the order of the axes, ``None`` otherwise.
+    ``order`` is ``"C"``, ``"F"``, or ``"K"`` with the order of the axes.
     """
     if type(kind) is not ElementType or kind.dtype.hasobject or type(data) not in (bytes, bytearray):
         raise ValueError("an array without bytes")

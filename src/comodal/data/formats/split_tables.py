@@ -93,13 +93,7 @@ def require_rows(table: SplitTable, key: str) -> Any:
 
 
 def part_of(table: SplitTable, names: Mapping[str, Identified], keys: Mapping[str, str]) -> Part:
-    """Return a table with its utterances named and its features read.
-
-    Args:
-        table: the split.
-        names: split to ids and groups of its utterances.
-        keys: name of the features to their key; one that the split does not have is left out.
-    """
+    """Return a table with its utterances named and its features read: names to keys, if the split has them."""
     padded, own = {}, names[table.split]
     for name, key in keys.items():
         if key in table.content:

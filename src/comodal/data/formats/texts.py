@@ -54,10 +54,6 @@ def listing(names: Iterable[str]) -> str:
 def one_line(said: object, *, longest: int = _LONGEST_LINE) -> str:
     r"""Return a text, such as the error of a library or a name in a file, as part of a line that can be printed.
 
-    Args:
-        said: the text, or what ``str`` makes one of.
-        longest: characters after which it is cut.
-
     Example:
         >>> print(one_line("no\n such\x00 thing"), one_line("a" * 9, longest=3))
         no such\x00 thing aaa...
@@ -87,15 +83,7 @@ def require_characters(array: NDArray[Any]) -> None:
 
 
 def transcripts(raw: Any, *, where: str) -> tuple[NDArray[np.str_], dict[str, int]]:
-    r"""Return the words of every utterance, separated by single spaces.
-
-    Args:
-        raw: strings or bytes, one per utterance; ``None`` for an utterance without words.
-        where: file and key, for errors.
-
-    Returns:
-        ``(N,)``, and what was changed.
-    """
+    """Return the words ``(N,)`` of N strings, bytes or ``None``, separated by single spaces, and what was changed."""
     rows = raw.tolist() if isinstance(raw, np.ndarray) and raw.ndim <= 2 else raw
     if isinstance(rows, list | tuple):
         rows = [row[0] if isinstance(row, list | tuple) and len(row) == 1 else row for row in rows]
