@@ -2,8 +2,8 @@
 
 The memory fusion network's ``X_train.h5`` holds all modalities side by side under ``data``: words padded on the left to
 20, columns 0 to 299 GloVe, 300 to 304 COVAREP, 305 to 324 FACET; ``y_train.h5`` one label per utterance. Others are
-``audio_train.h5``, ``text_train_emb.h5``, ..., ``y_train.h5`` with an array under ``d1``, of any of the modalities. There
-are no ids. One of the files stands for its folder.
+``audio_train.h5``, ``text_train_emb.h5``, ..., ``y_train.h5`` with an array under ``d1``, of any of the modalities.
+There are no ids. One of the files stands for its folder.
 """
 
 from __future__ import annotations
