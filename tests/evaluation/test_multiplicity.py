@@ -30,9 +30,6 @@ def test_a_comparison_that_could_not_be_made_is_not_counted() -> None:
     corrected = holm([0.01, np.nan, 0.04])
     assert np.isnan(corrected[1])
     assert corrected[[0, 2]] == pytest.approx(holm([0.01, 0.04]))
-
-
-def test_no_p_values_at_all() -> None:
     assert holm([]).shape == (0,)
     assert np.isnan(holm([np.nan])).all()
 

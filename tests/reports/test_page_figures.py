@@ -138,13 +138,9 @@ def test_dependency_is_parted_by_the_sign_of_the_label() -> None:
         assert np.median(trace.y) == pytest.approx(np.median(values), abs=0.02)
         assert np.mean(trace.y) == pytest.approx(np.mean(values), abs=0.02)
     assert "nats" in figure.layout.yaxis.title.text
+    assert len(dependency_figure(replace(table, target=np.abs(table.target) + 0.1)).data) == 1, "one class only"
     rank = explanation(np.random.default_rng(3), 30, "wasserstein")
     assert "order" in dependency_figure(rank).layout.yaxis.title.text
-
-
-def test_one_class_only_gives_one_violin() -> None:
-    table = explanation(np.random.default_rng(3), 30)
-    assert len(dependency_figure(replace(table, target=np.abs(table.target) + 0.1)).data) == 1
 
 
 def test_the_map_colours_by_label_error_and_percentile_and_shows_names_as_text() -> None:

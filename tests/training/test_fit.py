@@ -139,12 +139,6 @@ def test_the_best_epoch_is_kept_and_not_the_last(run: Run, config: Config, fold:
     assert loss == pytest.approx(result.valid_loss, rel=1e-6)
 
 
-def test_max_epochs_ends_a_run_that_still_improves(run: Run, config: Config) -> None:
-    result = run(config(max_epochs=2, lr=1e-4))
-    assert [entry["epoch"] for entry in result.history] == [0.0, 1.0]
-    assert result.best_epoch == 1
-
-
 def test_a_run_learns(run: Run, config: Config, fold: FoldData) -> None:
     result = run(config(max_epochs=25, lr=3e-3))
     (batch,) = fold.valid_loader()

@@ -110,13 +110,10 @@ def test_warm_up_alone_ends_at_the_rate_and_stays() -> None:
 
 def test_a_group_has_a_rate_of_its_own() -> None:
     model = EarlyFusion(SPEC)
+    with refused("unknown_name", "encoder", "encoders"):
+        build_optimizer(model, TrainingConfig(group_lr={"encoder": 0.1}))
     optimizer = build_optimizer(model, TrainingConfig(lr=0.1, group_lr={"encoders": 0.001}))
     encoders = {id(p) for p in model.encoders.parameters()}
     for group in optimizer.param_groups:
         for parameter in group["params"]:
             assert group["lr"] == (0.001 if id(parameter) in encoders else 0.1)
-
-
-def test_a_rate_for_no_group_is_refused() -> None:
-    with refused("unknown_name", "encoder", "encoders"):
-        build_optimizer(EarlyFusion(SPEC), TrainingConfig(group_lr={"encoder": 0.1}))
