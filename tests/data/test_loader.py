@@ -9,7 +9,7 @@ from refusals import refused
 
 from comodal.contracts import MultimodalBatch
 from comodal.data.collate import TensorView
-from comodal.data.loader import EpochSampler, OrderedSampler, epoch_order, loader
+from comodal.data.loader import EpochSampler, loader, ordered
 
 
 def flat(batches):
@@ -31,7 +31,8 @@ def test_order_depends_on_seed_and_epoch_alone():
 
 def test_order_is_that_of_numpy():
     """Pinned: a changed order would silently unpair old runs from new ones."""
-    assert epoch_order(6, seed=1, epoch=2).tolist() == np.random.default_rng([1, 2]).permutation(6).tolist()
+    sampler = EpochSampler(np.arange(6), batch_size=4, seed=1)
+    assert flat(sampler.batches(2)) == np.random.default_rng([1, 2]).permutation(6).tolist()
 
 
 def test_batch_size_does_not_change_the_order():
@@ -56,19 +57,20 @@ def test_set_epoch_chooses_the_order():
     assert flat(sampler) == flat(sampler.batches(2)) != flat(sampler.batches(0))
 
 
-def test_ordered_sampler_leaves_nothing_out():
-    sampler = OrderedSampler([5, 3, 9, 1], batch_size=3)
-    assert [rows.tolist() for rows in sampler] == [[5, 3, 9], [1]]
-    assert len(sampler) == 2
+def test_batches_in_order_leave_nothing_out():
+    assert [rows.tolist() for rows in ordered([5, 3, 9, 1], batch_size=3)] == [[5, 3, 9], [1]]
+    with refused("empty", "0 samples"):
+        ordered([], batch_size=3)
 
 
 def test_loader_gives_whole_batches_and_leaves_the_global_generator_alone(toy):
     state = torch.get_rng_state()
-    batches = list(loader(TensorView(toy), EpochSampler(np.arange(6), batch_size=4, seed=1, minimum=2)))
+    sampler = EpochSampler(np.arange(6), batch_size=4, seed=1, minimum=2)
+    batches = list(loader(TensorView(toy), sampler))
     assert torch.equal(torch.get_rng_state(), state)
     assert all(isinstance(batch, MultimodalBatch) for batch in batches)
     ids = [each for batch in batches for each in batch.id]
-    assert ids == [str(toy.id[i]) for i in epoch_order(6, seed=1, epoch=0)]
+    assert ids == [str(toy.id[i]) for i in flat(sampler)]
     assert [len(batch) for batch in batches] == [4, 2]
 
 
@@ -79,6 +81,7 @@ def test_loader_gives_whole_batches_and_leaves_the_global_generator_alone(toy):
         ({"batch_size": 2, "minimum": 3}, "out_of_range", "at least 3"),
         ({"minimum": 7, "batch_size": 8}, "empty", "6 samples"),
         ({"seed": -1}, "out_of_range", "seed -1"),
+        ({"pool": 0}, "out_of_range", "pool of 0"),
     ],
 )
 def test_impossible_batches(changes, code, named):
@@ -114,8 +117,3 @@ def test_with_lengths_a_batch_that_is_too_small_is_left_out_as_well():
     sampler = EpochSampler(np.arange(12), batch_size=5, seed=0, minimum=3, lengths=LENGTHS[:12], pool=2)
     assert sorted(len(rows) for rows in sampler) == [5, 5]
     assert len(sampler) == 2
-
-
-def test_a_pool_needs_a_batch():
-    with refused("out_of_range", "pool of 0"):
-        EpochSampler(np.arange(12), batch_size=5, seed=0, lengths=LENGTHS[:12], pool=0)

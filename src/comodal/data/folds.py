@@ -51,43 +51,36 @@ def read_folds(path: Path, key: str | None = None) -> dict[str, tuple[str, ...]]
         ...     read_folds(file)
         {'train': ('a', 'b'), 'test': ('c',)}
     """
-    text = _text(path)
-    splits = _splits(
-        _chosen(_json(path, text) if text.lstrip()[:1] in ("{", "[") else _python(path, text), path, key), path
-    )
+    splits = _splits(_chosen(_parsed(path), path, key), path)
     home: dict[str, str] = {}
     for split, videos in splits.items():
         for video in videos:
             if home.setdefault(video, split) != split:
-                raise InputError(
-                    f"{path}: video {video!r} is in {home[video]!r} and in {split!r}; leave it in one", code="duplicate"
-                )
+                both = f"{home[video]!r} and in {split!r}"
+                raise InputError(f"{path}: video {video!r} is in {both}; leave it in one", code="duplicate")
     return splits
 
 
-def _text(path: Path) -> str:
+def _parsed(path: Path) -> Any:
     try:
-        if not (path.is_file() and path.stat().st_size > _MOST_BYTES):
-            return path.read_text(encoding="utf-8-sig")
+        with path.open("rb") as file:
+            content = file.read(_MOST_BYTES + 1)
+        text = content.decode("utf-8-sig") if len(content) <= _MOST_BYTES else ""
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: cannot be read ({error}); {_REMEDY}", code="cannot_read") from error
-    raise InputError(f"{path}: too large for lists of videos; {_REMEDY}", code="too_large")
-
-
-def _json(path: Path, text: str) -> Any:
+    if len(content) > _MOST_BYTES:
+        raise InputError(f"{path}: too large for lists of videos; {_REMEDY}", code="too_large")
+    as_json = text.lstrip()[:1] in ("{", "[")
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{path}: not JSON ({error}); {_REMEDY}", code="damaged") from error
-
-
-def _python(path: Path, text: str) -> dict[str, Any]:
-    """Return the lists that the top level of a file assigns to names containing the name of a split."""
-    try:
-        statements = ast.parse(text).body
+        parsed = json.loads(text) if as_json else ast.parse(text).body
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        kind = type(error).__name__
-        raise InputError(f"{path}: neither JSON nor Python ({kind}); {_REMEDY}", code="damaged") from error
+        reason = f"not JSON ({error})" if as_json else f"neither JSON nor Python ({type(error).__name__})"
+        raise InputError(f"{path}: {reason}; {_REMEDY}", code="damaged") from error
+    return parsed if as_json else _assigned(parsed, path)
+
+
+def _assigned(statements: list[ast.stmt], path: Path) -> dict[str, Any]:
+    """Return the lists that the top level of a file assigns to names containing the name of a split."""
     found: dict[str, Any] = {}
     for each in statements:
         if not (isinstance(each, ast.Assign) and len(each.targets) == 1 and isinstance(each.targets[0], ast.Name)):

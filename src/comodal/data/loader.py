@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import torch
@@ -14,25 +13,7 @@ from torch.utils.data import DataLoader, Sampler
 from comodal.contracts import InputError, MultimodalBatch
 from comodal.data.collate import TensorView
 
-__all__ = ["EpochSampler", "OrderedSampler", "epoch_order", "loader"]
-
-
-def epoch_order(n: int, *, seed: int, epoch: int) -> NDArray[np.int64]:
-    """Return a random order of n rows, the same for the same arguments.
-
-    Args:
-        n: number of rows.
-        seed: of the run.
-        epoch: counted from 0.
-
-    Returns:
-        ``(n,)`` permutation.
-
-    Example:
-        >>> bool((epoch_order(9, seed=1, epoch=0) == epoch_order(9, seed=1, epoch=0)).all())
-        True
-    """
-    return np.random.default_rng([seed, epoch]).permutation(n)
+__all__ = ["EpochSampler", "loader", "ordered"]
 
 
 class EpochSampler(Sampler[Tensor]):
@@ -88,15 +69,14 @@ class EpochSampler(Sampler[Tensor]):
 
     def batches(self, epoch: int) -> list[Tensor]:
         """Row numbers ``(B,)`` of every batch of an epoch."""
-        order = epoch_order(len(self.index), seed=self.seed, epoch=epoch)
+        order = np.random.default_rng([self.seed, epoch]).permutation(len(self.index))
         if self.lengths is None:
             return self._cut(order)[: len(self)]
         step = self.pool * self.batch_size
         pools = [order[start : start + step] for start in range(0, len(order), step)]
         # Batches are cut from the long end, so that the one that may be short, and left out, is not of the longest.
-        batches = [cut for each in pools for cut in self._cut(each[np.argsort(-self.lengths[each], kind="stable")])][
-            : len(self)
-        ]
+        sorted_pools = [each[np.argsort(-self.lengths[each], kind="stable")] for each in pools]
+        batches = [cut for each in sorted_pools for cut in self._cut(each)][: len(self)]
         return [batches[k] for k in np.random.default_rng([self.seed, epoch, 1]).permutation(len(batches))]
 
     def _cut(self, order: NDArray[np.int64]) -> list[Tensor]:
@@ -110,27 +90,18 @@ class EpochSampler(Sampler[Tensor]):
         return full + (rest >= max(1, self.minimum))
 
 
-class OrderedSampler(Sampler[Tensor]):
-    """Batches of row numbers in the order given, none left out: for validation and test.
+def ordered(index: Sequence[int] | NDArray[np.int64], *, batch_size: int) -> tuple[Tensor, ...]:
+    """Return batches of row numbers in the order given, none left out: for validation and test.
 
     Example:
-        >>> [rows.tolist() for rows in OrderedSampler([4, 2, 7], batch_size=2)]
+        >>> [rows.tolist() for rows in ordered([4, 2, 7], batch_size=2)]
         [[4, 2], [7]]
     """
-
-    def __init__(self, index: Sequence[int] | NDArray[np.int64], *, batch_size: int) -> None:
-        _check_sizes(len(index), batch_size, 1)
-        self.index = np.asarray(index, dtype=np.int64)
-        self.batch_size = batch_size
-
-    def __iter__(self) -> Iterator[Tensor]:
-        return iter(torch.split(torch.from_numpy(self.index), self.batch_size))
-
-    def __len__(self) -> int:
-        return math.ceil(len(self.index) / self.batch_size)
+    _check_sizes(len(index), batch_size, 1)
+    return torch.split(torch.from_numpy(np.asarray(index, dtype=np.int64)), batch_size)
 
 
-def loader(view: TensorView, sampler: Sampler[Tensor]) -> DataLoader[MultimodalBatch]:
+def loader(view: TensorView, sampler: Iterable[Tensor]) -> DataLoader[MultimodalBatch]:
     """A PyTorch loader that fetches whole batches; it draws nothing from PyTorch's own generator.
 
     Args:

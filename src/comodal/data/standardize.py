@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -95,11 +95,6 @@ class Standardizer:
         means, stds = ({n: pair[k] for n, pair in moments.items()} for k in (0, 1))
         return cls(means, stds, clip)
 
-    @property
-    def constant_columns(self) -> dict[str, int]:
-        """Modality to number of features that are constant in the training part."""
-        return {name: int((std == 0).sum()) for name, std in self.std.items()}
-
     def require(self, spec: DatasetSpec) -> None:
         """Check that a data set has the features that were learnt from.
 
@@ -108,11 +103,8 @@ class Standardizer:
         """
         learnt = {name: len(mean) for name, mean in self.mean.items()}
         if learnt != dict(spec.dims):
-            raise InputError(
-                f"{spec.name}: features {dict(spec.dims)} where the standardiser knows {learnt}; "
-                "fit it on the same features",
-                code="mismatch",
-            )
+            reason = f"features {dict(spec.dims)} where the standardiser knows {learnt}; fit it on the same features"
+            raise InputError(f"{spec.name}: {reason}", code="mismatch")
 
     def transform(self, dataset: Dataset) -> Dataset:
         """Standardise every sample.
@@ -173,18 +165,12 @@ def _moments(
     if not count:
         remedy = "leave it out (features=..., --features)"
         raise InputError(f"{source}: no training sample has modality {name!r}; {remedy}", code="empty")
-    total = np.zeros(array.dim)
-    for values in _frames(array, index):
-        total += values.sum(axis=0, dtype=np.float64)
+    total, second = np.zeros(array.dim), np.zeros(array.dim)
+    for rows in array.groups(index):
+        total += array.take(rows).values.sum(axis=0, dtype=np.float64)
     mean = total / count
-    second = np.zeros(array.dim)
-    for values in _frames(array, index):
-        centred = values - mean
+    for rows in array.groups(index):
+        centred = array.take(rows).values - mean
         second += np.square(centred, out=centred).sum(axis=0)
     std = np.sqrt(second / count)
     return mean, np.where(std > _FLOOR * np.hypot(mean, std), std, 0.0)
-
-
-def _frames(array: RaggedArray, index: NDArray[np.int64]) -> Iterator[NDArray[np.float32]]:
-    for rows in array.groups(index):
-        yield array.take(rows).values

@@ -187,7 +187,6 @@ PRESETS: dict[str, SyntheticConfig] = {
         latent_dim=4,
         redundancy=1.0,
         private_noise=0.1,
-        label_shared=0.6,
         label_unique={"text": 0.1, "audio": 0.05, "vision": 0.05},
         disagree=0.1,
         seed=10,

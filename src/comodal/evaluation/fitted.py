@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader
 from comodal.atomic_write import write_text
 from comodal.contracts import DatasetSpec, FusionOutput, InputError, MultimodalBatch, PredictionTable
 from comodal.contracts.json_records import read_json
-from comodal.data.loader import OrderedSampler, loader
+from comodal.data.loader import loader, ordered
 from comodal.dependency import DependencyPenalty, views_of
 from comodal.training.build import build_model, build_penalty
 from comodal.training.config import RunConfig
@@ -58,7 +58,7 @@ class FittedFold:
 
     def batches(self, split: str = "test") -> DataLoader[MultimodalBatch]:
         """Return every sample of one split in order."""
-        return loader(self.fold.view, OrderedSampler(self.fold.partition.splits[split], batch_size=EVALUATION_BATCH))
+        return loader(self.fold.view, ordered(self.fold.partition.splits[split], batch_size=EVALUATION_BATCH))
 
     def predict(self, split: str = "test") -> PredictionTable:
         """Return predictions and critic scores on one split."""

@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader
 from comodal.contracts import InputError, MultimodalBatch
 from comodal.data.collate import TensorView
 from comodal.data.dataset import Dataset, Partition
-from comodal.data.loader import EpochSampler, OrderedSampler, loader
+from comodal.data.loader import EpochSampler, loader, ordered
 from comodal.data.standardize import Standardizer
 from comodal.data.tokenize import with_tokens
 from comodal.fusion import fusion_family
@@ -51,7 +51,7 @@ class FoldData:
 
     def valid_loader(self) -> DataLoader[MultimodalBatch]:
         """Return the validation part in order."""
-        return loader(self.view, OrderedSampler(self.partition.valid, batch_size=EVALUATION_BATCH))
+        return loader(self.view, ordered(self.partition.valid, batch_size=EVALUATION_BATCH))
 
     def fresh_batches(self, config: RunConfig, *, processes: int = 1) -> Callable[[int], MultimodalBatch]:
         """Return endless training batches in another random order, for the critic, as a function of their number."""
