@@ -6,8 +6,8 @@ Axis legend: B samples of a batch, T longest sequence of the batch, d features p
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
-from operator import itemgetter
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -59,39 +59,6 @@ def pad(array: RaggedArray, index: NDArray[np.int64], scale: Scale | None = None
     return ModalitySequence(torch.from_numpy(padded), torch.arange(longest) < torch.from_numpy(lengths).unsqueeze(1))
 
 
-class _Vectors:
-    """One frame per sample: a batch is a row selection, and the mask is all true.
-
-    Small for any data set, so it stays in memory, standardised once.
-    """
-
-    def __init__(self, array: RaggedArray) -> None:
-        self.values = _tensor(array.values).unsqueeze(1)
-        self.lengths = torch.ones(len(array), dtype=torch.int64)
-        self.all_true = torch.ones(1, 1, dtype=torch.bool)
-
-    def take(self, index: Tensor) -> ModalitySequence:
-        return ModalitySequence(self.values.index_select(0, index), self.all_true.expand(len(index), 1))
-
-
-class _Runs:
-    """Sequences of any lengths, 0 included, left where they are; each batch is standardised as it is read."""
-
-    def __init__(self, array: RaggedArray, scale: Scale | None) -> None:
-        self.array = array
-        self.lengths = _tensor(array.lengths)
-        self.scale = scale
-
-    def take(self, index: Tensor) -> ModalitySequence:
-        return pad(self.array, index.numpy(), self.scale)
-
-
-def _source(name: str, array: RaggedArray, standardizer: Standardizer | None) -> _Vectors | _Runs:
-    if array.is_vectors:
-        return _Vectors(array if standardizer is None else standardizer.scale(name, array))
-    return _Runs(array, None if standardizer is None else standardizer.of(name))
-
-
 def _tensor(array: NDArray[Any]) -> Tensor:
     """Share memory with an array, also a read-only one: nothing here writes, so PyTorch's warning does not apply."""
     with warnings.catch_warnings():
@@ -109,11 +76,13 @@ class TensorView(torch.utils.data.Dataset[MultimodalBatch]):
         dataset: source of the rows; its arrays are shared, not copied.
         standardizer: standardisation of the features; ``None`` for none.
 
+    Attributes:
+        lengths: ``(N,)`` frames per sample, of its longest modality.
+
     Raises:
         InputError: the standardiser knows other features.
 
     Example:
-        >>> import torch
         >>> from comodal.data.synthetic import SyntheticConfig, synthetic
         >>> view = TensorView(synthetic(SyntheticConfig(n_train=40, n_valid=16, n_test=16)))
         >>> view[torch.tensor([3, 1])].modalities["text"].values.shape
@@ -126,32 +95,36 @@ class TensorView(torch.utils.data.Dataset[MultimodalBatch]):
         self.spec = dataset.spec
         self.target = _tensor(dataset.target)
         self._id: list[str] = [str(each) for each in dataset.id]
-        self._sources = {name: _source(name, array, standardizer) for name, array in dataset.modalities.items()}
+        self.lengths = np.maximum.reduce([array.lengths for array in dataset.modalities.values()])
+        self._take = {name: _taker(name, array, standardizer) for name, array in dataset.modalities.items()}
 
     def __len__(self) -> int:
         return len(self._id)
-
-    @property
-    def lengths(self) -> NDArray[np.int64]:
-        """``(N,)`` frames per sample, of its longest modality."""
-        lengths = [source.lengths.numpy() for source in self._sources.values()]
-        return np.asarray(np.maximum.reduce(lengths), dtype=np.int64)
 
     def __getitem__(self, index: Index) -> MultimodalBatch:
         """Return the batch of the rows of ``index``, in its order."""
         rows = torch.as_tensor(index, dtype=torch.int64)
         return MultimodalBatch(
-            self._ids(rows.tolist()),
-            {name: source.take(rows) for name, source in self._sources.items()},
+            tuple([self._id[row] for row in rows.tolist()]),
+            {name: take(rows) for name, take in self._take.items()},
             self.target.index_select(0, rows),
         )
 
-    def _ids(self, rows: list[int]) -> tuple[str, ...]:
-        # itemgetter takes many items in C, but unwraps a single one.
-        if len(rows) < 2:
-            return tuple(self._id[row] for row in rows)
-        found: tuple[str, ...] = itemgetter(*rows)(self._id)
-        return found
+
+def _taker(name: str, array: RaggedArray, standardizer: Standardizer | None) -> Callable[[Tensor], ModalitySequence]:
+    """Return what gives a batch of one modality. Vectors are small: they stay in memory, standardised once."""
+    if array.is_vectors:
+        values = (array if standardizer is None else standardizer.scale(name, array)).values
+        return partial(_vectors, _tensor(values).unsqueeze(1))
+    return partial(_runs, array, None if standardizer is None else standardizer.of(name))
+
+
+def _vectors(values: Tensor, index: Tensor) -> ModalitySequence:
+    return ModalitySequence(values.index_select(0, index), torch.ones(1, 1, dtype=torch.bool).expand(len(index), 1))
+
+
+def _runs(array: RaggedArray, scale: Scale | None, index: Tensor) -> ModalitySequence:
+    return pad(array, index.numpy(), scale)
 
 
 def batch(dataset: Dataset, index: Index) -> MultimodalBatch:

@@ -100,9 +100,8 @@ def tokenize_words(
     """
     names = np.asarray([str(i) for i in range(len(transcripts))] if ids is None else ids)
     if len(names) != len(transcripts):
-        raise InputError(
-            f"{len(names)} ids for {len(transcripts)} transcripts; give one id per transcript", code="mismatch"
-        )
+        reason = f"{len(names)} ids for {len(transcripts)} transcripts; give one id per transcript"
+        raise InputError(reason, code="mismatch")
     if not tokenizer.is_fast:
         raise InputError(
             f"tokenizer {type(tokenizer).__name__} is slow and does not know the word of each piece; "
@@ -110,15 +109,16 @@ def tokenize_words(
             code="unsupported",
         )
     words = [_words(text, name) for text, name in zip(transcripts, names.tolist(), strict=True)]
-    lengths, pieces = _encode(tokenizer, words)
-    keep = _fitting(pieces[2] < 0, lengths, max_length)
-    kept = np.bincount(np.repeat(np.arange(len(words)), lengths)[keep], minlength=len(words))
+    whole = _encoded(tokenizer, words)
+    found = [each[:, _fitting(each[2] < 0, max_length)] for each in whole]
+    pieces = np.concatenate([np.empty((3, 0), dtype=np.int64), *found], axis=1)
+    lengths = np.array([each.shape[1] for each in found], dtype=np.int64)
     return TokenizedText(
         id=names,
-        pieces=RaggedArray(np.ascontiguousarray(pieces[:2, keep].T, dtype=np.int32), run_offsets(kept)),
-        word=pieces[2, keep],
+        pieces=RaggedArray(np.ascontiguousarray(pieces[:2].T, dtype=np.int32), run_offsets(lengths)),
+        word=pieces[2],
         n_words=np.array([len(each) for each in words], dtype=np.int64),
-        n_cut=lengths - kept,
+        n_cut=np.array([each.shape[1] for each in whole], dtype=np.int64) - lengths,
     )
 
 
@@ -126,8 +126,8 @@ def with_tokens(dataset: Dataset, tokenizer: FastTokenizer, *, max_length: int =
     """Return a data set whose text is the word pieces of a language model and whose other frames are aligned to them.
 
     The text modality comes first and holds ``(P_i, 2)`` integers per sample, the id and the type id of each piece;
-    every other modality gets one frame per piece (:func:`align_to_pieces`). Transcripts
-    that are all in capitals are lower-cased, since a cased tokenizer would cut them into letters.
+    every other modality gets one frame per piece (:func:`align_to_pieces`). Transcripts that are all in capitals are
+    lower-cased, since a cased tokenizer would cut them into letters.
 
     Args:
         dataset: samples with transcripts; text features are left out.
@@ -185,30 +185,24 @@ def align_to_pieces(array: RaggedArray, tokens: TokenizedText) -> RaggedArray:
         >>> align_to_pieces(RaggedArray.from_vectors([[4.0]]), tokens).values.ravel().tolist()
         [0.0, 4.0, 4.0, 4.0, 0.0]
     """
-    _require_frames(array.lengths, tokens)
-    owner = np.repeat(np.arange(len(array)), tokens.pieces.lengths)
-    present = (array.lengths > 0)[owner]
-    owner, word = owner[present], tokens.word[present]
-    position = np.where((array.lengths == 1)[owner], 0, word)
-    values = np.zeros((len(owner), array.dim), dtype=np.float32)
-    spoken = word >= 0
-    values[spoken] = array.values[(array.offsets[:-1][owner] + position)[spoken]]
-    return RaggedArray(values, run_offsets(np.where(array.lengths > 0, tokens.pieces.lengths, 0)))
-
-
-def _require_frames(lengths: NDArray[np.int64], tokens: TokenizedText) -> None:
-    if len(lengths) != len(tokens.id):
-        raise InputError(
-            f"{len(lengths)} samples of frames for {len(tokens.id)} transcripts; give the same samples", code="mismatch"
-        )
+    lengths = array.lengths
+    if len(array) != len(tokens.id):
+        reason = f"{len(array)} samples of frames for {len(tokens.id)} transcripts; give the same samples"
+        raise InputError(reason, code="mismatch")
     wrong = np.flatnonzero((lengths > 1) & (lengths != tokens.n_words))
     if len(wrong):
         i = int(wrong[0])
-        raise InputError(
-            f"{str(tokens.id[i])!r}: {lengths[i]} frames for {tokens.n_words[i]} words ({len(wrong)} such samples); "
-            "give word-aligned features, or one vector per sample",
-            code="mismatch",
-        )
+        found = f"{lengths[i]} frames for {tokens.n_words[i]} words ({len(wrong)} such samples)"
+        remedy = "give word-aligned features, or one vector per sample"
+        raise InputError(f"{str(tokens.id[i])!r}: {found}; {remedy}", code="mismatch")
+    owner = np.repeat(np.arange(len(array)), tokens.pieces.lengths)
+    present = (lengths > 0)[owner]
+    owner, word = owner[present], tokens.word[present]
+    position = np.where((lengths == 1)[owner], 0, word)
+    values = np.zeros((len(owner), array.dim), dtype=np.float32)
+    spoken = word >= 0
+    values[spoken] = array.values[(array.offsets[:-1][owner] + position)[spoken]]
+    return RaggedArray(values, run_offsets(np.where(lengths > 0, tokens.pieces.lengths, 0)))
 
 
 def all_capitals(transcripts: Iterable[Any]) -> bool:
@@ -258,31 +252,27 @@ def _wants_spaces(tokenizer: FastTokenizer) -> bool:
     return pieces(list(_PROBE), split=True) != sentence and pieces(_spaced(_PROBE), split=True) == sentence
 
 
-def _encode(tokenizer: FastTokenizer, words: Sequence[Sequence[str]]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return pieces per sample ``(N,)``; and ids, type ids and words of all pieces, ``(3, P)``."""
+def _encoded(tokenizer: FastTokenizer, words: Sequence[list[str]]) -> list[NDArray[np.int64]]:
+    """Return ids, type ids and words of the pieces of each sample, ``(3, P_i)``."""
     spaced = _wants_spaces(tokenizer)
-    found: list[NDArray[np.int64]] = [np.empty((3, 0), dtype=np.int64)]
+    found = []
     for start in range(0, len(words), _AT_ONCE):
-        some = [_spaced(each) if spaced else list(each) for each in words[start : start + _AT_ONCE]]
+        some = [_spaced(each) if spaced else each for each in words[start : start + _AT_ONCE]]
         encoded = tokenizer(some, is_split_into_words=True, **_OPTIONS)
         for i, ids in enumerate(encoded["input_ids"]):
             types = encoded["token_type_ids"][i] if "token_type_ids" in encoded else [0] * len(ids)
             word = [-1 if each is None else each for each in encoded.word_ids(i)]
             found.append(np.array([ids, types, word], dtype=np.int64))
-    return np.array([each.shape[1] for each in found[1:]], dtype=np.int64), np.concatenate(found, axis=1)
+    return found
 
 
-def _fitting(special: NDArray[np.bool_], lengths: NDArray[np.int64], max_length: int) -> NDArray[np.bool_]:
-    """Return ``(P,)`` which pieces stay: all special ones, and the first of the others that there is room for."""
-    owner = np.repeat(np.arange(len(lengths)), lengths)
-    n_special = np.bincount(owner[special], minlength=len(lengths))
-    most = int(n_special.max(initial=0))
+def _fitting(special: NDArray[np.bool_], max_length: int) -> NDArray[np.bool_]:
+    """Return ``(P_i,)`` which pieces stay: all special ones, and the first of the others that there is room for."""
+    most = int(special.sum())
     if max_length <= most:
         remedy = f"{most} special tokens leave no room; give at least {most + 1}"
         raise InputError(f"max_length={max_length}: {remedy}", code="out_of_range")
-    spoken = np.cumsum(~special)
-    before = np.concatenate([np.zeros(1, dtype=np.int64), spoken])[run_offsets(lengths)[:-1]]
-    return np.asarray(special | (spoken - before[owner] <= (max_length - n_special)[owner]))
+    return np.asarray(special | (np.cumsum(~special) <= max_length - most))
 
 
 def _token_spec(tokenizer: FastTokenizer, tokens: TokenizedText, max_length: int) -> TokenSpec:
