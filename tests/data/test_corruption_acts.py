@@ -1,4 +1,4 @@
-"""Missing frames, shifts in time and unknown words, against plain loops over utterances and frames."""
+"""Corruptions of one modality, against plain loops over utterances and frames."""
 
 from __future__ import annotations
 
@@ -10,7 +10,16 @@ from small_tokenizers import bert_like, xlnet_like
 
 from comodal.contracts import ModalitySequence, MultimodalBatch, TokenSpec
 from comodal.data.collate import batch
-from comodal.data.corruption_acts import add_noise, compact, drop_frames, replace_words, shift_frames
+from comodal.data.corruption_acts import (
+    add_noise,
+    compact,
+    drop_frames,
+    drop_modality,
+    keep_only,
+    replace_words,
+    shift_frames,
+    swap_modality,
+)
 from comodal.data.tokenize import with_tokens
 
 LENGTHS = [7, 1, 0, 4, 10]
@@ -164,24 +173,98 @@ def test_a_feature_that_was_constant_in_training_gets_no_noise() -> None:
     assert (noisy[:, :, [0, 2]] != values[:, :, [0, 2]]).all()
 
 
+@pytest.fixture
+def many():
+    """2000 utterances; values of row i are all i + 1, so that rows can be told apart."""
+    n = 2000
+    values = (torch.arange(n).float() + 1).view(n, 1, 1).expand(n, 3, 2).clone()
+    mask = torch.arange(3) < torch.randint(1, 4, (n, 1), generator=generator())
+    sequence = ModalitySequence(values * mask.unsqueeze(-1), mask)
+    vector = ModalitySequence(torch.ones(n, 1, 2), torch.ones(n, 1, dtype=torch.bool))
+    return MultimodalBatch(tuple(map(str, range(n))), {"text": sequence, "audio": vector}, torch.zeros(n))
+
+
+@pytest.mark.statistical
+def test_dropped_share_is_the_probability(many):
+    """False-alarm rate below 1e-6: 5 standard errors of a binomial share (the seed is fixed)."""
+    present = drop_modality(many, "text", probability=0.3, generator=generator()).modalities["text"].present
+    assert abs(present.float().mean() - 0.7) < 5 * (0.21 / 2000) ** 0.5
+
+
+def test_probability_zero_and_one(many):
+    whole = drop_modality(many, "text", probability=0.0, generator=generator())
+    assert torch.equal(whole.modalities["text"].values, many.modalities["text"].values)
+    none = drop_modality(many, "text", probability=1.0, generator=generator())
+    assert not none.modalities["text"].mask.any()
+
+
+def test_keep_only_keeps_names_and_hides_the_rest(many):
+    kept = keep_only(many, ["audio"]).modalities
+    assert list(kept) == ["text", "audio"]
+    assert not kept["text"].present.any()
+    assert not kept["text"].values.any()
+    assert torch.equal(kept["audio"].values, many.modalities["audio"].values)
+    assert many.modalities["text"].present.all()
+
+
+@pytest.mark.statistical
+def test_noise_has_the_stated_strength(many):
+    """False-alarm rate below 1e-6: 5 standard errors of a sample standard deviation (the seed is fixed)."""
+    clean = many.modalities["text"]
+    noisy = add_noise(many, "text", severity=0.5, generator=generator()).modalities["text"]
+    noise = (noisy.values - clean.values)[clean.mask].flatten()
+    assert abs(noise.std() - 0.5) < 5 * 0.5 / (2 * noise.numel()) ** 0.5
+    assert torch.equal(noisy.mask, clean.mask)
+
+
+def test_noise_of_severity_zero_is_none(many):
+    same = add_noise(many, "text", severity=0.0, generator=generator())
+    assert torch.equal(same.modalities["text"].values, many.modalities["text"].values)
+
+
+@pytest.mark.parametrize("n", [2, 3, 50])
+def test_swap_never_gives_an_utterance_its_own(many, n):
+    text = many.modalities["text"]
+    few = MultimodalBatch(many.id[:n], {"text": ModalitySequence(text.values[:n], text.mask[:n])}, many.target[:n])
+    for seed in range(10):
+        text = swap_modality(few, "text", probability=1.0, generator=generator(seed)).modalities["text"]
+        came_from = text.values[:, 0, 0]
+        assert not (came_from == few.modalities["text"].values[:, 0, 0]).any()
+        assert sorted(came_from.tolist()) == [float(i + 1) for i in range(n)]  # nobody twice
+        rows = came_from.long() - 1
+        assert torch.equal(text.mask, few.modalities["text"].mask[rows])  # values travel with their mask
+
+
+PIECES, FRAMES = said([[2, 10, 3]]), sequences([3, 3])
+NAN = float("nan")
+
+
 @pytest.mark.parametrize(
-    ("call", "code", "named"),
+    ("act", "given", "options", "code", "named"),
     [
-        (lambda b: add_noise(b, "text", severity=0.1, generator=generator()), "unsupported", "'words'"),
-        (lambda b: drop_frames(b, "text", probability=0.1, generator=generator()), "unsupported", "'words'"),
-        (lambda b: shift_frames(b, "text", share=0.1, generator=generator()), "unsupported", "'words'"),
-        (lambda b: replace_words(b, probability=0.1, generator=generator()), "missing", "tokens=spec.tokens"),
-        (lambda b: replace_words(b, probability=1.1, generator=generator(), tokens=TOKENS), "out_of_range", 1.1),
-        (lambda b: shift_frames(b, "txt", share=0.1, generator=generator()), "unknown_name", "'text'"),
-        (lambda _: drop_frames(sequences([3]), "audio", probability=-0.1, generator=generator()), "out_of_range", -0.1),
-        (
-            lambda _: shift_frames(sequences([3]), "audio", share=2.0, generator=generator()),
-            "out_of_range",
-            "share 2.0",
-        ),
-        (lambda _: replace_words(sequences([3]), probability=0.1, generator=generator()), "unknown_name", "'text'"),
+        (add_noise, PIECES, {"name": "text", "severity": 0.1}, "unsupported", "'words'"),
+        (drop_frames, PIECES, {"name": "text", "probability": 0.1}, "unsupported", "'words'"),
+        (shift_frames, PIECES, {"name": "text", "share": 0.1}, "unsupported", "'words'"),
+        (replace_words, PIECES, {"probability": 0.1}, "missing", "tokens=spec.tokens"),
+        (replace_words, PIECES, {"probability": 1.1, "tokens": TOKENS}, "out_of_range", 1.1),
+        (replace_words, FRAMES, {"probability": 0.1}, "unknown_name", "'text'"),
+        (shift_frames, PIECES, {"name": "txt", "share": 0.1}, "unknown_name", "'text'"),
+        (shift_frames, FRAMES, {"name": "audio", "share": 2.0}, "out_of_range", "share 2.0"),
+        (drop_frames, FRAMES, {"name": "audio", "probability": -0.1}, "out_of_range", -0.1),
+        (drop_modality, PIECES, {"name": "txt", "probability": 0.5}, "unknown_name", "'text'"),
+        (drop_modality, FRAMES, {"name": "audio", "probability": 1.5}, "out_of_range", 1.5),
+        (swap_modality, FRAMES, {"name": "audio", "probability": NAN}, "out_of_range", "nan"),
+        (swap_modality, PIECES, {"name": "text", "probability": 1.0}, "empty", 2),
+        (add_noise, FRAMES, {"name": "audio", "severity": -1}, "out_of_range", -1),
+        (add_noise, FRAMES, {"name": "audio", "severity": NAN}, "out_of_range", "nan"),
     ],
 )
-def test_bad_arguments(call, code, named) -> None:
+def test_bad_arguments(act, given, options, code, named) -> None:
     with refused(code, named):
-        call(said([[2, 10, 3]]))
+        act(given, **options, generator=generator())
+
+
+@pytest.mark.parametrize(("names", "code"), [([], "empty"), (["video"], "unknown_name")])
+def test_what_is_to_be_kept_has_to_be_there(names, code) -> None:
+    with refused(code, "audio"):
+        keep_only(FRAMES, names)
