@@ -105,10 +105,8 @@ class TestDamage:
             file.mkdir()
         elif damage in contents:
             file.write_bytes(contents[damage])
-        with pytest.raises(InputError, match=name) as error:
+        with refused(("damaged", "cannot_read"), name):
             whole(open_store(folder))
-        assert error.value.code in {"damaged", "cannot_read"}
-        assert "\n" not in str(error.value)
 
     def test_swapped_files(self, folder, tmp_path):
         (folder / "features" / "0.npy").rename(tmp_path / "0")
