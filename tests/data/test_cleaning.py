@@ -31,21 +31,6 @@ def test_replaced_by_the_train_median_feature_by_feature(make):
     assert report.replaced_utterances == {"text": 4}
 
 
-def test_a_feature_without_finite_train_value_becomes_zero(make):
-    values = [[np.nan, 1], [np.inf, 2], [3, 3], [4, 4], [5, 5], [6, 6]]
-    cleaned = clean(make(modalities=text(values)))
-    assert cleaned.modalities["text"].values[:2, 0].tolist() == [0, 0]
-
-
-def test_with_folds_no_test_utterance_is_filled_from_its_own_fold(make):
-    values = [[np.nan], [1], [np.nan], [10], [np.nan], [100]]
-    videos = [np.array([0, 1]), np.array([2, 3]), np.array([4, 5])]
-    parts = tuple(Partition(f"fold {k}", videos[(k + 2) % 3], videos[(k + 1) % 3], videos[k]) for k in range(3))
-    cleaned = clean(make(modalities=text(values), partitions=parts))
-    # Fold k trains on video k + 2 (mod 3), whose one finite value is the fill.
-    assert cleaned.modalities["text"].values[:, 0].tolist() == [100, 1, 1, 10, 10, 100]
-
-
 def test_missing_labels_are_dropped_and_outliers_moved(make):
     target = np.array([-3, np.nan, 3.5, 1, -np.inf, -9], dtype=np.float32)
     cleaned = clean(make(target=target))

@@ -15,7 +15,7 @@ from refusals import refused
 
 from comodal.contracts import InputError
 from comodal.data import cleaning, store
-from comodal.data.assemble import assemble, concatenate
+from comodal.data.assemble import assemble
 from comodal.data.cleaning import clean
 from comodal.data.formats.interface import Division
 from comodal.data.manifest import Manifest, read_manifest
@@ -33,12 +33,6 @@ def names(folder):
 def whole(source, features=None):
     (block,) = source.blocks(list(source.dims) if features is None else features)
     return block
-
-
-def source_of_all(source):
-    """The same source in one block."""
-    joined = concatenate(list(source.blocks(list(source.dims))), where="")
-    return replace(source, blocks=lambda _: iter([joined]))
 
 
 def same(found, expected):
@@ -122,7 +116,8 @@ class TestRoundTrip:
     def test_numpy_reads_the_frames(self, tmp_path, source):
         manifest = write_store(source, tmp_path / "set")
         found = np.load(tmp_path / "set" / manifest.feature_file("audio"), mmap_mode="r", allow_pickle=False)
-        assert found.tobytes() == whole(source_of_all(source)).modalities["audio"].values.tobytes()
+        blocks = [block.modalities["audio"] for block in source.blocks(["audio"])]
+        assert found.tobytes() == RaggedArray.concatenate(blocks).values.tobytes()
 
     @pytest.mark.parametrize("values", [np.arange(3, dtype=np.uint8), np.array([True, False, True]), np.arange(3) / 7])
     @pytest.mark.parametrize("dtype", [None, "datetime64[ms]"])
@@ -136,11 +131,6 @@ class TestRoundTrip:
         manifest = write_store(source, tmp_path / "set")
         (tmp_path / "set" / manifest.feature_file("text")).unlink()
         assert list(whole(open_store(tmp_path / "set"), ["audio"]).modalities) == ["audio"]
-
-    def test_blocks_are_told_of(self, tmp_path, source):
-        told = []
-        write_store(source, tmp_path / "set", seen=told.append)
-        assert told == [4, 2, 3]
 
     def test_modality_nobody_has_and_no_transcripts_and_no_division(self, tmp_path, make_block, make_source):
         block = make_block("train", [0, 0], transcript=None)
@@ -185,17 +175,6 @@ class TestCleaning:
         assert outside == 1
         assert manifest.cleaning.replaced_values["text"] >= expected.cleaning.replaced_values["text"] > 0
         assert all(np.isfinite(a.values).all() for a in whole(open_store(tmp_path / "set")).modalities.values())
-
-    def test_medians_by_hand(self, tmp_path, make_block, make_source):
-        blocks = [
-            with_values(make_block("train", [1, 1, 1, 1]), "audio", np.array([[1, 9], [np.nan, 9], [2, 9], [6, 9]])),
-            with_values(make_block("test", [1, 1]), "audio", np.array([[np.inf, 9], [100, -np.inf]])),
-        ]
-        manifest = write_store(make_source(*blocks), tmp_path / "set")
-        found = whole(open_store(tmp_path / "set")).modalities["audio"].values
-        assert found.tolist() == [[1, 9], [2, 9], [2, 9], [6, 9], [2, 9], [100, 9]]
-        assert manifest.cleaning.replaced_values == {"text": 0, "audio": 3}
-        assert manifest.cleaning.replaced_utterances == {"text": 0, "audio": 3}
 
 
 def interrupted(source, error):
@@ -285,17 +264,6 @@ class TestSourcesThatAreNotWhatTheySay:
 
     def test_no_sample_at_all(self, tmp_path, source):
         self.convert(replace(source, blocks=lambda _: iter(())), tmp_path, "empty")
-
-    def test_features_are_lacking_or_of_another_width(self, tmp_path, make_block, make_source):
-        first, other = make_block("train", [1, 1]), make_block("test", [2, 2])
-        fewer = replace(other, modalities={"text": other.modalities["text"]})
-        self.convert(replace(make_source(first), blocks=lambda _: iter([first, fewer])), tmp_path, "damaged", "audio")
-        wider = replace(other, modalities={**other.modalities, "audio": RaggedArray.from_vectors(np.ones((2, 5)))})
-        self.convert(make_source(first, wider), tmp_path, "damaged", "audio", 5)
-
-    def test_a_protocol_without_its_column(self, tmp_path, make_block, make_source):
-        source = make_source(make_block("train", [1]), divisions={"nested": Division("fold", 5)})
-        self.convert(source, tmp_path, "damaged", "fold", "nested")
 
     def test_blocks_with_other_columns(self, tmp_path, make_block, make_source):
         blocks = make_block("train", [1]), make_block("test", [1], transcript=None)
