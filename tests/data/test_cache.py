@@ -88,13 +88,6 @@ def test_converted_once(counted, root):
         assert block.modalities["audio"].values.tobytes() == expected.values.tobytes()
 
 
-def test_progress_is_told(counted):
-    told = []
-    cached(counted[0], seen=told.append)
-    cached(counted[0], seen=told.append)
-    assert told == [4, 2, 3]
-
-
 def test_other_content_makes_another_entry(counted, root):
     source, calls = counted
     cached(source)

@@ -6,8 +6,8 @@ import os
 import time
 
 import pytest
+from refusals import refused
 
-from comodal.contracts import InputError
 from comodal.data import cache
 from comodal.data.cache import source_digests
 from comodal.data.manifest import digest
@@ -55,9 +55,8 @@ def test_what_cannot_be_read(tmp_path, kind):
     if kind == "folder":
         path.mkdir()
     for call in (lambda: digest(path), lambda: source_digests([path])):
-        with pytest.raises(InputError, match=r"x: cannot be read \(.*check the path") as error:
+        with refused("cannot_read", path):
             call()
-        assert "\n" not in str(error.value)
 
 
 def test_files_of_one_name_in_two_folders_are_told_apart(tmp_path):
@@ -125,5 +124,5 @@ def test_a_memory_that_cannot_be_kept_costs_time_only(file, tmp_path):
 
 def test_a_pipe_is_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(InputError, match=r"pipe: cannot be read \(not a file\)"):
+    with refused("cannot_read", "pipe"):
         digest(tmp_path / "pipe")

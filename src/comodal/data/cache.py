@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -34,7 +34,7 @@ def cache_folder() -> Path:
     return Path(given) if given else Path(platformdirs.user_cache_dir("comodal"))
 
 
-def cached(source: Source, *, seen: Callable[[int], None] | None = None) -> Source:
+def cached(source: Source) -> Source:
     """Return the same samples from the cache, converted now if they are not there yet.
 
     An error is of the source where that is damaged, and says what to do about the cache where that is the reason.
@@ -45,7 +45,7 @@ def cached(source: Source, *, seen: Callable[[int], None] | None = None) -> Sour
     with _remedies(root, folder):
         if not recognises(folder):
             try:
-                write_store(source, folder, digests=digests, seen=seen)
+                write_store(source, folder, digests=digests)
             except InputError:
                 if not recognises(folder):  # another process may have been faster
                     raise

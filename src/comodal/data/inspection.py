@@ -22,62 +22,35 @@ _BINS = 7
 
 @dataclass(frozen=True)
 class FeatureFacts:
-    """Counts of one feature set.
+    """Counts of one feature set."""
 
-    Attributes:
-        dim: features per frame.
-        frames: of all samples.
-        lengths: fewest, median and most frames of the samples that have any.
-        absent: samples without a frame.
-        zero_frames: frames that are all zero, inside sequences.
-        constant_columns: numbers of the features that never change.
-        non_finite: feature number, as text, to values that are NaN or infinite.
-        non_finite_utterances: samples with such a value.
-        first_non_finite: id of the first of them, empty for none.
-    """
-
-    dim: int
-    frames: int
-    lengths: list[int]
-    absent: int
-    zero_frames: int
-    constant_columns: list[int]
-    non_finite: dict[str, int]
-    non_finite_utterances: int
-    first_non_finite: str
+    dim: int  # features per frame
+    frames: int  # of all samples
+    lengths: list[int]  # fewest, median and most frames of the samples that have any
+    absent: int  # samples without a frame
+    zero_frames: int  # frames that are all zero, inside sequences
+    constant_columns: list[int]  # numbers of the features that never change
+    non_finite: dict[str, int]  # feature number, as text, to values that are NaN or infinite
+    non_finite_utterances: int  # samples with such a value
+    first_non_finite: str  # id of the first of them, empty for none
 
 
 @dataclass(frozen=True)
 class Inspection:
-    """Counts of a source, in plain values that JSON keeps.
+    """Counts of a source, in plain values that JSON keeps."""
 
-    Attributes:
-        utterances: number of samples.
-        groups: number of different groups (videos, speakers).
-        features: name to facts.
-        splits: protocol to split (or fold) to samples.
-        labels: samples per label, in equal bins of the legal range; the outer ones hold what lies beyond.
-        label_span: smallest and largest label, ``None`` without any.
-        missing_labels: ids of samples whose label is missing.
-        outlying_labels: id and label of samples whose label is outside the legal range.
-        duplicate_ids: ids that are used more than once.
-        empty_transcripts: samples without words, ``None`` where the source has no transcripts.
-        normalised: what a reader changed, as a sentence, to the number of samples.
-        first_ids: the first few.
-    """
-
-    utterances: int
-    groups: int
-    features: Mapping[str, FeatureFacts]
-    splits: Mapping[str, Mapping[str, int]]
-    labels: list[int]
-    label_span: list[float] | None
-    missing_labels: list[str]
-    outlying_labels: list[list[Any]]
-    duplicate_ids: list[str]
-    empty_transcripts: int | None
-    normalised: Mapping[str, int]
-    first_ids: list[str]
+    utterances: int  # number of samples
+    groups: int  # number of different groups (videos, speakers)
+    features: Mapping[str, FeatureFacts]  # name to facts
+    splits: Mapping[str, Mapping[str, int]]  # protocol to split (or fold) to samples
+    labels: list[int]  # samples per label, in equal bins of the legal range; the outer ones hold what lies beyond
+    label_span: list[float] | None  # smallest and largest label, `None` without any
+    missing_labels: list[str]  # ids of samples whose label is missing
+    outlying_labels: list[list[Any]]  # id and label of samples whose label is outside the legal range
+    duplicate_ids: list[str]  # ids that are used more than once
+    empty_transcripts: int | None  # samples without words, `None` where the source has no transcripts
+    normalised: Mapping[str, int]  # what a reader changed, as a sentence, to the number of samples
+    first_ids: list[str]  # the first few
 
 
 @dataclass

@@ -23,35 +23,20 @@ _VERSION = 2
 
 @dataclass(frozen=True)
 class Manifest:
-    """The content of ``dataset.json``.
+    """The content of ``dataset.json``."""
 
-    Attributes:
-        name: of the data set.
-        format: family of the files it was made from.
-        source: name of each of these files to its SHA-256.
-        utterances: number of samples that are stored.
-        dims: features per frame by name of the features.
-        files: path of each stored file, relative to the folder, to its SHA-256.
-        label_range: smallest and largest legal label.
-        divisions: protocols.
-        defaults: features that are modalities unless others are chosen.
-        cleaning: what was changed on the way in.
-        inspection: counts of the files before that.
-        facts: further facts, for ``inspect``.
-    """
-
-    name: str
-    format: str
-    source: Mapping[str, str]
-    utterances: int
-    dims: Mapping[str, int]
-    files: Mapping[str, str]
-    label_range: tuple[float, float]
-    divisions: Mapping[str, Division]
-    defaults: tuple[str, ...]
-    cleaning: CleaningReport
-    inspection: Inspection
-    facts: Mapping[str, str] = field(default_factory=dict)
+    name: str  # of the data set
+    format: str  # family of the files it was made from
+    source: Mapping[str, str]  # name of each of these files to its SHA-256
+    utterances: int  # number of samples that are stored
+    dims: Mapping[str, int]  # features per frame by name of the features
+    files: Mapping[str, str]  # path of each stored file, relative to the folder, to its SHA-256
+    label_range: tuple[float, float]  # smallest and largest legal label
+    divisions: Mapping[str, Division]  # protocols
+    defaults: tuple[str, ...]  # features that are modalities unless others are chosen
+    cleaning: CleaningReport  # what was changed on the way in
+    inspection: Inspection  # counts of the files before that
+    facts: Mapping[str, str] = field(default_factory=dict)  # further facts, for `inspect`
 
     def feature_file(self, name: str) -> str:
         """Return the path of a feature set, relative to the folder; a number, since a name may be no file name."""

@@ -42,25 +42,15 @@ class Finding:
 
 @dataclass(frozen=True)
 class Facts:
-    """What the rules judge.
+    """What the rules judge."""
 
-    Attributes:
-        found: counts of the pass.
-        samples: their ids, groups and transcripts.
-        parts: partition to split (or fold) to row numbers.
-        folds: whether the partitions are the folds of one cross-validation.
-        listed: group to the split where given lists put it, empty without lists.
-        changed_files: files of a converted data set that differ from what was written.
-        label_range: smallest and largest legal label.
-    """
-
-    found: Inspection
-    samples: Block
-    parts: Mapping[str, Mapping[str, NDArray[np.int64]]] = field(default_factory=dict)
-    folds: bool = False
-    listed: Mapping[str, str] = field(default_factory=dict)
-    changed_files: tuple[str, ...] = ()
-    label_range: tuple[float, float] = (-3.0, 3.0)
+    found: Inspection  # counts of the pass
+    samples: Block  # their ids, groups and transcripts
+    parts: Mapping[str, Mapping[str, NDArray[np.int64]]] = field(default_factory=dict)  # to split or fold to rows
+    folds: bool = False  # whether the partitions are the folds of one cross-validation
+    listed: Mapping[str, str] = field(default_factory=dict)  # group to its split in given lists
+    changed_files: tuple[str, ...] = ()  # files of a converted data set that differ from what was written
+    label_range: tuple[float, float] = (-3.0, 3.0)  # smallest and largest legal label
 
 
 Found = Iterator[tuple[str, int, Iterable[object]]]
@@ -68,23 +58,14 @@ Found = Iterator[tuple[str, int, Iterable[object]]]
 
 @dataclass(frozen=True)
 class Rule:
-    """One row of the table.
+    """One row of the table."""
 
-    Attributes:
-        check: its name.
-        severity: ``error`` (nothing can be trained, or numbers would be wrong) or ``warning`` (worth knowing).
-        find: yields message, count and examples of each violation.
-        code: of the error, when data are refused.
-        remedy: what to do, in the error.
-        repaired: whether cleaning repairs what it finds.
-    """
-
-    check: str
-    severity: str
-    find: Callable[[Facts], Found]
-    code: Code = "invalid"
-    remedy: str = "repair the source"
-    repaired: bool = False
+    check: str  # its name
+    severity: str  # `error` (nothing can be trained, or numbers would be wrong) or `warning` (worth knowing)
+    find: Callable[[Facts], Found]  # yields message, count and examples of each violation
+    code: Code = "invalid"  # of the error, when data are refused
+    remedy: str = "repair the source"  # what to do, in the error
+    repaired: bool = False  # whether cleaning repairs what it finds
 
 
 def _changed_files(facts: Facts) -> Found:

@@ -146,7 +146,6 @@ def open_store(path: Path) -> Source:
         blocks=lambda features: _blocks(folder, manifest, features),
         n_utterances=manifest.utterances,
         label_range=manifest.label_range,
-        streams=True,
         defaults=manifest.defaults,
         files=(folder / MANIFEST, *(folder / name for name in manifest.files)),
         facts=manifest.facts,

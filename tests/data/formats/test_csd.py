@@ -44,7 +44,6 @@ def test_source_says_what_it_holds(folder):
     source = open_source(folder)
     assert source.dims == {"text": 2, "audio": 1, "vision": 3}
     assert source.divisions == {}
-    assert source.streams
     assert source.facts["file of audio"] == "covarep.csd (COVAREP), 3 videos"
     assert source.facts["alignment"] == "to words"
     assert source.facts["not read"] == "phones.csd (phones)"

@@ -93,13 +93,6 @@ def test_a_length_may_include_frames_of_zeros(tmp_path):
     assert [len(each) for each in found] == [4, 1, 2]
 
 
-def test_what_streams(tmp_path):
-    keyed, flat = LAYOUTS["keyed"][0], LAYOUTS["flat, lengths"][0]
-    assert open_features(save_npz(tmp_path / "a", keyed), IDS).streams
-    assert open_features(save_tensors(tmp_path / "b", flat), IDS).streams
-    assert not open_features(save_npz(tmp_path / "c", flat), IDS).streams
-
-
 def test_ids_that_stand_twice_are_matched_by_order_alone(tmp_path):
     values = {"values": np.array([[1.0], [2.0], [3.0]]), "id": ["a", "a", "b"]}
     found, _ = read(save_npz(tmp_path / "text", values), ids=["a", "a", "b"])

@@ -74,7 +74,6 @@ def test_source_says_what_it_holds(tmp_path):
     source = open_mfn(write(tmp_path, words))
     assert source.dims == {"text": 300, "audio": 5, "vision": 20}
     assert source.n_utterances == 11
-    assert source.streams
     assert sorted(each.name for each in source.files) == sorted(f"{k}_{s}.h5" for k in "Xy" for s in SIZES)
     dataset = assemble(source)
     assert dataset.id[:7].tolist() == [*(f"train_{row}" for row in range(6)), "valid_0"]

@@ -82,7 +82,6 @@ def test_source_says_what_it_holds(tmp_path):
     frames = sequences()
     source = open_source(write(tmp_path, frames))
     assert source.dims == DIMS
-    assert source.streams
     assert source.n_utterances == 11
     assert len(source.files) == 12
     assert source.facts == {"alignment": "all features have one length"}

@@ -78,7 +78,6 @@ def test_reads_value_for_value(write, tmp_path):
     source = FORMAT.open(folder)
     assert dict(source.dims) == {"text": 2, "audio": 3}
     assert (source.n_utterances, source.label_range, list(source.divisions)) == (12, (-3.0, 3.0), ["split"])
-    assert source.streams
     assert {each.name for each in source.files} == {
         folder.joinpath("utterances.csv").name if write is write_csv else "utterances.parquet",
         "acoustic.npz",

@@ -64,7 +64,6 @@ def open_source(path: Path) -> Source:
         dims={name: each.dim for name, each in plan.features.items()},
         divisions={},
         blocks=lambda features: _blocks(plan, features),
-        streams=True,
         defaults=tuple(name for name in plan.features if name not in others) if others else (),
         files=tuple(each.path for each in plan.files),
         facts=_facts(plan, [each for each in found if each not in plan.files]),

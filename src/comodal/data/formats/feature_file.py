@@ -35,7 +35,7 @@ Prepare = Callable[[NamedArrays], tuple[Frames, str]]
 
 @dataclass(frozen=True)
 class Features:
-    """An opened file of features, d a frame; it streams where blocks are read without the rest of it.
+    """An opened file of features, d a frame.
 
     ``place`` is the number ``(N,)`` in the file of each row of the table, -1 where the file lacks it.
     """
@@ -43,7 +43,6 @@ class Features:
     path: Path
     dim: int
     place: NDArray[np.int64]
-    streams: bool
     _prepare: Prepare = field(repr=False)
 
     def blocks(self, spans: Sequence[tuple[int, int]]) -> Iterator[tuple[RaggedArray, str]]:
@@ -172,7 +171,7 @@ def _keyed(path: Path, arrays: NamedArrays, ids: Sequence[str]) -> Features:
         return found[None] if found.ndim == 1 else found
 
     place = _places(path, [name.strip() for name in names], ids)
-    return Features(path, arrays.shapes[names[0]][-1], place, True, lambda _: (frames, ""))
+    return Features(path, arrays.shapes[names[0]][-1], place, lambda _: (frames, ""))
 
 
 def _flat(path: Path, arrays: NamedArrays, name: str, ids: Sequence[str]) -> Features:
@@ -193,7 +192,7 @@ def _flat(path: Path, arrays: NamedArrays, name: str, ids: Sequence[str]) -> Fea
     def frames(arrays: NamedArrays, k: int) -> NDArray[Any]:
         return arrays.rows(name, int(offsets[k]), int(offsets[k + 1]))
 
-    return Features(path, dim, _in_order(path, arrays, ids, count), arrays.by_rows, lambda _: (frames, ""))
+    return Features(path, dim, _in_order(path, arrays, ids, count), lambda _: (frames, ""))
 
 
 def _dense(path: Path, arrays: NamedArrays, name: str, ids: Sequence[str]) -> Features:
@@ -215,7 +214,7 @@ def _dense(path: Path, arrays: NamedArrays, name: str, ids: Sequence[str]) -> Fe
 
         return frames, normalised
 
-    return Features(path, shape[-1], _in_order(path, arrays, ids, count), arrays.by_rows, prepare)
+    return Features(path, shape[-1], _in_order(path, arrays, ids, count), prepare)
 
 
 def _kept(path: Path, arrays: NamedArrays, name: str) -> tuple[NDArray[np.bool_], str]:

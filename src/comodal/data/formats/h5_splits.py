@@ -90,7 +90,6 @@ def split_source(
         divisions=DIVISIONS,
         blocks=lambda features: blocks_of(runs, dims, features, aligned=aligned),
         n_utterances=sum(shapes[files.labels][0] for files in splits.values()),
-        streams=True,
         files=tuple(dict.fromkeys(each for files in splits.values() for each in files.paths)),
         facts={
             **facts,

@@ -85,7 +85,6 @@ class Source:
         blocks: yields the samples with the requested features, in the order of the file; may be called again.
         n_utterances: number of samples, ``None`` where only reading tells.
         label_range: smallest and largest legal label.
-        streams: whether reading takes less memory than the whole file's content.
         defaults: features that are modalities unless told otherwise; empty for all.
         files: every file that the content depends on, for the digest of a cache.
         facts: what else is worth telling of it, for ``inspect``: title to text.
@@ -99,7 +98,6 @@ class Source:
     blocks: Callable[[Collection[str]], Iterator[Block]]
     n_utterances: int | None = None
     label_range: tuple[float, float] = (-3.0, 3.0)
-    streams: bool = False
     defaults: tuple[str, ...] = ()
     files: tuple[Path, ...] = ()
     facts: Mapping[str, str] = field(default_factory=dict)

@@ -50,7 +50,6 @@ def open_source(path: Path) -> Source:
         blocks=lambda wanted: _blocks(utterances, features, wanted),
         n_utterances=len(utterances.block),
         label_range=label_range,
-        streams=all(each.streams for each in features.values()),
         files=(file, *(each.path for each in features.values())),
         facts={**utterances.facts, "label range": f"{low:g} to {high:g}, from the labels"},
     )
