@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -38,8 +39,11 @@ class Score:
     n_groups: int
 
     def plain(self) -> dict[str, Any]:
-        """Return the fields by name, ``None`` for an end of an interval that does not exist."""
-        return {name: None if value != value else value for name, value in vars(self).items()}  # noqa: PLR0124 - NaN
+        """Return the fields by name, ``None`` for a value or an end of an interval that does not exist."""
+        return {
+            name: None if isinstance(value, float) and math.isnan(value) else value
+            for name, value in vars(self).items()
+        }
 
 
 def score(
