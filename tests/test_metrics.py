@@ -6,11 +6,15 @@ import numpy as np
 import pytest
 from refusals import refused
 from scipy.stats import pearsonr
-from sklearn.metrics import accuracy_score, f1_score, mean_absolute_error
+from sklearn.metrics import accuracy_score, f1_score, mean_absolute_error, r2_score, root_mean_squared_error
 
 from comodal import metrics
+from comodal.contracts import Binary, Multiclass, Multilabel, Regression, Sentiment
 from comodal.contracts.errors import Code
-from comodal.metrics import METRICS, is_collapsed, metrics_named
+from comodal.metrics import METRICS, SumMetric, is_collapsed, metrics_named
+
+NUMBERS = Sentiment.metrics
+"""Metrics of numbers; those of classes are in tests/test_class_metrics.py."""
 
 
 def sentiment(seed: int, n: int = 400) -> tuple[np.ndarray, np.ndarray]:
@@ -33,6 +37,17 @@ def test_regression_metrics_agree_with_other_libraries(seed: int) -> None:
     y, p = sentiment(seed)
     assert metrics.mae(y, p) == pytest.approx(mean_absolute_error(y, p), abs=1e-12)
     assert metrics.corr(y, p) == pytest.approx(pearsonr(y, p).statistic, abs=1e-12)
+    assert metrics.r2(y, p) == pytest.approx(r2_score(y, p), abs=1e-12)
+    assert metrics.rmse(y, p) == pytest.approx(root_mean_squared_error(y, p), abs=1e-12)
+    shared, squared = 2 * np.cov(y, p, ddof=0)[0, 1], (y.mean() - p.mean()) ** 2
+    assert metrics.ccc(y, p) == pytest.approx(shared / (y.var() + p.var() + squared), abs=1e-12)
+
+
+def test_several_outputs_are_judged_one_by_one() -> None:
+    y, p = (np.stack(pair, axis=1) for pair in zip(sentiment(1), sentiment(2), strict=True))
+    for name in Regression.metrics:
+        alone = [METRICS[name](y[:, k], p[:, k]) for k in range(2)]
+        assert METRICS[name](y, p) == pytest.approx(np.mean(alone))
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -107,7 +122,7 @@ def test_correlation_does_not_cancel_far_from_zero() -> None:
     assert metrics.corr(y + 1e6, p - 1e6) == pytest.approx(pearsonr(y, p).statistic, abs=1e-8)
 
 
-@pytest.mark.parametrize("name", METRICS)
+@pytest.mark.parametrize("name", NUMBERS)
 def test_declared_direction_is_true(name: str) -> None:
     y, p = sentiment(1)
     perfect, guessed, sign = METRICS[name](y, y), METRICS[name](y, p), 1 if METRICS[name].higher_is_better else -1
@@ -115,23 +130,24 @@ def test_declared_direction_is_true(name: str) -> None:
     assert perfect == pytest.approx({"%": 100.0, "label": 0.0, "": 1.0}[METRICS[name].unit])
 
 
-@pytest.mark.parametrize("name", METRICS)
+@pytest.mark.parametrize("name", NUMBERS)
 def test_value_depends_on_sums_alone(name: str) -> None:
     y, p = sentiment(2)
     metric = METRICS[name]
+    assert isinstance(metric, SumMetric)
     terms = metric.terms(y, p)
     halves = np.stack([terms[:150].sum(axis=0), terms[150:].sum(axis=0)])
     assert float(metric.value(halves.sum(axis=0))) == pytest.approx(metric(y, p), abs=1e-10)
     # doubling every utterance changes nothing, and a batch of sums gives a batch of values
     assert metric.value(np.stack([halves.sum(axis=0), 2 * halves.sum(axis=0)])) == pytest.approx(metric(y, p))
-    if name != "corr":
+    if name not in {"corr", "r2", "ccc"}:  # these centre by the mean of all samples
         assert float(metric.value(halves[0])) == pytest.approx(metric(y[:150], p[:150]))
 
 
 def test_order_does_not_matter() -> None:
     y, p = sentiment(4)
     order = np.random.default_rng(0).permutation(len(y))
-    for metric in METRICS.values():
+    for metric in metrics_named(NUMBERS):
         assert metric(y[order], p[order]) == pytest.approx(metric(y, p), abs=1e-10)
 
 
@@ -158,12 +174,13 @@ def test_collapse_threshold_is_stated_by_the_caller() -> None:
     [
         ([1.0, 2.0], [1.0], "wrong_shape", [(2,), (1,)]),
         ([], [], "wrong_shape", [(0,)]),
-        ([[1.0]], [[1.0]], "wrong_shape", [(1, 1)]),
+        ([[1.0]], [1.0], "wrong_shape", [(1, 1)]),
+        (1.0, 1.0, "wrong_shape", ["()"]),
         ([1.0, 2.0], [1.0, np.nan], "not_finite", ["1 of 2 predictions", "row 1"]),
         ([np.inf, 2.0], [1.0, 1.0], "not_finite", ["1 of 2 targets"]),
     ],
 )
-@pytest.mark.parametrize("name", METRICS)
+@pytest.mark.parametrize("name", NUMBERS)
 def test_bad_input_is_named(
     name: str, target: list[float], prediction: list[float], code: Code, named: list[object]
 ) -> None:
@@ -180,3 +197,16 @@ def test_nothing_to_count(name: str) -> None:
 def test_unknown_metric_offers_the_nearest() -> None:
     with refused("unknown_name", "acc7", "'acc_7'"):
         metrics_named(["mae", "acc7"])
+
+
+def test_metrics_that_mean_nothing_for_a_task_are_refused() -> None:
+    for task, name in (
+        (Regression(0.0, 1.0), "acc_2_pos"),
+        (Binary(("no", "yes")), "mae"),
+        (Multiclass(("a", "b", "c")), "f1"),
+        (Multilabel(("a", "b")), "accuracy"),
+    ):
+        with refused("unknown_name", name, task.kind):
+            metrics_named([name], task)
+        assert [metric.name for metric in metrics_named(None, task)] == list(task.reported)
+        assert set(task.metrics) <= set(METRICS)

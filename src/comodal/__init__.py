@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:  # the same names as in _HOMES: editors and type checkers read these lines and not __getattr__
     from comodal import dependency, distributions, encoders, functional, fusion, metrics
     from comodal.contracts import (
+        Binary,
         ComparisonRow,
         DatasetSpec,
         DependencyEstimate,
@@ -26,9 +27,14 @@ if TYPE_CHECKING:  # the same names as in _HOMES: editors and type checkers read
         InputError,
         InputSpec,
         ModalitySequence,
+        Multiclass,
+        Multilabel,
         MultimodalBatch,
         ObjectiveTerms,
         PredictionTable,
+        Regression,
+        Sentiment,
+        Task,
     )
     from comodal.data.arrays import from_arrays, from_frame
     from comodal.data.dataset import Dataset
@@ -49,6 +55,7 @@ if TYPE_CHECKING:  # the same names as in _HOMES: editors and type checkers read
 __version__ = "0.1.0"
 
 __all__ = [
+    "Binary",
     "CompareConfig",
     "Comparison",
     "ComparisonRow",
@@ -65,15 +72,20 @@ __all__ = [
     "InputSpec",
     "LinearWarmup",
     "ModalitySequence",
+    "Multiclass",
+    "Multilabel",
     "MultimodalBatch",
     "ObjectiveTerms",
     "PenaltyConfig",
     "PredictionTable",
     "Predictions",
     "Predictor",
+    "Regression",
     "RunConfig",
     "RunReport",
+    "Sentiment",
     "SyntheticConfig",
+    "Task",
     "TrainingConfig",
     "compare",
     "dependency",
@@ -94,6 +106,7 @@ __all__ = [
 
 # Public name to the module that defines it, with ":name" where it has another name there; "comodal" for a module.
 _HOMES = {
+    "Binary": "comodal.contracts",
     "CompareConfig": "comodal.evaluation.grid",
     "Comparison": "comodal.evaluation.comparison",
     "ComparisonRow": "comodal.contracts",
@@ -110,15 +123,20 @@ _HOMES = {
     "InputSpec": "comodal.contracts",
     "LinearWarmup": "comodal.dependency.schedules",
     "ModalitySequence": "comodal.contracts",
+    "Multiclass": "comodal.contracts",
+    "Multilabel": "comodal.contracts",
     "MultimodalBatch": "comodal.contracts",
     "ObjectiveTerms": "comodal.contracts",
     "PenaltyConfig": "comodal.training.config",
     "PredictionTable": "comodal.contracts",
     "Predictions": "comodal.evaluation.predictions",
     "Predictor": "comodal.evaluation.predictor",
+    "Regression": "comodal.contracts",
     "RunConfig": "comodal.training.config",
     "RunReport": "comodal.evaluation.experiment",
+    "Sentiment": "comodal.contracts",
     "SyntheticConfig": "comodal.data.synthetic_config",
+    "Task": "comodal.contracts",
     "TrainingConfig": "comodal.training.config",
     "compare": "comodal.evaluation.comparison",
     "dependency": "comodal",

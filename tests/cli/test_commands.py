@@ -14,9 +14,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from comodal.contracts import PredictionTable
+from comodal.contracts import PredictionTable, Sentiment
 from comodal.fusion import FUSIONS
-from comodal.metrics import DEFAULT_METRICS
 
 Comodal = Callable[..., Any]
 
@@ -73,14 +72,14 @@ def test_train_evaluate_and_read_back(comodal: Comodal, tmp_path: Path) -> None:
     assert (trained.status, trained.err) == (0, "")
     report = strict_json(trained.out)
     assert report["folder"] == "run"
-    assert set(DEFAULT_METRICS) <= set(report)
+    assert set(Sentiment.reported) <= set(report)
     assert strict_json((tmp_path / "run" / "metrics.json").read_text()) == {
         name: value for name, value in report.items() if name != "folder"
     }
     assert strict_json(comodal(f"{TRAIN} --json --penalty.measure kl").out) == report
     again = comodal("evaluate run --json --predictions table.parquet")
     assert (again.status, again.err) == (0, "")
-    for name in DEFAULT_METRICS:
+    for name in Sentiment.reported:
         assert strict_json(again.out)[name] == report[name]
     assert len(PredictionTable.from_parquet(tmp_path / "table.parquet")) == report["n_test"] == 800
     valid = strict_json(comodal("evaluate run --split valid --json").out)
@@ -90,7 +89,7 @@ def test_train_evaluate_and_read_back(comodal: Comodal, tmp_path: Path) -> None:
 def test_without_json_a_table_for_people(comodal: Comodal) -> None:
     result = comodal(TRAIN)
     assert result.status == 0
-    for name in DEFAULT_METRICS:
+    for name in Sentiment.reported:
         assert name in result.out
 
 
@@ -150,7 +149,7 @@ def test_compare_writes_and_prints_the_table(comodal: Comodal, tmp_path: Path) -
         *((fusion, measure) for fusion in ("early", "lfn") for measure in ("none", "kl")),
         *((f"{fusion}:{single[fusion]}", "none") for fusion in ("early", "lfn")),
     }
-    assert len(rows) == len(arms) * len(DEFAULT_METRICS)
+    assert len(rows) == len(arms) * len(Sentiment.reported)
     for row in rows:
         assert all(not isinstance(value, float) or math.isfinite(value) for value in row.values())
         assert (row["p_value"] is None) == (row["reference"] is None)

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from loopback import Server
 
+from comodal.contracts import Regression
 from comodal.data.dataset import Dataset, Partition, describe
 from comodal.data.formats.interface import Block, Division, Source
 from comodal.data.ragged import RaggedArray
@@ -25,9 +26,9 @@ def build(**changes: Any) -> Dataset:
         "audio": RaggedArray.from_rows(audio),
     }
     modalities = changes.pop("modalities", modalities)
-    label_range = changes.pop("label_range", (-3.0, 3.0))
+    task = Regression(*changes.pop("label_range", (-3.0, 3.0)))
     parts: dict[str, Any] = {
-        "spec": describe("toy", modalities, label_range=label_range),
+        "spec": describe("toy", modalities, task=task),
         "id": np.array(["a_1", "a_2", "b_1", "b_2", "c_1", "c_2"]),
         "group": np.array(["a", "a", "b", "b", "c", "c"]),
         "target": np.array([-3.0, -1.0, 0.0, 0.5, 2.0, 3.0], dtype=np.float32),

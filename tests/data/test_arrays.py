@@ -32,7 +32,7 @@ def test_defaults():
     dataset = from_arrays({"a": VECTORS}, TARGET)
     assert dataset.id.tolist() == [str(i) for i in range(N)]
     assert dataset.group.tolist() == dataset.id.tolist()
-    assert dataset.spec.label_range == (-1.0, 2.0)
+    assert dataset.spec.task.label_range == (-1.0, 2.0)
     assert dataset.spec.name == "custom"
     assert dataset.target.dtype == np.float32
     assert sum(map(len, dataset.partitions[0].splits.values())) == N
@@ -78,7 +78,7 @@ def test_random_split_never_cuts_a_group_and_follows_the_seed():
         ({"a": np.ones((N, 2))}, {}, "invalid", ["a"]),
         ({"a": VECTORS[:2]}, {"target": TARGET[:2]}, "empty", [2, 3]),
         ({"a": VECTORS}, {"target": TARGET[:, None]}, "wrong_shape", [(12, 1)]),
-        ({"a": VECTORS}, {"target": ["good"] * N}, "wrong_type", ["good"]),
+        ({"a": VECTORS}, {"target": ["good"] * N}, "invalid", ["good"]),
         ({"a": VECTORS}, {"target": np.full(N, np.nan)}, "not_finite", ["mine"]),
     ],
 )

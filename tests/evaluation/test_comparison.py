@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from refusals import refused
 
-from comodal.contracts import ComparisonRow, InputError, PredictionTable
+from comodal.contracts import ComparisonRow, InputError, PredictionTable, Sentiment
 from comodal.contracts.errors import Code
 from comodal.contracts.json_records import read_records
 from comodal.data.arrays import from_arrays
@@ -21,7 +21,6 @@ from comodal.evaluation import experiment
 from comodal.evaluation.comparison import Comparison, compare
 from comodal.evaluation.data_config import DataConfig
 from comodal.evaluation.grid import PLACEBO, REPLICATION_SEED, SELECTION_SEED, Arm, CompareConfig, Trial
-from comodal.metrics import DEFAULT_METRICS
 from comodal.training.config import RunConfig
 
 Short = Callable[..., RunConfig]
@@ -61,7 +60,7 @@ def test_the_whole_job(data: DataConfig, tiny: Tiny, tmp_path: Path, trained: li
     for fusion in ("early", "lfn"):
         single = found.selection.modality[fusion]
         for measure in ("none", "kl", PLACEBO):
-            assert {metric for f, m, metric in rows if (f, m) == (fusion, measure)} == set(DEFAULT_METRICS)
+            assert {metric for f, m, metric in rows if (f, m) == (fusion, measure)} == set(Sentiment.reported)
         assert (f"{fusion}:{single}", "none", "mae") in rows
         reference, penalised = rows[fusion, "none", "mae"], rows[fusion, "kl", "mae"]
         assert reference.delta is reference.p_value is reference.ci_low is None
@@ -103,7 +102,7 @@ def test_every_fold_chooses_its_own_weight_and_all_are_one_row(
     rng = np.random.default_rng(0)
     features = {"text": rng.normal(size=(60, 4)), "audio": rng.normal(size=(60, 3))}
     label = np.clip(features["text"][:, 0], -3, 3)
-    dataset = from_arrays(features, label, label_range=(-3, 3), group=np.repeat(np.arange(20), 3))
+    dataset = from_arrays(features, label, task="sentiment", group=np.repeat(np.arange(20), 3))
     dataset = dataclasses.replace(dataset, partitions=grouped_k_fold(dataset.group, folds=3))
     monkeypatch.setattr(DataConfig, "load", lambda _: dataset)
     grid = (0.0, 3.0, 30.0)

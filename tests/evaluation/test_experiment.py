@@ -11,7 +11,7 @@ import pytest
 import torch
 from refusals import refused
 
-from comodal.contracts import InputError, PredictionTable
+from comodal.contracts import InputError, PredictionTable, Sentiment
 from comodal.contracts.errors import Code
 from comodal.data import ragged
 from comodal.data.arrays import from_arrays
@@ -23,7 +23,7 @@ from comodal.evaluation import experiment
 from comodal.evaluation.data_config import DataConfig
 from comodal.evaluation.experiment import evaluate, preflight, train
 from comodal.evaluation.fitted import FittedFold
-from comodal.metrics import DEFAULT_METRICS, mae
+from comodal.metrics import mae
 from comodal.training.config import RunConfig
 from comodal.training.data import prepare
 from comodal.training.fit import fit_fold
@@ -55,7 +55,7 @@ def tiny(seed: int = 0, n: int = 90) -> Dataset:
     rng = np.random.default_rng(seed)
     features = {"text": rng.normal(size=(n, 4)), "audio": rng.normal(size=(n, 3))}
     label = np.clip(features["text"][:, 0] + features["audio"][:, 0], -3, 3)
-    return from_arrays(features, label, label_range=(-3, 3), group=np.repeat(np.arange(n // 3), 3), name="mine")
+    return from_arrays(features, label, task="sentiment", group=np.repeat(np.arange(n // 3), 3), name="mine")
 
 
 @pytest.mark.parametrize("measure", ["none", "kl"])
@@ -89,7 +89,7 @@ def test_a_run_folder_evaluates_to_what_the_run_found(
     report = train(data, config, out=tmp_path / "run")
     again = evaluate(tmp_path / "run")
     same_tables(again.predictions, report.predictions)
-    assert again.metrics == {name: report.metrics[name] for name in DEFAULT_METRICS}
+    assert again.metrics == {name: report.metrics[name] for name in Sentiment.reported}
     assert np.isnan(report.predictions.critic_score).all() == (measure == "none")
     dataset = data.load()
     fold = prepare(dataset, dataset.partitions[0])
@@ -102,7 +102,15 @@ def test_a_run_folder_evaluates_to_what_the_run_found(
 
 def test_the_report_holds_every_metric_and_the_facts_of_the_fit(data: DataConfig, short: Short) -> None:
     report = train(data, short(max_epochs=3))
-    assert set(report.metrics) == {*DEFAULT_METRICS, "valid_loss", "epochs", "best_epoch", "seconds", "n_test", "note"}
+    assert set(report.metrics) == {
+        *Sentiment.reported,
+        "valid_loss",
+        "epochs",
+        "best_epoch",
+        "seconds",
+        "n_test",
+        "note",
+    }
     assert report.folder is None
     table = report.predictions
     assert report.metrics["n_test"] == len(table) == 800
@@ -146,7 +154,7 @@ def test_a_run_that_lacks_only_its_last_file_is_finished_to_the_same_result(
         evaluate(tmp_path)
     resumed = train(data, config, out=tmp_path)
     same_tables(resumed.predictions, whole.predictions)
-    for name in ("valid_loss", "epochs", "best_epoch", *DEFAULT_METRICS):
+    for name in ("valid_loss", "epochs", "best_epoch", *Sentiment.reported):
         assert resumed.metrics[name] == whole.metrics[name], name
 
 
@@ -274,8 +282,8 @@ def test_the_folder_holds_what_is_needed_to_repeat_the_run(finished: Path) -> No
     )
     assert json.loads((finished / "metrics.json").read_text())["mae"]["n"] == 800
     kept = read_config(finished)
-    assert RunConfig.from_dict({k: v for k, v in kept.items() if k != "data"}).to_dict() == {
-        k: v for k, v in kept.items() if k != "data"
+    assert RunConfig.from_dict({k: v for k, v in kept.items() if k not in {"data", "task"}}).to_dict() == {
+        k: v for k, v in kept.items() if k not in {"data", "task"}
     }
 
 

@@ -7,8 +7,8 @@ import pytest
 from refusals import refused
 from scipy.stats import norm, t
 
-from comodal.contracts import PredictionTable
-from comodal.evaluation.groups import Grouping, bootstrap_counts, group_sums, grouping, percentile_interval
+from comodal.contracts import Binary, Multiclass, Multilabel, PredictionTable, Task
+from comodal.evaluation.groups import Grouping, bootstrap_counts, grouping, percentile_interval
 from comodal.metrics import METRICS
 
 
@@ -19,15 +19,45 @@ def table(n: int = 60, videos: int = 7, seed: int = 0) -> PredictionTable:
     return PredictionTable.of(target, 0.5 * target + rng.normal(size=n), group=group)
 
 
-@pytest.mark.parametrize("name", METRICS)
-def test_counts_equal_a_naive_resample(name: str) -> None:
-    data, metric = table(), METRICS[name]
+def classes(task: Task, n: int = 80, videos: int = 7, seed: int = 0) -> PredictionTable:
+    rng = np.random.default_rng(seed)
+    noise = rng.normal(size=(n, 3)).round(1)  # with ties
+    target = rng.integers(0, 2 if isinstance(task, Binary) else 3, size=n).astype(np.float32)
+    prediction = np.exp(noise + np.eye(3)[target.astype(int)])
+    prediction /= prediction.sum(axis=1, keepdims=True)
+    if isinstance(task, Binary):
+        prediction = prediction[:, 1]
+    if isinstance(task, Multilabel):
+        target, prediction = (np.eye(3) + np.eye(3)[::-1])[target.astype(int)].clip(0, 1), np.clip(noise + 0.5, 0, 1)
+    return PredictionTable.of(target, prediction, group=rng.permutation(np.arange(n) % videos).astype(str), task=task)
+
+
+TABLES = [
+    table(),
+    *(classes(each) for each in (Binary(("n", "y")), Multiclass(tuple("abc")), Multilabel(tuple("abc")))),
+]
+CASES = [pytest.param(each, name, id=f"{each.task.kind}-{name}") for each in TABLES for name in each.task.metrics]
+
+
+@pytest.mark.parametrize(("data", "name"), CASES)
+def test_counts_equal_a_naive_resample(data: PredictionTable, name: str) -> None:
+    metric = METRICS[name]
     groups = grouping(data)
     counts = bootstrap_counts(groups.count, replicates=20, seed=1)
-    fast = metric.value(counts @ group_sums(metric, data.target, data.prediction, groups))
+    fast = metric.resampled(data.target, data.prediction, groups.codes, counts)
     for row, value in zip(counts.astype(int), fast, strict=True):
         drawn = np.concatenate([np.flatnonzero(groups.codes == v) for v, times in enumerate(row) for _ in range(times)])
         assert value == pytest.approx(metric(data.target[drawn], data.prediction[drawn]), abs=1e-9)
+
+
+@pytest.mark.parametrize(("data", "name"), CASES)
+def test_leaving_a_group_out_equals_the_metric_without_it(data: PredictionTable, name: str) -> None:
+    groups, metric = grouping(data), METRICS[name]
+    value, left_out = metric.on_groups(data.target, data.prediction, groups.codes, groups.count)
+    assert value == pytest.approx(metric(data.target, data.prediction), abs=1e-9)
+    for v, left in enumerate(left_out):
+        others = groups.codes != v
+        assert left == pytest.approx(metric(data.target[others], data.prediction[others]), abs=1e-9)
 
 
 def test_codes_follow_the_videos() -> None:

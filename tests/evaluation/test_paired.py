@@ -9,9 +9,9 @@ import pytest
 from refusals import refused
 from scipy.stats import ttest_rel
 
-from comodal.contracts import PredictionTable
+from comodal.contracts import PredictionTable, Sentiment
 from comodal.evaluation.paired import evaluate_arm, paired_differences, require_same_samples
-from comodal.metrics import DEFAULT_METRICS, METRICS
+from comodal.metrics import METRICS
 
 GROUPS, EACH = 12, 15
 
@@ -28,7 +28,7 @@ def arm(seeds: int, noise: float, random_seed: int) -> list[PredictionTable]:
 def test_delta_is_the_mean_difference_of_the_metrics() -> None:
     ours, theirs = arm(5, 0.8, 0), arm(5, 1.0, 1)
     result = paired_differences(ours, theirs)
-    assert list(result) == list(DEFAULT_METRICS)
+    assert list(result) == list(Sentiment.reported)
     for name, found in result.items():
         each = [
             METRICS[name](a.target, a.prediction) - METRICS[name](b.target, b.prediction)
@@ -95,7 +95,7 @@ def test_one_seed_has_a_difference_and_no_p_value() -> None:
     assert "at least 2" in found.note
 
 
-@pytest.mark.parametrize("name", DEFAULT_METRICS)
+@pytest.mark.parametrize("name", Sentiment.reported)
 def test_leaving_a_group_out_equals_scoring_the_rest(name: str) -> None:
     runs = arm(2, 1.0, 0)
     found = evaluate_arm(runs, metrics=[name])

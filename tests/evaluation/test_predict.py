@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from comodal.contracts import FusionOutput, ModalitySequence, MultimodalBatch
+from comodal.contracts import FusionOutput, ModalitySequence, MultimodalBatch, Sentiment
 from comodal.dependency import DependencyPenalty
 from comodal.evaluation.fitted import predict
 
@@ -34,7 +34,7 @@ def batches(*sizes: int) -> list[MultimodalBatch]:
 
 def test_keeps_ids_targets_and_order_over_batches() -> None:
     groups = np.array(list("aabbccd"))
-    table = predict(Sum(), batches(3, 1, 3), group=groups, split="valid", scenario="no text")
+    table = predict(Sum(), batches(3, 1, 3), task=Sentiment(), group=groups, split="valid", scenario="no text")
     assert table.id.tolist() == [f"u{number}" for number in range(7)]
     assert table.group.tolist() == list("aabbccd")
     assert table.target.tolist() == [-number for number in range(7)]
@@ -44,7 +44,10 @@ def test_keeps_ids_targets_and_order_over_batches() -> None:
 
 
 def test_batching_does_not_change_a_prediction() -> None:
-    one, many = (predict(Sum(), batches(*sizes), group=np.zeros(7), split="test") for sizes in ((7,), (2, 2, 2, 1)))
+    one, many = (
+        predict(Sum(), batches(*sizes), task=Sentiment(), group=np.zeros(7), split="test")
+        for sizes in ((7,), (2, 2, 2, 1))
+    )
     assert one.prediction.tolist() == many.prediction.tolist()
 
 
@@ -52,7 +55,9 @@ def test_batching_does_not_change_a_prediction() -> None:
 def test_the_critic_scores_every_utterance_as_the_measure_does(between: str) -> None:
     dims = {"text": 2, "audio": 2} if between == "modalities" else {"fused": 3, "modalities": 4}
     penalty = DependencyPenalty("kl", dims=dims)
-    table = predict(Sum(), batches(3, 4), group=np.zeros(7), split="test", penalty=penalty, between=between)
+    table = predict(
+        Sum(), batches(3, 4), task=Sentiment(), group=np.zeros(7), split="test", penalty=penalty, between=between
+    )
     (whole,) = batches(7)
     out = Sum()(whole)
     views = out.representations
@@ -72,7 +77,7 @@ def test_records_no_gradient_and_draws_nothing() -> None:
             return FusionOutput(out, out, {})
 
     before = torch.get_rng_state()
-    predict(Linear(), batches(4), group=np.zeros(4), split="test")
+    predict(Linear(), batches(4), task=Sentiment(), group=np.zeros(4), split="test")
     assert torch.equal(torch.get_rng_state(), before)
     assert model.weight.grad is None
 
@@ -92,5 +97,5 @@ def test_batches_go_to_the_device_of_the_model(device: str) -> None:
             raise ReadError(where)
 
     with pytest.raises(ReadError) as raised:
-        predict(Elsewhere(), batches(4), group=np.zeros(4), split="test")
+        predict(Elsewhere(), batches(4), task=Sentiment(), group=np.zeros(4), split="test")
     assert raised.value.args[0] == {device}

@@ -47,7 +47,7 @@ def table(count: int = 4) -> list[RobustnessRow]:
         setting: {each: scenario_result(runs(setting, each, count), metrics=METRICS) for each in scenarios}
         for setting, scenarios in heard.items()
     }
-    return robustness_rows(arms, OTHERS, dict.fromkeys(OTHERS, NONE), metrics=METRICS)
+    return robustness_rows(arms, OTHERS, dict.fromkeys(OTHERS, NONE))
 
 
 @pytest.fixture(scope="module")
@@ -139,7 +139,7 @@ def test_a_single_run_has_intervals_over_groups_and_no_difference() -> None:
     clean, point = SCENARIOS[0], SCENARIOS[4]
     scenarios = [clean, SCENARIOS[3], point]
     arms = {KL: {each: scenario_result(runs(KL, each, 1), metrics=METRICS) for each in scenarios}}
-    found = robustness_rows(arms, {KL: None}, {KL: None}, metrics=METRICS)
+    found = robustness_rows(arms, {KL: None}, {KL: None})
     assert {row.kind for row in found} == {"subset", "curve", "relative"}
     assert all(row.row.delta is None and row.row.std is None for row in found)
     expected = score(runs(KL, point, 1)[0].table, metrics=METRICS)["mae"]

@@ -7,9 +7,9 @@ import pytest
 from refusals import refused
 from scipy.stats import t
 
-from comodal.contracts import PredictionTable
+from comodal.contracts import PredictionTable, Sentiment
 from comodal.evaluation.score import score
-from comodal.metrics import DEFAULT_METRICS, METRICS
+from comodal.metrics import METRICS
 
 
 def table(prediction: np.ndarray, group: np.ndarray, target: np.ndarray) -> PredictionTable:
@@ -27,7 +27,7 @@ def example(videos: int = 12, each: int = 10, seed: int = 0) -> PredictionTable:
 def test_values_are_the_metrics_of_the_whole_table() -> None:
     data = example()
     result = score(data)
-    assert list(result) == list(DEFAULT_METRICS)
+    assert list(result) == list(Sentiment.reported)
     for name, entry in result.items():
         assert entry.value == METRICS[name](data.target, data.prediction)
         assert entry.ci_low < entry.value < entry.ci_high

@@ -15,7 +15,7 @@ from refusals import refused
 from torch import Tensor
 
 from comodal.contracts import InputError
-from comodal.objective import TASK_LOSSES
+from comodal.objective import TaskLoss
 from comodal.training import fit as fit_module
 from comodal.training.build import build_model, build_penalty
 from comodal.training.config import RunConfig
@@ -135,7 +135,7 @@ def test_the_best_epoch_is_kept_and_not_the_last(run: Run, config: Config, fold:
     assert losses[-1] > min(losses), "the last epoch must be worse, or the check below shows nothing"
     (batch,) = fold.valid_loader()
     assert not result.model.training
-    loss = TASK_LOSSES["l1"](result.model(batch).logits.squeeze(1), batch.target).item()
+    loss = TaskLoss("l1")(result.model(batch).logits, batch.target).item()
     assert loss == pytest.approx(result.valid_loss, rel=1e-6)
 
 

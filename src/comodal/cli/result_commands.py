@@ -88,15 +88,14 @@ def robustness(
     """
     from comodal.contracts.json_records import json_text
     from comodal.evaluation import robustness as evaluation
-    from comodal.metrics import DEFAULT_METRICS
-    from comodal.reports.robustness_report import ROWS, SHOWN_METRICS, print_robustness, write_robustness
+    from comodal.reports.robustness_report import ROWS, print_robustness, write_robustness
 
     config = evaluation.RobustnessConfig(
         scenarios=scenarios,
         severities=numbers_of(severities, option="--severities"),
         kinds=names_of(kinds) if kinds else None,
         modalities=names_of(modalities) if modalities else None,
-        metrics=DEFAULT_METRICS if metrics is None else names_of(metrics),
+        metrics=None if metrics is None else names_of(metrics),
     )
     folder = Path(out) if out else Path(run, "robustness", "replication" if replication else "")
     if (folder / ROWS).exists() and not force:
@@ -111,8 +110,7 @@ def robustness(
     if json:
         print(json_text(rows), end="")
         return
-    selected = [name for name in SHOWN_METRICS if name in config.metrics] or config.metrics
-    print_robustness(rows, metrics=selected, title=title, console=wide_console())
+    print_robustness(rows, metrics=config.metrics, title=title, console=wide_console())
     print(f"Written: {', '.join(map(str, written.values()))}")
 
 

@@ -18,9 +18,11 @@ if TYPE_CHECKING:  # the same names as in _WITH_ARRAYS
     from comodal.contracts.findings import DataFacts, Findings, TrainingCurve
     from comodal.contracts.outputs import DependencyEstimate, FusionOutput, ObjectiveTerms
     from comodal.contracts.prediction_table import PredictionTable
+    from comodal.contracts.tasks import Binary, Multiclass, Multilabel, Regression, Sentiment, Task
 
 __all__ = [
     "Attribution",
+    "Binary",
     "ComparisonRow",
     "DataFacts",
     "DatasetSpec",
@@ -31,11 +33,16 @@ __all__ = [
     "InputError",
     "InputSpec",
     "ModalitySequence",
+    "Multiclass",
+    "Multilabel",
     "MultimodalBatch",
     "ObjectiveTerms",
     "PairingScore",
     "PredictionTable",
+    "Regression",
     "RobustnessRow",
+    "Sentiment",
+    "Task",
     "TokenSpec",
     "TrainingCurve",
 ]
@@ -44,6 +51,7 @@ _WITH_ARRAYS = {
     **dict.fromkeys(("Attribution", "ExplanationTable", "PairingScore"), "explanation"),
     **dict.fromkeys(("DataFacts", "Findings", "TrainingCurve"), "findings"),
     **dict.fromkeys(("DependencyEstimate", "FusionOutput", "ObjectiveTerms"), "outputs"),
+    **dict.fromkeys(("Binary", "Multiclass", "Multilabel", "Regression", "Sentiment", "Task"), "tasks"),
     "PredictionTable": "prediction_table",
 }
 

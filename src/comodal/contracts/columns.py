@@ -28,11 +28,11 @@ def require_one_length(columns: Mapping[str, np.ndarray[Any, Any]], *, kind: str
 def write_columns(
     path: str | Path, columns: Mapping[str, np.ndarray[Any, Any]], facts: Mapping[str, Any] | None = None
 ) -> None:
-    """Write columns of one length, and plain values that hold for all rows, as Parquet."""
+    """Write columns of one length, ``(N,)`` or ``(N, K)``, and plain values that hold for all rows, as Parquet."""
     import pyarrow as pa  # noqa: PLC0415 - keeps `import comodal` light
     import pyarrow.parquet as pq  # noqa: PLC0415
 
-    table = pa.table({name: pa.array(column) for name, column in columns.items()})
+    table = pa.table({name: _column(column) for name, column in columns.items()})
     if facts is not None:
         table = table.replace_schema_metadata({_FACTS: json.dumps(dict(facts))})
     pq.write_table(table, path)
@@ -52,4 +52,22 @@ def read_columns(path: str | Path, *, kind: str, needed: Iterable[str], command:
     missing = sorted(set(needed) - set(table.column_names))
     if missing:
         raise InputError(f"{path}: {kind} lacks the columns {missing}; run `{command}` again", code="missing")
-    return {name: table[name].to_numpy(zero_copy_only=False) for name in table.column_names}, facts
+    return {name: _values(table[name]) for name in table.column_names}, facts
+
+
+def _column(column: np.ndarray[Any, Any]) -> Any:
+    """Return an array ``(N,)``, or ``(N, K)`` as lists of K."""
+    import pyarrow as pa  # noqa: PLC0415
+
+    if column.ndim == 1:
+        return pa.array(column)
+    return pa.FixedSizeListArray.from_arrays(pa.array(column.ravel()), column.shape[1])
+
+
+def _values(column: Any) -> np.ndarray[Any, Any]:
+    import pyarrow as pa  # noqa: PLC0415
+
+    if not pa.types.is_fixed_size_list(column.type):
+        return np.asarray(column.to_numpy(zero_copy_only=False))
+    flat = column.combine_chunks().flatten().to_numpy(zero_copy_only=False)
+    return np.asarray(flat.reshape(len(column), column.type.list_size))

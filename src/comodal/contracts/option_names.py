@@ -37,5 +37,5 @@ LIPSCHITZ_NAMES = ("gradient_penalty", "spectral_norm")
 BETWEEN = ("modalities", "fusion")
 """What a dependency is measured between: the unimodal representations, or the fused one and all of them."""
 
-TASK_LOSS_NAMES = ("l1", "mse", "smooth_l1")
+TASK_LOSS_NAMES = ("l1", "mse", "smooth_l1", "cross_entropy", "bce")
 """Keys of :data:`comodal.objective.TASK_LOSSES`."""

@@ -5,7 +5,7 @@ Axis legend: N samples.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,11 @@ import numpy.typing as npt
 
 from comodal.contracts.columns import read_columns, require_one_length, write_columns
 from comodal.contracts.errors import InputError
+from comodal.contracts.tasks import Sentiment, Task, task_from_dict
 
 __all__ = ["PredictionTable"]
+
+_COLUMNS = ("id", "group", "split", "scenario", "target", "prediction", "critic_score")
 
 
 @dataclass(frozen=True)
@@ -27,9 +30,11 @@ class PredictionTable:
         group: ``(N,)`` group of each sample (video, speaker, patient): the unit that intervals resample.
         split: ``(N,)`` ``"train"``, ``"valid"`` or ``"test"``.
         scenario: ``(N,)`` which modalities were removed or corrupted; ``"clean"`` for none.
-        target: ``(N,)`` true values.
-        prediction: ``(N,)`` predicted values.
+        target: ``(N,)`` true values or numbers of classes; ``(N, K)`` for several outputs or labels.
+        prediction: ``(N,)`` predicted values, or probabilities of the second of two classes; ``(N, K)`` for several
+            outputs, or the probability of each class or label.
         critic_score: ``(N,)`` the critic's score of the joint sample, NaN without a critic.
+        task: what is predicted.
     """
 
     id: np.ndarray[Any, Any]
@@ -39,9 +44,15 @@ class PredictionTable:
     target: np.ndarray[Any, Any]
     prediction: np.ndarray[Any, Any]
     critic_score: np.ndarray[Any, Any]
+    task: Task = field(default_factory=Sentiment)
 
     def __post_init__(self) -> None:
         require_one_length(self.columns(), kind="a prediction table")
+
+    @property
+    def is_collapsed(self) -> bool:
+        """Return whether the model predicts the same for every sample although their labels differ."""
+        return self.task.is_collapsed(self.target, self.prediction)
 
     @staticmethod
     def of(
@@ -52,6 +63,7 @@ class PredictionTable:
         id: npt.ArrayLike | None = None,  # noqa: A002 - the name of the column
         split: str = "test",
         scenario: str = "clean",
+        task: Task | None = None,
     ) -> PredictionTable:
         """Return a table of one split and scenario, without critic scores; ids are row numbers when not given.
 
@@ -69,6 +81,7 @@ class PredictionTable:
             target=values,
             prediction=np.asarray(prediction),
             critic_score=np.full(n, np.nan, dtype=np.float32),
+            task=task or Sentiment(),
         )
 
     def __len__(self) -> int:
@@ -76,7 +89,7 @@ class PredictionTable:
 
     def columns(self) -> dict[str, np.ndarray[Any, Any]]:
         """Return name and array of every column, in file order."""
-        return dict(vars(self))
+        return {name: getattr(self, name) for name in _COLUMNS}
 
     def select(self, *, split: str | None = None, scenario: str | None = None) -> PredictionTable:
         """Return the rows of one split, one scenario, or both."""
@@ -85,7 +98,7 @@ class PredictionTable:
             keep &= self.split == split
         if scenario is not None:
             keep &= self.scenario == scenario
-        return PredictionTable(**{name: column[keep] for name, column in self.columns().items()})
+        return PredictionTable(**{name: column[keep] for name, column in self.columns().items()}, task=self.task)
 
     @staticmethod
     def concatenate(tables: list[PredictionTable]) -> PredictionTable:
@@ -96,12 +109,12 @@ class PredictionTable:
         """
         if not tables:
             raise InputError("no prediction table to concatenate: give at least one", code="empty")
-        names = PredictionTable.__dataclass_fields__
-        return PredictionTable(**{name: np.concatenate([getattr(t, name) for t in tables]) for name in names})
+        joined = {name: np.concatenate([getattr(t, name) for t in tables]) for name in _COLUMNS}
+        return PredictionTable(**joined, task=tables[0].task)
 
     def to_parquet(self, path: str | Path) -> None:
         """Write as Parquet."""
-        write_columns(path, self.columns())
+        write_columns(path, self.columns(), {"task": self.task.to_dict()})
 
     @staticmethod
     def from_parquet(path: str | Path) -> PredictionTable:
@@ -110,6 +123,5 @@ class PredictionTable:
         Raises:
             InputError: the file is missing, is not Parquet, or lacks a column.
         """
-        names = list(PredictionTable.__dataclass_fields__)
-        columns, _ = read_columns(path, kind="prediction table", needed=names, command="comodal evaluate")
-        return PredictionTable(**{name: columns[name] for name in names})
+        columns, facts = read_columns(path, kind="prediction table", needed=_COLUMNS, command="comodal evaluate")
+        return PredictionTable(**{name: columns[name] for name in _COLUMNS}, task=task_from_dict(facts.get("task", {})))

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from comodal.contracts.errors import InputError
+
+if TYPE_CHECKING:
+    from comodal.contracts.tasks import Task
 
 __all__ = [
     "DatasetSpec",
@@ -35,6 +39,12 @@ class TokenSpec:
     special_ids: tuple[int, ...] = ()
 
 
+def _sentiment() -> Task:
+    from comodal.contracts.tasks import Sentiment  # noqa: PLC0415 - numpy, which `comodal --help` need not wait for
+
+    return Sentiment()
+
+
 @dataclass(frozen=True)
 class DatasetSpec:
     """Facts of a data set that a model is built from.
@@ -43,7 +53,7 @@ class DatasetSpec:
         name: name of the data set, for example ``"mosi:clean"``.
         dims: features per frame of each modality, in the canonical order of the modalities.
         max_lengths: longest sequence of each modality; 1 means one vector per sample.
-        label_range: smallest and largest legal target.
+        task: what is predicted.
         note: caveats of numbers on it (licence, leakage).
         aligned: whether all modalities of each sample have the same number of frames; absent ones, and those of a
             single frame for the whole sample, do not count.
@@ -53,7 +63,7 @@ class DatasetSpec:
     name: str
     dims: Mapping[str, int]
     max_lengths: Mapping[str, int]
-    label_range: tuple[float, float] = (-3.0, 3.0)
+    task: Task = field(default_factory=_sentiment)
     note: str = ""
     aligned: bool = True
     tokens: TokenSpec | None = None

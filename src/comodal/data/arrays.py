@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from comodal.contracts import InputError
+from comodal.contracts import InputError, Regression, Task
 from comodal.data.checks import check
 from comodal.data.cleaning import clean as repaired
 from comodal.data.dataset import Dataset, describe
 from comodal.data.ragged import RaggedArray
 from comodal.data.splits import by_name, three_way
+from comodal.data.targets import target_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,7 +30,9 @@ def from_arrays(
     id: ArrayLike | None = None,  # noqa: A002 - the name the column has everywhere
     group: ArrayLike | None = None,
     split: ArrayLike | None = None,
+    task: Task | str | None = None,
     label_range: tuple[float, float] | None = None,
+    names: Sequence[str] = (),
     name: str = "custom",
     seed: int = 0,
     clean: bool = False,
@@ -39,11 +42,14 @@ def from_arrays(
     Args:
         features: modality to ``(N, d)`` vectors, ``(N, T, d)`` sequences of one length, or a list of N sequences
             ``(T_i, d)``, where ``T_i = 0`` is an absent modality.
-        target: ``(N,)`` labels.
+        target: ``(N,)`` labels: floats, names of classes, or truth values; ``(N, K)`` for several outputs or labels.
         id: ``(N,)`` sample ids; row numbers when ``None``.
         group: ``(N,)`` group, such as video or speaker, which never spans two splits; one per sample when ``None``.
         split: ``(N,)`` of train, valid, test; a random division of the groups (70, 10, 20 %) when ``None``.
-        label_range: legal labels; the smallest and largest label given when ``None``.
+        task: what is predicted, or its kind: ``regression``, ``sentiment``, ``binary``, ``multiclass``, ``multilabel``.
+            Chosen from the labels when ``None``; whole numbers need it.
+        label_range: legal labels of a regression; the smallest and largest label given when ``None``.
+        names: of several outputs or labels; numbers from 0 when empty.
         name: of the data set, in tables and errors.
         seed: of the random division.
         clean: repair non-finite features and missing or outlying labels.
@@ -62,17 +68,15 @@ def from_arrays(
         >>> dict(dataset.spec.dims), dict(dataset.spec.max_lengths)
         ({'eeg': 8, 'face': 4}, {'eeg': 1, 'face': 12})
     """
-    labels = _labels(target, name)
-    dataset = of_arrays(
-        features, target=labels, id=id, group=group, label_range=label_range or _range(labels, name), name=name
-    )
+    task, labels = target_of(target, task, label_range=label_range, names=names, where=name)
+    dataset = of_arrays(features, target=labels, id=id, group=group, task=task, name=name)
     if split is None:
         partition = three_way(np.arange(len(dataset)) if group is None else dataset.group, seed=seed)
     else:
         partition = by_name(_names(split, f"{name}: split"))
-        if (names := sum(map(len, partition.splits.values()))) != len(dataset):
+        if (named := sum(map(len, partition.splits.values()))) != len(dataset):
             raise InputError(
-                f"{name}: split names {names} of {len(dataset)} samples; give one row per sample", code="mismatch"
+                f"{name}: split names {named} of {len(dataset)} samples; give one row per sample", code="mismatch"
             )
     dataset = replace(dataset, partitions=(partition,))
     return check(repaired(dataset) if clean else dataset, source=name)
@@ -85,7 +89,7 @@ def of_arrays(
     id: ArrayLike | None = None,  # noqa: A002
     group: ArrayLike | None = None,
     transcript: Sequence[str] | None = None,
-    label_range: tuple[float, float] = (-3.0, 3.0),
+    task: Task | None = None,
     name: str = "arrays",
 ) -> Dataset:
     """Make a data set from arrays without a partition, unchecked: samples to predict, perhaps without labels.
@@ -96,7 +100,8 @@ def of_arrays(
         InputError: other shapes, no arrays, or different numbers of samples.
     """
     modalities = {modality: _ragged(values, f"{name}, features[{modality!r}]") for modality, values in features.items()}
-    labels = None if target is None else _labels(target, name)
+    # With a task the target is encoded already.
+    labels = target if target is None or task is not None else Regression().encode(target, where=name)
     given: dict[str, Any] = {**modalities, "transcript": transcript, "target": labels, "id": id, "group": group}
     counts = {each: len(values) for each, values in given.items() if values is not None}
     if len(set(counts.values())) != 1:
@@ -107,10 +112,10 @@ def of_arrays(
     count = next(iter(counts.values()))
     ids = np.arange(count).astype(str) if id is None else _names(id, f"{name}: id")
     return Dataset(
-        spec=describe(name, modalities, label_range=label_range),
+        spec=describe(name, modalities, task=task),
         id=ids,
         group=ids if group is None else _names(group, f"{name}: group"),
-        target=np.full(count, np.nan, np.float32) if labels is None else labels,
+        target=np.full(count, np.nan, np.float32) if labels is None else np.asarray(labels, np.float32),
         modalities=modalities,
         partitions=(),
         transcript=None if transcript is None else np.asarray(transcript, dtype=object),
@@ -121,10 +126,11 @@ def from_frame(
     frame: pd.DataFrame,
     *,
     features: Mapping[str, str | Sequence[str]],
-    target: str = "label",
+    target: str | Sequence[str] = "label",
     id: str | None = None,  # noqa: A002
     group: str | None = None,
     split: str | None = None,
+    task: Task | str | None = None,
     label_range: tuple[float, float] | None = None,
     name: str = "custom",
     seed: int = 0,
@@ -136,11 +142,12 @@ def from_frame(
         frame: the table.
         features: modality to a list of numeric columns, or to one column that holds an array in every cell: ``(d,)``
             vectors or ``(T_i, d)`` sequences.
-        target: column of the labels.
+        target: column of the labels, or the columns of several outputs or labels.
         id: column of the ids, row numbers when ``None``.
         group: column of the video or speaker.
         split: column of train, valid, test.
-        label_range: as in :func:`from_arrays`, and so are ``name``, ``seed`` and ``clean``.
+        task: as in :func:`from_arrays`, and so are ``label_range``, ``name``, ``seed`` and ``clean``.
+        label_range: of a regression.
         name: of the data set.
         seed: of the random division.
         clean: repair what can be repaired.
@@ -154,11 +161,15 @@ def from_frame(
     Example:
         >>> import pandas as pd
         >>> frame = pd.DataFrame({"a": range(20), "b": range(20, 40), "pitch": range(20), "label": range(20)})
-        >>> dataset = from_frame(frame, features={"text": ["a", "b"], "audio": ["pitch"]})
+        >>> features = {"text": ["a", "b"], "audio": ["pitch"]}
+        >>> dataset = from_frame(frame, features=features, task="regression")
         >>> dict(dataset.spec.dims)
         {'text': 2, 'audio': 1}
     """
-    columns = [target, *(column for column in (id, group, split) if column is not None)]
+    columns = [
+        *([target] if isinstance(target, str) else target),
+        *(column for column in (id, group, split) if column is not None),
+    ]
     for chosen in features.values():
         columns += [chosen] if isinstance(chosen, str) else list(chosen)
     for column in columns:
@@ -166,11 +177,13 @@ def from_frame(
             raise InputError.unknown("column", column, map(str, frame.columns), where=name)
     return from_arrays(
         {modality: _cells(frame, chosen) for modality, chosen in features.items()},
-        frame[target].to_numpy(),
+        frame[target if isinstance(target, str) else list(target)],
         id=None if id is None else frame[id].to_numpy(),
         group=None if group is None else frame[group].to_numpy(),
         split=None if split is None else frame[split].to_numpy(),
+        task=task,
         label_range=label_range,
+        names=() if isinstance(target, str) else tuple(target),
         name=name,
         seed=seed,
         clean=clean,
@@ -218,24 +231,3 @@ def _names(values: ArrayLike, where: str) -> NDArray[np.str_]:
         if any(missing):
             raise InputError(f"{where} is missing in row {missing.index(True)}; give every sample one", code="missing")
     return array.astype(str)
-
-
-def _labels(target: ArrayLike, name: str) -> NDArray[np.float32]:
-    try:
-        labels = np.asarray(target, dtype=np.float32)
-    except (TypeError, ValueError) as error:
-        raise InputError(
-            f"{name}: target is not numbers ({error}); give one float per sample", code="wrong_type"
-        ) from error
-    if labels.ndim != 1:
-        raise InputError(
-            f"{name}: target has shape {labels.shape}; give one number per sample, shape (N,)", code="wrong_shape"
-        )
-    return labels
-
-
-def _range(labels: NDArray[np.float32], name: str) -> tuple[float, float]:
-    finite = labels[np.isfinite(labels)]
-    if not len(finite):
-        raise InputError(f"{name}: no label is a finite number; give a target of floats", code="not_finite")
-    return float(finite.min()), float(finite.max())

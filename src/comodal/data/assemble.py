@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from comodal.contracts import InputError
+from comodal.contracts.tasks import regression_on
 from comodal.data.dataset import SPLITS, Dataset, Partition, describe
 from comodal.data.formats.interface import Block, Division, Source, default_features
 from comodal.data.ragged import RaggedArray
@@ -53,7 +54,7 @@ def read_all(source: Source, *, protocol: str | None = None, features: Mapping[s
         partitions = partitions_of(block.columns[division.column], division, name=protocol or division.column)
         note = _note(division, chosen)
     return Dataset(
-        spec=describe(name, modalities, label_range=source.label_range, note=note),
+        spec=describe(name, modalities, task=regression_on(source.label_range), note=note),
         id=block.id,
         group=block.group,
         target=block.target,

@@ -59,7 +59,7 @@ def refuse(dataset: Dataset, found: Inspection, *, where: str, rules: Iterable[R
         each.name: {split: rows for split, rows in each.splits.items() if len(rows) or split != "test"}
         for each in dataset.partitions
     }
-    facts = Facts(found, _block(dataset, {}), parts, len(parts) > 1, label_range=dataset.spec.label_range)
+    facts = Facts(found, _block(dataset, {}), parts, len(parts) > 1, label_range=dataset.spec.task.label_range)
     for rule in rules:
         for finding in findings(rule, facts) if rule.severity == ERROR else ():
             first = f", first {finding.examples[0]}" if finding.examples else ""
@@ -92,7 +92,7 @@ def check_ids(dataset: Dataset, *, source: str) -> None:
 
 def _counts(dataset: Dataset, modalities: Mapping[str, RaggedArray], where: str) -> Inspection:
     block, dims = _block(dataset, modalities), {name: array.dim for name, array in modalities.items()}
-    memory = Source(Path(where), "memory", dims, {}, lambda _: iter([block]), label_range=dataset.spec.label_range)
+    memory = Source(Path(where), "memory", dims, {}, lambda _: iter([block]), label_range=dataset.spec.task.label_range)
     return examine(memory)[0]
 
 

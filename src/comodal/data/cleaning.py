@@ -24,7 +24,7 @@ def clean(dataset: Dataset) -> Dataset:
 
     Ids used twice and groups in two splits are not repaired: no rule could know which one was meant.
     """
-    rows, target, report = with_labels(dataset.id, dataset.target, dataset.spec.label_range, dataset.modalities)
+    rows, target, report = with_labels(dataset.id, dataset.target, dataset.spec.task.label_range, dataset.modalities)
     kept = dataset.subset(rows) if len(rows) < len(dataset) else dataset
     copies: dict[str, NDArray[Any]] = {}
 
@@ -40,7 +40,7 @@ def clean(dataset: Dataset) -> Dataset:
 
 def labelled(target: NDArray[np.float32]) -> NDArray[np.int64]:
     """Return the rows whose label is a finite number; cleaning drops the others."""
-    return np.flatnonzero(np.isfinite(target))
+    return np.flatnonzero(np.isfinite(target if target.ndim == 2 else target[:, None]).all(axis=1))
 
 
 def with_labels(

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from comodal.contracts import DatasetSpec, InputError, TokenSpec
+from comodal.contracts import DatasetSpec, InputError, Sentiment, Task, TokenSpec
 from comodal.data.ragged import RaggedArray
 
 __all__ = ["SPLITS", "CleaningReport", "Dataset", "Partition", "describe", "unequal"]
@@ -105,7 +105,7 @@ class Dataset:
         spec: what a model may know of it.
         id: ``(N,)`` sample ids.
         group: ``(N,)`` group of each sample, such as its video or speaker, which no two splits may share.
-        target: ``(N,)`` float32 labels.
+        target: ``(N,)`` float32 labels or numbers of classes; ``(N, K)`` for several outputs or labels.
         modalities: name to frames, in the order of the spec.
         partitions: at least one; several for cross-validation.
         transcript: ``(N,)`` words, where known.
@@ -182,7 +182,7 @@ class Dataset:
         spec = describe(
             self.spec.name,
             modalities,
-            label_range=self.spec.label_range,
+            task=self.spec.task,
             note=self.spec.note,
             tokens=self.spec.tokens if "text" in modalities else None,
         )
@@ -209,17 +209,16 @@ def describe(
     name: str,
     modalities: Mapping[str, RaggedArray],
     *,
-    label_range: Sequence[float] = (-3.0, 3.0),
+    task: Task | None = None,
     note: str = "",
     tokens: TokenSpec | None = None,
 ) -> DatasetSpec:
     """Return the spec of some modalities; ``note`` says what a reader of its numbers must know."""
-    low, high = label_range
     return DatasetSpec(
         name=name,
         dims={key: array.dim for key, array in modalities.items()},
         max_lengths={key: array.max_length for key, array in modalities.items()},
-        label_range=(float(low), float(high)),
+        task=task or Sentiment(),
         note=note,
         aligned=_aligned([array.lengths for array in modalities.values()]),
         tokens=tokens,

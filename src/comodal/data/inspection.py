@@ -166,9 +166,14 @@ def _nothing(source: Source) -> Block:
 def _counted(source: Source, samples: Block, features: Mapping[str, FeatureFacts]) -> Inspection:
     low, high = source.label_range
     ids, target, words = samples.id, samples.target, samples.transcript
-    finite = np.isfinite(target)
-    outside = finite & ((target < np.float32(low)) | (target > np.float32(high)))
-    counts, _ = np.histogram(np.clip(target[finite], low, high), bins=_BINS, range=(low, high))
+    each = target if target.ndim == 2 else target[:, None]  # of several outputs a label is missing where one is
+    finite = np.isfinite(each).all(axis=1)
+    beyond = (each < np.float32(low)) | (each > np.float32(high))
+    outside = finite & beyond.any(axis=1)
+    outliers = zip(ids[outside], each[outside, beyond[outside].argmax(axis=1)], strict=True)
+    span = (float(target[finite].min()), float(target[finite].max())) if finite.any() else None
+    limits = (low, high) if np.isfinite([low, high]).all() else span or (0.0, 1.0)
+    counts, _ = np.histogram(np.clip(target[finite], *limits), bins=_BINS, range=limits)
     return Inspection(
         utterances=len(ids),
         groups=len(set(samples.group.tolist())),
@@ -178,9 +183,9 @@ def _counted(source: Source, samples: Block, features: Mapping[str, FeatureFacts
             for name, division in source.divisions.items()
         },
         labels=counts.tolist(),
-        label_span=[float(target[finite].min()), float(target[finite].max())] if finite.any() else None,
+        label_span=None if span is None else list(span),
         missing_labels=[str(each) for each in ids[~finite]],
-        outlying_labels=[[str(name), float(label)] for name, label in zip(ids[outside], target[outside], strict=True)],
+        outlying_labels=[[str(name), float(label)] for name, label in outliers],
         duplicate_ids=[str(each) for each in repeated(ids)],
         empty_transcripts=None if words is None else sum(not str(text).strip() for text in words.tolist()),
         normalised=samples.normalised,

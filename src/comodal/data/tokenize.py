@@ -151,7 +151,7 @@ def with_tokens(dataset: Dataset, tokenizer: FastTokenizer, *, max_length: int =
     spec = describe(
         dataset.spec.name,
         modalities,
-        label_range=dataset.spec.label_range,
+        task=dataset.spec.task,
         note="; ".join(filter(None, (dataset.spec.note, _truncation(tokens, max_length)))),
         tokens=_token_spec(tokenizer, tokens, max_length),
     )

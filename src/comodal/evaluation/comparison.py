@@ -28,7 +28,6 @@ from comodal.evaluation.pool import Progress, no_progress
 from comodal.evaluation.rows import SeedRun, Setting, comparison_rows
 from comodal.evaluation.runner import TrialResult, run_trials
 from comodal.evaluation.runs import SELECTION, SUMMARY
-from comodal.metrics import is_collapsed
 from comodal.training.data import inputs
 from comodal.training.run_folder import RunFolder
 
@@ -107,7 +106,7 @@ def compare(
     for fusion in config.fusions:
         _require_modalities(read[fusion], config)
         preflight(dataset, config.base_for(fusion))
-    folder = RunFolder(out, {"data": asdict(data), **config.to_dict()}).path
+    folder = RunFolder(out, {"data": asdict(data), "task": dataset.spec.task.to_dict(), **config.to_dict()}).path
     stages = _Stages(data, config, read, folder, jobs, keep_weights, progress)
     selection = stages.select()
     rows = stages.report(selection, "runs", 0)
@@ -217,5 +216,5 @@ class _Stages:
 def _seed_run(runs: Sequence[TrialResult], seed: int) -> SeedRun:
     """Return the runs of one seed on all partitions as one run; it has collapsed when one of them has."""
     tables = [run.predictions() for run in runs]
-    collapsed = any(is_collapsed(table.target, table.prediction) for table in tables)
+    collapsed = any(table.is_collapsed for table in tables)
     return SeedRun(seed, PredictionTable.concatenate(tables), sum(run.seconds for run in runs), collapsed)

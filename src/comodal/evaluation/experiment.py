@@ -124,7 +124,7 @@ def train(
     require_logger(logger)
     source = dataclasses.asdict(data) if isinstance(data, DataConfig) else _in_memory(dataset)
     with make_accelerator(config.training).main_process_first():
-        run = RunFolder(out, {"data": source, **config.to_dict()})
+        run = RunFolder(out, {"data": source, "task": dataset.spec.task.to_dict(), **config.to_dict()})
     if run.finished:
         return RunReport(run.path, run.metrics(), PredictionTable.from_parquet(run.path / PREDICTIONS))
     report = _train_partitions(dataset, config, run.path, logger=logger, progress=progress)

@@ -15,7 +15,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from comodal.atomic_write import write_text
-from comodal.contracts import DatasetSpec, FusionOutput, InputError, MultimodalBatch, PredictionTable
+from comodal.contracts import DatasetSpec, FusionOutput, InputError, MultimodalBatch, PredictionTable, Task
 from comodal.contracts.json_records import read_json
 from comodal.data.loader import loader, ordered
 from comodal.dependency import DependencyPenalty, views_of
@@ -51,6 +51,11 @@ class FittedFold:
     model: nn.Module
     penalty: DependencyPenalty | None  # with its critic, in evaluation mode like the model
 
+    @property
+    def task(self) -> Task:
+        """Return what is predicted."""
+        return self.fold.view.spec.task
+
     @classmethod
     def of(cls, fold: FoldData, config: RunConfig, result: FitResult) -> FittedFold:
         """Return the model of a fit with the data of its partition."""
@@ -65,6 +70,7 @@ class FittedFold:
         return predict(
             self.model,
             self.batches(split),
+            task=self.task,
             group=self.fold.groups[self.fold.partition.splits[split]],
             split=split,
             penalty=self.penalty,
@@ -108,6 +114,7 @@ def predict(
     model: nn.Module,
     batches: Iterable[MultimodalBatch],
     *,
+    task: Task,
     group: NDArray[Any],
     split: str,
     scenario: str = "clean",
@@ -122,7 +129,7 @@ def predict(
         for batch in (given.to(device) for given in batches):
             output: FusionOutput = model(batch)
             ids.extend(batch.id)
-            parts.append((batch.target, output.logits.squeeze(1), _scores(penalty, output, between)))
+            parts.append((batch.target, task.predict(output.logits), _scores(penalty, output, between)))
     target, prediction, critic = (torch.cat(column).float().cpu().numpy() for column in zip(*parts, strict=True))
     return PredictionTable(
         id=np.asarray(ids),
@@ -132,6 +139,7 @@ def predict(
         target=target,
         prediction=prediction,
         critic_score=critic,
+        task=task,
     )
 
 

@@ -27,7 +27,7 @@ from comodal.data.dataset import Dataset
 from comodal.evaluation.data_config import note_of
 from comodal.evaluation.fitted import read_history
 from comodal.evaluation.runs import SUMMARY, RunSet, SavedRun, open_runs
-from comodal.metrics import METRICS, is_collapsed
+from comodal.metrics import METRICS
 from comodal.training.run_folder import ENVIRONMENT, read_config
 from comodal.training.run_folder import METRICS as SCORES
 
@@ -114,7 +114,7 @@ def _data_facts(runs: RunSet, source: str) -> DataFacts:
         },
         groups=len(np.unique(dataset.group)),
         utterances=len(dataset),
-        label_range=spec.label_range,
+        label_range=spec.task.label_range,
     )
 
 
@@ -131,7 +131,7 @@ def _optional(path: Path, kind: type[Kind]) -> tuple[Kind, ...]:
 def _single_rows(run: SavedRun, scores: Mapping[str, Any], note: str) -> Iterator[ComparisonRow]:
     """A single run has no spread and no difference; the interval of its value goes into the note."""
     table = run.predictions()
-    collapsed = is_collapsed(table.target, table.prediction)
+    collapsed = table.is_collapsed
     for name in (name for name in METRICS if name in scores and scores[name]["value"] is not None):
         low, high = scores[name]["ci_low"], scores[name]["ci_high"]
         interval = "" if low is None else f"95 % interval of the value over groups [{low:.3f}, {high:.3f}]"

@@ -10,15 +10,14 @@ Axis legend: N samples, V groups, B bootstrap replicates, k terms of a metric.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from comodal.contracts import InputError, PredictionTable
-from comodal.metrics import Array, Metric, checked
+from comodal.metrics import Array
 
-__all__ = ["Grouping", "bootstrap_counts", "group_sums", "grouping", "leave_one_out", "percentile_interval"]
+__all__ = ["Grouping", "bootstrap_counts", "grouping", "percentile_interval"]
 
 
 @dataclass(frozen=True)
@@ -62,19 +61,6 @@ def bootstrap_counts(n_groups: int, *, replicates: int, seed: int) -> Array:
         raise InputError(message, code="out_of_range")
     draws = np.random.default_rng(seed).multinomial(n_groups, np.full(n_groups, 1.0 / n_groups), size=replicates)
     return draws.astype(np.float64)
-
-
-def group_sums(metric: Metric, target: Any, prediction: Any, groups: Grouping) -> Array:
-    """Return ``(V, k)`` the terms of a metric summed within groups; ``metric.value`` takes their sum over groups."""
-    terms = metric.terms(*checked(target, prediction))
-    sums = [np.bincount(groups.codes, weights=column, minlength=groups.count) for column in terms.T]
-    return np.stack(sums, axis=-1)
-
-
-def leave_one_out(sums: Array) -> Array:
-    """Return ``(V, ...)`` the sums over all groups but one, for each group, from the sums of each."""
-    left: Array = sums.sum(axis=0) - sums
-    return left
 
 
 def percentile_interval(replicates: Array, n_groups: int) -> tuple[float, float]:

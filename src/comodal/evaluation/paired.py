@@ -12,8 +12,8 @@ import numpy as np
 
 from comodal.contracts import InputError, PredictionTable
 from comodal.evaluation.crossed import CrossedMean, crossed_mean
-from comodal.evaluation.groups import Grouping, group_sums, grouping, leave_one_out
-from comodal.metrics import DEFAULT_METRICS, Array, metrics_named
+from comodal.evaluation.groups import Grouping, grouping
+from comodal.metrics import Array, metrics_named
 
 __all__ = ["ArmMetrics", "difference", "evaluate_arm", "paired_differences", "require_same_samples"]
 
@@ -46,7 +46,7 @@ def require_same_samples(tables: Sequence[PredictionTable]) -> None:
                 code="mismatch",
             )
         for what in ("id", "group", "target"):
-            differs = getattr(table, what) != getattr(first, what)
+            differs = (getattr(table, what) != getattr(first, what)).reshape(len(first), -1).any(axis=1)
             if differs.any():
                 row = int(differs.argmax())
                 got, expected = str(getattr(table, what)[row]), str(getattr(first, what)[row])
@@ -57,15 +57,15 @@ def require_same_samples(tables: Sequence[PredictionTable]) -> None:
                 )
 
 
-def evaluate_arm(tables: Sequence[PredictionTable], *, metrics: Sequence[str] = DEFAULT_METRICS) -> ArmMetrics:
+def evaluate_arm(tables: Sequence[PredictionTable], *, metrics: Sequence[str] | None = None) -> ArmMetrics:
     """Return the metrics of an arm, from one table per seed, on all groups and with each group left out."""
     require_same_samples(tables)
     groups = grouping(tables[0])
     values, left_out = {}, {}
-    for metric in metrics_named(metrics):
-        sums = np.stack([group_sums(metric, table.target, table.prediction, groups) for table in tables], axis=1)
-        values[metric.name] = metric.of_sums(sums.sum(axis=0))
-        left_out[metric.name] = metric.value(leave_one_out(sums))
+    for metric in metrics_named(metrics, tables[0].task):
+        runs = [metric.on_groups(table.target, table.prediction, groups.codes, groups.count) for table in tables]
+        values[metric.name] = np.array([value for value, _ in runs])
+        left_out[metric.name] = np.stack([left for _, left in runs], axis=1)
     return ArmMetrics(values, left_out, groups)
 
 
@@ -85,7 +85,7 @@ def paired_differences(
     tables: Sequence[PredictionTable],
     reference: Sequence[PredictionTable],
     *,
-    metrics: Sequence[str] = DEFAULT_METRICS,
+    metrics: Sequence[str] | None = None,
 ) -> dict[str, CrossedMean]:
     """Return the paired difference of two arms per metric; the i-th tables of both come from the same seed.
 
@@ -95,7 +95,7 @@ def paired_differences(
     Args:
         tables: one per seed.
         reference: one per seed, with the same seeds and samples in the same order.
-        metrics: names in :data:`comodal.metrics.METRICS`.
+        metrics: names in :data:`comodal.metrics.METRICS`; those that the task reports when ``None``.
 
     Returns:
         Metric name to :class:`~comodal.evaluation.crossed.CrossedMean`; the sign is that of ``tables - reference``.
@@ -114,4 +114,4 @@ def paired_differences(
     """
     require_same_samples([*tables, *reference])
     arm, other = (evaluate_arm(given, metrics=metrics) for given in (tables, reference))
-    return {name: difference(arm, other, name) for name in metrics}
+    return {name: difference(arm, other, name) for name in arm.values}

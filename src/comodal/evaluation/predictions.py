@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -27,13 +27,16 @@ class Predictions:
 
     Attributes:
         id: ``(N,)`` as the source has them.
-        prediction: ``(N,)`` mean over the folds.
-        prediction_std: ``(N,)`` sample standard deviation over the folds, NaN where there is one fold.
+        prediction: ``(N,)`` mean over the folds; of classes, the name of the most probable one, or of the labels that
+            are more probable than not, joined by ``+``. ``(N, K)`` for several outputs.
+        prediction_std: ``(N,)`` sample standard deviation over the folds, of classes that of the probability of the
+            predicted one; NaN where there is one fold.
         critic_score: ``(N,)`` the critic's score of the joint sample, mean over the folds: it ranks the samples of
             one table and has no unit. NaN without a critic, or where a modality is absent.
-        target: ``(N,)`` NaN where the source has none.
+        target: ``(N,)`` labels, NaN or empty where the source has none.
         modalities: ``(N,)`` the modalities of the sample, joined by ``+``.
-        folds: ``(N, K)`` the prediction of every fold; not part of the files.
+        folds: ``(N, F)`` the prediction of every fold, ``(N, F, K)`` for several outputs; not part of the files.
+        probability: name of each class or label to ``(N,)``, empty for a regression.
         notes: for the reader, for example on a modality left out; not part of the files.
     """
 
@@ -44,6 +47,7 @@ class Predictions:
     target: NDArray[np.float32]
     modalities: NDArray[Any]
     folds: NDArray[np.float32]
+    probability: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
@@ -59,8 +63,10 @@ class Predictions:
             >>> table.columns()["prediction_std"], table.columns()["target"]
             ([None], [0.5])
         """
-        names = [field.name for field in fields(self) if field.name not in {"folds", "notes"}]
-        return {name: [_plain(value) for value in getattr(self, name).tolist()] for name in names}
+        names = [each.name for each in fields(self) if each.name not in {"folds", "notes", "probability"}]
+        columns = {name: getattr(self, name) for name in names}
+        columns |= {f"probability:{name}": values for name, values in self.probability.items()}
+        return {name: [_plain(value) for value in values.tolist()] for name, values in columns.items()}
 
     def write(self, path: str | Path, *, force: bool = False) -> None:
         """Write CSV, JSON (a list of objects) or Parquet by the suffix of the name; unknown values are empty.
@@ -83,6 +89,8 @@ def require_new_table(path: str | Path, *, force: bool = False) -> Path:
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_plain(each) for each in value]
     return None if isinstance(value, float) and not np.isfinite(value) else value
 
 
@@ -102,8 +110,12 @@ def _write_parquet(columns: dict[str, list[Any]], path: Path) -> None:
     import pyarrow as pa  # noqa: PLC0415 - keeps `import comodal` light
     import pyarrow.parquet as pq  # noqa: PLC0415
 
-    kinds = {"id": pa.string(), "modalities": pa.string()}
-    arrays = {name: pa.array(column, type=kinds.get(name, pa.float32())) for name, column in columns.items()}
+    arrays = {
+        name: pa.array(
+            column, type=pa.float32() if all(each is None or isinstance(each, float) for each in column) else None
+        )
+        for name, column in columns.items()
+    }
     pq.write_table(pa.table(arrays), path)
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from torch import nn
 
-from comodal.contracts import DatasetSpec, InputError, MultimodalBatch, PredictionTable
+from comodal.contracts import DatasetSpec, InputError, MultimodalBatch, PredictionTable, Task
 from comodal.data.arrays import of_arrays
 from comodal.data.dataset import Dataset, Partition
 from comodal.data.load import read_inputs
@@ -42,18 +42,18 @@ class FittedPart:
     penalty: DependencyPenalty | None
 
     @classmethod
-    def load(cls, saved: SavedPart, *, name: str) -> FittedPart:
+    def load(cls, saved: SavedPart, task: Task, *, name: str) -> FittedPart:
         """Build the network of a configuration and its statistics, and load its weights."""
         standardizer = Standardizer.load(saved.standardizer)
         dims = {modality: len(mean) for modality, mean in standardizer.mean.items()}
-        spec = inputs(_one_sample(dims, name), saved.config).spec
+        spec = inputs(_with_task(_one_sample(dims, name), task), saved.config).spec
         return cls(saved.config, spec, standardizer, *load_networks(spec, saved.config, saved.weights))
 
     def predict(self, dataset: Dataset) -> PredictionTable:
         """Return predictions for samples with the features of :attr:`standardizer`, not yet standardised."""
         none = np.zeros(0, dtype=np.int64)
         whole = Partition("input", none, none, np.arange(len(dataset)))
-        fold = prepare_with(dataset, whole, self.config, self.standardizer)
+        fold = prepare_with(_with_task(dataset, self.spec.task), whole, self.config, self.standardizer)
         family = fusion_family(self.config.fusion).model
         family.input_spec.require(fold.view.spec, fusion=family.__name__)
         return FittedFold(fold, self.config, self.model, self.penalty).predict()
@@ -148,14 +148,17 @@ class Predictor:
             count = int((~present.any(axis=1)).sum())
             notes.append(f"{count} samples have none of the modalities: their prediction means nothing")
         names = np.array(self.spec.modalities)
+        task, mean = self.spec.task, folds.mean(axis=1)
+        spread = folds.std(axis=1, ddof=1) if len(tables) > 1 else np.full_like(mean, np.nan)
         return Predictions(
             id=fitting.id,
-            prediction=folds.mean(axis=1),
-            prediction_std=folds.std(axis=1, ddof=1) if len(tables) > 1 else np.full(len(folds), np.nan, np.float32),
+            prediction=task.readable(task.decide(mean)),
+            prediction_std=task.of_decided(spread, mean),
             critic_score=np.where(present.all(axis=1), scores, np.nan).astype(np.float32),
-            target=fitting.target,
+            target=dataset.spec.task.readable(dataset.target),
             modalities=np.array(["+".join(names[row]) for row in present]),
             folds=folds,
+            probability=task.probabilities(mean),
             notes=tuple(notes),
         )
 
@@ -222,13 +225,17 @@ def load_model(folder: str | Path, *, arm: str = "", seed: int | None = None) ->
 
 def predictor_of(saved: SavedModel) -> Predictor:
     """Load the model of every fold."""
-    parts = [FittedPart.load(each, name=str(saved.folder)) for each in saved.parts]
+    parts = [FittedPart.load(each, saved.task, name=str(saved.folder)) for each in saved.parts]
     return Predictor(parts, features=saved.data.get("features"))
 
 
 def _one_sample(dims: Mapping[str, int], name: str) -> Dataset:
     """Return one sample of these modalities, which gives the spec of a model that takes them."""
     return of_arrays({modality: np.zeros((1, dim)) for modality, dim in dims.items()}, transcript=["a"], name=name)
+
+
+def _with_task(dataset: Dataset, task: Task) -> Dataset:
+    return replace(dataset, spec=replace(dataset.spec, task=task))
 
 
 def _absent(count: int, dim: int) -> RaggedArray:

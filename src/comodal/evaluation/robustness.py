@@ -21,7 +21,7 @@ from comodal.evaluation.runs import RunSet, open_runs
 from comodal.evaluation.scenario_predictions import ScenarioPredictions
 from comodal.evaluation.scenario_runs import ScenarioRun, run_scenarios
 from comodal.evaluation.scenarios import CHOICES, CLEAN, SEVERITIES, Scenario, curves, subsets
-from comodal.metrics import DEFAULT_METRICS, metrics_named
+from comodal.metrics import METRICS, metrics_named
 from comodal.training.data import inputs
 
 __all__ = ["RobustnessConfig", "robustness"]
@@ -39,7 +39,7 @@ class RobustnessConfig:
         severities: points of every curve, from 0 to 1; 0 is always included.
         kinds: kinds of corruption; ``None`` for all that apply to a modality.
         modalities: modalities to corrupt; ``None`` for all.
-        metrics: names in :data:`comodal.metrics.METRICS`.
+        metrics: names in :data:`comodal.metrics.METRICS`; those that the task reports when ``None``.
 
     Raises:
         InputError: an unknown choice, corruption or metric.
@@ -49,7 +49,7 @@ class RobustnessConfig:
     severities: tuple[float, ...] = SEVERITIES
     kinds: tuple[str, ...] | None = None
     modalities: tuple[str, ...] | None = None
-    metrics: tuple[str, ...] = DEFAULT_METRICS
+    metrics: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         if self.scenarios not in CHOICES:
@@ -57,7 +57,9 @@ class RobustnessConfig:
         for kind in self.kinds or ():
             if kind not in KINDS:
                 raise InputError.unknown("corruption", kind, KINDS)
-        metrics_named(self.metrics)
+        for name in self.metrics or ():
+            if name not in METRICS:
+                raise InputError.unknown("metric", name, METRICS)
 
     def of(self, spec: DatasetSpec) -> tuple[Scenario, ...]:
         """Return the scenarios of a data set, the clean one first."""
@@ -114,6 +116,7 @@ def robustness(
     if jobs < 1 or (jobs > 1 and isinstance(source, Dataset)):
         raise InputError(f"jobs is {jobs}: give 1 or more, and 1 for a data set in memory", code="out_of_range")
     found = open_runs(folder, source=source, replication=replication)
+    metrics_named((config or RobustnessConfig()).metrics, found.dataset.spec.task)  # before the work
     plan = _Plan(found, config or RobustnessConfig(), Path(out or Path(folder) / "robustness") / _PREDICTIONS)
     wanted = plan.wanted()
     count = progress("runs in every scenario", len(wanted))
@@ -161,7 +164,7 @@ class _Plan:
         alone = len(wanted) == 1
         others = dict.fromkeys(arms) if alone else references(arms)
         baselines = dict.fromkeys(arms) if alone else {setting: _baseline(setting, arms) for setting in arms}
-        made = robustness_rows(arms, others, baselines, metrics=self.config.metrics)
+        made = robustness_rows(arms, others, baselines)
         return [row.with_note(note_of(self.inputs[row.row.fusion.partition(":")[0]])) for row in made]
 
     def _results(self, runs: Sequence[ScenarioRun]) -> dict[Scenario, ArmResult]:

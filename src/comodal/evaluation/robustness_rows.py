@@ -13,7 +13,6 @@ from comodal.evaluation.rows import ArmResult, Interval, SeedRun, Setting, arm_r
 from comodal.evaluation.scenarios import CLEAN, Scenario
 from comodal.evaluation.score import score
 from comodal.evaluation.severity_areas import effective_area, relative_area
-from comodal.metrics import DEFAULT_METRICS
 
 __all__ = ["robustness_rows", "scenario_result"]
 
@@ -22,7 +21,7 @@ Arms = Mapping[Setting, Mapping[Scenario, ArmResult]]
 Others = Mapping[Setting, Setting | None]
 
 
-def scenario_result(runs: Sequence[SeedRun], *, metrics: Sequence[str] = DEFAULT_METRICS) -> ArmResult:
+def scenario_result(runs: Sequence[SeedRun], *, metrics: Sequence[str] | None = None) -> ArmResult:
     """Return the metrics of the runs of an arm in one scenario, with intervals of their means.
 
     Intervals are over seeds and groups, for a single run over groups.
@@ -34,9 +33,7 @@ def scenario_result(runs: Sequence[SeedRun], *, metrics: Sequence[str] = DEFAULT
     return replace(result, intervals={name: _interval(each.ci_low, each.ci_high) for name, each in scores.items()})
 
 
-def robustness_rows(
-    arms: Arms, others: Others, baselines: Others, *, metrics: Sequence[str] = DEFAULT_METRICS
-) -> list[RobustnessRow]:
+def robustness_rows(arms: Arms, others: Others, baselines: Others) -> list[RobustnessRow]:
     """Compare every arm with its reference in each scenario, then the areas below its severity curves.
 
     Subsets, points of curves, relative and effective areas are four families: within each, p-values are Holm-corrected
@@ -44,21 +41,21 @@ def robustness_rows(
     ``baselines`` are what a setting is compared with and where its effective robustness is measured from, if at all.
     """
     scenarios = list(dict.fromkeys(scenario for arm in arms.values() for scenario in arm))
-    subsets = _family(_points(arms, [each for each in scenarios if each.corruption is None]), others, metrics)
+    subsets = _family(_points(arms, [each for each in scenarios if each.corruption is None]), others)
     rows = list(subsets)
     curves: dict[str, list[Scenario]] = {}
     for each in scenarios:
         if each.corruption is not None:
             curves.setdefault(each.curve, []).append(each)
     corrupted = [point for curve in curves.values() for point in curve if point.severity]
-    moved = _family(_points(arms, corrupted), others, metrics)
+    moved = _family(_points(arms, corrupted), others)
     for name, curve in curves.items():
         rows += _at_start(arms, curve[0], subsets)
         rows += [row for row in moved if row.scenario.partition("=")[0] == name]
     areas = [curve for curve in curves.values() if len(curve) > 1]
-    rows += _family({_area("relative", curve): _relative(arms, curve) for curve in areas}, others, metrics)
+    rows += _family({_area("relative", curve): _relative(arms, curve) for curve in areas}, others)
     effective = {_area("effective", curve): _effective(arms, curve, baselines) for curve in areas}
-    return rows + [_measured_from(row, baselines) for row in _family(effective, others, metrics)]
+    return rows + [_measured_from(row, baselines) for row in _family(effective, others)]
 
 
 @dataclass(frozen=True)
@@ -89,11 +86,9 @@ def _points(arms: Arms, scenarios: Sequence[Scenario]) -> dict[_Subject, Cells]:
     }
 
 
-def _family(tables: Mapping[_Subject, Cells], others: Others, metrics: Sequence[str]) -> list[RobustnessRow]:
+def _family(tables: Mapping[_Subject, Cells], others: Others) -> list[RobustnessRow]:
     """Return rows whose p-values are corrected together."""
-    pairs = [
-        (subject, cells, row) for subject, cells in tables.items() for row in arm_rows(cells, others, metrics=metrics)
-    ]
+    pairs = [(subject, cells, row) for subject, cells in tables.items() for row in arm_rows(cells, others)]
     made = []
     for (subject, cells, _), row in zip(pairs, corrected([row for _, _, row in pairs]), strict=True):
         low, high = cells[row.fusion, row.measure, row.weight].intervals.get(row.metric, (None, None))

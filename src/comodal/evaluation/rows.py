@@ -13,7 +13,7 @@ from comodal.contracts import ComparisonRow, InputError, PredictionTable
 from comodal.evaluation.crossed import CrossedMean
 from comodal.evaluation.multiplicity import holm
 from comodal.evaluation.paired import ArmMetrics, difference, evaluate_arm, require_same_samples
-from comodal.metrics import DEFAULT_METRICS, METRICS, is_collapsed, metrics_named
+from comodal.metrics import METRICS
 
 __all__ = [
     "ArmResult",
@@ -54,7 +54,7 @@ class SeedRun:
     @property
     def has_collapsed(self) -> bool:
         """Return ``collapsed``, determined from the table if it was not given."""
-        return is_collapsed(self.table.target, self.table.prediction) if self.collapsed is None else self.collapsed
+        return self.table.is_collapsed if self.collapsed is None else self.collapsed
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class ArmResult:
     intervals: Mapping[str, Interval] = field(default_factory=dict)
 
 
-def arm_result(runs: Sequence[SeedRun], *, metrics: Sequence[str] = DEFAULT_METRICS) -> ArmResult:
+def arm_result(runs: Sequence[SeedRun], *, metrics: Sequence[str] | None = None) -> ArmResult:
     """Return the metrics of the runs of an arm, one per seed, in rising order."""
     found = evaluate_arm([run.table for run in runs], metrics=metrics)
     seconds = float(np.mean([run.seconds for run in runs]))
@@ -88,7 +88,7 @@ def comparison_rows(
     *,
     reference: str = "none",
     parents: Mapping[str, str] | None = None,
-    metrics: Sequence[str] = DEFAULT_METRICS,
+    metrics: Sequence[str] | None = None,
 ) -> list[ComparisonRow]:
     """Compare every arm with its reference, and return one row per arm and metric.
 
@@ -103,7 +103,7 @@ def comparison_rows(
         results: setting to its runs.
         reference: measure of the reference arms.
         parents: fusion model to the fusion model whose reference it is compared with.
-        metrics: names in :data:`comodal.metrics.METRICS`.
+        metrics: names in :data:`comodal.metrics.METRICS`; those that the task reports when ``None``.
 
     Returns:
         Rows ordered by setting as given, then by metric.
@@ -115,9 +115,7 @@ def comparison_rows(
     runs = {setting: _by_seed(setting, given) for setting, given in results.items()}
     others = references(runs, reference=reference, parents=parents)
     require_same_samples([run.table for arm in runs.values() for run in arm])
-    return corrected(
-        arm_rows({setting: arm_result(arm, metrics=metrics) for setting, arm in runs.items()}, others, metrics=metrics)
-    )
+    return corrected(arm_rows({setting: arm_result(arm, metrics=metrics) for setting, arm in runs.items()}, others))
 
 
 def references(
@@ -143,21 +141,16 @@ def references(
     return found
 
 
-def arm_rows(
-    results: Mapping[Setting, ArmResult],
-    others: Mapping[Setting, Setting | None],
-    *,
-    metrics: Sequence[str] = DEFAULT_METRICS,
-) -> list[ComparisonRow]:
+def arm_rows(results: Mapping[Setting, ArmResult], others: Mapping[Setting, Setting | None]) -> list[ComparisonRow]:
     """Return the rows of evaluated arms with uncorrected p-values; :func:`corrected` corrects a family of rows."""
     rows = []
     for setting, result in results.items():
         other = others[setting]
         paired = None if other is None else at_seeds(result, results[other], name=_name(setting), other=_name(other))
-        for metric in metrics_named(metrics):
-            row = _row(setting, result, metric.name)
+        for metric in result.metrics.values:
+            row = _row(setting, result, metric)
             if other is not None and paired is not None:
-                row = _compared(row, difference(result.metrics, paired, metric.name), _name(other))
+                row = _compared(row, difference(result.metrics, paired, metric), _name(other))
             rows.append(row)
     return rows
 

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from comodal.contracts import InputError, PredictionTable
+from comodal.contracts import InputError, PredictionTable, Task
 from comodal.contracts.json_records import read_json
+from comodal.contracts.tasks import task_from_dict
 from comodal.data.dataset import Dataset
 from comodal.data.load import load
 from comodal.data.standardize import Standardizer
@@ -142,16 +143,16 @@ def open_runs(folder: str | Path, *, source: str | Dataset | None = None, replic
     """
     path = Path(folder)
     config = read_config(path)
-    data = config.pop("data")
+    data, task = config.pop("data"), task_from_dict(config.pop("task", {}))
     if "runs" in config:
-        dataset = _load_data(path, data, source)
+        dataset = _load_data(path, data, source, task)
         stage = "replication" if replication else "runs"
         return RunSet(path, dataset, _compared(path, config, len(dataset.partitions), stage))
     if replication:
         message = f"{path}: a single run has no replication; give a folder of `comodal compare --replicate`"
         raise InputError(message, code="missing")
     _require_finished(path)
-    dataset = _load_data(path, data, source)
+    dataset = _load_data(path, data, source, task)
     folders = tuple(path / partition.name for partition in dataset.partitions)
     return RunSet(path, dataset, (_trained(path, RunConfig.from_dict(config), folders),))
 
@@ -176,7 +177,8 @@ def find_runs(folder: str | Path) -> tuple[SavedRun, ...]:
     """
     path = Path(folder)
     config = read_config(path)
-    config.pop("data", None)
+    for name in ("data", "task"):
+        config.pop(name, None)
     if "runs" in config:
         folds = len({weights.parent.name for weights in path.glob(f"runs/*/*/seed-*/part-*/{WEIGHTS}")})
         found = _compared(path, config, folds, "runs") if folds else ()
@@ -230,7 +232,19 @@ def _compared(path: Path, config: Mapping[str, Any], partitions: int, stage: str
     return tuple(found)
 
 
-def _load_data(path: Path, config: dict[str, Any], source: str | Dataset | None) -> Dataset:
+def _load_data(path: Path, config: dict[str, Any], source: str | Dataset | None, task: Task) -> Dataset:
+    dataset = _found_data(path, config, source)
+    given = dataset.spec.task
+    if (given.width, given.classes) != (task.width, task.classes):
+        raise InputError(
+            f"{dataset.spec.name}: {given.kind} of {given.width} outputs ({', '.join(given.classes)}), but {path} is "
+            f"of {task.kind} of {task.width} ({', '.join(task.classes)}); give data of that task",
+            code="mismatch",
+        )
+    return dataset
+
+
+def _found_data(path: Path, config: dict[str, Any], source: str | Dataset | None) -> Dataset:
     if isinstance(source, Dataset):
         return load(source)
     if source is None and FINGERPRINT in config:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from comodal.contracts import InputError
+from comodal.contracts import InputError, Task
 from comodal.contracts.json_records import read_json
+from comodal.contracts.tasks import task_from_dict
 from comodal.evaluation.fitted import STANDARDIZER, WEIGHTS
 from comodal.evaluation.runs import SavedRun, choose_run, find_runs
 from comodal.training.config import RunConfig
@@ -50,6 +51,7 @@ class SavedModel:
     folder: Path
     parts: tuple[SavedPart, ...]
     data: Mapping[str, Any]  # its training data: source, and features and protocol where they were chosen
+    task: Task
 
 
 def find_model(folder: str | Path, *, arm: str = "", seed: int | None = None) -> SavedModel:
@@ -64,7 +66,8 @@ def find_model(folder: str | Path, *, arm: str = "", seed: int | None = None) ->
         SavedPart(config, place / WEIGHTS, place / STANDARDIZER)
         for config, place in zip(run.configs, run.folders, strict=True)
     ]
-    return SavedModel(path, tuple(parts), read_config(path)["data"])
+    kept = read_config(path)
+    return SavedModel(path, tuple(parts), kept["data"], task_from_dict(kept.get("task", {})))
 
 
 def is_exported(folder: Path) -> bool:
@@ -88,7 +91,7 @@ def _exported(path: Path) -> SavedModel:
     kept = read_json(path / MODEL_FILE)
     try:
         parts = tuple(_part(path, each["folder"], each["config"]) for each in kept["folds"])
-        return SavedModel(path, parts, kept["data"])
+        return SavedModel(path, parts, kept["data"], task_from_dict(kept.get("task", {})))
     except (KeyError, TypeError) as error:
         raise InputError(f"{path / MODEL_FILE}: lacks {error}; export the run again", code="damaged") from error
 

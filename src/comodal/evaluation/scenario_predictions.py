@@ -6,16 +6,16 @@ Axis legend: N samples.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from comodal.contracts import PredictionTable
+from comodal.contracts import PredictionTable, Sentiment, Task
 from comodal.contracts.columns import read_columns, write_columns
-from comodal.metrics import is_collapsed
+from comodal.contracts.tasks import task_from_dict
 
 __all__ = ["ScenarioPredictions"]
 
@@ -33,6 +33,7 @@ class ScenarioPredictions:
         partition: ``(N,)`` position of the partition whose model predicted the sample.
         prediction: scenario name to ``(N,)`` predictions.
         digest: digest of the weights.
+        task: what is predicted.
     """
 
     id: NDArray[Any]
@@ -41,22 +42,25 @@ class ScenarioPredictions:
     partition: NDArray[np.int64]
     prediction: Mapping[str, NDArray[np.float32]]
     digest: str
+    task: Task = field(default_factory=Sentiment)
 
     def table(self, scenario: str) -> PredictionTable:
         """Return the predictions in one scenario, without critic scores."""
         prediction = self.prediction[scenario]
-        return PredictionTable.of(self.target, prediction, group=self.group, id=self.id, scenario=scenario)
+        return PredictionTable.of(
+            self.target, prediction, group=self.group, id=self.id, scenario=scenario, task=self.task
+        )
 
     def collapsed(self, scenario: str) -> bool:
         """Return whether the model of any partition predicts a constant."""
         rows = [self.partition == position for position in np.unique(self.partition)]
-        return any(is_collapsed(self.target[part], self.prediction[scenario][part]) for part in rows)
+        return any(self.task.is_collapsed(self.target[part], self.prediction[scenario][part]) for part in rows)
 
     def to_parquet(self, path: str | Path) -> None:
         """Write as Parquet, with the digest in the metadata."""
         columns = {name: getattr(self, name) for name in _SHARED}
         columns |= {f"prediction {name}": values for name, values in self.prediction.items()}
-        write_columns(path, columns, {"digest": self.digest})
+        write_columns(path, columns, {"digest": self.digest, "task": self.task.to_dict()})
 
     @staticmethod
     def from_parquet(path: str | Path) -> ScenarioPredictions:
@@ -67,4 +71,6 @@ class ScenarioPredictions:
         shared = {name: column.pop(name) for name in _SHARED}
         digest = facts.get("digest", "")
         prediction = {name.partition(" ")[2]: values for name, values in column.items()}
-        return ScenarioPredictions(**shared, prediction=prediction, digest=digest)
+        return ScenarioPredictions(
+            **shared, prediction=prediction, digest=digest, task=task_from_dict(facts.get("task", {}))
+        )

@@ -64,6 +64,7 @@ def predict_scenarios(
             partition=np.concatenate(positions),
             prediction={each.name: np.concatenate([part[each.name][k] for part in columns]) for each in scenarios},
             digest=_digest(run),
+            task=found.dataset.spec.task,
         )
         for k, run in enumerate(runs)
     ]
@@ -79,7 +80,7 @@ class _Partition:
         return self.fitted[0].fold.partition.test
 
     def predictions(self, scenarios: Sequence[Scenario]) -> dict[str, NDArray[np.float32]]:
-        """Return scenario name to ``(R, n)`` predictions."""
+        """Return scenario name to ``(R, n)`` or ``(R, n, K)`` predictions."""
         found: dict[str, list[NDArray[np.float32]]] = {scenario.name: [] for scenario in scenarios}
         view = self.fitted[0].fold.view
         with torch.inference_mode():
@@ -99,7 +100,7 @@ class _Partition:
 
 
 def _predicted(fitted: FittedFold, batch: MultimodalBatch) -> NDArray[np.float32]:
-    prediction: NDArray[np.float32] = fitted.model(batch).logits.squeeze(1).float().cpu().numpy()
+    prediction: NDArray[np.float32] = fitted.task.predict(fitted.model(batch).logits).float().cpu().numpy()
     return prediction
 
 

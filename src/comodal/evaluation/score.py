@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from comodal.contracts import PredictionTable
-from comodal.evaluation.groups import bootstrap_counts, group_sums, grouping, percentile_interval
-from comodal.metrics import DEFAULT_METRICS, metrics_named
+from comodal.evaluation.groups import bootstrap_counts, grouping, percentile_interval
+from comodal.metrics import metrics_named
 
 __all__ = ["Score", "score"]
 
@@ -47,7 +47,7 @@ class Score:
 
 
 def score(
-    table: PredictionTable, *, metrics: Sequence[str] = DEFAULT_METRICS, replicates: int = 2000, seed: int = 0
+    table: PredictionTable, *, metrics: Sequence[str] | None = None, replicates: int = 2000, seed: int = 0
 ) -> dict[str, Score]:
     """Return the metrics of one model on one split and scenario, with 95 % intervals.
 
@@ -73,12 +73,12 @@ def score(
     >>> result["acc_2_pos"].ci_low, result["acc_2_pos"].ci_high
     (50.0, 100.0)
     """
-    chosen, groups = metrics_named(metrics), grouping(table)
+    chosen, groups = metrics_named(metrics, table.task), grouping(table)
     counts = bootstrap_counts(groups.count, replicates=replicates, seed=seed)
     scores = {}
     for metric in chosen:
         value = metric(table.target, table.prediction)
-        resampled = metric.value(counts @ group_sums(metric, table.target, table.prediction, groups))
+        resampled = metric.resampled(table.target, table.prediction, groups.codes, counts)
         low, high = percentile_interval(resampled, groups.count)
         better = metric.higher_is_better
         scores[metric.name] = Score(metric.name, value, low, high, metric.unit, better, len(table), groups.count)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from comodal.contracts import InputError
-from comodal.explain.pairing_areas import curve
+from comodal.metrics.detection import curve
 from comodal.resampling import cyclic_order
 
 __all__ = ["RIDGES", "LinearCCA", "choose_cca", "fit_cca"]

@@ -53,7 +53,7 @@ def scorers_of(
         raise InputError(f"this run has only the modality {names[0]!r}: choose another arm (--arm)", code="unsupported")
     critic = from_penalty(fitted) if fitted.penalty is not None or not measure_to_fit else None
     train, valid = ({name: represent(fitted, split).views[name] for name in names} for split in ("train", "valid"))
-    output = represent_batches(fitted.model, [fitted.fold.view[rows]], group=fitted.fold.groups[rows])
+    output = represent_batches(fitted.model, [fitted.fold.view[rows]], group=fitted.fold.groups[rows], task=fitted.task)
     views = {name: output.views[name] for name in names}
     scorers: dict[str, RowScorer] = {}
     notes: dict[str, str] = {}

@@ -14,12 +14,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from comodal.contracts import FusionOutput, MultimodalBatch
+from comodal.contracts import FusionOutput, InputError, MultimodalBatch, Task
 from comodal.data.corruption_acts import drop_modality
 from comodal.dependency import views_of
 from comodal.evaluation.fitted import FittedFold
 
-__all__ = ["Representations", "represent", "represent_batches", "without_each"]
+__all__ = ["Representations", "represent", "represent_batches", "require_one_output", "without_each"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,14 +64,31 @@ class Representations:
         )
 
 
+def require_one_output(task: Task) -> None:
+    """Raise an error for a task of several outputs, which has no single prediction to explain.
+
+    Raises:
+        InputError: the task has several outputs.
+    """
+    if task.width > 1:
+        raise InputError(
+            f"a {task.kind} model has {task.width} outputs, and an explanation is of one: explain a regression or a "
+            "binary model",
+            code="unsupported",
+        )
+
+
 def represent(fitted: FittedFold, split: str = "test") -> Representations:
     """Return the outputs of a fitted model for one split of its partition: ``train``, ``valid`` or ``test``."""
     rows = fitted.fold.partition.splits[split]
-    return represent_batches(fitted.model, fitted.batches(split), group=fitted.fold.groups[rows])
+    return represent_batches(fitted.model, fitted.batches(split), group=fitted.fold.groups[rows], task=fitted.task)
 
 
-def represent_batches(model: nn.Module, batches: Iterable[MultimodalBatch], *, group: NDArray[Any]) -> Representations:
+def represent_batches(
+    model: nn.Module, batches: Iterable[MultimodalBatch], *, group: NDArray[Any], task: Task
+) -> Representations:
     """Return the outputs of a model for batches whose samples have the groups ``(N,)``."""
+    require_one_output(task)
     ids: list[str] = []
     targets: list[Tensor] = []
     outputs: list[FusionOutput] = []
@@ -84,7 +101,7 @@ def represent_batches(model: nn.Module, batches: Iterable[MultimodalBatch], *, g
         id=np.asarray(ids),
         group=np.asarray(group),
         target=torch.cat(targets).float().numpy(),
-        prediction=torch.cat([output.logits.squeeze(1) for output in outputs]).float().numpy(),
+        prediction=torch.cat([task.predict(output.logits) for output in outputs]).float().numpy(),
         fused=torch.cat([output.fused for output in outputs]).float(),
         views={
             name: torch.cat([output.representations[name] for output in outputs]).float()
@@ -98,8 +115,7 @@ def without_each(fitted: FittedFold, *, split: str = "test") -> dict[str, Tensor
 
     def prediction(batch: MultimodalBatch, name: str) -> Tensor:
         hidden = drop_modality(batch, name, probability=1.0, generator=torch.Generator())
-        logits: Tensor = fitted.model(hidden).logits
-        return logits.squeeze(1)
+        return fitted.task.predict(fitted.model(hidden).logits)
 
     batches = list(fitted.batches(split))
     with torch.inference_mode():

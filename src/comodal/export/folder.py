@@ -82,6 +82,7 @@ def export_model(
             "kind": KIND,
             "version": 1,
             "data": {**saved.data, "source": facts.source},
+            "task": saved.task.to_dict(),
             "dims": dict(facts.dims),
             "metrics": facts.metrics,
             "note": facts.note,

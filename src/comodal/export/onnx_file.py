@@ -48,18 +48,19 @@ class Folds(nn.Module):
 
     def __init__(self, parts: Sequence[FittedPart]) -> None:
         super().__init__()
-        self.names = parts[0].spec.modalities
+        self.names, self.task = parts[0].spec.modalities, parts[0].spec.task
         self.models = nn.ModuleList(_traceable(part) for part in parts)
         self.scales = [{name: _Scale(part, name) for name in part.standardizer.mean} for part in parts]
         self.eval()
 
     def forward(self, *tensors: Tensor) -> Tensor:
-        """``(B,)``."""
+        """``(B,)`` or ``(B, K)``."""
         given = {name: ModalitySequence(*tensors[2 * k : 2 * k + 2]) for k, name in enumerate(self.names)}
         found = []
         for model, scales in zip(self.models, self.scales, strict=True):
             sequences = {name: scales[name](each) if name in scales else each for name, each in given.items()}
-            found.append(model(MultimodalBatch((), sequences, tensors[0].new_zeros(0))).logits.squeeze(1))
+            logits = model(MultimodalBatch((), sequences, tensors[0].new_zeros(0))).logits
+            found.append(self.task.predict(logits))
         return torch.stack(found).mean(dim=0)
 
 

@@ -62,7 +62,7 @@ class EarlyFusion(nn.Module):
         self.modality_dropout = ModalityDropout(config.modality_dropout)
         concatenated = nn.Linear(sum(self.encoders.dims.values()), config.hidden)
         self.fuse = nn.Sequential(concatenated, nn.ReLU(), nn.Dropout(config.dropout))
-        self.head = Head(config.hidden)
+        self.head = Head(config.hidden, spec.task.width)
         init_behind_relu(concatenated, self.head)
         self.dims = {**self.encoders.dims}
         self.fused_dim = config.hidden

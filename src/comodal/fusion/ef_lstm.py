@@ -95,7 +95,7 @@ class EFLSTM(nn.Module):
         self.lstm = nn.LSTM(sum(spec.dims.values()), config.hidden, config.layers, dropout=between)
         layer = nn.Linear(config.hidden, config.hidden)
         self.fuse = nn.Sequential(nn.Dropout(config.dropout), layer, nn.ReLU())
-        self.head = Head(config.hidden)
+        self.head = Head(config.hidden, spec.task.width)
         init_behind_relu(layer, self.head)
         _open_forget_gates(self.lstm)
         self.dims = dict.fromkeys(spec.modalities, config.hidden)

@@ -81,7 +81,7 @@ class LateFusion(nn.Module):
         )
         self.logits = nn.Parameter(torch.zeros(len(self.hidden)))
         self.fused_dim = config.hidden * len(self.hidden)
-        self.head = Head(self.fused_dim)
+        self.head = Head(self.fused_dim, spec.task.width)
         # The scale of one modality's prediction behind its ReLU layer, for any number of modalities.
         nn.init.normal_(self.head.weight, std=(2.0 / config.hidden) ** 0.5)
         self.dims = {**self.encoders.dims}

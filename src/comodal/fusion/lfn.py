@@ -117,7 +117,7 @@ class LFN(nn.Module):
         self.rank_weights = nn.Parameter(torch.full((config.rank,), config.rank**-0.5))
         self.bias = nn.Parameter(torch.zeros(config.hidden))
         self.dropout = nn.Dropout(config.dropout)
-        self.head = Head(config.hidden)
+        self.head = Head(config.hidden, spec.task.width)
         self.dims = {**self.encoders.dims}
         self.fused_dim = config.hidden
 

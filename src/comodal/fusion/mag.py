@@ -145,7 +145,7 @@ class MAG(nn.Module):
             else None
         )
         self.dropout = nn.Dropout(config.head_dropout)
-        self.head = Head(width)
+        self.head = Head(width, spec.task.width)
         self.dims = dict.fromkeys(spec.modalities, width)
         self.fused_dim = width
 

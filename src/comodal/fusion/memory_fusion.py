@@ -160,7 +160,7 @@ class MemoryFusion(nn.Module, Generic[Summary]):
             retain=(config.retain, config.retain_dropout),
             update=(config.update, config.update_dropout),
         )
-        first, last = nn.Linear(self.fused_dim, config.output), Head(config.output)
+        first, last = nn.Linear(self.fused_dim, config.output), Head(config.output, spec.task.width)
         self.output = nn.Sequential(first, nn.ReLU(), nn.Dropout(config.dropout), last)
         init_behind_relu(first, last)
         with torch.no_grad():

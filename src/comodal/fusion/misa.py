@@ -171,7 +171,7 @@ class MISA(nn.Module):
         )
         concatenated = nn.Linear(2 * len(self.dims) * config.width, config.hidden)
         self.fuse = nn.Sequential(concatenated, nn.ReLU(), nn.Dropout(config.dropout))
-        self.head = Head(config.hidden)
+        self.head = Head(config.hidden, spec.task.width)
         init_behind_relu(concatenated, self.head)
         self.fused_dim = config.hidden
         pairs = torch.tensor([*itertools.combinations(range(len(self.dims)), 2)], dtype=torch.long).view(-1, 2)

@@ -137,7 +137,7 @@ class MulT(nn.Module):
             nn.Dropout(config.output_dropout),
             nn.Linear(self.fused_dim, self.fused_dim),
         )
-        self.head = Head(self.fused_dim)
+        self.head = Head(self.fused_dim, spec.task.width)
         init_behind_relu(self.head)
 
     def forward(self, batch: MultimodalBatch) -> FusionOutput:

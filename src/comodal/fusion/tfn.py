@@ -107,7 +107,7 @@ class TFN(nn.Module):
         second = nn.Linear(config.hidden, config.hidden)
         dropouts = [nn.Dropout(config.dropout) for _ in range(2)]
         self.fuse = nn.Sequential(first, nn.ReLU(), dropouts[0], second, nn.ReLU(), dropouts[1])
-        self.head = Head(config.hidden)
+        self.head = Head(config.hidden, spec.task.width)
         init_behind_relu(first, second, self.head)
         self.dims = {**self.encoders.dims}
         self.fused_dim = config.hidden

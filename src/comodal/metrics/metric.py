@@ -1,11 +1,12 @@
-"""Metrics as functions of sums over samples, with name, unit and direction.
+"""Metrics of targets and predictions, on all samples and on any weighting of groups of samples.
 
-Axis legend: N samples, k terms of a metric.
+Axis legend: N samples, V groups, W sets of weights, K outputs or classes, k terms of a metric.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,29 +14,28 @@ import numpy as np
 import numpy.typing as npt
 
 from comodal.contracts import InputError
+from comodal.metrics.detection import Curve, curve
 
-__all__ = ["Array", "Metric", "checked", "columns", "mean", "percent", "ratio"]
+__all__ = ["Array", "Metric", "RankMetric", "SumMetric", "checked", "columns", "mean", "percent", "ratio"]
 
 Array = npt.NDArray[np.float64]
+_AT_ONCE = 1 << 22
+"""Weights of single samples that are in memory at once."""
 
 
 @dataclass(frozen=True)
-class Metric:
-    """A metric: call it with targets ``(N,)`` and predictions ``(N,)``.
+class Metric(ABC):
+    """A metric: call it with targets and predictions, ``(N,)`` or ``(N, K)`` as their task has them.
 
     Attributes:
         name: as in tables and files.
-        unit: ``"%"`` for a share from 0 to 100, ``"label"`` for the unit of the labels, ``""`` for none.
+        unit: ``"%"`` for a share from 0 to 100, ``"label"`` for the unit of the labels, ``"nats"``, ``""`` for none.
         higher_is_better: which direction is an improvement.
-        terms: ``(N,)`` targets and ``(N,)`` predictions to ``(N, k)`` rows to be summed.
-        value: ``(..., k)`` sums to ``(...)`` metric values, NaN where no sample counts.
     """
 
     name: str
     unit: str
     higher_is_better: bool
-    terms: Callable[[Array, Array], Array]
-    value: Callable[[Array], Array]
 
     def __call__(self, target: npt.ArrayLike, prediction: npt.ArrayLike) -> float:
         """Return the metric of one set of predictions.
@@ -43,24 +43,143 @@ class Metric:
         Raises:
             InputError: lengths differ, a value is NaN or infinite, or no sample counts.
         """
-        return float(self.of_sums(self.terms(*checked(target, prediction)).sum(axis=0)))
+        y, p = checked(target, prediction)
+        return self._defined(self._value(y, p))
 
-    def of_sums(self, sums: Array) -> Array:
-        """Return the metrics ``(...)`` of terms ``(..., k)`` summed over the samples of each set of predictions.
+    def on_groups(
+        self, target: npt.ArrayLike, prediction: npt.ArrayLike, codes: npt.NDArray[np.intp], count: int
+    ) -> tuple[float, Array]:
+        """Return the metric on all samples, and ``(V,)`` with each group left out, NaN where then no sample counts.
+
+        Args:
+            target: of N samples.
+            prediction: of the same samples.
+            codes: ``(N,)`` group of each sample, 0 to V - 1.
+            count: V.
 
         Raises:
-            InputError: no sample of a set counts.
+            InputError: as for a call.
         """
-        values = self.value(sums)
-        if np.isnan(values).any():
+        value, left_out = self._on_groups(*checked(target, prediction), codes, count)
+        return self._defined(value), left_out
+
+    @abstractmethod
+    def resampled(
+        self, target: npt.ArrayLike, prediction: npt.ArrayLike, codes: npt.NDArray[np.intp], weights: Array
+    ) -> Array:
+        """Return ``(W,)``, the metric where group v counts ``weights[w, v]`` times; NaN where no sample counts."""
+
+    @abstractmethod
+    def _value(self, y: Array, p: Array) -> float: ...
+
+    @abstractmethod
+    def _on_groups(self, y: Array, p: Array, codes: npt.NDArray[np.intp], count: int) -> tuple[float, Array]: ...
+
+    def _defined(self, value: float) -> float:
+        if np.isnan(value):
             raise InputError(
-                f"{self.name}: every label is exactly 0 and none counts; use acc_2_nonneg or f1_nonneg", code="empty"
+                f"{self.name}: no sample counts, or all labels are the same; leave it out (--metrics)", code="empty"
             )
-        return values
+        return value
+
+
+@dataclass(frozen=True)
+class SumMetric(Metric):
+    """A metric that is a function of sums over samples, so sums per group give it for any resample of groups.
+
+    Attributes:
+        terms: targets and predictions to ``(N, k)`` rows to be summed.
+        value: ``(..., k)`` sums to ``(...)`` metric values, NaN where no sample counts.
+        by_output: whether several outputs are judged one by one, and the metric is their mean.
+    """
+
+    terms: Callable[[Array, Array], Array]
+    value: Callable[[Array], Array]
+    by_output: bool = False
+
+    def resampled(
+        self, target: npt.ArrayLike, prediction: npt.ArrayLike, codes: npt.NDArray[np.intp], weights: Array
+    ) -> Array:
+        """See :meth:`Metric.resampled`."""
+        sums = [weights @ each for each in self._group_sums(*checked(target, prediction), codes, weights.shape[1])]
+        return self._mean(sums)
+
+    def _value(self, y: Array, p: Array) -> float:
+        return float(self._mean([self.terms(*each).sum(axis=0) for each in self._outputs(y, p)]))
+
+    def _on_groups(self, y: Array, p: Array, codes: npt.NDArray[np.intp], count: int) -> tuple[float, Array]:
+        sums = self._group_sums(y, p, codes, count)
+        totals = [each.sum(axis=0) for each in sums]
+        left = [total - each for total, each in zip(totals, sums, strict=True)]
+        return float(self._mean(totals)), self._mean(left)
+
+    def _outputs(self, y: Array, p: Array) -> Iterator[tuple[Array, Array]]:
+        if self.by_output and y.ndim == 2:
+            yield from zip(y.T, p.T, strict=True)
+        else:
+            yield y, p
+
+    def _group_sums(self, y: Array, p: Array, codes: npt.NDArray[np.intp], count: int) -> list[Array]:
+        """Return ``(V, k)`` sums of each output."""
+        return [
+            np.stack([np.bincount(codes, weights=column, minlength=count) for column in self.terms(*each).T], axis=-1)
+            for each in self._outputs(y, p)
+        ]
+
+    def _mean(self, sums: list[Array]) -> Array:
+        values = [self.value(each) for each in sums]
+        return values[0] if len(values) == 1 else np.asarray(np.mean(values, axis=0))
+
+
+@dataclass(frozen=True)
+class RankMetric(Metric):
+    """A metric of how well scores rank samples, the mean over the classes that have positives and negatives.
+
+    It is no sum over samples: every set of weights sums the ranking anew.
+
+    Attributes:
+        area: curve of a ranking to ``(W,)``.
+    """
+
+    area: Callable[[Curve], Array]
+
+    def resampled(
+        self, target: npt.ArrayLike, prediction: npt.ArrayLike, codes: npt.NDArray[np.intp], weights: Array
+    ) -> Array:
+        """See :meth:`Metric.resampled`."""
+        y, p = checked(target, prediction)
+        step = max(1, _AT_ONCE // len(y))
+        starts = range(0, len(weights), step)
+        return np.concatenate([self._areas(y, p, weights[start : start + step][:, codes]) for start in starts])
+
+    def _value(self, y: Array, p: Array) -> float:
+        return float(self._areas(y, p, np.ones((1, len(y))))[0])
+
+    def _on_groups(self, y: Array, p: Array, codes: npt.NDArray[np.intp], count: int) -> tuple[float, Array]:
+        return self._value(y, p), self.resampled(y, p, codes, 1.0 - np.eye(count))
+
+    def _areas(self, y: Array, p: Array, weights: Array) -> Array:
+        found = [self.area(curve(score, sought, weights)) for score, sought in _rankings(y, p)]
+        areas = np.stack(found) if found else np.full((1, len(weights)), np.nan)
+        known = np.isfinite(areas)
+        total = np.where(known, areas, 0.0).sum(axis=0)
+        mean = np.divide(total, known.sum(axis=0), out=np.full(len(weights), np.nan), where=known.any(axis=0))
+        return np.asarray(mean)
+
+
+def _rankings(y: Array, p: Array) -> Iterator[tuple[Array, npt.NDArray[np.bool_]]]:
+    """Yield scores and positives of each class that has both kinds of samples; of two classes, of the second."""
+    if p.ndim == 1:
+        columns = [(p, y == 1)]
+    elif y.ndim == 1:
+        columns = [(p[:, k], y == k) for k in range(p.shape[1])]
+    else:
+        columns = [(p[:, k], y[:, k] == 1) for k in range(p.shape[1])]
+    yield from ((score, sought) for score, sought in columns if sought.any() and not sought.all())
 
 
 def checked(target: npt.ArrayLike, prediction: npt.ArrayLike) -> tuple[Array, Array]:
-    """Return targets and predictions as ``(N,)`` float64 arrays.
+    """Return targets and predictions as float64 arrays, ``(N,)`` or ``(N, K)``.
 
     Raises:
         InputError: shapes differ, nothing is given, or a value is NaN or infinite.
@@ -69,16 +188,16 @@ def checked(target: npt.ArrayLike, prediction: npt.ArrayLike) -> tuple[Array, Ar
     (array([1., 2.]), array([0.5, 2.5]))
     """
     y, p = np.asarray(target, dtype=np.float64), np.asarray(prediction, dtype=np.float64)
-    if y.ndim != 1 or y.shape != p.shape or not y.size:
+    if y.ndim not in {1, 2} or p.ndim not in {1, 2} or len(y) != len(p) or not y.size or y.shape != p.shape[: y.ndim]:
         raise InputError(
-            f"targets {y.shape} and predictions {p.shape}: give two vectors of one length, at least 1",
-            code="wrong_shape",
+            f"targets {y.shape} and predictions {p.shape}: give the same samples, at least 1", code="wrong_shape"
         )
     for what, column in (("targets", y), ("predictions", p)):
         bad = ~np.isfinite(column)
         if bad.any():
+            first = int(np.argwhere(bad)[0, 0])
             raise InputError(
-                f"{int(bad.sum())} of {bad.size} {what} are NaN or infinite, the first at row {int(bad.argmax())}: "
+                f"{int(bad.sum())} of {bad.size} {what} are NaN or infinite, the first at row {first}: "
                 "the run has diverged or the file is damaged; train it again, or leave it out",
                 code="not_finite",
             )

@@ -25,8 +25,20 @@ from comodal.reports.text_table import Cell, TextTable, markdown_table, rich_tab
 
 __all__ = ["PRIMARY_METRICS", "file_table", "print_comparison", "read_summary", "screen_table", "write_summary"]
 
-PRIMARY_METRICS: tuple[str, ...] = ("mae", "corr", "acc_2_pos", "acc_7")
-"""Metrics on the screen; files hold all."""
+PRIMARY_METRICS: tuple[str, ...] = (
+    "mae",
+    "corr",
+    "acc_2_pos",
+    "acc_7",
+    "r2",
+    "ccc",
+    "accuracy",
+    "macro_f1",
+    "auroc",
+    "log_loss",
+    "subset_accuracy",
+)
+"""Metrics on the screen, the first four that a comparison holds; files hold all."""
 
 
 def file_table(rows: Sequence[ComparisonRow]) -> TextTable:
@@ -46,7 +58,7 @@ def screen_table(rows: Sequence[ComparisonRow], *, metrics: Sequence[str] | None
     r"""Return one row per fusion model and measure with a few metrics as columns."""
     held = metrics_of(rows)
     primary = [name for name in PRIMARY_METRICS if name in held]
-    names = metrics_of(rows, metrics if metrics is not None else primary or held[:4])
+    names = metrics_of(rows, metrics if metrics is not None else (primary or held)[:4])
     lines = []
     for (fusion, measure, weight), own in _arms(rows).items():
         first = next(iter(own.values()))

@@ -27,7 +27,7 @@ from comodal.reports.text_table import Cell, TextTable, latex_table, markdown_ta
 __all__ = ["ROWS", "SHOWN_METRICS", "print_robustness", "read_robustness", "value_text", "write_robustness"]
 
 ROWS = "rows.json"
-SHOWN_METRICS = ("mae", "acc_2_pos")
+SHOWN_METRICS = ("mae", "acc_2_pos", "accuracy", "macro_f1")
 """Metrics on the screen, and of the areas in Markdown and LaTeX; JSON and CSV hold all metrics."""
 
 _TITLES = {
@@ -56,7 +56,7 @@ class _Layout:
 def print_robustness(
     rows: Sequence[RobustnessRow],
     *,
-    metrics: Sequence[str] = SHOWN_METRICS,
+    metrics: Sequence[str] | None = None,
     title: str = "",
     console: Console | None = None,
 ) -> None:
@@ -64,7 +64,7 @@ def print_robustness(
 
     Args:
         rows: of a robustness table.
-        metrics: one table for each that the rows hold.
+        metrics: one table for each that the rows hold; :data:`SHOWN_METRICS` when ``None``.
         title: a line above.
         console: where to print; default: standard output.
 
@@ -75,7 +75,7 @@ def print_robustness(
     several = any(row.kind == "subset" and row.scenario != "clean" for row in rows)
     if title:
         out.print(Text(title, style="bold"))
-    for table in _tables(rows, metrics, ["subset" if several else "relative"], _SCREEN):
+    for table in _tables(rows, metrics or _shown(rows), ["subset" if several else "relative"], _SCREEN):
         out.print(Text(table.title, style="bold"))
         out.print(rich_table(table))
     for sentence in _sentences(rows):
@@ -132,8 +132,12 @@ def value_text(row: RobustnessRow) -> str:
 def _all_tables(rows: Sequence[RobustnessRow], layout: _Layout) -> list[TextTable]:
     """Return subsets with every metric, then areas with :data:`SHOWN_METRICS`, or all metrics without those."""
     held = metrics_of([row.row for row in rows])
-    areas = [name for name in SHOWN_METRICS if name in held] or held
-    return [*_tables(rows, held, ["subset"], layout), *_tables(rows, areas, ["relative", "effective"], layout)]
+    return [*_tables(rows, held, ["subset"], layout), *_tables(rows, _shown(rows), ["relative", "effective"], layout)]
+
+
+def _shown(rows: Sequence[RobustnessRow]) -> list[str]:
+    held = metrics_of([row.row for row in rows])
+    return [name for name in SHOWN_METRICS if name in held] or held
 
 
 def _tables(

@@ -19,7 +19,7 @@ from comodal.evaluation.runs import RunSet, SavedRun
 from comodal.explain.broken_pairs import rearranged
 from comodal.explain.critic import PointwiseCritic
 from comodal.explain.explain import ExplanationConfig, critic_of
-from comodal.explain.representations import represent
+from comodal.explain.representations import represent, require_one_output
 from comodal.serve.panel_request import Edit, PanelRequest
 
 __all__ = ["LiveModel"]
@@ -123,6 +123,7 @@ class LiveModel:
 
 
 def _live(fitted: FittedFold, fit_critic: str) -> _LiveFold:
+    require_one_output(fitted.task)
     if fitted.penalty is None and not fit_critic:
         return _LiveFold(fitted, None, np.empty(0))
     critic = critic_of(fitted, ExplanationConfig(fit_critic=fit_critic))
@@ -137,7 +138,7 @@ def _facts(run: SavedRun, folds: tuple[_LiveFold, ...]) -> dict[str, Any]:
         "seed": run.seed,
         "folds": len(folds),
         "modalities": {name: name in spec.feature_dims for name in spec.modalities},
-        "label_range": spec.label_range,
+        "label_range": spec.task.label_range,
         "unit": None if critic is None else critic.unit,
         "critic": None if critic is None else critic.origin,
     }
@@ -168,7 +169,7 @@ def _edit(edit: Edit, name: str) -> Corruption:
 
 def _judged(fold: _LiveFold, batch: MultimodalBatch) -> dict[str, float | None]:
     output: FusionOutput = fold.fitted.model(batch)
-    prediction = float(output.logits[0])
+    prediction = float(fold.fitted.task.predict(output.logits)[0])
     if fold.critic is None:
         return {"prediction": prediction, "dependency": None, "percentile": None}
     dependency = float(fold.critic(views_of(output, between=fold.critic.between))[0])

@@ -30,8 +30,11 @@ SCHEDULES = ("constant", "linear")
 ACCELERATORS = ("cpu", "gpu", "auto")
 PRECISIONS = {"32-true": "no", "bf16-mixed": "bf16", "16-mixed": "fp16"}
 """Name of a precision to Accelerate's."""
+CLASS_WEIGHTS = ("none", "balanced")
+"""Weights of the classes in the task loss."""
 _CHOICES = {
-    "task_loss": TASK_LOSS_NAMES,
+    "task_loss": ("auto", *TASK_LOSS_NAMES),
+    "class_weight": CLASS_WEIGHTS,
     "schedule": SCHEDULES,
     "accelerator": ACCELERATORS,
     "precision": tuple(PRECISIONS),
@@ -121,7 +124,10 @@ class TrainingConfig:
         accumulate: batches whose gradients are averaged for one step of the model.
         max_epochs: most passes over the training data.
         patience: epochs without a better validation loss before training stops.
-        task_loss: ``l1``, ``mse`` or ``smooth_l1``.
+        task_loss: ``auto`` for the task's own (``l1`` for a regression, ``cross_entropy`` or ``bce`` for classes), or a
+            name: ``l1``, ``mse``, ``smooth_l1``, ``cross_entropy``, ``bce``.
+        class_weight: ``balanced`` weights every class, or the two sides of a label, by its rarity in the training part.
+        label_smoothing: share of every class label that is spread over all classes, in [0, 1).
         gradient_clip: largest norm of the model's gradient; 0 for none.
         length_pool: batches among which samples are sorted by length, so that a batch of sequences is padded little;
             0 for batches at random.
@@ -141,7 +147,9 @@ class TrainingConfig:
     accumulate: int = 1
     max_epochs: int = 60
     patience: int = 10
-    task_loss: str = "l1"
+    task_loss: str = "auto"
+    class_weight: str = "none"
+    label_smoothing: float = 0.0
     gradient_clip: float = 1.0
     length_pool: int = 0
     train_share: float = 1.0
@@ -158,7 +166,8 @@ class TrainingConfig:
         for name in ("weight_decay", "gradient_clip", "length_pool"):
             _require(getattr(self, name) >= 0, self, name, "a number that is not negative")
         _require(0 < self.train_share <= 1, self, "train_share", "a share in (0, 1]")
-        _require(0 <= self.warmup_share < 1, self, "warmup_share", "a share in [0, 1)")
+        for name in ("warmup_share", "label_smoothing"):
+            _require(0 <= getattr(self, name) < 1, self, name, "a share in [0, 1)")
         for name, known in _CHOICES.items():
             if getattr(self, name) not in known:
                 raise InputError.unknown(f"training.{name}", getattr(self, name), known)

@@ -19,6 +19,7 @@ from comodal.data.loader import EpochSampler, loader, ordered
 from comodal.data.standardize import Standardizer
 from comodal.data.tokenize import with_tokens
 from comodal.fusion import fusion_family
+from comodal.objective import TaskLoss
 from comodal.training.config import RunConfig
 from comodal.training.streams import stream_seed
 
@@ -48,6 +49,25 @@ class FoldData:
         lengths = self.view.lengths if config.training.length_pool else None
         fewest = max(len(self.view.spec.modalities), processes)
         return train_sampler(self.partition, self.groups, config, fewest, purpose=purpose, lengths=lengths)
+
+    def task_loss(self, config: RunConfig) -> TaskLoss:
+        """Return the loss of a run, its class weights from the labels of the training part.
+
+        Raises:
+            InputError: a loss that does not fit the task, or class weights or smoothing for a regression.
+        """
+        options, task = config.training, self.view.spec.task
+        name = task.require_loss(options.task_loss)
+        if not task.classes and (options.class_weight != "none" or options.label_smoothing):
+            raise InputError(
+                f"training.class_weight and training.label_smoothing are for classes; {self.view.spec.name} is a "
+                f"{task.kind}: leave them out",
+                code="conflict",
+            )
+        weight = None
+        if options.class_weight == "balanced":
+            weight = torch.from_numpy(task.balance(self.view.target.numpy()[self.partition.train]))
+        return TaskLoss(name, weight, options.label_smoothing)
 
     def valid_loader(self) -> DataLoader[MultimodalBatch]:
         """Return the validation part in order."""

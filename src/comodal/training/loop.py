@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from comodal.contracts import FusionOutput, MultimodalBatch, ObjectiveTerms
 from comodal.dependency import DependencyPenalty, views_of
-from comodal.objective import TASK_LOSSES, objective_terms
+from comodal.objective import objective_terms
 from comodal.training.augment import Augmentation
 from comodal.training.checkpoint import save_checkpoint
 from comodal.training.config import RunConfig
@@ -90,6 +90,7 @@ class TrainingLoop:
         options = config.training
         self.config, self.accelerator, self.folder, self.fold = config, accelerator, folder, fold
         self.sampler = fold.train_sampler(config, processes=accelerator.num_processes)
+        self.loss = fold.task_loss(config)
         self.fresh_batches = fold.fresh_batches(config, processes=accelerator.num_processes)
         self.augment = Augmentation.of(fold.view.spec, config)
         self.model = model.to(accelerator.device)
@@ -149,7 +150,7 @@ class TrainingLoop:
         with contextlib.nullcontext() if last else accelerator.no_sync(self.parallel):
             output: FusionOutput = self.parallel(own)
             penalties = {} if self.penalty is None else {_DEPENDENCY: self._penalise(self.penalty, output, position)}
-            terms = objective_terms(output, own.target, task_loss=options.task_loss, penalties=penalties)
+            terms = objective_terms(output, own.target, loss=self.loss, penalties=penalties)
             total = self._weighted(terms, len(own) * accelerator.num_processes / len(whole)).total
             accelerator.backward(total / gathered if gathered > 1 else total)
         self._record("train_task", terms.task, len(own))
@@ -187,12 +188,11 @@ class TrainingLoop:
     def _validate(self) -> None:
         """Record the task loss of the validation part, a mean over samples rather than over batches."""
         self._set_mode(training=False)
-        loss = TASK_LOSSES[self.config.training.task_loss]
         for whole in self.fold.valid_loader():
             batch = self._share(whole)
             if len(batch) > 0:
                 with self.accelerator.autocast():
-                    value = loss(self.model(batch).logits.squeeze(1), batch.target)
+                    value = self.loss(self.model(batch).logits, batch.target)
                     self._record("valid_loss", value, len(batch))
 
     def _end_epoch(self) -> None:
