@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from comodal.data.formats.hdf5 import Stored, has_signature, is_group, members, opened, stored, subgroup
-from comodal.data.formats.names import MODALITIES, canonical_modality
+from comodal.data.formats.names import MODALITIES, canonical_modality, files_beside
 from comodal.data.formats.texts import damaged
 
 __all__ = ["SEGMENT_KEY", "Entry", "OpenFile", "SequenceFile", "files_of", "is_csd", "look", "modality_of"]
@@ -46,13 +46,8 @@ class Entry(NamedTuple):
 
 def files_of(path: Path) -> list[Path]:
     """Return the HDF5 files of a folder and of the folders of the official download; a file alone for itself."""
-    try:
-        path.stat()
-        folders = [path, *(path / name for name in _LAYOUT)] if path.is_dir() else []
-        listed = [each for folder in folders if folder.is_dir() for each in sorted(folder.iterdir())] or [path]
-    except OSError as error:
-        problem = f"not a readable folder ({error.strerror})"
-        raise damaged(path, problem, remedy="check the path and your rights", code="cannot_read") from error
+    listed, inside = files_beside(path), [path / name for name in _LAYOUT if (path / name).is_dir()]
+    listed = [*listed, *(each for folder in inside for each in files_beside(folder))] if path.is_dir() else [path]
     for each in listed:
         # A web page under the name of a data file must not pass for a missing modality.
         if each.suffix == ".csd" and not has_signature(each):

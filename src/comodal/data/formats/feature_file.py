@@ -73,14 +73,12 @@ class Features:
 
 
 def open_features(path: Path, ids: Sequence[str]) -> Features:
-    """Open a file of features and match it to the rows of a table.
+    """Open a file of features and match it to the rows of a table with these ids, as written there.
 
-    Args:
-        path: npz or safetensors, with one array ``(T, d)`` or ``(d,)`` per utterance under its id; or ``values``
-            ``(F, d)`` with ``lengths`` ``(N,)`` or ``offsets`` ``(N + 1,)``; or one array ``(N, T, d)`` or ``(N, d)``
-            of any name, with ``lengths`` or ``mask`` ``(N, T)`` where the file has them. The last two are in the order
-            of the table, or of ``id`` (an array of an npz, a JSON list in the metadata of safetensors).
-        ids: ``(N,)`` ids of the table, as written there.
+    An npz or safetensors with one array ``(T, d)`` or ``(d,)`` per utterance under its id; or ``values`` ``(F, d)``
+    with ``lengths`` ``(N,)`` or ``offsets`` ``(N + 1,)``; or one array ``(N, T, d)`` or ``(N, d)`` of any name, with
+    ``lengths`` or ``mask`` ``(N, T)`` where the file has them. The last two are in the order of the table, or of
+    ``id`` (an array of an npz, a JSON list in the metadata of safetensors).
     """
     with open_arrays(path) as arrays:
         features = _opened(path, arrays, ids)

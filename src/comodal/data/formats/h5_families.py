@@ -16,10 +16,10 @@ import numpy as np
 
 from comodal.contracts import InputError
 from comodal.data.dataset import SPLITS
-from comodal.data.formats.h5_splits import Columns, SplitFiles, files_beside, single_array, split_source
+from comodal.data.formats.h5_splits import Columns, SplitFiles, single_array, split_source
 from comodal.data.formats.hdf5 import Stored, has_signature, opened
 from comodal.data.formats.interface import Format, Source
-from comodal.data.formats.names import MODALITIES, canonical_modality, canonical_split, in_order
+from comodal.data.formats.names import MODALITIES, canonical_modality, canonical_split, files_beside, in_order
 from comodal.data.formats.texts import damaged
 
 __all__ = ["MFN_H5", "MODALITY_H5"]

@@ -13,13 +13,12 @@ from typing import Any, NamedTuple
 
 from comodal.data.formats.hdf5 import Stored, members, opened, stored
 from comodal.data.formats.interface import Source
-from comodal.data.formats.names import in_order
 from comodal.data.formats.numeric import sentiment
 from comodal.data.formats.padding import dense
-from comodal.data.formats.parts import DIVISIONS, Part, blocks_of
+from comodal.data.formats.parts import DIVISIONS, Part, blocks_of, shared_dims
 from comodal.data.formats.texts import column, damaged
 
-__all__ = ["Columns", "SplitFiles", "files_beside", "single_array", "split_source"]
+__all__ = ["Columns", "SplitFiles", "single_array", "split_source"]
 
 _LABEL_SHAPES = {(), (1,), (1, 1), (7,), (1, 7)}
 _ROWS = 512
@@ -46,16 +45,6 @@ class SplitFiles(NamedTuple):
         return list(dict.fromkeys([*(each.path for each in self.features.values()), self.labels]))
 
 
-def files_beside(path: Path) -> list[Path]:
-    """Return the files of a folder, by name; for a file, those beside it."""
-    try:
-        path.stat()
-        return sorted((path if path.is_dir() else path.parent).iterdir())
-    except OSError as error:
-        problem = f"not a readable folder ({error.strerror})"
-        raise damaged(path, problem, remedy="check the path and your rights", code="cannot_read") from error
-
-
 def single_array(root: Any, expected: str) -> tuple[str, Stored]:
     """Return the array of a file that should hold one, by its expected name where there are several."""
     names = members(root)
@@ -79,7 +68,13 @@ def split_source(
         problem = f"of train, valid and test, only {given} is there"
         raise damaged(path, problem, remedy="get the missing files", code="missing")
     shapes, names = _shapes(splits, key)
-    dims = _dims(splits, shapes, path)
+    widths = {
+        f"{path}, {split}": {
+            name: len(range(shapes[at.path][2])[at.first : at.end]) for name, at in files.features.items()
+        }
+        for split, files in splits.items()
+    }
+    dims = shared_dims(path, widths)
     aligned = all(len({shapes[each.path][1] for each in files.features.values()}) == 1 for files in splits.values())
     runs = [partial(_runs, split, files, names) for split, files in splits.items()]
     others = [f"{path.name}: {name}" for path, name in names.items() if name != key]
@@ -128,23 +123,6 @@ def _label_shape(array: Stored) -> tuple[int, ...]:
         remedy = "give sentiment as numbers (N,), (N, 1), (N, 1, 1), or (N, 7) with sentiment first"
         raise damaged(array.where, problem, remedy=remedy, code="wrong_shape")
     return array.shape
-
-
-def _dims(splits: Mapping[str, SplitFiles], shapes: Mapping[Path, tuple[int, ...]], path: Path) -> dict[str, int]:
-    """Return the features per frame, which every split must share."""
-    found = {}
-    for split, files in splits.items():
-        widths = {name: len(range(shapes[at.path][2])[at.first : at.end]) for name, at in files.features.items()}
-        found[split] = {name: widths[name] for name in in_order(list(widths))}
-    first, dims = next(iter(found.items()))
-    for split, each in found.items():
-        if each != dims:
-            problem = f"{first} has features {dims} but {split} has {each}"
-            raise damaged(path, problem, remedy="get the files again", code="mismatch")
-    if not dims:
-        remedy = "get the files of text, audio or vision"
-        raise damaged(path, "holds labels but no features", remedy=remedy, code="missing")
-    return dims
 
 
 def _runs(split: str, files: SplitFiles, names: Mapping[Path, str], features: Collection[str]) -> Iterator[Part]:

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from comodal.contracts import InputError
-from comodal.data.formats.texts import damaged
+from comodal.data.formats.texts import damaged, reason_of
 
 __all__ = ["Stored", "has_signature", "is_group", "members", "opened", "stored", "subgroup"]
 
@@ -72,8 +72,7 @@ def _library(where: str) -> Iterator[None]:
     except InputError:
         raise
     except _ERRORS as error:
-        reason = " ".join(ascii(str(error))[1:-1].split())[:200] or type(error).__name__
-        raise damaged(where, f"damaged HDF5 file ({reason})", remedy="get it again") from error
+        raise damaged(where, f"damaged HDF5 file ({reason_of(error)})") from error
 
 
 def _where(group: Any, name: str = "") -> str:

@@ -55,11 +55,7 @@ def identify_splits(
     after an underscore may belong to the name of a video: they do where the same id stands there more than once.
     An utterance without an id is called by split and row. Ids that stand there twice do so afterwards.
 
-    Args:
-        raw: split to one id per utterance; ``None`` or nothing but spaces for an utterance without.
-        where: file and key, for errors.
-        order: split to what the utterances of a video are numbered by, for example their start; as they come when
-            ``None``.
+    ``order`` is what the utterances of a video are numbered by, for example their start; as they come when ``None``.
     """
     given = {split: [_text(each, f"{where}/{split}") for each in rows] for split, rows in raw.items()}
     parsed = _parsed([text for rows in given.values() for text in rows if text])

@@ -12,9 +12,10 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from comodal.contracts import InputError
 from comodal.data.dataset import SPLITS
 from comodal.data.formats.interface import Format, Source
-from comodal.data.formats.names import canonical_split
+from comodal.data.formats.names import canonical_split, files_beside
 from comodal.data.formats.pickled import memory_needed, peek, take
 from comodal.data.formats.record_lists import listing_source, looks_like_records, require_records
 from comodal.data.formats.record_words import UNALIGNED, WORD_IDS
@@ -31,9 +32,9 @@ _MAG_LENGTHS = {3}
 def recognises(path: Path) -> bool:
     """Whether a pickle is a list of such utterances, or a folder has one that is named for a split."""
     try:
-        files = [file for file in _in_folder(path) if file.is_file()] if path.is_dir() else [path]
+        files = [file for file in _beside(path) if file.is_file()] if path.is_dir() else [path]
         smallest_first = sorted(files, key=lambda file: file.stat().st_size)
-    except OSError:
+    except (OSError, InputError):
         return False
     return any(looks_like_records(peek(file), _LENGTHS) for file in smallest_first)
 
@@ -49,8 +50,8 @@ def open_source(path: Path) -> Source:
     return replace(source, defaults=tuple(name for name in source.dims if name != WORD_IDS))
 
 
-def _in_folder(folder: Path) -> list[Path]:
-    return sorted(file for file in folder.iterdir() if file.suffix.lower() in _ENDINGS and canonical_split(file.stem))
+def _beside(path: Path) -> list[Path]:
+    return [file for file in files_beside(path) if file.suffix.lower() in _ENDINGS and canonical_split(file.stem)]
 
 
 def _files(path: Path) -> dict[str, Path]:
@@ -59,12 +60,7 @@ def _files(path: Path) -> dict[str, Path]:
     if path.is_file() and not canonical_split(path.stem):
         raise damaged(path, "its name is not that of a split", remedy=remedy, code="invalid")
     found: dict[str, Path] = {}
-    try:
-        files = _in_folder(path) if path.is_dir() else sorted({path, *_in_folder(path.parent)})
-    except OSError as error:
-        problem = f"not readable ({error.strerror or error})"
-        raise damaged(path, problem, remedy="check the path", code="cannot_read") from error
-    for file in files:
+    for file in _beside(path) if path.is_dir() else sorted({path, *_beside(path)}):
         split = canonical_split(file.stem)
         # A link to a file that was moved must not pass for a split that was never there.
         if not file.is_file():

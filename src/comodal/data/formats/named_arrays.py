@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from comodal.contracts import InputError
-from comodal.data.formats.texts import damaged, one_line, require_characters
+from comodal.data.formats.texts import damaged, reason_of, require_characters
 
 __all__ = ["NamedArrays", "open_arrays", "views_from_npz"]
 
@@ -66,8 +66,7 @@ def open_arrays(path: Path) -> Iterator[NamedArrays]:
     except InputError:
         raise
     except (*errors, *libraries) as error:
-        reason = one_line(error, longest=200) or type(error).__name__
-        raise damaged(path, f"a damaged file of arrays ({reason})", remedy="write or get it again") from error
+        raise damaged(path, f"a damaged file of arrays ({reason_of(error)})", remedy="write or get it again") from error
 
 
 @contextmanager

@@ -1,8 +1,12 @@
-"""Bring the field's names of modalities and splits to one each."""
+"""Names of modalities and splits, brought to one each, and of the files in a folder."""
 
 from __future__ import annotations
 
-__all__ = ["MODALITIES", "canonical_modality", "canonical_split", "in_order"]
+from pathlib import Path
+
+from comodal.data.formats.texts import damaged
+
+__all__ = ["MODALITIES", "canonical_modality", "canonical_split", "files_beside", "in_order"]
 
 MODALITIES = ("text", "audio", "vision")
 """The order in which the modalities of a data set stand."""
@@ -44,3 +48,13 @@ def canonical_split(key: object) -> str:
 def in_order(names: list[str]) -> list[str]:
     """Return names with text, audio, vision first, then the others as they came."""
     return sorted(names, key=lambda name: MODALITIES.index(name) if name in MODALITIES else len(MODALITIES))
+
+
+def files_beside(path: Path) -> list[Path]:
+    """Return the files of a folder, by name; for a file, those beside it."""
+    try:
+        path.stat()
+        return sorted((path if path.is_dir() else path.parent).iterdir())
+    except OSError as error:
+        problem = f"not a readable folder ({error.strerror})"
+        raise damaged(path, problem, remedy="check the path and your rights", code="cannot_read") from error

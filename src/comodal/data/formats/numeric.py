@@ -57,15 +57,10 @@ def _require_numbers(values: Any) -> None:
 
 
 def sentiment(labels: Any, *, where: str) -> tuple[NDArray[np.float32], str]:
-    """Return the sentiment of every utterance.
+    """Return the sentiment ``(N,)`` of every utterance, NaN where missing, and what was changed, if anything.
 
-    Args:
-        labels: ``(N,)``, ``(N, 1)``, ``(N, 1, 1)``, or ``(N, 7)`` and ``(N, 1, 7)`` as CMU-MOSEI has them, whose first
-            column is the sentiment and whose others are emotions; a list of these is fine.
-        where: file and key, for errors.
-
-    Returns:
-        ``(N,)`` float32, NaN where missing, and what was changed, empty when nothing was.
+    Labels are ``(N,)``, ``(N, 1)``, ``(N, 1, 1)``, or ``(N, 7)`` and ``(N, 1, 7)`` as CMU-MOSEI has them, whose first
+    column is the sentiment and whose others are emotions.
 
     Example:
         >>> sentiment([[[1.5]], [[-2.0]]], where="x")
@@ -82,6 +77,5 @@ def sentiment(labels: Any, *, where: str) -> tuple[NDArray[np.float32], str]:
     if found.ndim == 2 and found.shape[1] in (1, 7):
         taken = "the first of 7 label columns was taken as sentiment" if found.shape[1] == 7 else ""
         return np.ascontiguousarray(found[:, 0]), taken
-    raise damaged(
-        where, f"labels have shape {shape}", remedy="give (N,), (N, 1), (N, 1, 1) or (N, 7)", code="wrong_shape"
-    )
+    remedy = "give (N,), (N, 1), (N, 1, 1) or (N, 7)"
+    raise damaged(where, f"labels have shape {shape}", remedy=remedy, code="wrong_shape")

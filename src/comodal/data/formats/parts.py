@@ -20,7 +20,7 @@ from comodal.data.formats.pickled import memory_needed
 from comodal.data.formats.texts import damaged
 from comodal.data.ragged import RaggedArray
 
-__all__ = ["DIVISIONS", "Part", "Runs", "blocks_of", "source_of"]
+__all__ = ["DIVISIONS", "Part", "Runs", "blocks_of", "shared_dims", "source_of"]
 
 DIVISIONS = {"split": Division("split")}
 """The one partition of a file with a table a split."""
@@ -51,10 +51,10 @@ class Part:
 
     @property
     def dims(self) -> dict[str, int]:
-        """Features a frame, text, audio and vision first."""
-        found = {name: int(frames.shape[2]) for name, frames in self.padded.items()}
-        found |= {name: array.dim for name, array in self.cut.items()}
-        return {name: found[name] for name in in_order(list(found))}
+        """Features a frame."""
+        return {name: int(frames.shape[2]) for name, frames in self.padded.items()} | {
+            name: array.dim for name, array in self.cut.items()
+        }
 
 
 Runs = Callable[[Collection[str]], Iterable[Part]]
@@ -69,7 +69,7 @@ def source_of(
     Columns that some split lacks are left out; where only some have transcripts, the others get empty ones. All padded
     features share one span if they are aligned; ``alignment`` is what to tell of it.
     """
-    dims = _dims(parts, path)
+    dims = shared_dims(path, {part.where: part.dims for part in parts})
     agreed = _agreed(parts)
     return Source(
         path=path,
@@ -87,18 +87,17 @@ def _whole(part: Part) -> Runs:
     return lambda _: [part]
 
 
-def _dims(parts: Sequence[Part], path: Path) -> dict[str, int]:
-    """Features a frame by name of the features, which every split must share."""
-    if not parts:
+def shared_dims(path: Path, found: Mapping[str, Mapping[str, int]]) -> dict[str, int]:
+    """Return the features a frame, which every split must share, from the place of each split to its features."""
+    if not found:
         raise damaged(path, "holds no sample", code="empty")
-    dims = parts[0].dims
+    first, dims = next(iter(found.items()))
+    for where, each in found.items():
+        if each != dims:
+            raise damaged(where, f"features per frame are {each} but {dims} in {first}", code="mismatch")
     if not dims:
         raise damaged(path, "holds labels but no features of text, audio or vision", code="missing")
-    for part in parts:
-        if part.dims != dims:
-            problem = f"features per frame are {part.dims} but {dims} in {parts[0].split}"
-            raise damaged(part.where, problem, code="mismatch")
-    return dims
+    return {name: dims[name] for name in in_order(list(dims))}
 
 
 def _agreed(parts: Sequence[Part]) -> list[Part]:

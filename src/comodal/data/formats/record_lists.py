@@ -107,22 +107,16 @@ def _blocks(
     listings: Sequence[Listing], features: Collection[str], dims: Mapping[str, int], *, where: str
 ) -> Iterator[Block]:
     """Yield some hundred utterances at a time."""
-    identified = identify_splits(
-        {listing.split: [record[2] for record in listing.records] for listing in listings}, where=where
-    )
+    segments = {listing.split: [record[2] for record in listing.records] for listing in listings}
+    identified = identify_splits(segments, where=where)
     for listing in listings:
         for start in range(0, len(listing.records), _ROWS):
             rows = range(start, min(start + _ROWS, len(listing.records)))
-            yield _block(listing, rows, features, dims, identified=identified[listing.split])
+            yield _block(listing, rows, features, dims, identified[listing.split])
 
 
 def _block(
-    listing: Listing,
-    rows: range,
-    features: Collection[str],
-    dims: Mapping[str, int],
-    *,
-    identified: Identified,
+    listing: Listing, rows: range, features: Collection[str], dims: Mapping[str, int], identified: Identified
 ) -> Block:
     held = [speak(listing.records[row][0], dims, listing.at(row)) for row in rows]
     labels = [_label(listing.records[row][1], where=listing.at(row)) for row in rows]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from comodal.contracts import InputError
 from comodal.data.formats.feature_file import Features, open_features
 from comodal.data.formats.interface import Block, Format, Source
-from comodal.data.formats.names import canonical_modality, in_order
+from comodal.data.formats.names import canonical_modality, files_beside, in_order
 from comodal.data.formats.table_file import header, read_table
 from comodal.data.formats.table_utterances import Utterances, utterances_of
 from comodal.data.formats.texts import damaged
@@ -68,12 +68,7 @@ def _table_in(path: Path) -> Path:
 def _feature_files(table: Path) -> dict[str, Path]:
     """Return modality to file, by the names of the files beside the table."""
     found: dict[str, Path] = {}
-    try:
-        files = sorted(table.parent.iterdir())
-    except OSError as error:
-        problem = f"not a readable folder ({error})"
-        raise damaged(table.parent, problem, remedy="check its rights", code="cannot_read") from error
-    for file in files:
+    for file in files_beside(table):
         if file.suffix.lower() in _FEATURES and not file.name.startswith("."):
             name = canonical_modality(file.stem)
             if name in found:

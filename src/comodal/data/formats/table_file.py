@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from comodal.contracts import InputError
-from comodal.data.formats.texts import column, damaged, one_line
+from comodal.data.formats.texts import column, damaged, reason_of
 
 __all__ = ["Table", "guessed", "header", "numbers", "read_table"]
 
@@ -75,7 +75,7 @@ def read_table(path: Path) -> Table:
     try:
         table = _read_parquet(path) if _is_parquet(path) else _read_csv(path)
     except OSError as error:
-        problem = f"not a readable file ({_line(error)})"
+        problem = f"not a readable file ({reason_of(error)})"
         raise damaged(path, problem, remedy="check the path and its rights", code="cannot_read") from error
     if not table.lines:
         raise damaged(path, "holds no utterance", remedy="write one row each, below a header", code="empty")
@@ -116,10 +116,6 @@ def guessed(cells: NDArray[Any]) -> NDArray[Any]:
 
 def _clean(name: str) -> str:
     return name.strip().lower()
-
-
-def _line(error: Exception) -> str:
-    return one_line(error, longest=200) or type(error).__name__
 
 
 def _named(path: Path, names: Sequence[str]) -> list[str]:
@@ -163,10 +159,10 @@ def _csv_rows(path: Path) -> tuple[list[str], list[list[str]], list[str]]:
                 begin = reader.line_num + 1
     except UnicodeDecodeError as error:
         remedy = "save the table as CSV in UTF-8"
-        raise damaged(path, f"not text in UTF-8 ({_line(error)})", remedy=remedy, code="wrong_type") from error
+        raise damaged(path, f"not text in UTF-8 ({reason_of(error)})", remedy=remedy, code="wrong_type") from error
     except csv.Error as error:
         where = f"{path}: line {reader.line_num}"
-        raise damaged(where, _line(error), remedy="write the table again as CSV") from error
+        raise damaged(where, reason_of(error), remedy="write the table again as CSV") from error
     return names, rows, lines
 
 
@@ -190,7 +186,7 @@ def _arrow_errors(path: Path) -> Iterator[None]:
         raise
     # Arrow raises OSError and what its Python code raises besides errors of its own class.
     except (pa.ArrowException, OSError, ValueError, TypeError, LookupError, RuntimeError, MemoryError) as error:
-        raise damaged(path, f"a damaged Parquet file ({_line(error)})", remedy="write or get it again") from error
+        raise damaged(path, f"a damaged Parquet file ({reason_of(error)})", remedy="write or get it again") from error
 
 
 def _read_parquet(path: Path) -> Table:

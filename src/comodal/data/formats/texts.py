@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from comodal.contracts import InputError
 from comodal.contracts.errors import Code
 
-__all__ = ["as_text", "column", "damaged", "listing", "one_line", "require_characters", "transcripts"]
+__all__ = ["as_text", "column", "damaged", "listing", "one_line", "reason_of", "require_characters", "transcripts"]
 
 _MOST_BYTES = 2**30
 _LONGEST_LINE = 300
@@ -63,14 +63,18 @@ def one_line(said: object, *, longest: int = _LONGEST_LINE) -> str:
     return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in line)
 
 
+def reason_of(error: Exception) -> str:
+    """Return what a library says of an error, in one line; its kind where it says nothing."""
+    return one_line(error, longest=200) or type(error).__name__
+
+
 def column(texts: Sequence[str], *, where: str) -> NDArray[np.str_]:
     """Return an array of strings, each of which takes as much memory as the longest."""
     longest = max(map(len, texts), default=0)
     if 4 * longest * len(texts) > _MOST_BYTES:
         first = max(range(len(texts)), key=lambda row: len(texts[row]))
-        raise damaged(
-            where, f"the text of utterance {first} has {longest} characters", remedy="shorten it", code="too_large"
-        )
+        problem = f"the text of utterance {first} has {longest} characters"
+        raise damaged(where, problem, remedy="shorten it", code="too_large")
     return np.array(texts, dtype=np.str_) if texts else np.array([], dtype="U1")
 
 
@@ -92,6 +96,5 @@ def transcripts(raw: Any, *, where: str) -> tuple[NDArray[np.str_], dict[str, in
     given = [as_text(row) for row in rows]
     words = [" ".join(text.split()) for text in given]
     changed = sum(a != b for a, b in zip(given, words, strict=True))
-    return column(words, where=where), (
-        {"white space in transcripts was brought to single spaces": changed} if changed else {}
-    )
+    said = "white space in transcripts was brought to single spaces"
+    return column(words, where=where), {said: changed} if changed else {}
