@@ -85,12 +85,6 @@ def test_labels_fall_into_equal_bins(make_block, make_source):
     assert found.labels == [expected[k] for k in range(7)]
 
 
-def test_a_label_at_the_edge_of_its_range_is_inside(make_block, make_source):
-    """0.1 is not a float32, and its nearest one is larger."""
-    block = make_block("train", [1], target=np.array([0.1], dtype=np.float32))
-    assert counts(make_source(block, label_range=(0.0, 0.1))).outlying_labels == []
-
-
 def test_several_protocols(make_block, make_source):
     block = make_block("train", [1, 1, 1], columns={"split": np.array(["train", "none", "test"]), "fold": np.arange(3)})
     source = make_source(block, divisions={"file": Division(), "folds": Division("fold", 3)})

@@ -1,10 +1,6 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
-import subprocess
-import sys
 from dataclasses import replace
 
 import numpy as np
@@ -221,35 +217,6 @@ class TestWholeOrNot:
         with refused("cannot_write"):
             write_store(source, tmp_path / name)
         assert names(tmp_path) == ["file"]
-
-    def test_killed(self, tmp_path, source):
-        code = (
-            "import sys, time, numpy as np; from pathlib import Path\n"
-            "from comodal.data.formats.interface import Block, Division, Source\n"
-            "from comodal.data.ragged import RaggedArray\n"
-            "from comodal.data.store import write_store\n"
-            "def blocks(names):\n"
-            "    for k in range(100):\n"
-            "        yield Block(np.array([f'{k}_0']), np.array([str(k)]), np.zeros(1, np.float32),"
-            " {'text': RaggedArray.from_vectors(np.ones((1, 2)))}, {'split': np.array(['train'])})\n"
-            "        print(k, flush=True)\n"
-            "        time.sleep(60 * (k > 2))\n"
-            "write_store(Source(Path('x'), 'toy', {'text': 2}, {'file': Division()}, blocks), Path(sys.argv[1]))\n"
-        )
-        process = subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "set")], stdout=subprocess.PIPE)
-        assert process.stdout is not None
-        for _ in range(4):
-            process.stdout.readline()
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        process.stdout.close()
-        (left,) = names(tmp_path)
-        assert left.startswith(".set.")
-        for path in [*(tmp_path / left).rglob("*"), tmp_path / left]:
-            os.utime(path, (0, 0))  # long ago
-        write_store(source, tmp_path / "set")
-        assert names(tmp_path) == ["set"]
-        assert len(whole(open_store(tmp_path / "set"))) == 9
 
 
 class TestSourcesThatAreNotWhatTheySay:

@@ -201,25 +201,18 @@ def _ragged(values: Any, where: str) -> RaggedArray:
     """Return one modality of N samples, from any of the shapes that :func:`from_arrays` takes."""
     if isinstance(values, RaggedArray):
         return values
-    if isinstance(values, list | tuple):
-        return _rows(values, where)
-    array = np.asarray(values)
-    if array.dtype == object and array.ndim == 1:
-        return _rows(array.tolist(), where)
-    if array.ndim == 2:
-        return RaggedArray.from_vectors(array, where=where)
-    if array.ndim == 3:
-        return RaggedArray.from_dense(array, where=where)
-    raise InputError(
-        f"{where}: shape {array.shape}; give (N, d), (N, T, d) or a list of (T_i, d), for one feature values[:, None]",
-        code="wrong_shape",
-    )
-
-
-def _rows(rows: Sequence[Any], where: str) -> RaggedArray:
-    """Return rows as sequences; a row of one dimension, a vector of the whole sample, becomes one frame."""
-    arrays = [np.asarray(row) for row in rows]
-    return RaggedArray.from_rows([row[None] if row.ndim == 1 else row for row in arrays], where=where)
+    if not isinstance(values, list | tuple):
+        array = np.asarray(values)
+        if array.ndim == 2:
+            return RaggedArray.from_vectors(array, where=where)
+        if array.ndim == 3:
+            return RaggedArray.from_dense(array, where=where)
+        if array.dtype != object or array.ndim != 1:
+            shapes = "(N, d), (N, T, d) or a list of (T_i, d), for one feature values[:, None]"
+            raise InputError(f"{where}: shape {array.shape}; give {shapes}", code="wrong_shape")
+        values = array.tolist()
+    rows = [np.asarray(row) for row in values]  # a vector is one frame
+    return RaggedArray.from_rows([row[None] if row.ndim == 1 else row for row in rows], where=where)
 
 
 def _names(values: ArrayLike, where: str) -> NDArray[np.str_]:
