@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from comodal.contracts import InputError
-from comodal.data.formats.texts import damaged, reason_of
+from comodal.data.formats.texts import damage, damaged
 
 __all__ = ["Stored", "has_signature", "is_group", "members", "opened", "stored", "subgroup"]
 
@@ -28,10 +28,6 @@ _MOST_INFLATED = 1100
 """Bytes that gzip makes of one at most, and lzf fewer."""
 _MOST_BYTES = 2**28
 _LONGEST_STRING = 2**12
-_ERRORS = (
-    *(OSError, KeyError, IndexError, ValueError, TypeError, AttributeError, RuntimeError, EOFError, MemoryError),
-    *(OverflowError, SystemError),
-)
 
 
 def has_signature(path: Path) -> bool:
@@ -64,15 +60,8 @@ def opened(path: Path) -> Iterator[Any]:
             file.close()
 
 
-@contextmanager
-def _library(where: str) -> Iterator[None]:
-    """Turn what h5py raises on damaged files into one error."""
-    try:
-        yield
-    except InputError:
-        raise
-    except _ERRORS as error:
-        raise damaged(where, f"damaged HDF5 file ({reason_of(error)})") from error
+def _library(where: str) -> AbstractContextManager[None]:
+    return damage(where, "HDF5 file")
 
 
 def _where(group: Any, name: str = "") -> str:

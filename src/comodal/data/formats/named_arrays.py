@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from comodal.contracts import InputError
-from comodal.data.formats.texts import damaged, reason_of, require_characters
+from comodal.data.formats.texts import damage, damaged, require_characters
 
 __all__ = ["NamedArrays", "open_arrays", "views_from_npz"]
 
@@ -58,15 +58,9 @@ def open_arrays(path: Path) -> Iterator[NamedArrays]:
     """Open a file of arrays; errors within the block are its errors."""
     from safetensors import SafetensorError  # noqa: PLC0415 - keeps `import comodal` light
 
-    errors = (OSError, EOFError, ValueError, TypeError, LookupError, ArithmeticError, RuntimeError, MemoryError)
-    libraries = (zipfile.BadZipFile, zlib.error, struct.error, tokenize.TokenError, SyntaxError, SafetensorError)
-    try:
-        with _opened(path) as arrays:
-            yield arrays
-    except InputError:
-        raise
-    except (*errors, *libraries) as error:
-        raise damaged(path, f"a damaged file of arrays ({reason_of(error)})", remedy="write or get it again") from error
+    archives = (zipfile.BadZipFile, zlib.error, struct.error, tokenize.TokenError, SyntaxError)
+    with damage(path, "file of arrays", *archives, SafetensorError), _opened(path) as arrays:
+        yield arrays
 
 
 @contextmanager

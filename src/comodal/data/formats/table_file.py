@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,12 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from comodal.contracts import InputError
-from comodal.data.formats.texts import column, damaged, reason_of
+from comodal.data.formats.texts import column, damage, damaged, reason_of
 
 __all__ = ["Table", "guessed", "header", "numbers", "read_table"]
 
-_PARQUET = b"PAR1"
+_PARQUET, _PARQUET_FILE = b"PAR1", "Parquet file"
 _HEAD = 65536
 _MOST_CELLS = 20_000_000
 _MOST_TEXT = 2**30
@@ -59,9 +57,10 @@ def header(path: Path) -> list[str]:
     """
     try:
         if _is_parquet(path):
-            import pyarrow.parquet as pq  # noqa: PLC0415 - keeps `import comodal` light
+            import pyarrow as pa  # noqa: PLC0415 - keeps `import comodal` light
+            import pyarrow.parquet as pq  # noqa: PLC0415
 
-            with _arrow_errors(path):
+            with damage(path, _PARQUET_FILE, pa.ArrowException):
                 return [_clean(name) for name in pq.read_schema(path).names]
         with path.open("rb") as handle:
             first = handle.read(_HEAD).decode("utf-8-sig", "ignore").partition("\n")[0]
@@ -175,25 +174,11 @@ def _check_separator(path: Path, names: Sequence[str]) -> None:
             raise damaged(path, f"cells are separated by {word}", remedy="save it with commas", code="wrong_type")
 
 
-@contextmanager
-def _arrow_errors(path: Path) -> Iterator[None]:
-    """Turn what Arrow raises on damaged files into one error."""
-    import pyarrow as pa  # noqa: PLC0415
-
-    try:
-        yield
-    except InputError:
-        raise
-    # Arrow raises OSError and what its Python code raises besides errors of its own class.
-    except (pa.ArrowException, OSError, ValueError, TypeError, LookupError, RuntimeError, MemoryError) as error:
-        raise damaged(path, f"a damaged Parquet file ({reason_of(error)})", remedy="write or get it again") from error
-
-
 def _read_parquet(path: Path) -> Table:
     import pyarrow as pa  # noqa: PLC0415
     import pyarrow.parquet as pq  # noqa: PLC0415
 
-    with _arrow_errors(path), path.open("rb") as handle:
+    with damage(path, _PARQUET_FILE, pa.ArrowException), path.open("rb") as handle:
         file = pq.ParquetFile(handle)
         schema, rows = file.schema_arrow, file.metadata.num_rows
         groups = [file.metadata.row_group(k).total_byte_size for k in range(file.metadata.num_row_groups)]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -12,10 +13,24 @@ from numpy.typing import NDArray
 from comodal.contracts import InputError
 from comodal.contracts.errors import Code
 
-__all__ = ["as_text", "column", "damaged", "listing", "one_line", "reason_of", "require_characters", "transcripts"]
+__all__ = [
+    "as_text",
+    "column",
+    "damage",
+    "damaged",
+    "listing",
+    "one_line",
+    "reason_of",
+    "require_characters",
+    "transcripts",
+]
 
 _MOST_BYTES = 2**30
 _LONGEST_LINE = 300
+_RAISED = (
+    *(OSError, LookupError, ArithmeticError, ValueError, TypeError, AttributeError, RuntimeError, EOFError),
+    *(MemoryError, SystemError),
+)
 
 
 def damaged(where: object, problem: str, *, remedy: str = "get the file again", code: Code = "damaged") -> InputError:
@@ -66,6 +81,17 @@ def one_line(said: object, *, longest: int = _LONGEST_LINE) -> str:
 def reason_of(error: Exception) -> str:
     """Return what a library says of an error, in one line; its kind where it says nothing."""
     return one_line(error, longest=200) or type(error).__name__
+
+
+@contextmanager
+def damage(where: object, what: str, *own: type[Exception]) -> Iterator[None]:
+    """Turn what a library raises on damaged files, errors of its own and Python's, into one error."""
+    try:
+        yield
+    except InputError:
+        raise
+    except _RAISED + own as error:
+        raise damaged(where, f"a damaged {what} ({reason_of(error)})") from error
 
 
 def column(texts: Sequence[str], *, where: str) -> NDArray[np.str_]:
