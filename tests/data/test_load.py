@@ -47,6 +47,9 @@ def test_features_choose_order_and_rename():
     ("source", "options", "code", "named"),
     [
         ("sinthetic", {}, "unknown_name", "'synthetic'"),
+        ("digit", {}, "unknown_name", "'digits'"),
+        ("digits:left", {}, "unknown_name", "'digits'"),
+        ("digits", {"protocol": "nested"}, "conflict", "digits"),
         ("synthetic:redundnt", {}, "unknown_name", "'redundant'"),
         ("some/folder", {}, "missing", "some/folder"),
         ("data.npz", {}, "missing", "data.npz"),
@@ -83,7 +86,7 @@ def test_checks_run_and_cleaning_is_on_request():
 
 
 def test_every_source_of_the_list_has_a_family():
-    assert {source.partition(":")[0] for source in SOURCES} == {"synthetic", "mosi"}
+    assert {source.partition(":")[0] for source in SOURCES} == {"digits", "synthetic", "mosi"}
 
 
 @pytest.fixture

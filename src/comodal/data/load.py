@@ -17,6 +17,7 @@ from comodal.data.cache import cached
 from comodal.data.checks import check, check_ids, refuse
 from comodal.data.cleaning import clean as repaired
 from comodal.data.dataset import SPLITS, Dataset
+from comodal.data.digits import digits
 from comodal.data.formats import FORMATS, Source, mosi_utterances, recognise
 from comodal.data.formats.interface import default_features
 from comodal.data.formats.named_arrays import views_from_npz
@@ -28,10 +29,13 @@ from comodal.data.synthetic import PRESETS, SyntheticConfig, synthetic
 __all__ = ["SOURCES", "load", "open_source", "read_inputs"]
 
 SOURCES: tuple[str, ...] = (
+    "digits",
     "synthetic",
     *(f"synthetic:{preset}" for preset in PRESETS),
     *(f"mosi:{protocol}" for protocol in mosi_utterances.PROTOCOLS),
 )
+_EMBEDDED = ("digits", "synthetic")
+"""Families of names that need no file."""
 _FACTS = {"id": "id", "label": "target", "target": "target", "group": "group", "transcript": "transcript"}
 _LENGTHS = "_lengths"
 _FOREIGN = "cleaned: non-finite features were filled in from the train part of another protocol"
@@ -47,8 +51,8 @@ def load(
     """Find, read, clean where asked, and check a data set.
 
     Args:
-        source: ``"synthetic"``, ``"synthetic:redundant"``, ``"mosi:nested"`` and the others of :data:`SOURCES`; the
-            path of a file or folder that a reader knows; a configuration to draw from; or a data set in memory.
+        source: ``"digits"``, ``"synthetic:redundant"``, ``"mosi:nested"`` and the others of :data:`SOURCES`; the path
+            of a file or folder that a reader knows; a configuration to draw from; or a data set in memory.
         features: modality to the source's name of its features, which also chooses the modalities and their order.
         protocol: partition of a path that offers several, its first when ``None``.
         clean: repair non-finite features and missing or outlying labels; ``dataset.cleaning`` says what was done.
@@ -65,13 +69,10 @@ def load(
         (1200, ('text', 'audio'))
     """
     if isinstance(source, str | Path):
-        family, _, preset = str(source).partition(":")
-        if family != "synthetic":
+        if not _is_embedded(source):
             opened, division = open_source(source, protocol=protocol)
             return _from_files(opened, division, features, clean=clean, where=str(source))
-        if preset and preset not in PRESETS:
-            raise InputError.unknown("preset of synthetic", preset, PRESETS)
-        dataset = synthetic(PRESETS[preset or "default"], name=str(source))
+        dataset = _embedded(str(source))
     else:
         dataset = synthetic(source) if isinstance(source, SyntheticConfig) else source
     name = dataset.spec.name
@@ -79,6 +80,21 @@ def load(
         raise InputError(f"protocol {protocol!r}: {name} has one partition only; leave protocol out", code="conflict")
     dataset = dataset.select_modalities(features) if features else dataset
     return check(repaired(dataset) if clean else dataset, source=name)
+
+
+def _is_embedded(source: str | Path) -> bool:
+    return str(source).partition(":")[0] in _EMBEDDED
+
+
+def _embedded(name: str) -> Dataset:
+    if name == "digits":
+        return digits()
+    family, _, preset = name.partition(":")
+    if family != "synthetic":
+        raise InputError.unknown("data set", name, SOURCES)
+    if preset and preset not in PRESETS:
+        raise InputError.unknown("preset of synthetic", preset, PRESETS)
+    return synthetic(PRESETS[preset or "default"], name=name)
 
 
 def open_source(source: str | Path, *, protocol: str | None = None) -> tuple[Source, str | None]:
@@ -151,7 +167,7 @@ def read_inputs(
         (1200, 400)
     """
     path = Path(source)
-    if str(source).partition(":")[0] == "synthetic" and not path.exists():
+    if _is_embedded(source) and not path.exists():
         dataset = load(source, features=features, protocol=protocol)
     elif path.suffix == ".npz" and path.is_file() and not any(each.recognises(path) for each in FORMATS.values()):
         dataset = _of_npz(path)
