@@ -1,9 +1,6 @@
 from __future__ import annotations
 
-from dataclasses import FrozenInstanceError
-
 import numpy as np
-import pytest
 from refusals import refused
 
 from comodal.data.ragged import RaggedArray
@@ -56,8 +53,3 @@ def test_views_of_different_lengths(make):
 def test_the_spec_must_describe_the_modalities(toy, make):
     with refused("mismatch", "{'text': 4}", "{'text': 3, 'audio': 2}"):
         make(modalities={"text": RaggedArray.from_vectors(np.ones((6, 4)))}, spec=toy.spec)
-
-
-def test_frozen(toy):
-    with pytest.raises(FrozenInstanceError):
-        toy.target = toy.target

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import hashlib
 import json
 import os
@@ -104,16 +105,9 @@ def test_content_of_the_same_size_and_time_is_seen(file, tmp_path):
 def test_a_damaged_memory_is_made_again(file, tmp_path, content):
     memory = tmp_path / "digests.json"
     memory.write_bytes(content.encode("utf-8", "surrogatepass"))
+    gc.collect()  # or files of other tests are closed at the bottom of the recursion, where there is no room for it
     assert source_digests([file], memory=memory) == {"data.pkl": sha256(b"one")}
     assert list(json.loads(memory.read_text()).values()) == [sha256(b"one")]
-
-
-@pytest.mark.usefixtures("later")
-def test_a_remembered_value_that_is_no_text_is_not_taken(file, tmp_path):
-    memory = tmp_path / "digests.json"
-    source_digests([file], memory=memory)
-    memory.write_text(json.dumps(dict.fromkeys(json.loads(memory.read_text()), 7)))
-    assert source_digests([file], memory=memory) == {"data.pkl": sha256(b"one")}
 
 
 @pytest.mark.usefixtures("later")

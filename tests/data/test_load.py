@@ -13,7 +13,7 @@ from comodal.data.checks import check
 from comodal.data.cleaning import clean
 from comodal.data.formats import FORMATS
 from comodal.data.formats.interface import Division, Format
-from comodal.data.load import SOURCES, load
+from comodal.data.load import load
 from comodal.data.ragged import RaggedArray
 from comodal.data.store import write_store
 from comodal.data.stored_array import StoredArray
@@ -29,18 +29,10 @@ def test_presets_by_name(preset):
     np.testing.assert_array_equal(dataset.target, synthetic(PRESETS[preset]).target)
 
 
-def test_plain_synthetic_is_the_default_preset():
-    np.testing.assert_array_equal(load("synthetic").target, load("synthetic:default").target)
-
-
 def test_configurations_and_datasets_pass_through():
     dataset = load(SMALL)
     assert len(dataset) == 72
     assert load(dataset) is dataset
-
-
-def test_features_choose_order_and_rename():
-    assert list(load(SMALL, features={"speech": "audio", "text": "text"}).modalities) == ["speech", "text"]
 
 
 @pytest.mark.parametrize(
@@ -83,10 +75,6 @@ def test_checks_run_and_cleaning_is_on_request():
     train = dataset.partitions[0].train
     expected = np.median(np.delete(dataset.modalities["audio"].values[train, 2], 5))
     assert cleaned.modalities["audio"].values[5, 2] == np.float32(expected)
-
-
-def test_every_source_of_the_list_has_a_family():
-    assert {source.partition(":")[0] for source in SOURCES} == {"digits", "synthetic", "mosi"}
 
 
 @pytest.fixture

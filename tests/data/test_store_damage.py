@@ -102,13 +102,6 @@ class TestDamage:
         with refused(("damaged", "cannot_read"), name):
             whole(open_store(folder))
 
-    def test_swapped_files(self, folder, tmp_path):
-        (folder / "features" / "0.npy").rename(tmp_path / "0")
-        (folder / "features" / "1.npy").rename(folder / "features" / "0.npy")
-        (tmp_path / "0").rename(folder / "features" / "1.npy")
-        with refused("damaged", "0.npy", 3):
-            whole(open_store(folder))
-
     @pytest.mark.parametrize("name", ["samples.parquet", "features/1.npy"])
     def test_files_of_another_data_set(self, folder, tmp_path, make_block, make_source, name):
         write_store(make_source(make_block("train", [1, 2])), tmp_path / "other")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -166,21 +167,15 @@ def from_frame(
         >>> dict(dataset.spec.dims)
         {'text': 2, 'audio': 1}
     """
-    columns = [
-        *([target] if isinstance(target, str) else target),
-        *(column for column in (id, group, split) if column is not None),
-    ]
-    for chosen in features.values():
-        columns += [chosen] if isinstance(chosen, str) else list(chosen)
-    for column in columns:
+    facts = {"id": id, "group": group, "split": split}
+    chosen = [target, *filter(None, facts.values()), *features.values()]
+    for column in chain.from_iterable([each] if isinstance(each, str) else each for each in chosen):
         if column not in frame.columns:
             raise InputError.unknown("column", column, map(str, frame.columns), where=name)
     return from_arrays(
         {modality: _cells(frame, chosen) for modality, chosen in features.items()},
         frame[target if isinstance(target, str) else list(target)],
-        id=None if id is None else frame[id].to_numpy(),
-        group=None if group is None else frame[group].to_numpy(),
-        split=None if split is None else frame[split].to_numpy(),
+        **{fact: frame[column].to_numpy() for fact, column in facts.items() if column is not None},
         task=task,
         label_range=label_range,
         names=() if isinstance(target, str) else tuple(target),

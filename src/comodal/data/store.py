@@ -123,10 +123,10 @@ def _write_frames(
             columns[_TRANSCRIPT] = samples.transcript[rows]
         columns |= {_COLUMN + name: column[rows] for name, column in samples.columns.items()}
         columns |= {_LENGTH + name: writer.lengths for name, writer in writers.items()}
-        first = list(source.divisions.items())[:1]
-        partitions = [partitions_of(columns[_COLUMN + each.column], each, name=name) for name, each in first] or [()]
+        first, division = next(iter(source.divisions.items()), ("", None))
+        partitions = partitions_of(columns[_COLUMN + division.column], division, name=first) if division else ()
         dirty = {name: writer.array() for name, writer in writers.items() if found.features[name].non_finite}
-        report = fill(report, dirty, partitions[0], lambda name, *frames: writers[name].overwrite(*frames))
+        report = fill(report, dirty, partitions, lambda name, *frames: writers[name].overwrite(*frames))
     return found, columns, report
 
 
