@@ -30,16 +30,7 @@ FORMATS: dict[str, Format] = {
 
 
 def recognise(path: Path) -> Format:
-    """Return the file family of a path, by its content.
-
-    Raises:
-        InputError: there is no such path, or no reader knows it.
-
-    Example:
-        >>> recognise(Path("nowhere.npz"))
-        Traceback (most recent call last):
-        comodal.contracts.InputError: nowhere.npz: no such file or folder; check the path
-    """
+    """Return the file family of a path, by its content."""
     if not path.exists():
         raise InputError(f"{path}: no such file or folder; check the path", code="missing")
     for each in FORMATS.values():

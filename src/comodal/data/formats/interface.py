@@ -30,9 +30,6 @@ class Block:
         transcript: ``(n,)`` words separated by single spaces, empty where unknown; word k stands with frame k of
             word-aligned features.
         normalised: what was converted, as a sentence, to the number of samples concerned.
-
-    Raises:
-        InputError: columns differ in length.
     """
 
     id: NDArray[np.str_]
@@ -122,14 +119,7 @@ class Format:
 
 
 def default_features(source: Source, protocol: str | None = None) -> dict[str, str]:
-    """Return modality to features, as they are by default.
-
-    Example:
-        >>> dims = {"text": 4, "text_bert": 3}
-        >>> source = Source(Path("x"), "toy", dims, {}, lambda names: iter(()), defaults=("text",))
-        >>> default_features(source)
-        {'text': 'text'}
-    """
+    """Return modality to features, as they are by default."""
     division = source.divisions.get(protocol) if protocol else next(iter(source.divisions.values()), None)
     if division is not None and division.features:
         return dict(division.features)

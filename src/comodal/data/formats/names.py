@@ -35,12 +35,7 @@ def canonical_modality(name: str) -> str:
 
 
 def canonical_split(key: object) -> str:
-    """Return ``train``, ``valid`` or ``test`` for a key of a file, string or bytes; empty for any other key.
-
-    Example:
-        >>> [canonical_split(key) for key in ("Train", b"dev", "words", 3)]
-        ['train', 'valid', '', '']
-    """
+    """Return ``train``, ``valid`` or ``test`` for a key of a file, string or bytes; empty for any other key."""
     text = key.decode("latin-1") if isinstance(key, bytes) else key
     return _SPLITS.get(text.strip().lower(), "") if isinstance(text, str) else ""
 

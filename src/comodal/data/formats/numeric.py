@@ -15,15 +15,7 @@ _NUMBERS = (bool, int, float, np.integer, np.floating, np.bool_, type(None))
 
 
 def numeric(values: Any, *, where: str, what: str = "values") -> NDArray[Any]:
-    """Return an array of booleans, whole numbers or floats.
-
-    Example:
-        >>> numeric([[1, 2], [3, None]], where="x")
-        array([[ 1.,  2.], [ 3., nan]])
-        >>> numeric(["1.5"], where="data.pkl/labels", what="labels")
-        Traceback (most recent call last):
-        comodal.contracts.InputError: data.pkl/labels: labels are not numbers (str); get the file again
-    """
+    """Return an array of booleans, whole numbers or floats."""
     try:
         if isinstance(values, np.ndarray) and values.dtype.kind == "O":
             values = values.tolist()
@@ -61,12 +53,6 @@ def sentiment(labels: Any, *, where: str) -> tuple[NDArray[np.float32], str]:
 
     Labels are ``(N,)``, ``(N, 1)``, ``(N, 1, 1)``, or ``(N, 7)`` and ``(N, 1, 7)`` as CMU-MOSEI has them, whose first
     column is the sentiment and whose others are emotions.
-
-    Example:
-        >>> sentiment([[[1.5]], [[-2.0]]], where="x")
-        (array([ 1.5, -2. ], dtype=float32), '')
-        >>> sentiment([[1.5, 0, 0, 1, 0, 0, 0]], where="x")[1]
-        'the first of 7 label columns was taken as sentiment'
     """
     found = floats(labels, where=where, what="labels")
     shape = found.shape

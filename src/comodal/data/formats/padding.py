@@ -5,7 +5,6 @@ Axis legend: N utterances, T padded frames, d features of a frame.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,7 @@ from comodal.data.formats.numeric import floats, numeric
 from comodal.data.formats.texts import damaged
 from comodal.data.ragged import RaggedArray, frame_index, run_offsets
 
-__all__ = ["Side", "cut_counts", "dense", "padding_side", "real_frames", "spans", "unpad", "within"]
+__all__ = ["Side", "dense", "padding_side", "real_frames", "spans", "unpad", "within"]
 
 Side = str
 """``"left"``, ``"right"`` or ``""`` where nothing is padded."""
@@ -106,16 +105,3 @@ def _lengths(lengths: Any, n: int, steps: int, *, where: str) -> NDArray[np.int6
     if given.shape != (n,) or not np.isfinite(given).all() or (given < 0).any() or (given % 1 != 0).any():
         raise damaged(where, f"lengths of {n} utterances are not {n} whole numbers")
     return np.asarray(np.minimum(given, steps), dtype=np.int64)
-
-
-def cut_counts(
-    cut: Mapping[str, RaggedArray], steps: Mapping[str, int], sides: Mapping[str, Side], *, aligned: bool
-) -> dict[str, int]:
-    """Return a sentence on what was cut of each modality to the number of utterances; ``steps`` are the padded T."""
-    counts: dict[str, int] = {}
-    for name, array in cut.items():
-        if shorter := int((array.lengths < steps.get(name, 0)).sum()):
-            side = sides[name]
-            what = f"padding on the {side} was removed" if side else "sequences of nothing but zeros became absent"
-            counts[f"{'all features alike' if aligned else name}: {what}"] = shorter
-    return counts

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from comodal.data.formats.interface import Block, Division, Source
 from comodal.data.formats.names import in_order
-from comodal.data.formats.padding import Side, cut_counts, padding_side, real_frames, unpad
+from comodal.data.formats.padding import Side, padding_side, real_frames, unpad
 from comodal.data.formats.pickled import memory_needed
 from comodal.data.formats.texts import damaged
 from comodal.data.ragged import RaggedArray
@@ -124,18 +124,30 @@ def blocks_of(
     sides = _sides(splits, needed, aligned=aligned)
     for runs in splits:
         for part in runs(needed):
-            frames = _unpadded(part, sides, needed, aligned=aligned)
-            found = {name: part.cut[name] if name in part.cut else frames[name] for name in features}
-            steps = {name: padded.shape[1] for name, padded in part.padded.items()}
-            yield Block(
-                id=part.id,
-                group=part.group,
-                target=part.target,
-                modalities=found,
-                columns={"split": np.full(len(part), part.split), **part.columns},
-                transcript=part.transcript,
-                normalised={**part.normalised, **cut_counts(found, steps, sides, aligned=aligned)},
-            )
+            yield _block(part, sides, features, aligned=aligned)
+
+
+def _block(part: Part, sides: Mapping[str, Side], features: Collection[str], *, aligned: bool) -> Block:
+    masks, counts = _masks(part, sides, aligned=aligned), dict(part.normalised)
+    modalities = {name: part.cut[name] for name in features if name in part.cut}
+    for name in features:
+        if name not in part.cut:
+            side, lengths = sides[name], None if aligned else part.lengths.get(name)
+            where = f"{part.where}/{name}_lengths"
+            array = unpad(part.padded[name], masks[name], side, lengths=lengths, where=where)
+            what = f"padding on the {side} was removed" if side else "sequences of nothing but zeros became absent"
+            if shorter := int((array.lengths < masks[name].shape[1]).sum()):
+                counts[f"{'all features alike' if aligned else name}: {what}"] = shorter
+            modalities[name] = array
+    return Block(
+        id=part.id,
+        group=part.group,
+        target=part.target,
+        modalities={name: modalities[name] for name in features},
+        columns={"split": np.full(len(part), part.split), **part.columns},
+        transcript=part.transcript,
+        normalised=counts,
+    )
 
 
 def _sides(splits: Sequence[Runs], needed: Sequence[str], *, aligned: bool) -> dict[str, Side]:
@@ -160,18 +172,3 @@ def _masks(part: Part, names: Collection[str], *, aligned: bool) -> dict[str, ND
     if aligned and masks:
         masks = dict.fromkeys(masks, np.asarray(np.logical_or.reduce(list(masks.values()))))
     return masks
-
-
-def _unpadded(
-    part: Part, sides: Mapping[str, Side], names: Collection[str], *, aligned: bool
-) -> dict[str, RaggedArray]:
-    return {
-        name: unpad(
-            part.padded[name],
-            real,
-            sides[name],
-            lengths=None if aligned else part.lengths.get(name),
-            where=f"{part.where}/{name}_lengths",
-        )
-        for name, real in _masks(part, names, aligned=aligned).items()
-    }

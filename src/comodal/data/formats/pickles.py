@@ -15,6 +15,7 @@ import re
 import struct
 from collections.abc import Callable
 from io import BufferedReader
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -69,18 +70,6 @@ def load_pickle(path: Path) -> object:
 
     Protocols 0 to 5, of Python 2 and 3 and of old and new NumPy. Strings of Python 2 become bytes, ordered and default
     dicts plain ones.
-
-    Raises:
-        InputError: no such file; ``"damaged"``; ``"unsafe"`` where it names something other than plain data.
-
-    Example:
-        >>> import pickle, tempfile
-        >>> import numpy as np
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     file = Path(folder) / "data.pkl"
-        ...     _ = file.write_bytes(pickle.dumps({"train": {"audio": np.zeros((2, 3))}}))
-        ...     load_pickle(file)["train"]["audio"].shape
-        (2, 3)
     """
     if not path.is_file():
         raise damaged(path, "not a file" if path.exists() else "no such file", remedy="give a pickle", code="missing")
@@ -88,9 +77,8 @@ def load_pickle(path: Path) -> object:
         with path.open("rb") as stream:
             return _load(stream, os.fstat(stream.fileno()).st_size)
     except OSError as error:
-        raise damaged(
-            path, f"not readable ({error.strerror or error})", remedy="check the file", code="cannot_read"
-        ) from error
+        problem = f"not readable ({error.strerror or error})"
+        raise damaged(path, problem, remedy="check the file", code="cannot_read") from error
     except UnsafePickleError as error:
         raise damaged(path, f"refused: {one_line(error)}", remedy=_CONVERT, code="unsafe") from error
     except _BROKEN as error:
@@ -225,12 +213,9 @@ def _weight(value: Any, known: dict[int, float], depth: int = 0) -> float:
     if depth > _DEEPEST:
         raise ValueError(f"containers nest more than {_DEEPEST} deep")
     known[id(value)] = float("inf")
-    parts = (
-        (value.keys(), value.values()) if isinstance(value, dict) else (value.ravel().tolist() if objects else value,)
-    )
+    items = chain(value, value.values()) if isinstance(value, dict) else value.ravel().tolist() if objects else value
     weight = 64.0
-    for part in parts:
-        for item in part:
-            weight += 8 if type(item) in _LIGHT else 8 + _weight(item, known, depth + 1)
+    for item in items:
+        weight += 8 if type(item) in _LIGHT else 8 + _weight(item, known, depth + 1)
     known[id(value)] = weight
     return weight

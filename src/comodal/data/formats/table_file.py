@@ -94,14 +94,7 @@ def numbers(texts: Sequence[str]) -> tuple[NDArray[np.float64], int | None]:
 
 
 def guessed(cells: NDArray[Any]) -> NDArray[Any]:
-    """Return a column of text as numbers where every cell is one; with leading zeros, as in 0012, it is a name.
-
-    Example:
-        >>> guessed(np.array(["3", "-14"])).tolist(), guessed(np.array(["3.5", ""])).tolist()
-        ([3, -14], [3.5, nan])
-        >>> guessed(np.array(["007", "8"])).tolist()
-        ['007', '8']
-    """
+    """Return a column of text as numbers where every cell is one; with leading zeros, as in 0012, it is a name."""
     if cells.dtype.kind != "U":
         return cells
     texts = [text.strip() for text in cells.tolist()]

@@ -67,12 +67,7 @@ def listing(names: Iterable[str]) -> str:
 
 
 def one_line(said: object, *, longest: int = _LONGEST_LINE) -> str:
-    r"""Return a text, such as the error of a library or a name in a file, as part of a line that can be printed.
-
-    Example:
-        >>> print(one_line("no\n such\x00 thing"), one_line("a" * 9, longest=3))
-        no such\x00 thing aaa...
-    """
+    """Return a text, such as the error of a library or a name in a file, as part of a line that can be printed."""
     line = " ".join(str(said).split())
     line = f"{line[:longest]}..." if len(line) > longest else line
     return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in line)
