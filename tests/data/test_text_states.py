@@ -15,8 +15,8 @@ from small_tokenizers import bert_like, xlnet_like
 from tiny_language_models import POSITIONS, WIDTH, save_tiny
 
 from comodal.contracts.errors import Code
-from comodal.data.assemble import assemble, concatenate
-from comodal.data.formats.interface import Block, Division, Source, default_features
+from comodal.data.assemble import assemble, chosen_features, concatenate
+from comodal.data.formats.interface import Block, Division, Source
 from comodal.data.load import load, open_source
 from comodal.data.ragged import RaggedArray
 from comodal.data.store import open_store, write_store
@@ -110,7 +110,7 @@ def source_of(transcripts: list[Any] | None, *, blocks: int = 1) -> Source:
 def test_the_features_are_there_to_be_chosen_and_are_no_modality(bert: TextEncoder) -> None:
     source = with_word_states(source_of(TRANSCRIPTS), bert)
     assert dict(source.dims) == {"text": 3, "audio": 3, WORD_STATES: WIDTH}
-    assert default_features(source) == {"text": "text", "audio": "audio"}
+    assert chosen_features(source) == {"text": "text", "audio": "audio"}
     assert next(source.blocks(["audio"])).modalities.keys() == {"audio"}
     chosen = assemble(source, features={"text": WORD_STATES, "audio": "audio"})
     assert chosen.spec.dims == {"text": WIDTH, "audio": 3}

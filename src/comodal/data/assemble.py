@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from comodal.contracts import InputError
 from comodal.contracts.tasks import regression_on
 from comodal.data.dataset import SPLITS, Dataset, Partition, describe
-from comodal.data.formats.interface import Block, Division, Source, default_features
+from comodal.data.formats.interface import Block, Division, Source
 from comodal.data.ragged import RaggedArray
 from comodal.data.splits import by_fold
 
@@ -39,9 +39,15 @@ def assemble(source: Source, *, protocol: str | None = None, features: Mapping[s
     return whole if len(used) == len(whole) else whole.subset(used)
 
 
-def read_all(source: Source, *, protocol: str | None = None, features: Mapping[str, str] | None = None) -> Dataset:
+def read_all(
+    source: Source,
+    *,
+    protocol: str | None = None,
+    features: Mapping[str, str] | None = None,
+    usual: Mapping[str, str] | None = None,
+) -> Dataset:
     """Read all samples of a source, whether a division uses them or not; there may be none. See :func:`assemble`."""
-    chosen = chosen_features(source, protocol, features)
+    chosen = chosen_features(source, protocol, features, usual)
     block = concatenate(list(source.blocks(list(dict.fromkeys(chosen.values())))), where=str(source.path))
     modalities = {modality: block.modalities[name] for modality, name in chosen.items()}
     name, note = source.name or source.path.stem, ""
@@ -81,9 +87,20 @@ def require_division(source: Source, protocol: str | None) -> Division:
 _NO_DIVISION = "convert it with the lists of videos: comodal data convert SRC DST --folds FILE"
 
 
-def chosen_features(source: Source, protocol: str | None, features: Mapping[str, str] | None) -> dict[str, str]:
-    """Return modality to name of the features: the requested ones, or the default of the protocol."""
-    chosen = dict(features) if features else default_features(source, protocol)
+def chosen_features(
+    source: Source,
+    protocol: str | None = None,
+    features: Mapping[str, str] | None = None,
+    usual: Mapping[str, str] | None = None,
+) -> dict[str, str]:
+    """Return modality to name of the features: those asked for, or the protocol's own and the usual ones it has."""
+    if features:
+        chosen = dict(features)
+    else:
+        division = source.divisions.get(protocol) if protocol else next(iter(source.divisions.values()), None)
+        own = {} if division is None else division.features
+        chosen = {**(own or {name: name for name in source.defaults or source.dims})}
+        chosen |= {modality: name for modality, name in (usual or {}).items() if name in source.dims}
     for name in chosen.values():
         if name not in source.dims:
             raise InputError.unknown("features", name, source.dims, where=str(source.path))

@@ -19,7 +19,6 @@ from comodal.data.cleaning import clean as repaired
 from comodal.data.dataset import SPLITS, Dataset
 from comodal.data.digits import digits
 from comodal.data.formats import FORMATS, Source, mosi_utterances, recognise
-from comodal.data.formats.interface import default_features
 from comodal.data.formats.named_arrays import views_from_npz
 from comodal.data.formats.names import canonical_modality, in_order
 from comodal.data.manifest import read_manifest
@@ -174,8 +173,7 @@ def read_inputs(
         dataset = dataset.select_modalities(features) if features else dataset
     else:
         opened, division = open_source(source, protocol=protocol)
-        known = {modality: name for modality, name in (usual or {}).items() if name in opened.dims}
-        dataset = read_all(opened, protocol=division, features=features or default_features(opened, division) | known)
+        dataset = read_all(opened, protocol=division, features=features, usual=usual)
     check_ids(dataset, source=str(source))
     return dataset if split is None else _of_split(dataset, split, source=str(source))
 

@@ -14,7 +14,7 @@ from comodal.contracts import InputError
 from comodal.data.dataset import unequal
 from comodal.data.ragged import RaggedArray
 
-__all__ = ["Block", "Division", "Format", "Source", "default_features"]
+__all__ = ["Block", "Division", "Format", "Source"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,11 +116,3 @@ class Format:
     name: str
     recognises: Callable[[Path], bool]
     open: Callable[[Path], Source]
-
-
-def default_features(source: Source, protocol: str | None = None) -> dict[str, str]:
-    """Return modality to features, as they are by default."""
-    division = source.divisions.get(protocol) if protocol else next(iter(source.divisions.values()), None)
-    if division is not None and division.features:
-        return dict(division.features)
-    return {name: name for name in (source.defaults or source.dims)}
