@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from refusals import refused
 
-from comodal.contracts import InputError
 from comodal.data.assemble import assemble
 from comodal.data.checks import check, refuse, validate
 from comodal.data.dataset import Partition
@@ -16,14 +15,11 @@ from comodal.data.formats.interface import Division
 from comodal.data.inspection import examine
 from comodal.data.ragged import RaggedArray
 from comodal.data.rules import ERROR, RULES, WARNING
-from comodal.data.store import FORMAT, changed_files, open_store, write_store
 
 LONG = "this was the best film I have ever seen"
 
 
 def found_in(source, **options):
-    if source.format == FORMAT.name:
-        options["changed_files"] = changed_files(source.path)
     return {finding.check: finding for finding in validate(source, **options)[1]}
 
 
@@ -213,45 +209,6 @@ def test_errors_come_first_and_examples_are_few(changed):
         (f.severity for f in findings), key=[ERROR, WARNING].index
     )
     assert {len(f.examples) for f in findings if f.count == 4 and f.severity == ERROR} == {3}
-
-
-class TestConverted:
-    @pytest.fixture
-    def folder(self, changed, tmp_path):
-        write_store(changed(), tmp_path / "set")
-        return tmp_path / "set"
-
-    def test_a_whole_one_is_sound(self, folder):
-        assert found_in(open_store(folder)) == {}
-
-    @pytest.mark.parametrize("name", ["features/0.npy", "features/1.npy"])
-    def test_every_flipped_bit_is_found_or_refused(self, folder, name):
-        file, draw = folder / name, np.random.default_rng(0)
-        data, found = file.read_bytes(), 0
-        for spot in draw.integers(0, len(data), 40):
-            flipped = bytearray(data)
-            flipped[spot] ^= 16
-            file.write_bytes(flipped)
-            try:
-                findings = found_in(open_store(folder))
-            except InputError:
-                continue
-            assert findings["damaged files"].severity == ERROR
-            assert findings["damaged files"].examples == (name,)
-            found += 1
-        assert found
-        file.write_bytes(data)
-        assert found_in(open_store(folder)) == {}
-
-    def test_a_file_that_another_replaced(self, folder, tmp_path, changed):
-        """Of the same shape and name, so that it opens."""
-        other = changed(modalities=audio(NORMAL))
-        write_store(other, tmp_path / "other")
-        name = "features/1.npy"
-        (tmp_path / "other" / name).rename(folder / name)
-        findings = found_in(open_store(folder))
-        assert list(findings) == ["damaged files"]
-        assert findings["damaged files"].count == 1
 
 
 def rows(*numbers):

@@ -18,8 +18,10 @@ from refusals import refused
 from comodal.contracts import InputError
 from comodal.data import store
 from comodal.data.assemble import assemble
+from comodal.data.checks import validate
 from comodal.data.manifest import read_manifest, recognises
-from comodal.data.store import open_store, write_columns, write_store
+from comodal.data.rules import ERROR
+from comodal.data.store import changed_files, open_store, write_columns, write_store
 from comodal.data.stored_array import StoredArray
 
 pytestmark = pytest.mark.slow
@@ -101,6 +103,24 @@ class TestDamage:
             file.write_bytes(contents[damage])
         with refused(("damaged", "cannot_read"), name):
             whole(open_store(folder))
+
+    @pytest.mark.parametrize("name", ["features/0.npy", "features/1.npy"])
+    def test_every_flipped_bit_of_frames_is_found_or_refused(self, folder, name):
+        file, draw = folder / name, np.random.default_rng(0)
+        data, found = file.read_bytes(), 0
+        for spot in draw.integers(0, len(data), 40):
+            flipped = bytearray(data)
+            flipped[spot] ^= 16
+            file.write_bytes(flipped)
+            try:
+                _, (first, *_) = validate(open_store(folder), changed_files=changed_files(folder))
+            except InputError:
+                continue
+            assert (first.severity, first.check, first.examples) == (ERROR, "damaged files", (name,))
+            found += 1
+        assert found
+        file.write_bytes(data)
+        assert changed_files(folder) == ()
 
     @pytest.mark.parametrize("name", ["samples.parquet", "features/1.npy"])
     def test_files_of_another_data_set(self, folder, tmp_path, make_block, make_source, name):
