@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from refusals import refused
 
-from comodal.data.formats import pickled
-from comodal.data.formats.pickled import memory_needed, peek, refusal, take
+from comodal.data.formats import pickles
+from comodal.data.formats.pickles import memory_needed, peek, refusal, take
 
 
 class Hostile:
@@ -25,9 +25,9 @@ class Hostile:
 def unpicklings(monkeypatch):
     """How often a file was really unpickled."""
     calls = []
-    load = pickled.load_pickle
-    monkeypatch.setattr(pickled, "load_pickle", lambda path: (calls.append(path), load(path))[1])
-    pickled._attempt.cache_clear()
+    load = pickles.load_pickle
+    monkeypatch.setattr(pickles, "load_pickle", lambda path: (calls.append(path), load(path))[1])
+    pickles._attempt.cache_clear()
     return calls
 
 
@@ -48,7 +48,7 @@ def test_looked_at_often_and_unpickled_once(tmp_path, unpicklings):
 def test_what_was_taken_is_not_kept(tmp_path, unpicklings):
     file = write(tmp_path / "x.pkl", [1])
     first = take(file)
-    assert pickled._attempt.cache_info().currsize == 0
+    assert pickles._attempt.cache_info().currsize == 0
     assert take(file) is not first
     assert len(unpicklings) == 2
 

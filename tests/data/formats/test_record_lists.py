@@ -8,8 +8,15 @@ import numpy as np
 import pytest
 from refusals import refused
 
-from comodal.data.formats.record_lists import Listing, listing_source, looks_like_records, require_records
-from comodal.data.formats.record_words import frame_table, speak, word_texts
+from comodal.data.formats.record_lists import (
+    Listing,
+    frame_table,
+    listing_source,
+    looks_like_records,
+    require_records,
+    speak,
+    word_texts,
+)
 
 RECORD = ((["so"], np.ones((1, 2)), [[3.0]]), 0.5, "v[0]")
 

@@ -11,7 +11,7 @@ import pytest
 from comodal.data.formats import recognise
 from comodal.data.formats.numeric import sentiment
 from comodal.data.formats.padding import dense
-from comodal.data.formats.record_words import frame_table
+from comodal.data.formats.record_lists import frame_table
 from comodal.data.ragged import RaggedArray
 
 DOUBLE = np.array([0x7FF0000000000001], dtype=np.uint64).view(np.float64)

@@ -7,7 +7,7 @@ from pathlib import Path
 from comodal.contracts import InputError
 from comodal.data.formats import bclstm, csd, h5_families, misa, mmsa, mosi_utterances, mult, table
 from comodal.data.formats.interface import Block, Division, Format, Source
-from comodal.data.formats.pickled import refusal
+from comodal.data.formats.pickles import refusal
 
 __all__ = ["FORMATS", "Block", "Division", "Format", "Source", "recognise"]
 

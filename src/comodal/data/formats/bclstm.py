@@ -22,7 +22,7 @@ from comodal.data.formats.names import MODALITIES, canonical_modality
 from comodal.data.formats.numeric import floats, numeric
 from comodal.data.formats.padding import dense
 from comodal.data.formats.parts import Part, source_of
-from comodal.data.formats.pickled import peek, take
+from comodal.data.formats.pickles import peek, take
 from comodal.data.formats.texts import column, damaged
 from comodal.data.ragged import RaggedArray
 

@@ -16,9 +16,14 @@ from comodal.contracts import InputError
 from comodal.data.dataset import SPLITS
 from comodal.data.formats.interface import Format, Source
 from comodal.data.formats.names import canonical_split, files_beside
-from comodal.data.formats.pickled import memory_needed, peek, take
-from comodal.data.formats.record_lists import listing_source, looks_like_records, require_records
-from comodal.data.formats.record_words import UNALIGNED, WORD_IDS
+from comodal.data.formats.pickles import memory_needed, peek, take
+from comodal.data.formats.record_lists import (
+    UNALIGNED,
+    WORD_IDS,
+    listing_source,
+    looks_like_records,
+    require_records,
+)
 from comodal.data.formats.split_tables import split_contents
 from comodal.data.formats.texts import damaged
 

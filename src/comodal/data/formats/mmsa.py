@@ -21,7 +21,7 @@ from comodal.data.formats.names import MODALITIES
 from comodal.data.formats.numeric import floats, sentiment
 from comodal.data.formats.padding import real_frames, within
 from comodal.data.formats.parts import Part, source_of
-from comodal.data.formats.pickled import peek
+from comodal.data.formats.pickles import peek
 from comodal.data.formats.split_tables import (
     SplitTable,
     identified,

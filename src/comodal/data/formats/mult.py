@@ -21,7 +21,7 @@ from comodal.data.formats.interface import Format, Source
 from comodal.data.formats.mmsa import OWN_KEYS as MMSA_KEYS
 from comodal.data.formats.names import MODALITIES, canonical_modality
 from comodal.data.formats.parts import Part, source_of
-from comodal.data.formats.pickled import peek
+from comodal.data.formats.pickles import peek
 from comodal.data.formats.split_tables import SplitTable, identified, not_read, part_of, split_tables, table_keys
 from comodal.data.formats.texts import as_text
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from comodal.data.formats.interface import Block, Division, Source
 from comodal.data.formats.names import in_order
 from comodal.data.formats.padding import Side, padding_side, real_frames, unpad
-from comodal.data.formats.pickled import memory_needed
+from comodal.data.formats.pickles import memory_needed
 from comodal.data.formats.texts import damaged
 from comodal.data.ragged import RaggedArray
 

@@ -3,6 +3,9 @@
 The standard library's unpickler does the work. A fixed list of names stands for functions of this package; every other
 name is refused. Sizes that a file claims are compared with its length before memory is allocated, and so is the content
 afterwards. A hostile file can still waste CPU time, or end the process by a dict key of thousands of nested tuples.
+
+Readers recognise their family by content, so the content unpickled last is kept until a reader takes it or another file
+is looked at.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ import pickletools
 import re
 import struct
 from collections.abc import Callable
+from functools import lru_cache
 from io import BufferedReader
 from itertools import chain
 from pathlib import Path
@@ -21,10 +25,11 @@ from typing import Any
 
 import numpy as np
 
+from comodal.contracts import InputError
 from comodal.data.formats.pickle_arrays import ElementType, UnsafePickleError, array_from_buffer, empty_array, scalar
 from comodal.data.formats.texts import damaged, one_line
 
-__all__ = ["load_pickle", "looks_like_pickle"]
+__all__ = ["load_pickle", "looks_like_pickle", "memory_needed", "peek", "refusal", "take"]
 
 _FACTOR = 128
 _FREE = 64 << 20
@@ -219,3 +224,51 @@ def _weight(value: Any, known: dict[int, float], depth: int = 0) -> float:
         weight += 8 if type(item) in _LIGHT else 8 + _weight(item, known, depth + 1)
     known[id(value)] = weight
     return weight
+
+
+@lru_cache(maxsize=1)
+def _attempt(path: Path, modified: int, size: int) -> tuple[object, InputError | None]:  # noqa: ARG001 - both are key
+    try:
+        return load_pickle(path), None
+    except InputError as error:
+        return None, error
+
+
+def _look(path: Path) -> tuple[object, InputError | None]:
+    try:
+        # A pipe would wait for a writer for ever, so it is not opened.
+        if not path.is_file() or not looks_like_pickle(path):
+            return None, None
+        state = path.stat()
+    except OSError:
+        return None, None
+    return _attempt(path, state.st_mtime_ns, state.st_size)
+
+
+def peek(path: Path) -> object | None:
+    """Return the content of a pickle, shared and not to be changed; ``None`` where there is none or it was refused."""
+    return _look(path)[0]
+
+
+def refusal(path: Path) -> InputError | None:
+    """Return the error of a hostile or damaged pickle, ``None`` for any other file."""
+    return _look(path)[1]
+
+
+def take(path: Path) -> object:
+    """Return the content of a pickle and keep it no longer."""
+    content, error = _look(path)
+    _attempt.cache_clear()
+    if error is not None:
+        raise InputError(str(error), code=error.code) from error
+    if content is None:
+        raise InputError(f"{path}: not a pickle file; check the path or get the file again", code="damaged")
+    return content
+
+
+def memory_needed(path: Path) -> str:
+    """Return how much memory reading takes, as text: a pickle has no parts that could be read one at a time."""
+    # The content, and the frames of one split without their padding while the next is cut.
+    needed = 2 * (path.stat().st_size if path.is_file() else 0) / 1e6
+    amount = f"{needed / 1e3:.1f} GB" if needed > 1e3 else f"{needed:.0f} MB"
+    return f"needs about {amount} while it is read"

@@ -16,7 +16,7 @@ from comodal.data.formats.names import canonical_split
 from comodal.data.formats.numeric import sentiment
 from comodal.data.formats.padding import dense
 from comodal.data.formats.parts import Part
-from comodal.data.formats.pickled import take
+from comodal.data.formats.pickles import take
 from comodal.data.formats.texts import as_text, damaged, listing, one_line
 
 __all__ = [
