@@ -13,6 +13,7 @@ from comodal.contracts import InputError
 from comodal.contracts.tasks import regression_on
 from comodal.data.dataset import SPLITS, Dataset, Partition, describe
 from comodal.data.formats.interface import Block, Division, Source
+from comodal.data.formats.texts import damaged
 from comodal.data.ragged import RaggedArray
 from comodal.data.splits import by_fold
 
@@ -78,9 +79,8 @@ def require_division(source: Source, protocol: str | None) -> Division:
             raise InputError(f"protocol {protocol!r}: {source.path} has no partition; {_NO_DIVISION}", code="missing")
         raise InputError.unknown("protocol", protocol, source.divisions, where=str(source.path))
     if not source.divisions:
-        raise InputError(
-            f"{source.path}: does not tell train, validation and test samples apart; {_NO_DIVISION}", code="missing"
-        )
+        problem = "does not tell train, validation and test samples apart"
+        raise damaged(source.path, problem, remedy=_NO_DIVISION, code="missing")
     return source.divisions[protocol or next(iter(source.divisions))]
 
 
@@ -111,19 +111,15 @@ def concatenate(blocks: Sequence[Block], *, where: str) -> Block:
     """Concatenate blocks; refuse none at all, and blocks that differ in their features or columns."""
     blocks = [block for block in blocks if len(block)]
     if not blocks:
-        raise InputError(
-            f"{where}: holds no sample; give a file with at least one in each of train, valid and test", code="empty"
-        )
+        remedy = "give a file with at least one in each of train, valid and test"
+        raise damaged(where, "holds no sample", remedy=remedy, code="empty")
     if len(blocks) == 1:
         return blocks[0]
     first, normalised = blocks[0], Counter[str]()
     for block in blocks:
         normalised.update(block.normalised)
         if (kind := _kind(block)) != _kind(first):
-            raise InputError(
-                f"{where}: splits hold different features ({_kind(first)} and {kind}); get the file again",
-                code="damaged",
-            )
+            raise damaged(where, f"splits hold different features ({_kind(first)} and {kind})")
     return Block(
         id=np.concatenate([block.id for block in blocks]),
         group=np.concatenate([block.group for block in blocks]),
@@ -152,9 +148,8 @@ def partitions_of(column: NDArray[Any], division: Division, *, name: str) -> tup
     try:
         fold = np.asarray(column, dtype=np.int64)
     except (ValueError, TypeError, OverflowError) as error:
-        raise InputError(
-            f"{name}: folds are not whole numbers ({error}); number them from 0", code="wrong_type"
-        ) from error
+        problem = f"folds are not whole numbers ({error})"
+        raise damaged(name, problem, remedy="number them from 0", code="wrong_type") from error
     return by_fold(fold, folds=division.folds)
 
 

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from comodal.contracts import InputError
 from comodal.data.assemble import concatenate
 from comodal.data.formats.interface import Block, Source
+from comodal.data.formats.texts import damaged
 from comodal.data.ragged import RaggedArray
 
 __all__ = ["FeatureFacts", "Inspection", "examine", "repeated"]
@@ -137,24 +137,17 @@ def _blocks(source: Source) -> Iterator[Block]:
     try:
         yield from source.blocks(list(source.dims))
     except OSError as error:
-        raise InputError(
-            f"{source.path}: cannot be read ({error.strerror or error}); check the file", code="cannot_read"
-        ) from error
+        problem = f"cannot be read ({error.strerror or error})"
+        raise damaged(source.path, problem, remedy="check the file", code="cannot_read") from error
 
 
 def _require(source: Source, block: Block) -> None:
     held = {name: array.dim for name, array in block.modalities.items()}
     if held != dict(source.dims):
-        raise InputError(
-            f"{source.path}: features {held} in one part, expected {dict(source.dims)}; get the file again",
-            code="damaged",
-        )
+        raise damaged(source.path, f"features {held} in one part, expected {dict(source.dims)}")
     for name, division in source.divisions.items():
         if division.column not in block.columns:
-            raise InputError(
-                f"{source.path}: no column {division.column!r}, which protocol {name!r} needs; get the file again",
-                code="damaged",
-            )
+            raise damaged(source.path, f"no column {division.column!r}, which protocol {name!r} needs")
 
 
 def _nothing(source: Source) -> Block:

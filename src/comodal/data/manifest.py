@@ -12,11 +12,13 @@ from typing import Any
 from comodal.contracts import InputError
 from comodal.data.dataset import CleaningReport
 from comodal.data.formats.interface import Division
+from comodal.data.formats.texts import damage, damaged
 from comodal.data.inspection import FeatureFacts, Inspection
 
-__all__ = ["MANIFEST", "Manifest", "digest", "manifest_file", "read_manifest", "recognises"]
+__all__ = ["MANIFEST", "REMEDY", "Manifest", "digest", "manifest_file", "read_manifest", "recognises"]
 
 MANIFEST = "dataset.json"
+REMEDY = "convert the data set again"
 _KIND = "comodal dataset"
 _VERSION = 2
 
@@ -48,12 +50,13 @@ class Manifest:
         return json.dumps({"kind": _KIND, "version": _VERSION, "sha256": _digest(plain), **plain}, indent=1) + "\n"
 
     @classmethod
-    def from_json(cls, text: str) -> Manifest:
+    def from_json(cls, text: str, *, where: object = MANIFEST) -> Manifest:
         """Read what :meth:`as_json` gave; errors of any kind where it is something else or was changed."""
         plain = json.loads(text)
         kind, version = plain.pop("kind"), plain.pop("version")
         if kind == _KIND and version != _VERSION:
-            raise InputError(f"has layout {version}, this version reads {_VERSION}", code="unsupported")
+            problem = f"has layout {version}, this version reads {_VERSION}"
+            raise damaged(where, problem, remedy=REMEDY, code="unsupported")
         if kind != _KIND or plain.pop("sha256") != _digest(plain):
             raise ValueError("it was changed after it was written")
         divisions = {
@@ -97,15 +100,8 @@ def recognises(path: Path) -> bool:
 def read_manifest(path: Path) -> Manifest:
     """Read the description of a converted data set; refuse what is damaged or of another version."""
     file = manifest_file(path)
-    try:
-        return Manifest.from_json(file.read_text(encoding="utf-8"))
-    except InputError as error:
-        raise InputError(f"{file}: {error}; convert the data set again", code=error.code) from error
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        why = " ".join(str(error).split())
-        raise InputError(
-            f"{file}: not a readable description ({why}); convert the data set again", code="damaged"
-        ) from error
+    with damage(file, "description", remedy=REMEDY):
+        return Manifest.from_json(file.read_text(encoding="utf-8"), where=file)
 
 
 def digest(path: Path) -> str:

@@ -22,8 +22,9 @@ from comodal.data.assemble import partitions_of
 from comodal.data.cleaning import fill, labelled, with_labels
 from comodal.data.dataset import CleaningReport
 from comodal.data.formats.interface import Block, Format, Source
+from comodal.data.formats.texts import damage, damaged, reason_of
 from comodal.data.inspection import Inspection, examine
-from comodal.data.manifest import MANIFEST, Manifest, digest, manifest_file, read_manifest, recognises
+from comodal.data.manifest import MANIFEST, REMEDY, Manifest, digest, manifest_file, read_manifest, recognises
 from comodal.data.stored_array import FrameWriter, StoredArray
 
 if TYPE_CHECKING:
@@ -38,7 +39,6 @@ _COLUMN = "column."
 _LENGTH = "frames."
 """Before the names of feature sets: frames of each sample."""
 _LABEL = "give a source with at least one, a table with a column label"
-_REMEDY = "convert the data set again"
 
 
 def write_store(
@@ -157,12 +157,12 @@ def _blocks(folder: Path, manifest: Manifest, features: Collection[str]) -> Iter
     file = folder / _SAMPLES
     # The table is small and decides what is read of the features, so its checksum is compared every time.
     if digest(file) != manifest.files.get(_SAMPLES):
-        raise InputError(f"{file}: differs from what was written; {_REMEDY}", code="damaged")
+        raise damaged(file, "differs from what was written", remedy=REMEDY)
     table = read_columns(file, rows=manifest.utterances, text=(_TRANSCRIPT,))
     needed = {"id", "group", "target", *(_LENGTH + name for name in features)}
     needed |= {_COLUMN + division.column for division in manifest.divisions.values()}
     if lacking := sorted(needed - set(table)):
-        raise InputError(f"{file}: no column {lacking[0]!r}; {_REMEDY}", code="damaged")
+        raise damaged(file, f"no column {lacking[0]!r}", remedy=REMEDY)
     arrays = {
         name: StoredArray.open(folder / manifest.feature_file(name), manifest.dims[name], table[_LENGTH + name])
         for name in features
@@ -212,10 +212,8 @@ def _column(name: str, column: NDArray[Any]) -> pa.Array:
         else:
             made = pa.array(column.astype(column.dtype.newbyteorder("=")))
     except (pa.ArrowException, ValueError, TypeError, OverflowError) as error:
-        why = " ".join(str(error).split())
-        raise InputError(
-            f"column {name!r} cannot be stored ({why}); give numbers or text", code="wrong_type"
-        ) from error
+        problem = f"cannot be stored ({reason_of(error)})"
+        raise damaged(f"column {name!r}", problem, remedy="give numbers or text", code="wrong_type") from error
     if pa.types.is_nested(made.type):
         raise InputError(f"column {name!r} holds several values per sample; give numbers or text", code="wrong_type")
     if made.null_count:
@@ -228,15 +226,11 @@ def read_columns(path: Path, *, rows: int, text: Collection[str] = ()) -> dict[s
     import pyarrow as pa  # noqa: PLC0415
     import pyarrow.parquet as pq  # noqa: PLC0415
 
-    try:
-        with path.open("rb") as file:
-            table = pq.ParquetFile(file).read(use_threads=False)
+    with damage(path, "table", pa.ArrowException, remedy=REMEDY), path.open("rb") as file:
+        table = pq.ParquetFile(file).read(use_threads=False)
         found = {name: _values(table[name], object if name in text else np.str_) for name in table.column_names}
-    except (pa.ArrowException, OSError, ValueError, TypeError, LookupError, OverflowError) as error:
-        why = " ".join(str(error).split())
-        raise InputError(f"{path}: damaged ({why}); {_REMEDY}", code="damaged") from error
     if table.num_rows != rows:
-        raise InputError(f"{path}: not a table of {rows} samples; {_REMEDY}", code="damaged")
+        raise damaged(path, f"not a table of {rows} samples", remedy=REMEDY)
     return found
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from comodal.contracts import InputError
+from comodal.data.formats.texts import damage, damaged, reason_of
 from comodal.data.ragged import RaggedArray, run_offsets
 
 __all__ = ["FrameFile", "FrameWriter", "StoredArray"]
@@ -31,23 +31,18 @@ class FrameFile:
     def __init__(self, path: Path, dim: int) -> None:
         self.path, self.dim = path, dim
         if path.exists() and not path.is_file():  # a pipe would wait for a writer for ever
-            raise InputError(f"{path}: not a file; {_REMEDY}", code="damaged")
-        try:
+            raise damaged(path, "not a file", remedy=_REMEDY)
+        with damage(path, "file of frames", SyntaxError, tokenize.TokenError, remedy=_REMEDY):
             self._file = path.open("rb", buffering=0)
             weakref.finalize(self, self._file.close)
             np.lib.format.read_magic(self._file)
             shape, fortran, dtype = np.lib.format.read_array_header_1_0(self._file)
             self._start = self._file.tell()
             size = os.fstat(self._file.fileno()).st_size
-        except (OSError, ValueError, TypeError, SyntaxError, RecursionError, MemoryError, tokenize.TokenError) as error:
-            why = " ".join(str(error).split())
-            raise InputError(f"{path}: cannot be read ({why}); {_REMEDY}", code="damaged") from error
         if (dtype, len(shape), shape[-1:], fortran) != (_FRAMES, 2, (dim,), False):
-            raise InputError(
-                f"{path}: {dtype} of shape {shape}, not frames of {dim} float32; {_REMEDY}", code="damaged"
-            )
+            raise damaged(path, f"{dtype} of shape {shape}, not frames of {dim} float32", remedy=_REMEDY)
         if size != self._start + shape[0] * dim * _FRAMES.itemsize:
-            raise InputError(f"{path}: {size} bytes do not hold {shape[0]} frames; {_REMEDY}", code="damaged")
+            raise damaged(path, f"{size} bytes do not hold {shape[0]} frames", remedy=_REMEDY)
         self.frames: int = shape[0]
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -62,12 +57,11 @@ class FrameFile:
             while done < len(buffer):  # nearly always once, but a system may give less than it was asked for
                 got = self._read(buffer[done:], position + done)
                 if not got:
-                    raise InputError(f"{self.path}: was cut while it was in use; {_REMEDY}", code="damaged")
+                    raise damaged(self.path, "was cut while it was in use", remedy=_REMEDY)
                 done += got
         except OSError as error:
-            raise InputError(
-                f"{self.path}: cannot be read ({error.strerror or error}); check its disk", code="cannot_read"
-            ) from error
+            problem = f"cannot be read ({reason_of(error)})"
+            raise damaged(self.path, problem, remedy="check its disk", code="cannot_read") from error
 
     def _read(self, buffer: memoryview, position: int) -> int:
         if hasattr(os, "preadv"):
@@ -91,9 +85,7 @@ class StoredArray(RaggedArray):
         """Return all samples of a file that :class:`FrameWriter` wrote."""
         file = FrameFile(path, dim)
         if (lengths < 0).any() or int(lengths.sum()) != file.frames:
-            raise InputError(
-                f"{path}: {file.frames} frames where {lengths.sum()} are expected; {_REMEDY}", code="damaged"
-            )
+            raise damaged(path, f"{file.frames} frames where {lengths.sum()} are expected", remedy=_REMEDY)
         return cls(file, run_offsets(lengths)[:-1], lengths)
 
     @property

@@ -79,14 +79,14 @@ def reason_of(error: Exception) -> str:
 
 
 @contextmanager
-def damage(where: object, what: str, *own: type[Exception]) -> Iterator[None]:
+def damage(where: object, what: str, *own: type[Exception], remedy: str = "get the file again") -> Iterator[None]:
     """Turn what a library raises on damaged files, errors of its own and Python's, into one error."""
     try:
         yield
     except InputError:
         raise
     except _RAISED + own as error:
-        raise damaged(where, f"a damaged {what} ({reason_of(error)})") from error
+        raise damaged(where, f"a damaged {what} ({reason_of(error)})", remedy=remedy) from error
 
 
 def column(texts: Sequence[str], *, where: str) -> NDArray[np.str_]:
