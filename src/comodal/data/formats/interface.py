@@ -21,30 +21,24 @@ __all__ = ["Block", "Division", "Format", "Source"]
 class Block:
     """Some samples of a source, as many as a reader holds in memory at once.
 
-    Attributes:
-        id: ``(n,)`` sample ids, ``video_segment`` where the file has both.
-        group: ``(n,)`` group of each sample, such as its video; the id itself where the file has none.
-        target: ``(n,)`` float32 labels, NaN where missing.
-        modalities: name of the features to their frames, not padded; those asked for.
-        columns: further facts per sample, including the columns of the source's divisions.
-        transcript: ``(n,)`` words separated by single spaces, empty where unknown; word k stands with frame k of
-            word-aligned features.
-        normalised: what was converted, as a sentence, to the number of samples concerned.
+    Word k of a transcript, separated by single spaces and empty where unknown, stands with frame k of word-aligned
+    features. The columns hold further facts per sample, including those of the source's divisions.
     """
 
-    id: NDArray[np.str_]
-    group: NDArray[np.str_]
-    target: NDArray[np.float32]
-    modalities: Mapping[str, RaggedArray]
+    id: NDArray[np.str_]  # (n,) sample ids, `video_segment` where the file has both
+    group: NDArray[np.str_]  # (n,) group of each sample, such as its video; the id itself where the file has none
+    target: NDArray[np.float32]  # (n,) labels, NaN where missing
+    modalities: Mapping[str, RaggedArray]  # name of the features that were asked for to their frames, not padded
     columns: Mapping[str, NDArray[Any]] = field(default_factory=dict)
-    transcript: NDArray[Any] | None = None
-    normalised: Mapping[str, int] = field(default_factory=dict)
+    transcript: NDArray[Any] | None = None  # (n,) words
+    normalised: Mapping[str, int] = field(
+        default_factory=dict
+    )  # what was converted, as a sentence, to how many samples
 
     def __post_init__(self) -> None:
         if counts := unequal(self):
-            raise InputError(
-                f"numbers of samples differ ({counts}); the file is damaged or of another kind", code="mismatch"
-            )
+            problem = f"numbers of samples differ ({counts}); the file is damaged or of another kind"
+            raise InputError(problem, code="mismatch")
 
     def __len__(self) -> int:
         return len(self.id)
@@ -54,63 +48,45 @@ class Block:
 class Division:
     """How the samples of a source are divided into train, validation and test.
 
-    Attributes:
-        column: column of the blocks that says it: split names (``train``, ``valid``, ``test``; another word for an
-            sample that is in none), or fold numbers (-1 for none).
-        folds: number of folds of a cross-validation; ``None`` where the column holds split names.
-        features: modality to name of the features it takes unless told otherwise; empty for one modality a feature.
-        note: what every reader of its numbers must know; ``{features}`` is filled with those of ``warned``.
-        warned: features that the note is about; the note is left out where none of them is used.
+    Its column in the blocks holds split names (``train``, ``valid``, ``test``; another word for a sample that is in
+    none), or fold numbers (-1 for none). The note is what every reader of its numbers must know where a feature of
+    ``warned`` is used; ``{features}`` is filled with those.
     """
 
     column: str = "split"
-    folds: int | None = None
-    features: Mapping[str, str] = field(default_factory=dict)
+    folds: int | None = None  # number of folds of a cross-validation; None where the column holds split names
+    features: Mapping[str, str] = field(
+        default_factory=dict
+    )  # modality to the features it takes by default, if not all
     note: str = ""
     warned: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
 class Source:
-    """An opened path: its content is known, its samples are not read yet.
-
-    Attributes:
-        path: where it is.
-        format: name of its family.
-        dims: features a frame by name of the features, in the order of the modalities.
-        divisions: partitions by name (protocol), the default first; empty where the path says none.
-        blocks: yields the samples with the requested features, in the order of the file; may be called again.
-        n_utterances: number of samples, ``None`` where only reading tells.
-        label_range: smallest and largest legal label.
-        defaults: features that are modalities unless told otherwise; empty for all.
-        files: every file that the content depends on, for the digest of a cache.
-        facts: what else is worth telling of it, for ``inspect``: title to text.
-        name: of the data set; that of the path when empty.
-    """
+    """An opened path: its content is known, its samples are not read yet."""
 
     path: Path
-    format: str
-    dims: Mapping[str, int]
-    divisions: Mapping[str, Division]
-    blocks: Callable[[Collection[str]], Iterator[Block]]
-    n_utterances: int | None = None
-    label_range: tuple[float, float] = (-3.0, 3.0)
-    defaults: tuple[str, ...] = ()
-    files: tuple[Path, ...] = ()
-    facts: Mapping[str, str] = field(default_factory=dict)
-    name: str = ""
+    format: str  # name of its family
+    dims: Mapping[str, int]  # features a frame by name of the features, in the order of the modalities
+    divisions: Mapping[
+        str, Division
+    ]  # partitions by name (protocol), the default first; empty where the path says none
+    blocks: Callable[[Collection[str]], Iterator[Block]]  # samples with these features, in the file's order, repeatable
+    n_utterances: int | None = None  # number of samples, None where only reading tells
+    label_range: tuple[float, float] = (-3.0, 3.0)  # smallest and largest legal label
+    defaults: tuple[str, ...] = ()  # features that are modalities unless told otherwise; empty for all
+    files: tuple[Path, ...] = ()  # every file that the content depends on, for the digest of a cache
+    facts: Mapping[str, str] = field(default_factory=dict)  # what else to tell of it, for `inspect`: title to text
+    name: str = ""  # of the data set; that of the path when empty
 
 
 @dataclass(frozen=True)
 class Format:
-    """A file family.
+    """A file family: whether a path should be opened as one of it, and what it holds.
 
-    Attributes:
-        name: of the family.
-        recognises: whether a path should be opened as one of it, by its content; false, never an error, for anything
-            else.
-        open: finds out what such a path holds. An ``InputError`` says in one line which file is damaged or lacks
-            something, where, and what to do.
+    It is recognised by its content: false, never an error, for anything else. Opening raises an ``InputError`` that
+    says in one line which file is damaged or lacks something, where, and what to do.
     """
 
     name: str
