@@ -122,10 +122,8 @@ class OpenFile:
         values = values[:, None] if values.ndim == 1 else values
         words, dim = self.file.kind in ("words", "phones"), self.file.dim
         if len(values) and (values.shape[1] != dim or (values.dtype.kind == "S") != words):
-            problem = (
-                f"{values.shape[1]} features of type {values.dtype} where {dim} "
-                f"{'strings' if words else 'numbers'} are expected as in the first video"
-            )
+            expected = f"{dim} {'strings' if words else 'numbers'} are expected as in the first video"
+            problem = f"{values.shape[1]} features of type {values.dtype} where {expected}"
             raise damaged(features.where, problem, code="wrong_shape")
         with np.errstate(invalid="ignore"):
             return Entry(np.asarray(intervals.rows(), dtype=np.float64), values, features.where)

@@ -63,10 +63,8 @@ class Features:
         for place in self.place[slice(*span)].tolist():
             found = frames(arrays, place) if place >= 0 else np.zeros((0, self.dim))
             if found.dtype.kind not in "fiub" or found.shape[1:] != (self.dim,):
-                problem = (
-                    f"utterance {place + 1} of the file has {found.dtype} of shape {found.shape}, not numbers "
-                    f"of shape (frames, {self.dim})"
-                )
+                what = f"{found.dtype} of shape {found.shape}, not numbers (frames, {self.dim})"
+                problem = f"utterance {place + 1} of the file has {what}"
                 raise damaged(self.path, problem, remedy="give every utterance the same features", code="wrong_shape")
             rows.append(found)
         return RaggedArray.from_rows(rows)

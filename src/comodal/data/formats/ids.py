@@ -25,10 +25,6 @@ def parse_id(raw: object) -> tuple[str, str]:
     Understood are ``video$_$segment`` (MMSA), ``video[segment]`` (SDK, MAG-BERT), ``video_segment`` (MulT; split at
     the last underscore, since names of videos hold underscores too) and bytes of each. Segments keep the file's own
     numbers: some count from 0 and some from 1.
-
-    Example:
-        >>> parse_id("03bSnISJMiM$_$11"), parse_id("_dI--eQ6qVU[3]"), parse_id(b"a_b_7"), parse_id("dZFV0lyedX4")
-        (('03bSnISJMiM', '11'), ('_dI--eQ6qVU', '3'), ('a_b', '7'), ('dZFV0lyedX4', ''))
     """
     text = as_text(raw).strip()
     for scheme in (_SEPARATED, _BRACKETED, _UNDERSCORED):

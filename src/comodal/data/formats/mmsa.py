@@ -32,7 +32,6 @@ from comodal.data.formats.split_tables import (
     table_keys,
 )
 from comodal.data.formats.texts import damaged, transcripts
-from comodal.data.ragged import RaggedArray
 
 __all__ = ["FORMAT", "OWN_KEYS"]
 
@@ -109,12 +108,12 @@ def _cut_at_mask(part: Part, table: SplitTable, *, aligned: bool) -> Part:
         cut |= {name: within(frames, span) for name, frames in part.padded.items()}
     elif usable and text is not None and "text" not in part.lengths:
         cut["text"] = within(text, mask)
-    return replace(
-        part,
-        padded={name: frames for name, frames in part.padded.items() if name not in cut},
-        cut=cut,
-        normalised={**part.normalised, **_outside(part, cut)},
-    )
+    counts = dict(part.normalised)
+    for name, frames in part.padded.items():
+        if name in cut and (shorter := int((cut[name].lengths < frames.shape[1]).sum())):
+            counts[f"{name}: frames outside the attention mask were removed"] = shorter
+    left = {name: frames for name, frames in part.padded.items() if name not in cut}
+    return replace(part, padded=left, cut=cut, normalised=counts)
 
 
 def _pieces(table: SplitTable) -> NDArray[np.float32]:
@@ -126,15 +125,6 @@ def _pieces(table: SplitTable) -> NDArray[np.float32]:
     if not np.isin(found[:, 1], (0, 1)).all():
         raise damaged(where, "the second row is not an attention mask of 0 and 1")
     return found
-
-
-def _outside(part: Part, cut: Mapping[str, RaggedArray]) -> dict[str, int]:
-    counts = {
-        f"{name}: frames outside the attention mask were removed": int((cut[name].lengths < frames.shape[1]).sum())
-        for name, frames in part.padded.items()
-        if name in cut
-    }
-    return {sentence: count for sentence, count in counts.items() if count}
 
 
 FORMAT = Format("mmsa", recognises, open_source)

@@ -64,9 +64,7 @@ def locate() -> Path:
         for folder in (start, *start.parents):
             if (folder / _BESIDE / _FILE).is_file():
                 return folder / _BESIDE
-    remedy = (
-        f"set {ENVIRONMENT} to the folder that holds {_FILE}, or put it at ../{_BESIDE.as_posix()} beside the project"
-    )
+    remedy = f"set {ENVIRONMENT} to the folder with {_FILE}, or put that at ../{_BESIDE.as_posix()} beside the project"
     raise InputError(f"CMU-MOSI not found: {remedy}", code="missing")
 
 

@@ -124,15 +124,12 @@ class _Npz:
 def _npy_shape(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Shape:
     """Return the shape from the header, if the array's size is that of the member."""
     with archive.open(info) as stream:
-        version = np.lib.format.read_magic(stream)
-        if version == (1, 0):
-            shape, _, dtype = np.lib.format.read_array_header_1_0(stream)
-        else:
-            shape, _, dtype = np.lib.format.read_array_header_2_0(stream)
+        old = np.lib.format.read_magic(stream) == (1, 0)
+        header = np.lib.format.read_array_header_1_0 if old else np.lib.format.read_array_header_2_0
+        shape, _, dtype = header(stream)
         begin = stream.tell()
-    if min(shape, default=0) < 0 or (
-        begin + math.prod(shape) * dtype.itemsize != info.file_size and not dtype.hasobject
-    ):
+    whole = begin + math.prod(shape) * dtype.itemsize == info.file_size or dtype.hasobject
+    if min(shape, default=0) < 0 or not whole:
         raise damaged(path, f"array {info.filename!r} of shape {shape} does not have its size", remedy=_AGAIN)
     return tuple(shape)
 

@@ -24,12 +24,7 @@ _SPLITS = {
 
 
 def canonical_modality(name: str) -> str:
-    """Return ``text``, ``audio`` or ``vision`` for the names in use; any other name in lower case.
-
-    Example:
-        >>> [canonical_modality(name) for name in ("Acoustic", "language", "FACET", "eeg")]
-        ['audio', 'text', 'vision', 'eeg']
-    """
+    """Return ``text``, ``audio`` or ``vision`` for the names in use; any other name in lower case."""
     lower = name.strip().lower()
     return _ALIASES.get(lower, lower)
 
