@@ -64,6 +64,7 @@ def test_random_split_never_cuts_a_group_and_follows_the_seed():
 @pytest.mark.parametrize(
     ("features", "changes", "code", "named"),
     [
+        ({}, {}, "empty", ["mine"]),
         ({"a": VECTORS, "b": DENSE[:5]}, {}, "mismatch", ["a 12", "b 5"]),
         ({"a": VECTORS}, {"id": ["u"] * 3}, "mismatch", ["target 12", "id 3"]),
         ({"a": VECTORS}, {"split": ["train", "valid", "test"]}, "mismatch", [3, 12]),

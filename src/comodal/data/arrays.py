@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Sized
 from dataclasses import replace
 from itertools import chain
 from typing import TYPE_CHECKING, Any
@@ -102,21 +102,18 @@ def of_arrays(
     """
     modalities = {modality: _ragged(values, f"{name}, features[{modality!r}]") for modality, values in features.items()}
     # With a task the target is encoded already.
-    labels = target if target is None or task is not None else Regression().encode(target, where=name)
-    given: dict[str, Any] = {**modalities, "transcript": transcript, "target": labels, "id": id, "group": group}
-    counts = {each: len(values) for each, values in given.items() if values is not None}
-    if len(set(counts.values())) != 1:
-        text = ", ".join(f"{each} {count}" for each, count in counts.items()) or "no arrays"
-        raise InputError(
-            f"{name}: numbers of samples differ ({text}); give one row per sample everywhere", code="mismatch"
-        )
-    count = next(iter(counts.values()))
+    encoded = target if target is None or task is not None else Regression().encode(target, where=name)
+    labels = None if encoded is None else np.asarray(encoded, np.float32)
+    given: list[Sized] = [*modalities.values(), *([] if transcript is None else [transcript])]
+    if not given:
+        raise InputError(f"{name}: no features; give at least one modality", code="empty")
+    count = len(given[0])
     ids = np.arange(count).astype(str) if id is None else _names(id, f"{name}: id")
     return Dataset(
         spec=describe(name, modalities, task=task),
         id=ids,
         group=ids if group is None else _names(group, f"{name}: group"),
-        target=np.full(count, np.nan, np.float32) if labels is None else np.asarray(labels, np.float32),
+        target=np.full(count, np.nan, np.float32) if labels is None else labels,
         modalities=modalities,
         partitions=(),
         transcript=None if transcript is None else np.asarray(transcript, dtype=object),

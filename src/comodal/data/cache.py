@@ -10,11 +10,10 @@ import time
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
 from comodal.atomic_write import write_atomic
 from comodal.contracts import InputError
-from comodal.data.formats.interface import Block, Division, Source
+from comodal.data.formats.interface import Block, Source
 from comodal.data.manifest import digest, recognises
 from comodal.data.store import open_store, write_store
 
@@ -61,8 +60,9 @@ def cached(source: Source) -> Source:
 def _key(source: Source, digests: Mapping[str, str]) -> str:
     """Return the name of the entry, from the content of the files and how they are read."""
     name = source.name or source.path.stem
-    how = [name, source.format, [*source.dims.items()], source.divisions, source.label_range, source.defaults]
-    key = json.dumps([_LAYOUT, *how, source.facts, sorted(digests.items())], default=_plain)
+    divisions = {protocol: asdict(division) for protocol, division in source.divisions.items()}
+    how = [name, source.format, [*source.dims.items()], divisions, source.label_range, source.defaults, source.facts]
+    key = json.dumps([_LAYOUT, *how, sorted(digests.items())], default=sorted)
     return hashlib.sha256(key.encode()).hexdigest()[:32]
 
 
@@ -78,10 +78,6 @@ def _remedies(root: Path, folder: Path) -> Iterator[None]:
         elif str(root) in text:
             text = f"{text} ({ENVIRONMENT} moves the cache)"
         raise InputError(text, code=error.code) from error
-
-
-def _plain(value: Any) -> Any:
-    return asdict(value) if isinstance(value, Division) else sorted(value)
 
 
 def source_digests(files: Iterable[Path], *, memory: Path | None = None) -> dict[str, str]:

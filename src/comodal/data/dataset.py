@@ -227,7 +227,7 @@ def describe(
 
 def _aligned(lengths: Sequence[NDArray[np.int64]]) -> bool:
     """Return whether the modalities of each sample have equally many frames, apart from one frame or none."""
-    if not lengths:
+    if len(set(map(len, lengths))) != 1:  # none, or a data set that will be refused
         return True
     frames = np.stack(lengths)
     longest = frames.max(axis=0)

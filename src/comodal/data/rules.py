@@ -1,8 +1,6 @@
 """The table of rules that data must obey: what each one finds, its message, and its remedy.
 
-`inspect`, `validate`, `convert` and `train` take the same pass over a source (:mod:`comodal.data.inspection`);
-`validate` lists everything the rules find, the loaders refuse the first error that cleaning has not repaired
-(:mod:`comodal.data.cleaning`). See :mod:`comodal.data.checks`.
+`validate` lists everything they find, the loaders refuse the first error that cleaning has not repaired.
 """
 
 from __future__ import annotations
@@ -170,14 +168,6 @@ def _shared(facts: Facts, what: str, column: NDArray[Any]) -> Found:
             yield f"{name}: {what} in several parts (the first in {first})", len(several), several
 
 
-def _shared_groups(facts: Facts) -> Found:
-    return _shared(facts, "groups (videos) with samples", facts.samples.group)
-
-
-def _shared_ids(facts: Facts) -> Found:
-    return _shared(facts, "ids", facts.samples.id)
-
-
 def _shared_transcripts(facts: Facts) -> Found:
     if facts.samples.transcript is None:
         return iter(())
@@ -233,6 +223,7 @@ def _missing_groups(facts: Facts) -> Found:
         yield f"{name}: groups (videos) of the lists without a sample here", len(missing), missing
 
 
+_VIDEOS = "groups (videos) with samples"
 _CLEAN = "repair the source, or load it with clean=True (--clean)"
 _ONE_SPLIT = "put each in one split; --folds FILE gives a partition by group"
 _EVERY_SPLIT = "give train and valid at least one; --folds FILE gives a partition by group"
@@ -253,8 +244,8 @@ RULES: tuple[Rule, ...] = (
     Rule("empty split", ERROR, _empty_split, "empty", _EVERY_SPLIT),
     Rule("row outside", ERROR, _foreign_rows, "out_of_range", "number rows from 0"),
     Rule("row twice", ERROR, _repeated_rows, "duplicate", "list every row once"),
-    Rule("id in two splits", ERROR, _shared_ids, "conflict", _ONE_SPLIT),
-    Rule("video in two splits", ERROR, _shared_groups, "conflict", _ONE_SPLIT),
+    Rule("id in two splits", ERROR, lambda it: _shared(it, "ids", it.samples.id), "conflict", _ONE_SPLIT),
+    Rule("video in two splits", ERROR, lambda it: _shared(it, _VIDEOS, it.samples.group), "conflict", _ONE_SPLIT),
     Rule("transcript in two splits", WARNING, _shared_transcripts),
     Rule("tested once", ERROR, _tested_once, "conflict", "put each in the test part of exactly one fold"),
     Rule("in no split", WARNING, _in_no_split),
