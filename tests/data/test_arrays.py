@@ -92,7 +92,7 @@ def test_bad_arrays(features, changes, code, named):
 def test_nan_is_reported_and_cleaned_on_request():
     values, target = VECTORS.copy(), TARGET.copy()
     values[3, 1] = np.nan
-    target[0] = np.nan
+    target[9] = np.nan  # in validation, where every sample needs a label
     split = ["train"] * 8 + ["valid"] * 2 + ["test"] * 2
     with refused("missing", "mine", 12):
         from_arrays({"a": values}, target, split=split, name="mine")
@@ -100,8 +100,41 @@ def test_nan_is_reported_and_cleaned_on_request():
         from_arrays({"a": values}, TARGET, split=split, name="mine")
     dataset = from_arrays({"a": values}, target, split=split, clean=True)
     assert dataset.cleaning is not None
-    assert dataset.cleaning.dropped == ("0",)
-    assert dataset.modalities["a"].values[2, 1] == pytest.approx(np.median(VECTORS[[1, 2, 4, 5, 6, 7], 1]))
+    assert dataset.cleaning.dropped == ("9",)
+    assert dataset.modalities["a"].values[3, 1] == pytest.approx(np.median(VECTORS[[0, 1, 2, 4, 5, 6, 7], 1]))
+
+
+def test_training_samples_without_a_label_are_unlabelled():
+    target = TARGET.copy()
+    target[[0, 3]] = np.nan
+    split = ["train"] * 6 + ["unlabelled"] * 2 + ["valid"] * 2 + ["test"] * 2
+    dataset = from_arrays({"a": VECTORS}, target, split=split)
+    part = dataset.partitions[0]
+    assert part.train.tolist() == [1, 2, 4, 5]
+    assert part.unlabelled.tolist() == [0, 3, 6, 7]
+    assert dataset.subset(np.arange(1, 12)).partitions[0].unlabelled.tolist() == [2, 5, 6]
+    cleaned = from_arrays({"a": VECTORS}, target, split=split, clean=True)
+    assert cleaned.cleaning is not None
+    assert cleaned.cleaning.dropped == ()
+    assert len(cleaned) == len(dataset)
+
+
+def test_a_random_division_is_of_the_labelled_and_leaks_no_group():
+    rng = np.random.default_rng(0)
+    target = np.where(rng.random(200) < 0.5, np.nan, rng.normal(size=200))
+    group = np.arange(200) // 4
+    part = from_arrays({"a": rng.normal(size=(200, 2))}, target, group=group).partitions[0]
+    labelled = np.concatenate([part.train, part.valid, part.test])
+    assert sorted(labelled.tolist()) == np.flatnonzero(~np.isnan(target)).tolist()
+    assert np.isnan(target[part.unlabelled]).all()
+    assert len(part.unlabelled)
+    assert not set(group[part.unlabelled]) & set(group[np.concatenate([part.valid, part.test])])
+
+
+def test_a_class_that_no_training_sample_has_is_refused():
+    split = ["train"] * 8 + ["valid"] * 2 + ["test"] * 2
+    with refused("missing", "c", "11"):
+        from_arrays({"a": VECTORS}, ["a", "b"] * 5 + ["a", "c"], split=split)
 
 
 def frame():

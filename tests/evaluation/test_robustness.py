@@ -64,7 +64,7 @@ def test_predictions_are_those_of_plain_evaluations(compared_folder: Path, folds
                 (batch,) = fitted.batches()
                 given = [Variants(batch, partition=position).of(scenario)]
                 rows = folds.partitions[position].test
-                tables.append(predict(fitted.model, given, group=folds.group[rows], split="test"))
+                tables.append(predict(fitted.model, given, task=fitted.task, group=folds.group[rows], split="test"))
             expected = PredictionTable.concatenate(tables)
             got = made.table(scenario.name)
             np.testing.assert_array_equal(got.prediction, expected.prediction)

@@ -10,13 +10,14 @@ from refusals import refused
 
 from comodal.data.dataset import Dataset
 from comodal.training.config import RunConfig
-from comodal.training.data import FoldData, prepare, train_sampler, training_rows
+from comodal.training.data import FoldData, prepare, train_sampler
+from comodal.training.training_rows import TrainingRows
 
 Config = Callable[..., RunConfig]
 
 
 def epoch_ids(fold: FoldData, config: RunConfig, epoch: int) -> list[tuple[str, ...]]:
-    return [fold.view[rows].id for rows in fold.train_sampler(config).batches(epoch)]
+    return [fold.view[rows].id for rows in fold.samplers(config)[0].batches(epoch)]
 
 
 def test_batches_depend_on_seed_and_epoch_alone(fold: FoldData, config: Config) -> None:
@@ -49,10 +50,15 @@ def test_fresh_batches_are_a_function_of_their_position(fold: FoldData, dataset:
     assert ids[:4] != epoch_ids(fold, options, 0), "the critic's batches must not be the model's"
 
 
+def used(dataset: Dataset, config: RunConfig) -> TrainingRows:
+    options = {"group": dataset.group, "target": dataset.target, "task": dataset.spec.task}
+    return TrainingRows.of(dataset.partitions[0], config, **options)
+
+
 @pytest.mark.parametrize("share", [0.3, 0.5, 0.9])
 def test_a_share_keeps_whole_videos(dataset: Dataset, config: Config, share: float) -> None:
     train = dataset.partitions[0].train
-    kept = training_rows(train, dataset.group, config(train_share=share))
+    kept = used(dataset, config(train_share=share)).labelled
     videos, all_videos = set(dataset.group[kept]), set(dataset.group[train])
     assert len(videos) == round(share * len(all_videos))
     assert sorted(kept) == sorted(row for row in train if dataset.group[row] in videos)
@@ -62,18 +68,18 @@ def test_a_share_is_drawn_by_the_seed(dataset: Dataset, config: Config) -> None:
     train = dataset.partitions[0].train
 
     def rows(seed: int) -> list[int]:
-        return training_rows(train, dataset.group, config(seed=seed, train_share=0.5)).tolist()
+        return used(dataset, config(seed=seed, train_share=0.5)).labelled.tolist()
 
     assert rows(1) == rows(1)
     assert len({tuple(rows(seed)) for seed in range(5)}) > 1
-    assert training_rows(train, dataset.group, config()).tolist() == train.tolist()
+    assert used(dataset, config()).labelled.tolist() == train.tolist()
 
 
 def test_a_batch_smaller_than_the_number_of_modalities_is_refused(dataset: Dataset, config: Config) -> None:
     partition = dataset.partitions[0]
     with refused("out_of_range", "batch_size", 2, 3):
-        train_sampler(partition, dataset.group, config(batch_size=2), 3)
-    assert len(train_sampler(partition, dataset.group, config(batch_size=3), 3)) == 20
+        train_sampler(partition.train, config(batch_size=2), 3)
+    assert len(train_sampler(partition.train, config(batch_size=3), 3)) == 20
 
 
 def test_standardised_by_the_training_part_and_no_other(dataset: Dataset) -> None:

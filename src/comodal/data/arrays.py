@@ -15,7 +15,7 @@ from comodal.data.checks import check
 from comodal.data.cleaning import clean as repaired
 from comodal.data.dataset import Dataset, describe
 from comodal.data.ragged import RaggedArray
-from comodal.data.splits import by_name, three_way
+from comodal.data.splits import by_name, hide, random_division
 from comodal.data.targets import target_of
 
 if TYPE_CHECKING:
@@ -44,9 +44,10 @@ def from_arrays(
         features: modality to ``(N, d)`` vectors, ``(N, T, d)`` sequences of one length, or a list of N sequences
             ``(T_i, d)``, where ``T_i = 0`` is an absent modality.
         target: ``(N,)`` labels: floats, names of classes, or truth values; ``(N, K)`` for several outputs or labels.
+            Training samples whose label is NaN or ``None`` are unlabelled: the dependency measure sees them.
         id: ``(N,)`` sample ids; row numbers when ``None``.
         group: ``(N,)`` group, such as video or speaker, which never spans two splits; one per sample when ``None``.
-        split: ``(N,)`` of train, valid, test; a random division of the groups (70, 10, 20 %) when ``None``.
+        split: ``(N,)`` of train, valid, test, unlabelled; a random division of the groups (70, 10, 20 %) when ``None``.
         task: what is predicted, or its kind: ``regression``, ``sentiment``, ``binary``, ``multiclass``, ``multilabel``.
             Chosen from the labels when ``None``; whole numbers need it.
         label_range: legal labels of a regression; the smallest and largest label given when ``None``.
@@ -71,10 +72,12 @@ def from_arrays(
     """
     task, labels = target_of(target, task, label_range=label_range, names=names, where=name)
     dataset = of_arrays(features, target=labels, id=id, group=group, task=task, name=name)
+    groups = np.arange(len(dataset)) if group is None else dataset.group
+    missing = np.asarray(np.isnan(labels if labels.ndim == 2 else labels[:, None]).any(axis=1))
     if split is None:
-        partition = three_way(np.arange(len(dataset)) if group is None else dataset.group, seed=seed)
+        partition = random_division(groups, missing, seed=seed)
     else:
-        partition = by_name(_names(split, f"{name}: split"))
+        partition = hide(by_name(_names(split, f"{name}: split")), missing)
         if (named := sum(map(len, partition.splits.values()))) != len(dataset):
             raise InputError(
                 f"{name}: split names {named} of {len(dataset)} samples; give one row per sample", code="mismatch"

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from comodal.contracts import InputError
-from comodal.data.dataset import SPLITS, Dataset
+from comodal.data.dataset import SPLITS, Dataset, Partition
 from comodal.data.formats.interface import Block, Source
 from comodal.data.inspection import Inspection, examine
 from comodal.data.ragged import RaggedArray
@@ -55,18 +55,44 @@ def refuse(dataset: Dataset, found: Inspection, *, where: str, rules: Iterable[R
         where: file or argument to name in the error.
         rules: those that it must obey.
     """
-    parts = {  # fitting a model needs no test part
-        each.name: {split: rows for split, rows in each.splits.items() if len(rows) or split != "test"}
-        for each in dataset.partitions
-    }
-    facts = Facts(found, _block(dataset, {}), parts, len(parts) > 1, label_range=dataset.spec.task.label_range)
+    needed = [rows for each in dataset.partitions for rows in (each.train, each.valid, each.test)]
+    free = ~np.isin(np.arange(len(dataset)), np.concatenate(needed)) if needed else np.zeros(len(dataset), dtype=bool)
+    facts = Facts(
+        found,
+        _block(dataset, {}),
+        {each.name: _parts(each) for each in dataset.partitions},
+        folds=len(dataset.partitions) > 1,
+        unlabelled=frozenset(map(str, dataset.id[free])),
+        label_range=dataset.spec.task.label_range,
+    )
     for rule in rules:
         for finding in findings(rule, facts) if rule.severity == ERROR else ():
             first = f", first {finding.examples[0]}" if finding.examples else ""
             text = f"{where}: {rule.check}: {finding.message}: {finding.count}{first}; {rule.remedy}"
             raise InputError(text, code=rule.code)
+    _require_classes(dataset, where)
     if 1 < len(dataset) < found.utterances:  # what varies in the source may not vary in the rows used
         _require_variation(dataset, where)
+
+
+def _parts(partition: Partition) -> dict[str, NDArray[np.int64]]:
+    """Return split to rows; unlabelled samples are training ones, and fitting a model needs no test part."""
+    train = np.concatenate([partition.train, partition.unlabelled]) if len(partition.train) else partition.train
+    parts = {"train": train, "valid": partition.valid, "test": partition.test}
+    return {split: rows for split, rows in parts.items() if len(rows) or split != "test"}
+
+
+def _require_classes(dataset: Dataset, where: str) -> None:
+    """Refuse a class that no training sample has: a model could never predict it."""
+    for each in dataset.partitions:
+        for name, rows in dataset.spec.task.rows_by_class(dataset.target).items():
+            others = np.intersect1d(rows, np.concatenate([each.valid, each.test]))
+            if name and len(others) and not np.isin(rows, each.train).any():
+                raise InputError(
+                    f"{where}, {each.name}: class {name!r} has {len(others)} samples, first {dataset.id[others[0]]}, "
+                    "and none of them is labelled and in train; move some there, or leave the class out",
+                    code="missing",
+                )
 
 
 def _require_variation(dataset: Dataset, where: str) -> None:

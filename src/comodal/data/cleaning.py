@@ -24,7 +24,10 @@ def clean(dataset: Dataset) -> Dataset:
 
     Ids used twice and groups in two splits are not repaired: no rule could know which one was meant.
     """
-    rows, target, report = with_labels(dataset.id, dataset.target, dataset.spec.task.label_range, dataset.modalities)
+    hidden = [each.unlabelled for each in dataset.partitions]
+    rows, target, report = with_labels(
+        dataset.id, dataset.target, dataset.spec.task.label_range, dataset.modalities, unlabelled=hidden
+    )
     kept = dataset.subset(rows) if len(rows) < len(dataset) else dataset
     copies: dict[str, NDArray[Any]] = {}
 
@@ -44,16 +47,25 @@ def labelled(target: NDArray[np.float32]) -> NDArray[np.int64]:
 
 
 def with_labels(
-    ids: NDArray[Any], target: NDArray[np.float32], label_range: tuple[float, float], features: Iterable[str]
+    ids: NDArray[Any],
+    target: NDArray[np.float32],
+    label_range: tuple[float, float],
+    features: Iterable[str],
+    *,
+    unlabelled: Iterable[NDArray[np.int64]] = (),
 ) -> tuple[NDArray[np.int64], NDArray[np.float32], CleaningReport]:
-    """Return the rows that have a label, their labels at most at the edge of the range, and the report so far."""
-    rows = labelled(target)
+    """Return the rows that have a label or need none, their labels inside the range, and the report so far."""
+    rows = np.unique(np.concatenate([labelled(target), *unlabelled]))
     given = np.asarray(target[rows], dtype=np.float32)
     low, high = (np.float32(limit) for limit in label_range)
     moved = np.clip(given, low, high)
     dropped = tuple(str(each) for each in np.delete(ids, rows))
     none = dict.fromkeys(features, 0)
-    return rows, moved, CleaningReport(len(rows), dropped, int((moved != given).sum()), none, none)
+    return (
+        rows,
+        moved,
+        CleaningReport(len(rows), dropped, int(((moved != given) & np.isfinite(given)).sum()), none, none),
+    )
 
 
 def fill(

@@ -12,9 +12,10 @@ from numpy.typing import ArrayLike, NDArray
 from comodal.contracts import DatasetSpec, InputError, Sentiment, Task, TokenSpec
 from comodal.data.ragged import RaggedArray
 
-__all__ = ["SPLITS", "CleaningReport", "Dataset", "Partition", "describe", "unequal"]
+__all__ = ["SPLITS", "UNLABELLED", "CleaningReport", "Dataset", "Partition", "describe", "unequal"]
 
 SPLITS = ("train", "valid", "test")
+UNLABELLED = "unlabelled"
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,17 +29,20 @@ class Partition:
         train: row numbers, int64.
         valid: row numbers, int64.
         test: row numbers, int64.
+        unlabelled: rows of the training part without a label, which the dependency measure sees, and nothing else.
     """
 
     name: str
     train: NDArray[np.int64]
     valid: NDArray[np.int64]
     test: NDArray[np.int64]
+    unlabelled: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
 
     @property
     def splits(self) -> dict[str, NDArray[np.int64]]:
-        """Split name to row numbers."""
-        return {split: getattr(self, split) for split in SPLITS}
+        """Split name to row numbers; ``unlabelled`` is among them where it holds a sample."""
+        parts = {split: getattr(self, split) for split in SPLITS}
+        return parts | ({UNLABELLED: self.unlabelled} if len(self.unlabelled) else {})
 
     def renumber(self, position: NDArray[np.int64]) -> Partition:
         """The same partition after rows moved; ``position[row]`` is the new number, -1 for a row that is gone."""

@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader, Sampler
 from comodal.contracts import InputError, MultimodalBatch
 from comodal.data.collate import TensorView
 
-__all__ = ["EpochSampler", "loader", "ordered"]
+__all__ = ["CycledSampler", "EpochSampler", "loader", "ordered"]
 
 
 class EpochSampler(Sampler[Tensor]):
@@ -88,6 +88,33 @@ class EpochSampler(Sampler[Tensor]):
     def __len__(self) -> int:
         full, rest = divmod(len(self.index), self.batch_size)
         return full + (rest >= max(1, self.minimum))
+
+
+class CycledSampler:
+    """So many batches of a sampler per epoch, more or fewer than a pass over its rows: one pass follows another.
+
+    Args:
+        sampler: whose passes they are.
+        steps: batches per epoch.
+
+    Example:
+        >>> cycled = CycledSampler(EpochSampler([7, 8], batch_size=1, seed=0), steps=3)
+        >>> [len(cycled.batches(epoch)) for epoch in (0, 1)]
+        [3, 3]
+    """
+
+    def __init__(self, sampler: EpochSampler, *, steps: int) -> None:
+        self.sampler, self.steps = sampler, steps
+
+    def __len__(self) -> int:
+        return self.steps
+
+    def batches(self, epoch: int) -> list[Tensor]:
+        """Row numbers ``(B,)`` of every batch of an epoch."""
+        first, own = epoch * self.steps, len(self.sampler)
+        done, skipped = divmod(first, own)
+        passes = range(done, (first + self.steps - 1) // own + 1)
+        return [rows for each in passes for rows in self.sampler.batches(each)][skipped : skipped + self.steps]
 
 
 def ordered(index: Sequence[int] | NDArray[np.int64], *, batch_size: int) -> tuple[Tensor, ...]:

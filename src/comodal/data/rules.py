@@ -46,6 +46,7 @@ class Facts:
     samples: Block  # their ids, groups and transcripts
     parts: Mapping[str, Mapping[str, NDArray[np.int64]]] = field(default_factory=dict)  # to split or fold to rows
     folds: bool = False  # whether the partitions are the folds of one cross-validation
+    unlabelled: frozenset[str] = frozenset()  # ids of samples that need no label
     listed: Mapping[str, str] = field(default_factory=dict)  # group to its split in given lists
     changed_files: tuple[str, ...] = ()  # files of a converted data set that differ from what was written
     label_range: tuple[float, float] = (-3.0, 3.0)  # smallest and largest legal label
@@ -82,7 +83,7 @@ def _duplicate_ids(facts: Facts) -> Found:
 
 
 def _missing_labels(facts: Facts) -> Found:
-    if missing := facts.found.missing_labels:
+    if missing := [each for each in facts.found.missing_labels if each not in facts.unlabelled]:
         yield f"labels of {facts.found.utterances} are missing: converting drops these samples", len(missing), missing
 
 

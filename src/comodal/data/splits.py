@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from comodal.contracts import InputError
-from comodal.data.dataset import SPLITS, Partition
+from comodal.data.dataset import SPLITS, UNLABELLED, Partition
 from comodal.data.formats.names import canonical_split
 
-__all__ = ["by_fold", "by_name", "grouped_k_fold", "three_way"]
+__all__ = ["by_fold", "by_name", "grouped_k_fold", "hide", "random_division", "three_way"]
 
 
 def by_name(split: ArrayLike, *, name: str = "split") -> Partition:
     """Return the partition given by the split name of every row.
 
     Args:
-        split: ``(N,)`` of train, valid or test (also dev, val, validation, in any case).
+        split: ``(N,)`` of train, valid, test (also dev, val, validation, in any case) or unlabelled.
         name: name of the partition.
 
     Raises:
@@ -30,10 +31,15 @@ def by_name(split: ArrayLike, *, name: str = "split") -> Partition:
         [0, 3]
     """
     names, row = np.unique(np.asarray(split).astype(str), return_inverse=True)
-    known = np.array([canonical_split(each) for each in names.tolist()], dtype="U5")
+    known = np.array([_canonical(each) for each in names.tolist()], dtype=f"U{len(UNLABELLED)}")
+    parts = (*SPLITS, UNLABELLED)
     if "" in known:
-        raise InputError.unknown("split", str(names[known == ""][0]), SPLITS)
-    return Partition(name, **{each: np.flatnonzero(known[row] == each) for each in SPLITS})
+        raise InputError.unknown("split", str(names[known == ""][0]), parts)
+    return Partition(name, **{each: np.flatnonzero(known[row] == each) for each in parts})
+
+
+def _canonical(word: str) -> str:
+    return UNLABELLED if word.strip().lower() == UNLABELLED else canonical_split(word)
 
 
 def by_fold(fold: NDArray[Any], *, folds: int) -> tuple[Partition, ...]:
@@ -87,6 +93,33 @@ def three_way(group: ArrayLike, *, seed: int = 0, shares: Sequence[float] = (0.7
     second = first + 1 + int(np.argmin(np.abs(filled[first : groups - 1] - (shares[0] + shares[1]) * n)))
     part = np.repeat([0, 1, 2], [first, second - first, groups - second])[number]
     return Partition("random split", *(np.flatnonzero(part == k) for k in range(3)))
+
+
+def hide(partition: Partition, missing: NDArray[np.bool_]) -> Partition:
+    """Return the partition with the training rows that have no label ``(N,)`` among the unlabelled ones.
+
+    Example:
+        >>> part = hide(by_name(["train", "train", "valid"]), np.array([False, True, False]))
+        >>> part.train.tolist(), part.unlabelled.tolist()
+        ([0], [1])
+    """
+    lost = missing[partition.train]
+    unlabelled = np.sort(np.concatenate([partition.unlabelled, partition.train[lost]]))
+    return replace(partition, train=partition.train[~lost], unlabelled=unlabelled)
+
+
+def random_division(group: NDArray[Any], missing: NDArray[np.bool_], *, seed: int = 0) -> Partition:
+    """Return :func:`three_way` of the samples with a label; those without one are unlabelled training samples.
+
+    A sample without a label whose group validates or tests is in no part.
+    """
+    if not missing.any():
+        return three_way(group, seed=seed)
+    known = np.flatnonzero(~missing)
+    parts = three_way(group[known], seed=seed)
+    train, valid, test = (known[rows] for rows in parts.splits.values())
+    free = missing & ~np.isin(group, group[np.concatenate([valid, test])])
+    return Partition(parts.name, train, valid, test, np.flatnonzero(free))
 
 
 def grouped_k_fold(group: ArrayLike, *, folds: int = 5, seed: int = 0) -> tuple[Partition, ...]:

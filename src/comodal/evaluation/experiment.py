@@ -31,6 +31,7 @@ from comodal.training.loggers import require_logger
 from comodal.training.optim import build_optimizer
 from comodal.training.presets import load_preset
 from comodal.training.run_folder import RunFolder
+from comodal.training.training_rows import TrainingRows
 
 __all__ = ["RunReport", "evaluate", "fit", "preflight", "require_test_part", "train"]
 
@@ -145,7 +146,8 @@ def preflight(dataset: Dataset, config: RunConfig) -> None:
     build_penalty(model, config, 1)
     Augmentation.of(spec, config)
     for partition in dataset.partitions:
-        train_sampler(partition, dataset.group, config, len(spec.modalities))
+        rows = TrainingRows.of(partition, config, group=dataset.group, target=dataset.target, task=dataset.spec.task)
+        train_sampler(rows.labelled, config, len(spec.modalities))
 
 
 def require_test_part(dataset: Dataset) -> None:

@@ -132,6 +132,9 @@ class TrainingConfig:
         length_pool: batches among which samples are sorted by length, so that a batch of sequences is padded little;
             0 for batches at random.
         train_share: share of the training samples used, in (0, 1]; whole groups are kept or left out.
+        label_budget: labels of the training part that a run sees, drawn by its seed: of so many samples per class, or
+            in all for a task without classes; 0 for every label. The other training samples are unlabelled.
+        unlabelled: the dependency measure also sees training samples without a label.
         augment: corruptions of the training batches, in order, for example ``["noise:audio=0.3", "drop:vision=0.2"]``;
             validation and test stay clean.
         accelerator: the device: ``cpu``, ``gpu``, or ``auto`` for a GPU where there is one.
@@ -153,6 +156,8 @@ class TrainingConfig:
     gradient_clip: float = 1.0
     length_pool: int = 0
     train_share: float = 1.0
+    label_budget: int = 0
+    unlabelled: bool = True
     augment: tuple[str, ...] = ()
     accelerator: str = "cpu"
     precision: str = "32-true"
@@ -163,7 +168,7 @@ class TrainingConfig:
         for name, lr in self.group_lr.items():
             if not lr > 0:
                 raise InputError(f"training.group_lr of {name!r} is {lr}: give a positive number", code="out_of_range")
-        for name in ("weight_decay", "gradient_clip", "length_pool"):
+        for name in ("weight_decay", "gradient_clip", "length_pool", "label_budget"):
             _require(getattr(self, name) >= 0, self, name, "a number that is not negative")
         _require(0 < self.train_share <= 1, self, "train_share", "a share in (0, 1]")
         for name in ("warmup_share", "label_smoothing"):

@@ -12,20 +12,22 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader
 
-from comodal.contracts import InputError, MultimodalBatch
+from comodal.contracts import InputError, MultimodalBatch, Task
 from comodal.data.collate import TensorView
 from comodal.data.dataset import Dataset, Partition
-from comodal.data.loader import EpochSampler, loader, ordered
+from comodal.data.loader import CycledSampler, EpochSampler, loader, ordered
 from comodal.data.standardize import Standardizer
 from comodal.data.tokenize import with_tokens
 from comodal.fusion import fusion_family
 from comodal.objective import TaskLoss
 from comodal.training.config import RunConfig
 from comodal.training.streams import stream_seed
+from comodal.training.training_rows import TrainingRows
 
 __all__ = ["FoldData", "inputs", "prepare", "prepare_with"]
 
 EVALUATION_BATCH = 1024
+Batches = EpochSampler | CycledSampler
 
 
 @dataclass(frozen=True)
@@ -44,11 +46,34 @@ class FoldData:
     standardizer: Standardizer
     groups: NDArray[Any]
 
-    def train_sampler(self, config: RunConfig, *, purpose: str = "batches", processes: int = 1) -> EpochSampler:
-        """Return the rows of the training batches; their order depends on seed, purpose and epoch alone."""
+    @property
+    def task(self) -> Task:
+        """Return what is predicted."""
+        return self.view.spec.task
+
+    def rows(self, config: RunConfig) -> TrainingRows:
+        """Return the labelled and the unlabelled rows of the training part that a run uses."""
+        target = self.view.target.numpy()
+        return TrainingRows.of(self.partition, config, group=self.groups, target=target, task=self.task)
+
+    def samplers(self, config: RunConfig, *, processes: int = 1) -> tuple[Batches, Batches | None]:
+        """Return the labelled batches of an epoch, and as many without labels where there are any.
+
+        An epoch is a pass over the larger of the two; the rows of the smaller one come again. The order depends on
+        seed, purpose and epoch alone.
+        """
+        rows = self.rows(config)
+        labelled = self._sampler(rows.labelled, config, "batches", processes)
+        if len(rows.unlabelled) < max(2, len(self.view.spec.modalities), processes):
+            return labelled, None
+        unlabelled = self._sampler(rows.unlabelled, config, "unlabelled batches", processes)
+        steps = max(len(labelled), len(unlabelled))
+        return CycledSampler(labelled, steps=steps), CycledSampler(unlabelled, steps=steps)
+
+    def _sampler(self, rows: NDArray[np.int64], config: RunConfig, purpose: str, processes: int) -> EpochSampler:
         lengths = self.view.lengths if config.training.length_pool else None
         fewest = max(len(self.view.spec.modalities), processes)
-        return train_sampler(self.partition, self.groups, config, fewest, purpose=purpose, lengths=lengths)
+        return train_sampler(rows, config, fewest, purpose=purpose, lengths=lengths)
 
     def task_loss(self, config: RunConfig) -> TaskLoss:
         """Return the loss of a run, its class weights from the labels of the training part.
@@ -56,7 +81,7 @@ class FoldData:
         Raises:
             InputError: a loss that does not fit the task, or class weights or smoothing for a regression.
         """
-        options, task = config.training, self.view.spec.task
+        options, task = config.training, self.task
         name = task.require_loss(options.task_loss)
         if not task.classes and (options.class_weight != "none" or options.label_smoothing):
             raise InputError(
@@ -66,7 +91,7 @@ class FoldData:
             )
         weight = None
         if options.class_weight == "balanced":
-            weight = torch.from_numpy(task.balance(self.view.target.numpy()[self.partition.train]))
+            weight = torch.from_numpy(task.balance(self.view.target.numpy()[self.rows(config).labelled]))
         return TaskLoss(name, weight, options.label_smoothing)
 
     def valid_loader(self) -> DataLoader[MultimodalBatch]:
@@ -75,7 +100,9 @@ class FoldData:
 
     def fresh_batches(self, config: RunConfig, *, processes: int = 1) -> Callable[[int], MultimodalBatch]:
         """Return endless training batches in another random order, for the critic, as a function of their number."""
-        sampler = self.train_sampler(config, purpose="critic batches", processes=processes)
+        rows = self.rows(config)
+        every = np.concatenate([rows.labelled, rows.unlabelled])
+        sampler = self._sampler(every, config, "critic batches", processes)
         batches_of = functools.lru_cache(maxsize=1)(sampler.batches)
 
         def fresh(position: int) -> MultimodalBatch:
@@ -111,7 +138,9 @@ def prepare(dataset: Dataset, partition: Partition, config: RunConfig | None = N
     """
     config = config or RunConfig()
     features = _features(dataset, config, modality)
-    return _prepared(features, partition, config, Standardizer.fit(features, partition.train))
+    return _prepared(
+        features, partition, config, Standardizer.fit(features, np.concatenate([partition.train, partition.unlabelled]))
+    )
 
 
 def prepare_with(
@@ -140,8 +169,7 @@ def _prepared(features: Dataset, partition: Partition, config: RunConfig, standa
 
 
 def train_sampler(
-    partition: Partition,
-    groups: NDArray[Any],
+    rows: NDArray[np.int64],
     config: RunConfig,
     modalities: int,
     *,
@@ -149,7 +177,6 @@ def train_sampler(
     lengths: NDArray[np.int64] | None = None,
 ) -> EpochSampler:
     """Return training batches of at least as many samples as modalities; fewer have no broken pairing."""
-    rows = training_rows(partition.train, groups, config)
     return EpochSampler(
         rows,
         batch_size=config.training.batch_size,
@@ -158,19 +185,3 @@ def train_sampler(
         lengths=None if lengths is None else lengths[rows],
         pool=max(1, config.training.length_pool),
     )
-
-
-def training_rows(rows: NDArray[np.int64], groups: NDArray[Any], config: RunConfig) -> NDArray[np.int64]:
-    """Return the share of the training rows that a config asks for: whole groups, drawn by the run's seed."""
-    share = config.training.train_share
-    if share == 1.0:
-        return rows
-    names = np.unique(groups[rows])
-    kept = round(share * len(names))
-    if kept == 0:
-        raise InputError(
-            f"training.train_share {share:g} of {len(names)} groups keeps none: give a larger share",
-            code="out_of_range",
-        )
-    order = torch.randperm(len(names), generator=torch.Generator().manual_seed(stream_seed(config.seed, "share")))
-    return rows[np.isin(groups[rows], names[order[:kept].numpy()])]

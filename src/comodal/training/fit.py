@@ -76,7 +76,7 @@ def fit_fold(
     accelerator = make_accelerator(config.training, tracker)
     accelerator.init_trackers("comodal")
     model = build_model(fold.view.spec, config)
-    penalty = build_penalty(model, config, len(fold.train_sampler(config, processes=accelerator.num_processes)))
+    penalty = build_penalty(model, config, len(fold.samplers(config, processes=accelerator.num_processes)[0]))
     loop = TrainingLoop(model, penalty, fold, config, accelerator=accelerator, folder=folder)
     if (content := load_checkpoint(folder, config)) is not None:
         loop.restore(content)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -89,7 +89,7 @@ class TrainingLoop:
     ) -> None:
         options = config.training
         self.config, self.accelerator, self.folder, self.fold = config, accelerator, folder, fold
-        self.sampler = fold.train_sampler(config, processes=accelerator.num_processes)
+        self.sampler, self.unlabelled = fold.samplers(config, processes=accelerator.num_processes)
         self.loss = fold.task_loss(config)
         self.fresh_batches = fold.fresh_batches(config, processes=accelerator.num_processes)
         self.augment = Augmentation.of(fold.view.spec, config)
@@ -127,29 +127,38 @@ class TrainingLoop:
         state = self.state
         self._set_mode(training=True)
         batches = self.sampler.batches(state.epoch)
+        more = self.unlabelled.batches(state.epoch) if self.unlabelled and self.penalty else None
         while state.batch < len(batches):
             with self.accelerator.autocast():
-                stepped = self._train_batch(self.fold.view[batches[state.batch]], state.batch, len(batches))
+                rows = [batches[state.batch], *([more[state.batch]] if more else [])]
+                stepped = self._train_batch([self.fold.view[each] for each in rows], state.batch, len(batches))
             state.batch += 1
             on_batch(state)
             if stepped and self._anywhere(terminated()):
                 self._save()
                 raise SystemExit(TERMINATED)
 
-    def _train_batch(self, batch: MultimodalBatch, number: int, batches: int) -> bool:
-        """Critic steps, then the gradient of one batch; return whether the model stepped on those gathered."""
+    def _train_batch(self, given: Sequence[MultimodalBatch], number: int, batches: int) -> bool:
+        """Critic steps, then the gradient of one batch; return whether the model stepped on those gathered.
+
+        Of the batches given, the first has labels; the penalty alone sees a second one, without labels.
+        """
         options, accelerator = self.config.training, self.accelerator
         position = self.state.epoch * batches + number
         first = number - number % options.accumulate
         gathered = min(options.accumulate, batches - first)
         last = number + 1 == first + gathered
 
-        whole = self.augment(batch, purpose="augment", position=position)
+        whole, *unlabelled = (
+            self.augment(batch, purpose=purpose, position=position)
+            for batch, purpose in zip(given, ("augment", "unlabelled augment"), strict=False)
+        )
         own = self._share(whole)
         self._seed_dropout(position)
         with contextlib.nullcontext() if last else accelerator.no_sync(self.parallel):
             output: FusionOutput = self.parallel(own)
-            penalties = {} if self.penalty is None else {_DEPENDENCY: self._penalise(self.penalty, output, position)}
+            outputs = [output, *(self.parallel(self._share(each)) for each in unlabelled)]
+            penalties = {} if self.penalty is None else {_DEPENDENCY: self._penalise(self.penalty, outputs, position)}
             terms = objective_terms(output, own.target, loss=self.loss, penalties=penalties)
             total = self._weighted(terms, len(own) * accelerator.num_processes / len(whole)).total
             accelerator.backward(total / gathered if gathered > 1 else total)
@@ -169,9 +178,10 @@ class TrainingLoop:
         if self.schedule is not None:
             self.schedule.step()
 
-    def _penalise(self, penalty: DependencyPenalty, output: FusionOutput, position: int) -> Tensor:
+    def _penalise(self, penalty: DependencyPenalty, outputs: Sequence[FusionOutput], position: int) -> Tensor:
         """Train the critic and return the penalty's term of the objective."""
-        views = views_of(output, between=self.config.penalty.between)
+        found = [views_of(output, between=self.config.penalty.between) for output in outputs]
+        views = found[0] if len(found) == 1 else {n: torch.cat([each[n] for each in found]) for n in found[0]}
         penalty.update_critic(self._fresh_views(position) if penalty.fresh_batches else views)
         term: Tensor = penalty(views)
         return term

@@ -63,6 +63,10 @@ class _Classes(Task):
         """
         return _balanced(np.bincount(target[np.isfinite(target)].astype(np.int64), minlength=len(self.names)))
 
+    def rows_by_class(self, target: Array) -> dict[str, Array]:
+        """Return name of each class to the rows that have it."""
+        return {name: np.flatnonzero(target == k) for k, name in enumerate(self.names)}
+
     def readable(self, target: Array) -> Array:
         """Return the names of the classes, empty without a label."""
         names = np.array([*self.names, ""])

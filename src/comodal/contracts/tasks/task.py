@@ -96,6 +96,10 @@ class Task(ABC):
         del target
         raise InputError(f"a {self.kind} has no classes to balance; leave class_weight out", code="conflict")
 
+    def rows_by_class(self, target: Array) -> dict[str, Array]:
+        """Return name of each class to the rows that have it; all rows under ``""`` where a sample has no one class."""
+        return {"": np.arange(len(target))}
+
     def probabilities(self, prediction: Array) -> dict[str, Array]:
         """Return name of each class or label to ``(N,)`` its probability, empty for a regression."""
         del prediction
