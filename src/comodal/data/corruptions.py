@@ -95,11 +95,6 @@ class Corruption:
 
         Raises:
             InputError: the data set has no such modality, or one of another kind.
-
-        Example:
-            >>> Corruption("shift", "audio", 0.5).require(DatasetSpec("toy", {"audio": 2}, {"audio": 1}))
-            Traceback (most recent call last):
-            comodal.contracts.InputError: toy: shift:audio=0.5 does not apply to its audio; use drop, noise, swap
         """
         if self.kind not in (known := kinds_for(spec, self.modality)):
             remedy = f"does not apply to its {self.modality}; use {', '.join(known)}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -153,42 +153,24 @@ def _require(name: str, value: float, low: float, high: float) -> None:
 # `redundant`: few samples; each modality is a noisy view of one cause, which alone determines the label.
 # `single`: the label depends on the unique part of the text, while the modalities share much else.
 # `disagreement`: modalities share so much that one from another group can be detected; a tenth of the samples have one.
-_SMALL = {"text": 8, "audio": 8, "vision": 8}
+_SMALL = SyntheticConfig(dims={"text": 8, "audio": 8, "vision": 8}, private_noise=0.2, seed=10)
 PRESETS: dict[str, SyntheticConfig] = {
     "default": SyntheticConfig(label_unique={"text": 0.1, "audio": 0.05, "vision": 0.05}, disagree=0.1),
-    "redundant": SyntheticConfig(
-        n_train=120,
-        n_valid=100,
-        n_test=800,
-        dims=_SMALL,
-        latent_dim=1,
-        unique_dim=0,
-        redundancy=1.0,
-        private_noise=0.2,
-        label_shared=0.5,
-        seed=10,
+    "redundant": replace(
+        _SMALL, n_train=120, n_valid=100, n_test=800, latent_dim=1, unique_dim=0, redundancy=1.0, label_shared=0.5
     ),
-    "single": SyntheticConfig(
-        n_train=200,
-        n_valid=96,
-        n_test=640,
-        dims=_SMALL,
-        redundancy=0.9,
-        private_noise=0.2,
-        label_shared=0.0,
-        label_unique={"text": 0.8},
-        seed=10,
+    "single": replace(
+        _SMALL, n_train=200, n_valid=96, n_test=640, redundancy=0.9, label_shared=0.0, label_unique={"text": 0.8}
     ),
-    "disagreement": SyntheticConfig(
+    "disagreement": replace(
+        _SMALL,
         n_train=1600,
         n_valid=400,
         n_test=800,
-        dims=_SMALL,
         latent_dim=4,
         redundancy=1.0,
         private_noise=0.1,
         label_unique={"text": 0.1, "audio": 0.05, "vision": 0.05},
         disagree=0.1,
-        seed=10,
     ),
 }

@@ -47,14 +47,7 @@ def with_word_states(source: Source, encoder: ReadingEncoder) -> Source:
     """Return the source with one more feature set, ``text_words``: one frame per word of the transcript.
 
     When all transcripts of the source are in capitals, they are lower-cased first. The features become a modality only
-    when chosen.
-
-    Args:
-        source: a source with transcripts.
-        encoder: encodes the transcripts.
-
-    Returns:
-        A source that encodes its transcripts when these features are chosen.
+    when chosen; transcripts are encoded then.
 
     Raises:
         InputError: the source already has such features; on reading, it has no transcripts.
