@@ -128,14 +128,7 @@ def _runs(array: RaggedArray, scale: Scale | None, index: Tensor) -> ModalitySeq
 
 
 def batch(dataset: Dataset, index: Index) -> MultimodalBatch:
-    """Return some rows of a data set as one batch; use :class:`TensorView` to make many.
-
-    Args:
-        dataset: N samples.
-        index: ``(B,)`` row numbers.
-
-    Returns:
-        Values ``(B, T, d)`` right-padded with zeros, masks ``(B, T)``, target ``(B,)``.
+    """Return some rows of a data set as one batch, right-padded with zeros; use :class:`TensorView` to make many.
 
     Example:
         >>> from comodal.data.synthetic import SyntheticConfig, synthetic

@@ -91,11 +91,7 @@ class Corruption:
         return f"{self.kind}:{self.modality}={repr(float(self.severity)).removesuffix('.0')}"
 
     def require(self, spec: DatasetSpec) -> None:
-        """Check that the corruption applies to a data set.
-
-        Raises:
-            InputError: the data set has no such modality, or one of another kind.
-        """
+        """Raise an ``InputError`` when the data set has no such modality, or one of another kind."""
         if self.kind not in (known := kinds_for(spec, self.modality)):
             remedy = f"does not apply to its {self.modality}; use {', '.join(known)}"
             raise InputError(f"{spec.name}: {self.name} {remedy}", code="unsupported")
@@ -153,9 +149,6 @@ def corrupt(
         corruptions: applied in this order; of one modality there may be several.
         generator: source of random numbers.
         tokens: how to read word pieces, from the spec of the data set.
-
-    Returns:
-        A batch of the same shapes.
 
     Raises:
         InputError: unknown modality, or one that a kind does not apply to.

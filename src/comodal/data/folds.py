@@ -139,11 +139,7 @@ def _videos(videos: Any, where: str) -> tuple[str, ...]:
 
 
 def with_folds(source: Source, folds: Mapping[str, Collection[str]]) -> Source:
-    """Return the source divided by video.
-
-    Args:
-        source: a source whose groups are the videos.
-        folds: from :func:`read_folds`.
+    """Return a source whose groups are videos, divided by the lists of :func:`read_folds`.
 
     Returns:
         A source whose first division is ``folds``, with a column ``split``; its own divisions by this column

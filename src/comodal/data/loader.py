@@ -131,10 +131,6 @@ def ordered(index: Sequence[int] | NDArray[np.int64], *, batch_size: int) -> tup
 def loader(view: TensorView, sampler: Iterable[Tensor]) -> DataLoader[MultimodalBatch]:
     """A PyTorch loader that fetches whole batches; it draws nothing from PyTorch's own generator.
 
-    Args:
-        view: the data set as tensors.
-        sampler: yields row numbers, one batch at a time.
-
     Example:
         >>> from comodal.data.synthetic import SyntheticConfig, synthetic
         >>> dataset = synthetic(SyntheticConfig(n_train=40, n_valid=16, n_test=16))

@@ -96,22 +96,14 @@ class Standardizer:
         return cls(means, stds, clip)
 
     def require(self, spec: DatasetSpec) -> None:
-        """Check that a data set has the features that were learnt from.
-
-        Raises:
-            InputError: it has other modalities or dims.
-        """
+        """Raise an ``InputError`` when a data set has other modalities or dims than those learnt from."""
         learnt = {name: len(mean) for name, mean in self.mean.items()}
         if learnt != dict(spec.dims):
             reason = f"features {dict(spec.dims)} where the standardiser knows {learnt}; fit it on the same features"
             raise InputError(f"{spec.name}: {reason}", code="mismatch")
 
     def transform(self, dataset: Dataset) -> Dataset:
-        """Standardise every sample.
-
-        Raises:
-            InputError: the data set has other modalities or dims than those learnt from.
-        """
+        """Standardise every sample of a data set that passes :meth:`require`."""
         self.require(dataset.spec)
         return dataset.with_features({name: self.scale(name, array) for name, array in dataset.modalities.items()})
 

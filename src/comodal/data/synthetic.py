@@ -29,10 +29,6 @@ def synthetic(config: SyntheticConfig | None = None, *, name: str = "synthetic")
     label is a weighted sum of s, of each :math:`q_m` and of noise, scaled and clipped to [-3, 3]. A sequence is its
     sample's vector plus frame noise that averages to zero over the sample.
 
-    Args:
-        config: what to draw; the default preset when ``None``.
-        name: of the data set.
-
     Returns:
         A data set with the columns ``disagree`` (the modality that was taken from another group, else empty) and
         ``disagree_with`` (the id it was taken from, else empty).

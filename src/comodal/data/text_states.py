@@ -93,12 +93,7 @@ def word_states(
     """Return one frame per word, the mean of the hidden states of its pieces.
 
     A word has a zero frame when it has no pieces, or when the transcript is cut before it because it is longer than the
-    encoder's limit. An empty transcript has no frame: that text is absent.
-
-    Args:
-        transcripts: N texts with words separated by white space.
-        encoder: encodes texts of similar length together.
-        ids: ``(N,)`` sample ids for messages.
+    encoder's limit. An empty transcript has no frame: that text is absent. The ``(N,)`` ids are for messages.
 
     Returns:
         N samples with as many frames as words; and the number of transcripts that were cut.

@@ -129,10 +129,7 @@ def with_tokens(dataset: Dataset, tokenizer: FastTokenizer, *, max_length: int =
     every other modality gets one frame per piece (:func:`align_to_pieces`). Transcripts that are all in capitals are
     lower-cased, since a cased tokenizer would cut them into letters.
 
-    Args:
-        dataset: samples with transcripts; text features are left out.
-        tokenizer: a fast tokenizer of Hugging Face.
-        max_length: most pieces per sample, special tokens included; the note of the spec counts the samples cut.
+    The note of the spec counts the samples cut to ``max_length`` pieces, special tokens included.
 
     Raises:
         InputError: no transcripts, or frames that are neither one per word nor one per sample.
@@ -166,12 +163,8 @@ def align_to_pieces(array: RaggedArray, tokens: TokenizedText) -> RaggedArray:
     frame means the same under either reading. An absent modality (no frame) stays absent, with a false mask in a
     batch: zero frames would claim that it was observed and zero.
 
-    Args:
-        array: N samples with as many frames as the transcript has words, with one frame, or with none.
-        tokens: the pieces of the same N samples; frames of words that were cut off are left out.
-
-    Returns:
-        N samples, each with as many frames as pieces, or none.
+    Each of the N samples of ``array`` has as many frames as its transcript has words, one frame, or none; frames of
+    words that were cut off are left out.
 
     Raises:
         InputError: another number of samples, or of frames; the first such sample is named.
