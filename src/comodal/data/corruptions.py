@@ -113,10 +113,7 @@ class Corruption:
 
 
 def parse_corruption(text: str) -> Corruption:
-    """Read ``KIND:MODALITY=SEVERITY``.
-
-    Raises:
-        InputError: another form, unknown kind, or a severity outside [0, 1].
+    """Read ``KIND:MODALITY=SEVERITY``; another form is an ``InputError``.
 
     Example:
         >>> parse_corruption("noise:audio=0.5")

@@ -87,8 +87,7 @@ def _labels(
 
 def _direction(latent: Matrix) -> Matrix:
     """Return the sum of a latent's coordinates with unit variance; 0 for an empty latent."""
-    summed: Matrix = latent.sum(axis=1) / np.sqrt(max(1, latent.shape[1]))
-    return summed
+    return np.asarray(latent.sum(axis=1) / np.sqrt(max(1, latent.shape[1])))
 
 
 def _mix(

@@ -1,8 +1,6 @@
 """Encode transcripts with a pretrained encoder: one frame of hidden states per word.
 
 Axis legend: N samples, B of them at once, P pieces, W words of all N, H width of a hidden state.
-
-The caller loads the encoder, so nothing here needs a language model.
 """
 
 from __future__ import annotations

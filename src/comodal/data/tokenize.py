@@ -1,8 +1,6 @@
 """Cut transcripts into the word pieces of a language model.
 
 Axis legend: N samples, P pieces of all samples, special tokens included.
-
-The caller loads the tokenizer, so nothing here needs a network.
 """
 
 from __future__ import annotations
