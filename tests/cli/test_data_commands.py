@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 from small_tokenizers import bert_like
 from tiny_language_models import WIDTH, save_tiny
 
@@ -46,6 +47,36 @@ def test_inspect_tells_what_is_there(comodal: Comodal) -> None:
     shown = comodal("data inspect mine").out
     assert "12 utterances of 6 videos" in shown
     assert "v0_0, v0_1" in shown
+
+
+def test_inspect_counts_classes(comodal: Comodal) -> None:
+    found = json.loads(comodal("data inspect digits --json").out)
+    assert found["classes"] == dict(zip("0123456789", (178, 182, 177, 183, 181, 182, 181, 179, 174, 180), strict=True))
+    shown = comodal("data inspect digits").out
+    assert "multiclass: 0 178, 1 182" in shown
+    assert "legal" not in shown
+
+
+@pytest.mark.usefixtures("table")
+def test_another_label_and_task(comodal: Comodal, table: Path, tmp_path: Path) -> None:
+    file = table / "utterances.csv"
+    head, *rows = file.read_text().splitlines()
+    moods = [f"{row},{('calm', 'angry')[k % 2]},{k % 2}" for k, row in enumerate(rows)]
+    file.write_text("\n".join([f"{head},mood,loud", *moods]) + "\n")
+    assert "label mood, binary: angry 6, calm 6; 0 without" in comodal("data inspect mine --label mood").out
+    refused = comodal("data inspect mine --label loud")
+    assert (refused.status, "--task" in refused.err) == (2, True)
+    assert comodal("data validate mine --label loud --task binary").status == 0
+    assert comodal("data convert mine new --label mood").status == 0
+    assert "label mood, binary" in comodal("data inspect new").out
+    done = comodal(f"train mine --label mood --task binary:calm,angry --out runs/a {TRAIN}")
+    assert done.status == 0, done.err
+    assert PredictionTable.from_parquet("runs/a/predictions.parquet").task.classes == ("calm", "angry")
+    kept = yaml.safe_load((tmp_path / "runs" / "a" / "config.yaml").read_text())["data"]
+    assert (kept["label"], kept["task"]) == ("mood", "binary:calm,angry")
+    assert comodal("evaluate runs/a").status == 0
+    assert comodal("predict runs/a mine --split test -o new.csv").status == 0
+    assert {line.split(",")[4] for line in (tmp_path / "new.csv").read_text().splitlines()[1:]} == {"calm", "angry"}
 
 
 def test_validate_ends_with_1_when_something_is_wrong(comodal: Comodal, table: Path) -> None:

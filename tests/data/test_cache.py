@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from refusals import refused
 
-from comodal.contracts import InputError
+from comodal.contracts import InputError, Regression
 from comodal.data.assemble import assemble
 from comodal.data.cache import cache_folder, cached
 from comodal.data.formats.interface import Division
@@ -87,7 +87,8 @@ def test_another_way_of_reading_makes_another_entry(counted, root):
     source, _ = counted
     others = (
         {"divisions": {"mine": Division()}},
-        {"label_range": (-1.0, 1.0)},
+        {"task": Regression(-1.0, 1.0)},
+        {"label": "mine"},
         {"format": "other"},
         {"name": "other"},
         {"facts": {"a": "b"}},

@@ -49,7 +49,7 @@ def require_sound(block, manifest, source):
     found, dropped = manifest.inspection, manifest.cleaning.dropped
     require(len(block) == manifest.utterances == found.utterances - len(dropped) > 0, "utterances were lost")
     require(source.n_utterances in (None, found.utterances), "the source said another number of utterances")
-    low, high = source.label_range
+    low, high = source.task.label_range
     target = block.target
     require(target.dtype == np.float32 and ((target >= np.float32(low)) & (target <= np.float32(high))).all(), "labels")
     require({name: array.dim for name, array in block.modalities.items()} == dict(source.dims), "dims")

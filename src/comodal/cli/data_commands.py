@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from comodal.cli.options import Folds, FoldsKey, Json, Source
+from comodal.cli.options import Folds, FoldsKey, Json, LabelName, Source, TaskName
 from comodal.cli.screen import print_json, progress_bars
 from comodal.contracts.errors import InputError
 
@@ -21,7 +21,15 @@ __all__ = ["convert", "download", "inspect", "validate"]
 _BLOCKS = " ▁▂▃▄▅▆▇█"
 
 
-def inspect(source: Source, *, folds: Folds = None, folds_key: FoldsKey = None, json: Json = False) -> None:
+def inspect(
+    source: Source,
+    *,
+    label: LabelName = None,
+    task: TaskName = None,
+    folds: Folds = None,
+    folds_key: FoldsKey = None,
+    json: Json = False,
+) -> None:
     """Show what a data source holds.
 
     Prints format, features, splits, lengths, labels, and what cleaning would change.
@@ -32,8 +40,8 @@ def inspect(source: Source, *, folds: Folds = None, folds_key: FoldsKey = None, 
     from comodal.data.manifest import read_manifest
     from comodal.data.store import FORMAT
 
-    opened = _opened(source, folds, folds_key)
-    if opened.format == FORMAT.name and not folds:
+    opened = _opened(source, folds, folds_key, label=label, task=task)
+    if opened.format == FORMAT.name and not (folds or label or task):
         manifest = read_manifest(opened.path)
         found, more = manifest.inspection, {"made from": manifest.format, "cleaned": str(manifest.cleaning)}
     else:
@@ -47,7 +55,15 @@ def inspect(source: Source, *, folds: Folds = None, folds_key: FoldsKey = None, 
     _print_inspection(opened, found, facts)
 
 
-def validate(source: Source, *, folds: Folds = None, folds_key: FoldsKey = None, json: Json = False) -> int:
+def validate(
+    source: Source,
+    *,
+    label: LabelName = None,
+    task: TaskName = None,
+    folds: Folds = None,
+    folds_key: FoldsKey = None,
+    json: Json = False,
+) -> int:
     """Check a data source; the exit status is 1 when an error is found.
 
     Checks ids, labels, features, splits that share a group or a transcript, damage of a converted data set, and the
@@ -61,7 +77,7 @@ def validate(source: Source, *, folds: Folds = None, folds_key: FoldsKey = None,
     from comodal.data.rules import ERROR
     from comodal.data.store import FORMAT, changed_files
 
-    opened, _ = open_source(source)
+    opened, _ = open_source(source, label=label, task=task)
     lists = _folds(folds, folds_key)
     if lists is not None and not opened.divisions:
         opened = with_folds(opened, lists)
@@ -89,6 +105,8 @@ def convert(
         str | None,
         "folder or name of a pretrained encoder; adds features `text_words`, one hidden state per word",
     ] = None,
+    label: LabelName = None,
+    task: TaskName = None,
     folds: Folds = None,
     folds_key: FoldsKey = None,
     json: Json = False,
@@ -103,7 +121,7 @@ def convert(
     from comodal.data.cache import source_digests
     from comodal.data.store import write_store
 
-    opened = _opened(source, folds, folds_key)
+    opened = _opened(source, folds, folds_key, label=label, task=task)
     if Path(folder).exists():  # before a source of some gigabytes is read
         raise InputError(f"{folder}: exists already; choose another folder, or remove it first", code="exists")
     if not json and "memory" in opened.facts:
@@ -113,7 +131,7 @@ def convert(
         from comodal.encoders.language_model import TextEncoder
 
         opened = with_word_states(opened, TextEncoder(encode_text))
-    digests = source_digests(opened.files or (opened.path,))
+    digests = source_digests(opened.files or ([opened.path] if opened.path.exists() else []))
     with progress_bars() as stage:
         seen = stage("converting", opened.n_utterances)
         manifest = write_store(opened, Path(folder), digests=digests, seen=seen)
@@ -148,11 +166,11 @@ def download(
     print(*done, sep="\n")
 
 
-def _opened(source: str, folds: str | None, key: str | None) -> OpenedSource:
+def _opened(source: str, folds: str | None, key: str | None, *, label: str | None, task: str | None) -> OpenedSource:
     from comodal.data.folds import with_folds
     from comodal.data.load import open_source
 
-    opened, _ = open_source(source)
+    opened, _ = open_source(source, label=label, task=task)
     lists = _folds(folds, key)
     return opened if lists is None else with_folds(opened, lists)
 
@@ -184,10 +202,18 @@ def _print_inspection(source: OpenedSource, found: Inspection, facts: Mapping[st
         counts = each.absent, len(each.constant_columns), sum(each.non_finite.values())
         table.add_row(escape(name), str(each.dim), str(each.frames), lengths, *map(str, counts))
     Console().print(table)
-    print(f"  labels {_histogram(found.labels)}  {_span(source, found)}")
+    print(
+        f"  labels {_histogram(found.labels)}  {_span(source, found)}" if not found.classes else _classes(source, found)
+    )
     for sentence, count in found.normalised.items():
         print(f"  {sentence}: {count}")
     print(f"  ids: {', '.join(found.first_ids)}, ...")
+
+
+def _classes(source: OpenedSource, found: Inspection) -> str:
+    label = f"label {source.label}, " if source.label else ""
+    counts = ", ".join(f"{name} {count}" for name, count in found.classes.items())
+    return f"  {label}{source.task.kind}: {counts}; {len(found.missing_labels)} without"
 
 
 def _histogram(counts: Sequence[int]) -> str:
@@ -196,7 +222,7 @@ def _histogram(counts: Sequence[int]) -> str:
 
 
 def _span(source: OpenedSource, found: Inspection) -> str:
-    low, high = source.label_range
+    low, high = source.task.label_range
     bins = ", ".join(map(str, found.labels))
     seen = "none" if found.label_span is None else "{:g} to {:g}".format(*found.label_span)
     return f"{seen} (legal {low:g} to {high:g}); in {len(found.labels)} equal bins: {bins}"

@@ -18,6 +18,7 @@ Force = Annotated[bool, "overwrite existing files of an earlier run of this comm
 FusionConfig = Annotated[dict[str, Any], 'options of the fusion models, for example {"hidden": 128}']
 Jobs = Annotated[int, "processes, one thread each"]
 Json = Annotated[bool, "print JSON on standard output and nothing else there"]
+LabelName = Annotated[str | None, "label or column to predict, several separated by commas; its own by default"]
 MovedData = Annotated[str | None, "current place of the data, if they were moved; or other data of these modalities"]
 PenalisedArm = Annotated[str, "fusion/measure of a comparison; the first with a penalty by default"]
 Preset = Annotated[str, "published setting that `--config preset:NAME` has set; other data sets are refused"]
@@ -25,4 +26,9 @@ Protocol = Annotated[str | None, "partition, where the data offer several; their
 Run = Annotated[str, "folder that `comodal train` or `comodal compare` wrote"]
 Seed = Annotated[int | None, "seed of the run; the lowest of the arm by default"]
 Source = Annotated[str, "file or folder of a known format (docs/formats.md), `mosi`, or a converted data set"]
+TaskName = Annotated[
+    str | None,
+    "what is predicted: regression, sentiment, binary, multiclass or multilabel, perhaps with its classes "
+    "(binary:no,yes) or range (regression:0,5); follows from the labels by default, whole numbers need it",
+]
 Split = Literal["train", "valid", "test"]

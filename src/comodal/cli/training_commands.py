@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from comodal.cli.comma_lists import names_of, numbers_of, pairs_of
-from comodal.cli.options import Clean, Data, Features, FusionConfig, Jobs, Json, Preset, Protocol
+from comodal.cli.options import Clean, Data, Features, FusionConfig, Jobs, Json, LabelName, Preset, Protocol, TaskName
 from comodal.cli.result_commands import print_report
 from comodal.cli.screen import one_thread, print_json, progress_bars, wide_console
 from comodal.contracts.option_names import FUSION_NAMES, MEASURE_NAMES
@@ -30,6 +30,8 @@ def train(
     seed: Annotated[int, "seed of every random stream of the run"] = 0,
     features: Features = None,
     protocol: Protocol = None,
+    label: LabelName = None,
+    task: TaskName = None,
     clean: Clean = False,
     logger: Annotated[str, "csv, tensorboard, mlflow or wandb"] = "csv",
     progress: Annotated[Literal["auto", "yes", "no"], "progress bar; auto: only in a terminal"] = "auto",
@@ -52,7 +54,7 @@ def train(
 
     one_thread()
     report = experiment.train(
-        DataConfig(source=data, features=pairs_of(features), protocol=protocol, clean=clean),
+        DataConfig(source=data, features=pairs_of(features), protocol=protocol, label=label, task=task, clean=clean),
         RunConfig(
             fusion=fusion, fusion_config=fusion_config, penalty=penalty, training=training, seed=seed, preset=preset
         ),
@@ -77,6 +79,8 @@ def compare(
     replicate: Annotated[bool, "repeat the comparison on as many fresh seeds and print both"] = False,
     features: Features = None,
     protocol: Protocol = None,
+    label: LabelName = None,
+    task: TaskName = None,
     clean: Clean = False,
     json: Json = False,
     weight_grid: Annotated[str, "weights that auto chooses from"] = "0.1,0.3,1",
@@ -115,7 +119,9 @@ def compare(
     )
     with progress_bars() as stage:
         found = comparison.compare(
-            DataConfig(source=data, features=pairs_of(features), protocol=protocol, clean=clean),
+            DataConfig(
+                source=data, features=pairs_of(features), protocol=protocol, label=label, task=task, clean=clean
+            ),
             config,
             out=out,
             jobs=jobs,

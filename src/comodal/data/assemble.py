@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from comodal.contracts import InputError
-from comodal.contracts.tasks import regression_on
 from comodal.data.dataset import SPLITS, Dataset, Partition, describe
 from comodal.data.formats.interface import Block, Division, Source
 from comodal.data.formats.texts import damaged
@@ -61,7 +60,7 @@ def read_all(
         partitions = partitions_of(block.columns[division.column], division, name=protocol or division.column)
         note = _note(division, chosen)
     return Dataset(
-        spec=describe(name, modalities, task=regression_on(source.label_range), note=note),
+        spec=describe(name, modalities, task=source.task, note=note),
         id=block.id,
         group=block.group,
         target=block.target,

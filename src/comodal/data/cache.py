@@ -20,7 +20,7 @@ from comodal.data.store import open_store, write_store
 __all__ = ["ENVIRONMENT", "cache_folder", "cached", "source_digests"]
 
 ENVIRONMENT = "COMODAL_CACHE"
-_LAYOUT = 3
+_LAYOUT = 4
 _SETTLED = 2.0
 """Seconds after which a further change of a file shows in its times: clocks of file systems are that coarse."""
 
@@ -61,7 +61,9 @@ def _key(source: Source, digests: Mapping[str, str]) -> str:
     """Return the name of the entry, from the content of the files and how they are read."""
     name = source.name or source.path.stem
     divisions = {protocol: asdict(division) for protocol, division in source.divisions.items()}
-    how = [name, source.format, [*source.dims.items()], divisions, source.label_range, source.defaults, source.facts]
+    labels = {label: each.to_dict() for label, each in source.labels.items()}
+    target = [source.task.to_dict(), source.label, labels]
+    how = [name, source.format, [*source.dims.items()], divisions, target, source.defaults, source.facts]
     key = json.dumps([_LAYOUT, *how, sorted(digests.items())], default=sorted)
     return hashlib.sha256(key.encode()).hexdigest()[:32]
 

@@ -41,7 +41,9 @@ def validate(
         names = SPLITS if division.folds is None else map(str, range(division.folds))
         parts[name] = {part: np.flatnonzero(words == part) for part in names}
     listed = {group: split for split, groups in (folds or {}).items() for group in groups}
-    facts = Facts(found, samples, parts, listed=listed, changed_files=changed_files, label_range=source.label_range)
+    facts = Facts(
+        found, samples, parts, listed=listed, changed_files=changed_files, label_range=source.task.label_range
+    )
     every = chain.from_iterable(findings(rule, facts) for rule in RULES)
     return found, sorted(every, key=lambda finding: finding.severity != ERROR)
 
@@ -118,7 +120,7 @@ def check_ids(dataset: Dataset, *, source: str) -> None:
 
 def _counts(dataset: Dataset, modalities: Mapping[str, RaggedArray], where: str) -> Inspection:
     block, dims = _block(dataset, modalities), {name: array.dim for name, array in modalities.items()}
-    memory = Source(Path(where), "memory", dims, {}, lambda _: iter([block]), label_range=dataset.spec.task.label_range)
+    memory = Source(Path(where), "memory", dims, {}, lambda _: iter([block]), task=dataset.spec.task)
     return examine(memory)[0]
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from comodal.contracts import Task
 from comodal.data.assemble import concatenate
 from comodal.data.formats.interface import Block, Source
 from comodal.data.formats.texts import damaged
@@ -51,6 +52,7 @@ class Inspection:
     empty_transcripts: int | None  # samples without words, `None` where the source has no transcripts
     normalised: Mapping[str, int]  # what a reader changed, as a sentence, to the number of samples
     first_ids: list[str]  # the first few
+    classes: Mapping[str, int] = field(default_factory=dict)  # class or label to samples, empty for a regression
 
 
 @dataclass
@@ -157,7 +159,7 @@ def _nothing(source: Source) -> Block:
 
 
 def _counted(source: Source, samples: Block, features: Mapping[str, FeatureFacts]) -> Inspection:
-    low, high = source.label_range
+    low, high = source.task.label_range
     ids, target, words = samples.id, samples.target, samples.transcript
     each = target if target.ndim == 2 else target[:, None]  # of several outputs a label is missing where one is
     finite = np.isfinite(each).all(axis=1)
@@ -183,7 +185,16 @@ def _counted(source: Source, samples: Block, features: Mapping[str, FeatureFacts
         empty_transcripts=None if words is None else sum(not str(text).strip() for text in words.tolist()),
         normalised=samples.normalised,
         first_ids=[str(each) for each in ids[:5]],
+        classes=_class_counts(source.task, target[finite]),
     )
+
+
+def _class_counts(task: Task, target: NDArray[np.float32]) -> dict[str, int]:
+    if target.ndim == 2:
+        counts = (target == 1).sum(axis=0)
+    else:
+        counts = (target[:, None] == np.arange(len(task.classes))).sum(axis=0)
+    return dict(zip(task.classes, counts.tolist(), strict=False))
 
 
 def repeated(values: NDArray[Any]) -> NDArray[Any]:

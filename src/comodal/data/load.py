@@ -9,7 +9,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from comodal.contracts import InputError
+from comodal.contracts import InputError, Task
 from comodal.data import store
 from comodal.data.arrays import of_arrays
 from comodal.data.assemble import assemble, chosen_features, read_all, require_division
@@ -17,24 +17,22 @@ from comodal.data.cache import cached
 from comodal.data.checks import check, check_ids, refuse
 from comodal.data.cleaning import clean as repaired
 from comodal.data.dataset import SPLITS, Dataset
-from comodal.data.digits import digits
+from comodal.data.embedded_sets import EMBEDDED, embedded, is_embedded, source_in_memory
 from comodal.data.formats import FORMATS, Source, mosi_utterances, recognise
 from comodal.data.formats.named_arrays import views_from_npz
 from comodal.data.formats.names import canonical_modality, in_order
+from comodal.data.labels import with_label, without_labels
 from comodal.data.manifest import read_manifest
 from comodal.data.rules import RULES
-from comodal.data.synthetic import PRESETS, SyntheticConfig, synthetic
+from comodal.data.synthetic import SyntheticConfig, synthetic
+from comodal.data.targets import task_named
 
 __all__ = ["SOURCES", "load", "open_source", "read_inputs"]
 
 SOURCES: tuple[str, ...] = (
-    "digits",
-    "synthetic",
-    *(f"synthetic:{preset}" for preset in PRESETS),
+    *EMBEDDED,
     *(f"mosi:{protocol}" for protocol in mosi_utterances.PROTOCOLS),
 )
-_EMBEDDED = ("digits", "synthetic")
-"""Families of names that need no file."""
 _FACTS = {"id": "id", "label": "target", "target": "target", "group": "group", "transcript": "transcript"}
 _LENGTHS = "_lengths"
 _FOREIGN = "cleaned: non-finite features were filled in from the train part of another protocol"
@@ -45,6 +43,8 @@ def load(
     *,
     features: Mapping[str, str] | None = None,
     protocol: str | None = None,
+    label: str | None = None,
+    task: Task | str | None = None,
     clean: bool = False,
 ) -> Dataset:
     """Find, read, clean where asked, and check a data set.
@@ -54,6 +54,9 @@ def load(
             of a file or folder that a reader knows; a configuration to draw from; or a data set in memory.
         features: modality to the source's name of its features, which also chooses the modalities and their order.
         protocol: partition of a path that offers several, its first when ``None``.
+        label: name of a label or column of a path, or several columns separated by commas; its own label when ``None``.
+        task: what is predicted, as :func:`comodal.data.targets.task_named` takes it; follows from the label when
+            ``None``.
         clean: repair non-finite features and missing or outlying labels; ``dataset.cleaning`` says what was done.
 
     Returns:
@@ -68,46 +71,51 @@ def load(
         (1200, ('text', 'audio'))
     """
     if isinstance(source, str | Path):
-        if not _is_embedded(source):
-            opened, division = open_source(source, protocol=protocol)
+        if not is_embedded(source):
+            opened, division = open_source(source, protocol=protocol, label=label, task=task)
             return _from_files(opened, division, features, clean=clean, where=str(source))
-        dataset = _embedded(str(source))
+        dataset = embedded(str(source))
     else:
         dataset = synthetic(source) if isinstance(source, SyntheticConfig) else source
     name = dataset.spec.name
     if protocol is not None:
         raise InputError(f"protocol {protocol!r}: {name} has one partition only; leave protocol out", code="conflict")
+    _require_own_label(dataset, label, task)
     dataset = dataset.select_modalities(features) if features else dataset
     return check(repaired(dataset) if clean else dataset, source=name)
 
 
-def _is_embedded(source: str | Path) -> bool:
-    return str(source).partition(":")[0] in _EMBEDDED
+def _require_own_label(dataset: Dataset, label: str | None, task: Task | str | None) -> None:
+    """Refuse another label or task than that of a data set in memory."""
+    own = dataset.spec.task
+    if label is not None or (task_named(task) if isinstance(task, str) else task) not in {None, own, own.kind}:
+        raise InputError(
+            f"{dataset.spec.name}: has one label, a {own.kind}; leave label and task out (--label, --task)",
+            code="conflict",
+        )
 
 
-def _embedded(name: str) -> Dataset:
-    if name == "digits":
-        return digits()
-    family, _, preset = name.partition(":")
-    if family != "synthetic":
-        raise InputError.unknown("data set", name, SOURCES)
-    if preset and preset not in PRESETS:
-        raise InputError.unknown("preset of synthetic", preset, PRESETS)
-    return synthetic(PRESETS[preset or "default"], name=name)
-
-
-def open_source(source: str | Path, *, protocol: str | None = None) -> tuple[Source, str | None]:
-    """The files behind a name or path, recognised by their content, and the protocol that was asked for.
+def open_source(
+    source: str | Path, *, protocol: str | None = None, label: str | None = None, task: Task | str | None = None
+) -> tuple[Source, str | None]:
+    """Return the files behind a name or path, recognised by their content, and the protocol that was asked for.
 
     Raises:
-        InputError: an unknown name, nothing there, or files that no reader knows.
+        InputError: an unknown name, nothing there, files that no reader knows, or a label that they do not have.
     """
+    opened, division = _opened(source, protocol)
+    return with_label(opened, label=label, task=task), division
+
+
+def _opened(source: str | Path, protocol: str | None) -> tuple[Source, str | None]:
     family, _, member = str(source).partition(":")
     if family == "mosi" and not Path(source).exists():
         if member and protocol and member != protocol:
             raise InputError(f"mosi:{member} with protocol {protocol!r}: name the protocol once", code="conflict")
         return mosi_utterances.open_source(mosi_utterances.locate()), member or protocol
     path = Path(source)
+    if is_embedded(source) and not path.exists():
+        return source_in_memory(embedded(str(source))), protocol
     if isinstance(source, str) and not path.exists() and path.name == source and not path.suffix:
         raise InputError.unknown("data set", source, SOURCES)
     reader = store.FORMAT if store.FORMAT.recognises(path) else recognise(path)
@@ -120,7 +128,7 @@ def _from_files(
     """Return a data set from files that were converted, now if need be; converting has counted and repaired them."""
     require_division(source, protocol)
     used = chosen_features(source, protocol, features)
-    raw = source.format != store.FORMAT.name
+    raw = source.format != store.FORMAT.name or _is_relabelled(source)
     stored = cached(source) if raw else source
     manifest = read_manifest(stored.path)
     report = manifest.cleaning.of(used)
@@ -137,6 +145,12 @@ def _from_files(
     return replace(dataset, cleaning=report if clean or report.changed else None)
 
 
+def _is_relabelled(source: Source) -> bool:
+    """Return whether a converted data set was converted with another label or task."""
+    manifest = read_manifest(source.path)
+    return (source.label, source.task) != (manifest.label, manifest.task)
+
+
 def read_inputs(
     source: str | Path,
     *,
@@ -144,6 +158,8 @@ def read_inputs(
     usual: Mapping[str, str] | None = None,
     protocol: str | None = None,
     split: str | None = None,
+    label: str | None = None,
+    task: Task | str | None = None,
 ) -> Dataset:
     """Read every sample of a source, or those of one split; only ids are checked, and nothing is cleaned.
 
@@ -154,6 +170,8 @@ def read_inputs(
         usual: the same, for modalities that are not named in ``features``, where the source has such features.
         protocol: partition of a source that offers several.
         split: ``train``, ``valid`` or ``test``; all samples when ``None``.
+        label: the label of a path, as in :func:`load`; without it the samples have no labels.
+        task: what is predicted; a label that is of another task stays what it is.
 
     Returns:
         A data set whose labels may be NaN and which may have no partition.
@@ -166,16 +184,25 @@ def read_inputs(
         (1200, 400)
     """
     path = Path(source)
-    if _is_embedded(source) and not path.exists():
+    if is_embedded(source) and not path.exists():
         dataset = load(source, features=features, protocol=protocol)
     elif path.suffix == ".npz" and path.is_file() and not any(each.recognises(path) for each in FORMATS.values()):
         dataset = _of_npz(path)
         dataset = dataset.select_modalities(features) if features else dataset
     else:
-        opened, division = open_source(source, protocol=protocol)
+        opened, division = _opened(source, protocol)
+        opened = _labelled_where_possible(opened, label, task)
         dataset = read_all(opened, protocol=division, features=features, usual=usual)
     check_ids(dataset, source=str(source))
     return dataset if split is None else _of_split(dataset, split, source=str(source))
+
+
+def _labelled_where_possible(source: Source, label: str | None, task: Task | str | None) -> Source:
+    """Return a source with a label and task, or without labels where it does not have that label."""
+    try:
+        return with_label(source, label=label, task=task)
+    except InputError:
+        return source if label in {None, source.label} else without_labels(source)
 
 
 def _of_npz(path: Path) -> Dataset:

@@ -9,9 +9,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from comodal.contracts import InputError
+from comodal.contracts import InputError, Task
+from comodal.contracts.tasks import task_from_dict
 from comodal.data.dataset import CleaningReport
-from comodal.data.formats.interface import Division
+from comodal.data.formats.interface import Division, Label
 from comodal.data.formats.texts import damage, damaged
 from comodal.data.inspection import FeatureFacts, Inspection
 
@@ -20,7 +21,7 @@ __all__ = ["MANIFEST", "REMEDY", "Manifest", "digest", "manifest_file", "read_ma
 MANIFEST = "dataset.json"
 REMEDY = "convert the data set again"
 _KIND = "comodal dataset"
-_VERSION = 2
+_VERSION = 3
 
 
 @dataclass(frozen=True)
@@ -33,11 +34,13 @@ class Manifest:
     utterances: int  # number of samples that are stored
     dims: Mapping[str, int]  # features per frame by name of the features
     files: Mapping[str, str]  # path of each stored file, relative to the folder, to its SHA-256
-    label_range: tuple[float, float]  # smallest and largest legal label
     divisions: Mapping[str, Division]  # protocols
     defaults: tuple[str, ...]  # features that are modalities unless others are chosen
     cleaning: CleaningReport  # what was changed on the way in
     inspection: Inspection  # counts of the files before that
+    task: Task  # what is predicted
+    label: str = ""  # name of the label that is the target
+    labels: Mapping[str, Label] = field(default_factory=dict)  # every label by name
     facts: Mapping[str, str] = field(default_factory=dict)  # further facts, for `inspect`
 
     def feature_file(self, name: str) -> str:
@@ -46,7 +49,9 @@ class Manifest:
 
     def as_json(self) -> str:
         """Return the text of ``dataset.json``, with the SHA-256 of all its values."""
-        plain = json.loads(json.dumps(asdict(self), default=sorted))  # the features that a note warns of are a set
+        labels = {name: each.to_dict() for name, each in self.labels.items()}
+        values = {**asdict(self), "task": self.task.to_dict(), "labels": labels}
+        plain = json.loads(json.dumps(values, default=sorted))  # the features that a note warns of are a set
         return json.dumps({"kind": _KIND, "version": _VERSION, "sha256": _digest(plain), **plain}, indent=1) + "\n"
 
     @classmethod
@@ -62,12 +67,12 @@ class Manifest:
         divisions = {
             name: Division(**{**d, "warned": frozenset(d["warned"])}) for name, d in plain["divisions"].items()
         }
-        low, high = plain["label_range"]
         cleaning, found = plain["cleaning"], plain["inspection"]
         features = {name: FeatureFacts(**facts) for name, facts in found["features"].items()}
         made = {
             "divisions": divisions,
-            "label_range": (low, high),
+            "task": task_from_dict(plain["task"]),
+            "labels": {name: Label.from_dict(each) for name, each in plain["labels"].items()},
             "defaults": tuple(plain["defaults"]),
             "cleaning": CleaningReport(**{**cleaning, "dropped": tuple(cleaning["dropped"])}),
             "inspection": Inspection(**{**found, "features": features}),

@@ -38,6 +38,8 @@ _COLUMN = "column."
 """Before the names of further columns, one of which may be called ``id``."""
 _LENGTH = "frames."
 """Before the names of feature sets: frames of each sample."""
+_TARGET = "target"
+"""Name of the labels; followed by a point and the number of the output where there are several."""
 _LABEL = "give a source with at least one, a table with a column label"
 
 
@@ -82,11 +84,13 @@ def write_store(
                 utterances=report.utterances,
                 dims=dict(source.dims),
                 files={file.relative_to(partial).as_posix(): digest(file) for file in stored},
-                label_range=source.label_range,
                 divisions=dict(source.divisions),
                 defaults=source.defaults,
                 cleaning=report,
                 inspection=found,
+                task=source.task,
+                label=source.label,
+                labels=dict(source.labels),
                 facts=dict(source.facts),
             )
             write_text(partial / MANIFEST, manifest.as_json())
@@ -115,10 +119,10 @@ def _write_frames(
                 writer.append(array if len(rows) == len(block) else array.take(rows))
 
         found, samples = examine(source, take=take, seen=seen)
-        rows, target, report = with_labels(samples.id, samples.target, source.label_range, writers)
+        rows, target, report = with_labels(samples.id, samples.target, source.task.label_range, writers)
         if not len(rows):
             raise InputError(f"{source.path}: no sample with a label; {_LABEL}", code="empty")
-        columns = {"id": samples.id[rows], "group": samples.group[rows], "target": target}
+        columns = {"id": samples.id[rows], "group": samples.group[rows], **_target_columns(target)}
         if samples.transcript is not None:
             columns[_TRANSCRIPT] = samples.transcript[rows]
         columns |= {_COLUMN + name: column[rows] for name, column in samples.columns.items()}
@@ -128,6 +132,12 @@ def _write_frames(
         dirty = {name: writer.array() for name, writer in writers.items() if found.features[name].non_finite}
         report = fill(report, dirty, partitions, lambda name, *frames: writers[name].overwrite(*frames))
     return found, columns, report
+
+
+def _target_columns(target: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
+    if target.ndim == 1:
+        return {_TARGET: target}
+    return {f"{_TARGET}.{k}": each for k, each in enumerate(target.T)}
 
 
 def open_store(path: Path) -> Source:
@@ -145,7 +155,9 @@ def open_store(path: Path) -> Source:
         divisions=manifest.divisions,
         blocks=lambda features: _blocks(folder, manifest, features),
         n_utterances=manifest.utterances,
-        label_range=manifest.label_range,
+        task=manifest.task,
+        label=manifest.label,
+        labels=manifest.labels,
         defaults=manifest.defaults,
         files=(folder / MANIFEST, *(folder / name for name in manifest.files)),
         facts=manifest.facts,
@@ -159,7 +171,8 @@ def _blocks(folder: Path, manifest: Manifest, features: Collection[str]) -> Iter
     if digest(file) != manifest.files.get(_SAMPLES):
         raise damaged(file, "differs from what was written", remedy=REMEDY)
     table = read_columns(file, rows=manifest.utterances, text=(_TRANSCRIPT,))
-    needed = {"id", "group", "target", *(_LENGTH + name for name in features)}
+    targets = [name for name in table if name == _TARGET or name.startswith(f"{_TARGET}.")]
+    needed = {"id", "group", *(targets or [_TARGET]), *(_LENGTH + name for name in features)}
     needed |= {_COLUMN + division.column for division in manifest.divisions.values()}
     if lacking := sorted(needed - set(table)):
         raise damaged(file, f"no column {lacking[0]!r}", remedy=REMEDY)
@@ -170,7 +183,7 @@ def _blocks(folder: Path, manifest: Manifest, features: Collection[str]) -> Iter
     yield Block(
         id=table["id"],
         group=table["group"],
-        target=table["target"],
+        target=table[_TARGET] if _TARGET in table else np.stack([table[name] for name in targets], axis=1),
         modalities=arrays,
         columns={n.removeprefix(_COLUMN): column for n, column in table.items() if n.startswith(_COLUMN)},
         transcript=table.get(_TRANSCRIPT),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from comodal.contracts import Binary, InputError, Multiclass, Multilabel, Regres
 from comodal.contracts.tasks import TASKS
 from comodal.contracts.tasks.class_tasks import class_name
 
-__all__ = ["target_of"]
+__all__ = ["target_of", "task_named"]
 
 
 def target_of(
@@ -59,6 +60,37 @@ def target_of(
     return found, found.encode(given, where=where)
 
 
+def task_named(text: str) -> Task | str:
+    """Return the task that an option names: a kind alone, or with its classes, or a regression with its range.
+
+    Raises:
+        InputError: an unknown kind, or details that it does not have.
+
+    Example:
+        >>> task_named("multiclass"), task_named("multiclass:joy,anger,fear"), task_named("regression:0,5")
+        ('multiclass', Multiclass(names=('joy', 'anger', 'fear')), Regression(low=0.0, high=5.0, names=()))
+    """
+    kind, separator, details = text.partition(":")
+    if kind not in TASKS:
+        raise InputError.unknown("task", kind, TASKS)
+    given = tuple(each.strip() for each in details.split(","))
+    if not separator:
+        return kind
+    classes: dict[str, Callable[[tuple[str, ...]], Task]]
+    classes = {Binary.kind: Binary, Multiclass.kind: Multiclass, Multilabel.kind: Multilabel}
+    if kind in classes:
+        return classes[kind](given)
+    if kind == Sentiment.kind:
+        raise InputError(f"task {text!r}: sentiment is from -3 to 3; write sentiment alone", code="conflict")
+    try:
+        low, high = map(float, given)
+    except ValueError as error:
+        raise InputError(
+            f"task {text!r}: give the smallest and the largest label, as in regression:0,5", code="invalid"
+        ) from error
+    return Regression(low, high)
+
+
 def _kind(labels: NDArray[Any], where: str) -> str:
     known = [each for each in labels.ravel().tolist() if class_name(each) is not None]
     if known and all(isinstance(each, str | bool) for each in known):
@@ -93,10 +125,20 @@ def _task(
             f"{where}: target has shape {labels.shape}; give (N,), one class per sample, or task='multilabel'",
             code="wrong_shape",
         )
+    _require_no_fraction(labels, where)
     found = _class_names(labels)
     if len(found) == 1:
         raise InputError(f"{where}: all labels are {found[0]!r}; there is nothing to learn", code="invalid")
     return (Binary if kind == Binary.kind else Multiclass)(found)
+
+
+def _require_no_fraction(labels: NDArray[Any], where: str) -> None:
+    for each in labels.tolist():
+        if isinstance(each, float) and math.isfinite(each) and not each.is_integer():
+            raise InputError(
+                f"{where}: {each:g} is not a class; give names or whole numbers, or task='regression'",
+                code="wrong_type",
+            )
 
 
 def _class_names(labels: NDArray[Any]) -> tuple[str, ...]:

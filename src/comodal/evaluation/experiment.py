@@ -87,7 +87,9 @@ def fit(data: DataConfig | Dataset, config: RunConfig | None = None, *, progress
         FittedPart(config, fold.view.spec, fold.standardizer, result.model, result.penalty)
         for fold, result in _fits(dataset, config, None, progress=progress)
     ]
-    return Predictor(parts, features=None if isinstance(data, Dataset) else data.features)
+    if isinstance(data, Dataset):
+        return Predictor(parts)
+    return Predictor(parts, features=data.features, label=data.label)
 
 
 def train(

@@ -67,6 +67,7 @@ class Predictor:
     Args:
         parts: the model of each fold.
         features: modality to the name of its features in the source of training, where they were chosen.
+        label: name of its label in the source of training, where it was chosen.
 
     Example:
         >>> import tempfile
@@ -83,9 +84,12 @@ class Predictor:
         ['text', 'text']
     """
 
-    def __init__(self, parts: Sequence[FittedPart], *, features: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, parts: Sequence[FittedPart], *, features: Mapping[str, str] | None = None, label: str | None = None
+    ) -> None:
         self.parts = tuple(parts)
         self.features = dict(features or {})
+        self.label = label
         self.spec = self.parts[0].spec
 
     @property
@@ -113,7 +117,15 @@ class Predictor:
         Raises:
             InputError: the source cannot be read.
         """
-        return read_inputs(source, features=features, usual=self.features or None, protocol=protocol, split=split)
+        return read_inputs(
+            source,
+            features=features,
+            usual=self.features or None,
+            protocol=protocol,
+            split=split,
+            label=self.label,
+            task=self.spec.task if self.spec.task.classes else None,
+        )
 
     def predict(
         self,
@@ -226,7 +238,7 @@ def load_model(folder: str | Path, *, arm: str = "", seed: int | None = None) ->
 def predictor_of(saved: SavedModel) -> Predictor:
     """Load the model of every fold."""
     parts = [FittedPart.load(each, saved.task, name=str(saved.folder)) for each in saved.parts]
-    return Predictor(parts, features=saved.data.get("features"))
+    return Predictor(parts, features=saved.data.get("features"), label=saved.data.get("label"))
 
 
 def _one_sample(dims: Mapping[str, int], name: str) -> Dataset:

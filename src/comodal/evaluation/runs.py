@@ -233,7 +233,7 @@ def _compared(path: Path, config: Mapping[str, Any], partitions: int, stage: str
 
 
 def _load_data(path: Path, config: dict[str, Any], source: str | Dataset | None, task: Task) -> Dataset:
-    dataset = _found_data(path, config, source)
+    dataset = _found_data(path, config, source, task if task.classes else None)
     given = dataset.spec.task
     if (given.width, given.classes) != (task.width, task.classes):
         raise InputError(
@@ -244,11 +244,11 @@ def _load_data(path: Path, config: dict[str, Any], source: str | Dataset | None,
     return dataset
 
 
-def _found_data(path: Path, config: dict[str, Any], source: str | Dataset | None) -> Dataset:
+def _found_data(path: Path, config: dict[str, Any], source: str | Dataset | None, task: Task | None) -> Dataset:
     if isinstance(source, Dataset):
         return load(source)
     if source is None and FINGERPRINT in config:
         message = f"{path}: was trained on a data set in memory; give that data set (source=)"
         raise InputError(message, code="missing")
     data = DataConfig(**{key: value for key, value in config.items() if key != FINGERPRINT})
-    return (data if source is None else dataclasses.replace(data, source=source)).load()
+    return (data if source is None else dataclasses.replace(data, source=source)).load(task=task)

@@ -36,7 +36,7 @@ def test_values_come_back(file, kind):
     assert FORMAT.recognises(write_pickle(file, kind(content)))
     source = FORMAT.open(file)
     assert source.dims == {"vision": 5}
-    assert source.label_range == (0, 1)
+    assert source.task.label_range == (0, 1)
     assert source.n_utterances == 12
     train, test = source.blocks(["vision"])
     assert train.id.tolist() == ["train_0_0", "train_0_1", "train_0_2", "train_1_0", "train_2_0", "train_2_1"]
@@ -66,11 +66,11 @@ def test_a_file_whose_name_tells_nothing(tmp_path):
 def test_more_classes_and_labels_that_are_none(file):
     content = build(classes=6)
     content[1][0, 0] = 5
-    assert FORMAT.open(write_pickle(file, content)).label_range == (0, 5)
+    assert FORMAT.open(write_pickle(file, content)).task.label_range == (0, 5)
     content[1][0, 0] = 1e300
     assert np.isinf(next(FORMAT.open(write_pickle(file, content)).blocks([])).target[0])
     content[1][0, 0] = -0.5
-    assert FORMAT.open(write_pickle(file, content)).label_range == (-3, 3)
+    assert FORMAT.open(write_pickle(file, content)).task.label_range == (-3, 3)
 
 
 def test_a_vector_of_zeros_is_an_utterance_and_not_finite_values_pass(file):

@@ -135,7 +135,7 @@ def test_sims_labels_of_each_modality(file):
         for k, key in enumerate("TAV"):
             table[f"regression_labels_{key}"] = table["regression_labels"] * 0.1 * k
     source = FORMAT.open(write_pickle(file, content))
-    assert source.label_range == (-1, 1)
+    assert source.task.label_range == (-1, 1)
     block = next(source.blocks(["text"]))
     np.testing.assert_allclose(block.columns["regression_labels_V"], block.target * 0.2, rtol=1e-6)
     assert "regression_labels_T" not in FORMAT.open(write_pickle(file, build(aligned=True)[0])).facts.get(

@@ -77,7 +77,7 @@ def test_reads_value_for_value(write, tmp_path):
     assert FORMAT.recognises(folder)
     source = FORMAT.open(folder)
     assert dict(source.dims) == {"text": 2, "audio": 3}
-    assert (source.n_utterances, source.label_range, list(source.divisions)) == (12, (-3.0, 3.0), ["split"])
+    assert (source.n_utterances, source.task.label_range, list(source.divisions)) == (12, (-3.0, 3.0), ["split"])
     assert {each.name for each in source.files} == {
         folder.joinpath("utterances.csv").name if write is write_csv else "utterances.parquet",
         "acoustic.npz",
@@ -196,7 +196,7 @@ def test_label_range_follows_the_labels(tmp_path):
     folder = write_csv(tmp_path, table(label=[*LABELS[:11], 4.5]))
     write_features(folder)
     source = FORMAT.open(folder)
-    assert source.label_range == (-3.0, 5.0)
+    assert source.task.label_range == (-3.0, 5.0)
     assert source.facts["label range"] == "-3 to 5, from the labels"
 
 

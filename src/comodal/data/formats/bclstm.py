@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from comodal.contracts.tasks import regression_on
 from comodal.data.formats.interface import Format, Source
 from comodal.data.formats.names import MODALITIES, canonical_modality
 from comodal.data.formats.numeric import floats, numeric
@@ -54,7 +55,7 @@ def open_source(path: Path) -> Source:
     validation = "the file has none; convert it with --folds to divide its videos anew"
     source = source_of(path, parts, family=FORMAT.name, aligned=False, facts={})
     facts = {"labels": labels, "validation": validation, **source.facts}
-    return replace(source, label_range=(low, high), facts=facts)
+    return replace(source, task=regression_on((low, high)), facts=facts)
 
 
 def _part(content: Sequence[Any], split: str, path: Path, feature: str, named: str) -> Part:

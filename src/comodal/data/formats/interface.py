@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from comodal.contracts import InputError
+from comodal.contracts import InputError, Sentiment, Task
+from comodal.contracts.tasks import task_from_dict
 from comodal.data.dataset import unequal
 from comodal.data.ragged import RaggedArray
 
-__all__ = ["Block", "Division", "Format", "Source"]
+__all__ = ["Block", "Division", "Format", "Label", "Source"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,7 +28,7 @@ class Block:
 
     id: NDArray[np.str_]  # (n,) sample ids, `video_segment` where the file has both
     group: NDArray[np.str_]  # (n,) group of each sample, such as its video; the id itself where the file has none
-    target: NDArray[np.float32]  # (n,) labels, NaN where missing
+    target: NDArray[np.float32]  # (n,) labels or numbers of classes, (n, K) of several outputs, NaN where missing
     modalities: Mapping[str, RaggedArray]  # name of the features that were asked for to their frames, not padded
     columns: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     transcript: NDArray[Any] | None = None  # (n,) words
@@ -63,6 +64,26 @@ class Division:
 
 
 @dataclass(frozen=True)
+class Label:
+    """A label that a source offers, in columns of its blocks, one per output; without any it is their target."""
+
+    columns: tuple[str, ...] = ()
+    task: Task | None = None  # what is predicted; None where the values or an option must say it
+    names: tuple[str, ...] = ()  # of several outputs
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values that :meth:`from_dict` reads back."""
+        task = None if self.task is None else self.task.to_dict()
+        return {"columns": list(self.columns), "task": task, "names": list(self.names)}
+
+    @classmethod
+    def from_dict(cls, plain: Mapping[str, Any]) -> Label:
+        """Read what :meth:`to_dict` gave."""
+        task = None if plain["task"] is None else task_from_dict(plain["task"])
+        return cls(tuple(plain["columns"]), task, tuple(plain["names"]))
+
+
+@dataclass(frozen=True)
 class Source:
     """An opened path: its content is known, its samples are not read yet."""
 
@@ -74,7 +95,9 @@ class Source:
     ]  # partitions by name (protocol), the default first; empty where the path says none
     blocks: Callable[[Collection[str]], Iterator[Block]]  # samples with these features, in the file's order, repeatable
     n_utterances: int | None = None  # number of samples, None where only reading tells
-    label_range: tuple[float, float] = (-3.0, 3.0)  # smallest and largest legal label
+    task: Task = field(default_factory=Sentiment)  # what is predicted
+    label: str = ""  # name of the label that is the target; while its own task is None, every target is missing
+    labels: Mapping[str, Label] = field(default_factory=dict)  # every label by name
     defaults: tuple[str, ...] = ()  # features that are modalities unless told otherwise; empty for all
     files: tuple[Path, ...] = ()  # every file that the content depends on, for the digest of a cache
     facts: Mapping[str, str] = field(default_factory=dict)  # what else to tell of it, for `inspect`: title to text

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from comodal.contracts import Regression
 from comodal.data.formats.ids import Identified
 from comodal.data.formats.interface import Format, Source
 from comodal.data.formats.names import MODALITIES
@@ -62,7 +63,7 @@ def open_source(path: Path) -> Source:
     return replace(
         source,
         # SIMS labels each modality too, and from -1 to 1.
-        label_range=(-1.0, 1.0) if all(part.columns for part in parts) else source.label_range,
+        task=Regression(-1.0, 1.0) if all(part.columns for part in parts) else source.task,
         defaults=tuple(name for name in MODALITIES if name in source.dims),
     )
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from comodal.contracts import InputError
+from comodal.contracts.tasks import regression_on
 from comodal.data.formats.feature_file import Features, open_features
 from comodal.data.formats.interface import Block, Format, Source
 from comodal.data.formats.names import canonical_modality, files_beside, in_order
@@ -49,7 +50,7 @@ def open_source(path: Path) -> Source:
         divisions=utterances.divisions,
         blocks=lambda wanted: _blocks(utterances, features, wanted),
         n_utterances=len(utterances.block),
-        label_range=label_range,
+        task=regression_on(label_range),
         files=(file, *(each.path for each in features.values())),
         facts={**utterances.facts, "label range": f"{low:g} to {high:g}, from the labels"},
     )

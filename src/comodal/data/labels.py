@@ -1,0 +1,98 @@
+"""The label and the task of a source, where they are chosen rather than those that its reader found.
+
+Axis legend: N samples, K outputs or labels of a sample.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from comodal.contracts import InputError, Multilabel, Task
+from comodal.data.assemble import concatenate
+from comodal.data.formats.interface import Block, Label, Source
+from comodal.data.targets import target_of, task_named
+
+__all__ = ["with_label", "without_labels"]
+
+
+def with_label(source: Source, *, label: str | None = None, task: Task | str | None = None) -> Source:
+    """Return the same samples with another label as target, or with its values taken as another task.
+
+    Args:
+        source: what a reader opened.
+        label: name of one of its labels or columns, or several columns separated by commas; its own when ``None``.
+        task: what is predicted, as :func:`comodal.data.targets.task_named` takes it; follows from the label when
+            ``None``, as in :func:`comodal.data.targets.target_of`.
+
+    Raises:
+        InputError: no such label, a task that its values do not have, or whole numbers without a task.
+
+    Example:
+        >>> from comodal.data.embedded_sets import embedded, source_in_memory
+        >>> source = with_label(source_in_memory(embedded("synthetic")), label="disagree", task="multiclass")
+        >>> source.task
+        Multiclass(names=('audio', 'text', 'vision'))
+    """
+    wanted = task_named(task) if isinstance(task, str) else task
+    own = source.labels.get(source.label, Label(task=source.task)).task
+    if own is not None and label in {None, source.label} and wanted in {None, own, own.kind}:
+        return source
+    whole = concatenate(list(source.blocks([])), where=str(source.path))
+    name = source.label if label is None else label
+    chosen = _chosen(source, whole, name)
+    declared = chosen.task if wanted is None or (chosen.task and wanted == chosen.task.kind) else wanted
+    values = _values(whole, chosen, source)
+    if declared is None and values.ndim == 2 and np.isin(values.astype(str), ("0", "1", "0.0", "1.0", "nan")).all():
+        declared = Multilabel.kind
+    where = f"{source.path}, label {name!r}" if name else str(source.path)
+    found, _ = target_of(values, declared, names=chosen.names, where=where)
+
+    def blocks(features: Collection[str]) -> Iterator[Block]:
+        for block in source.blocks(features):
+            yield replace(block, target=found.encode(_values(block, chosen, source), where=where))
+
+    return replace(
+        source, task=found, label=name, labels={**source.labels, name: replace(chosen, task=found)}, blocks=blocks
+    )
+
+
+def without_labels(source: Source) -> Source:
+    """Return the same samples, their labels missing."""
+
+    def blocks(features: Collection[str]) -> Iterator[Block]:
+        for block in source.blocks(features):
+            yield replace(block, target=np.full(len(block), np.nan, dtype=np.float32))
+
+    return replace(source, label="", blocks=blocks)
+
+
+def _chosen(source: Source, whole: Block, name: str) -> Label:
+    """Return a label by its name, or by names of columns."""
+    if name in source.labels or not name:
+        return source.labels.get(name, Label())
+    columns = tuple(each.strip() for each in name.split(",") if each.strip())
+    known = dict.fromkeys([*source.labels, *whole.columns])
+    for each in columns:
+        if each not in known or len(source.labels.get(each, Label()).columns) > 1:
+            raise InputError.unknown("label", each, known, where=str(source.path))
+    return Label(columns, names=columns if len(columns) > 1 else ())
+
+
+def _values(block: Block, label: Label, source: Source) -> NDArray[Any]:
+    """Return the raw values ``(N,)`` or ``(N, K)`` of a label."""
+    if not label.columns:
+        return block.target
+    found = [_column(block, name, source) for name in label.columns]
+    return found[0] if not label.names else np.stack(found, axis=1)
+
+
+def _column(block: Block, name: str, source: Source) -> NDArray[Any]:
+    if name in block.columns:
+        return block.columns[name]
+    columns = source.labels[name].columns
+    return block.columns[columns[0]] if columns else block.target
