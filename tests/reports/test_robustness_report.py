@@ -31,7 +31,10 @@ def example() -> list[RobustnessRow]:
     for metric in ("mae", "acc_2_pos"):
         for measure in ("none", "wasserstein"):
             row = cell(measure, metric)
-            rows += [RobustnessRow("subset", name, "", "", None, row, 0.81, 0.85) for name in SUBSETS]
+            rows += [
+                RobustnessRow("subset", name, "", "", None, replace(row, mean_low=0.81, mean_high=0.85))
+                for name in SUBSETS
+            ]
             rows.append(RobustnessRow("curve", "noise:audio=0.5", "audio", "noise", 0.5, row))
             for kind in ("relative", "effective"):
                 rows += [RobustnessRow(kind, f"noise:{name}", name, "noise", None, row) for name in ("text", "audio")]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from comodal.contracts.errors import InputError
 
-__all__ = ["names_of", "numbers_of", "pairs_of"]
+__all__ = ["budgets_of", "names_of", "numbers_of", "pairs_of"]
 
 
 def names_of(text: str) -> tuple[str, ...]:
@@ -23,6 +23,22 @@ def numbers_of(text: str, *, option: str) -> tuple[float, ...]:
         return tuple(float(name) for name in names_of(text))
     except ValueError as error:
         raise InputError(f"{option} {text!r}: give comma-separated numbers", code="wrong_type") from error
+
+
+def budgets_of(text: str) -> tuple[int, ...]:
+    """Return comma-separated label budgets, 0 for ``all``.
+
+    Example:
+        >>> budgets_of("5,10,all")
+        (5, 10, 0)
+    """
+    names = names_of(text)
+    if not names or not all(name == "all" or (name.isdigit() and int(name) > 0) for name in names):
+        raise InputError(
+            f"--label-budget {text!r}: give comma-separated whole numbers above 0, or all, such as 5,10,all",
+            code="wrong_type",
+        )
+    return tuple(0 if name == "all" else int(name) for name in names)
 
 
 def pairs_of(text: str | None) -> dict[str, str] | None:

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from comodal.cli.comma_lists import names_of, numbers_of, pairs_of
+from comodal.cli.comma_lists import budgets_of, names_of, numbers_of, pairs_of
 from comodal.cli.options import Clean, Data, Features, FusionConfig, Jobs, Json, LabelName, Preset, Protocol, TaskName
 from comodal.cli.result_commands import print_report
 from comodal.cli.screen import one_thread, print_json, progress_bars, wide_console
@@ -83,6 +83,9 @@ def compare(
     task: TaskName = None,
     clean: Clean = False,
     json: Json = False,
+    label_budget: Annotated[
+        str | None, "compare at several label budgets: labels per class, comma-separated, such as 5,10,all"
+    ] = None,
     weight_grid: Annotated[str, "weights that auto chooses from"] = "0.1,0.3,1",
     no_weights: Annotated[bool, "do not keep the weights of the runs"] = False,
     fusion_config: FusionConfig,
@@ -102,7 +105,7 @@ def compare(
 
     Example: comodal compare mosi:nested --fusion early,lfn --measures none,kl --seeds 32 --out runs/c
     """
-    from comodal.evaluation import comparison
+    from comodal.evaluation import comparison, label_budgets
     from comodal.evaluation.data_config import DataConfig
     from comodal.evaluation.grid import CompareConfig, parse_weight
 
@@ -117,19 +120,20 @@ def compare(
         fusion_config=fusion_config,
         fusion_training=fusion_training,
     )
+    source = DataConfig(
+        source=data, features=pairs_of(features), protocol=protocol, label=label, task=task, clean=clean
+    )
     with progress_bars() as stage:
-        found = comparison.compare(
-            DataConfig(
-                source=data, features=pairs_of(features), protocol=protocol, label=label, task=task, clean=clean
-            ),
-            config,
-            out=out,
-            jobs=jobs,
-            replicate=replicate,
-            keep_weights=not no_weights,
-            progress=stage,
-        )
-    _print_comparison(found, Path(out), data, seeds, as_json=json)
+        options: dict[str, Any] = {"jobs": jobs, "replicate": replicate, "keep_weights": not no_weights}
+        options |= {"out": out, "progress": stage}
+        if label_budget is None:
+            found = comparison.compare(source, config, **options)
+        else:
+            studied = label_budgets.compare_budgets(source, config, budgets=budgets_of(label_budget), **options)
+    if label_budget is None:
+        _print_comparison(found, Path(out), data, seeds, as_json=json)
+    else:
+        _print_budgets(studied, Path(out), data, seeds, as_json=json)
 
 
 def _print_comparison(found: Comparison, out: Path, data: str, seeds: int, *, as_json: bool) -> None:
@@ -148,3 +152,25 @@ def _print_comparison(found: Comparison, out: Path, data: str, seeds: int, *, as
     if found.replication:
         print_comparison(found.replication, title=f"{data}, {seeds} fresh seeds", console=console)
     print(f"Written: {out / 'summary.json'}, .csv, .md; chosen weights: {out / 'selection.json'}")
+
+
+def _print_budgets(found: dict[int, Comparison], out: Path, data: str, seeds: int, *, as_json: bool) -> None:
+    from comodal.evaluation.label_budgets import budget_folder, budget_rows
+    from comodal.reports import write_summary
+    from comodal.reports.label_budget_report import print_budgets, write_budgets
+
+    title = f"comodal compare {data}"
+    for budget, each in found.items():
+        write_summary(each.rows, budget_folder(out, budget), title=f"{title}, {budget or 'all'} labels")
+    rows, fresh = budget_rows(found), budget_rows(found, replication=True)
+    paths = write_budgets(rows, out, title=title)
+    if fresh:
+        write_budgets(fresh, out / "replication", title=f"{title}: fresh seeds")
+    if as_json:
+        print_json({name: [asdict(row) for row in part] for name, part in (("rows", rows), ("replication", fresh))})
+        return
+    console = wide_console()
+    print_budgets(rows, title=f"{data}, {seeds} seeds", console=console)
+    if fresh:
+        print_budgets(fresh, title=f"{data}, {seeds} fresh seeds", console=console)
+    print(f"Written: {', '.join(map(str, paths))}")

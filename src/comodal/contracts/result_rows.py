@@ -35,6 +35,9 @@ class ComparisonRow:
         variance_seed: part of the variance of ``delta`` from the choice of seeds (interaction included).
         variance_video: part from the choice of groups (interaction excluded).
         note: caveats of this row and of its data, separated by ``"; "``.
+        mean_low: lower end of the 95 % interval of ``mean``: over seeds and groups, for a single run over groups.
+        mean_high: upper end.
+        labels: label budget of the runs, 0 for every label; ``None`` outside a study of budgets.
     """
 
     fusion: str
@@ -58,6 +61,9 @@ class ComparisonRow:
     variance_seed: float | None = None
     variance_video: float | None = None
     note: str = ""
+    mean_low: float | None = None
+    mean_high: float | None = None
+    labels: int | None = None
 
     def with_note(self, note: str) -> ComparisonRow:
         """Return the row with one more note, or unchanged for an empty note."""
@@ -79,9 +85,6 @@ class RobustnessRow:
         severity: from 0 to 1; ``None`` for subsets and areas.
         row: mean, spread, and the paired difference to no penalty *in the same scenario*; its p-value is
             Holm-corrected over all compared rows of the same metric and kind. At severity 0 a curve is the clean row.
-        mean_low: lower end of the 95 % interval of the mean: over seeds and groups, for a single run over groups;
-            ``None`` where there is none.
-        mean_high: upper end.
     """
 
     kind: str
@@ -90,8 +93,6 @@ class RobustnessRow:
     corruption: str
     severity: float | None
     row: ComparisonRow
-    mean_low: float | None = None
-    mean_high: float | None = None
 
     def with_note(self, note: str) -> RobustnessRow:
         """Return the row with one more note in its comparison row, or unchanged for an empty note."""

@@ -7,9 +7,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from comodal.contracts import RobustnessRow
-from comodal.evaluation.crossed import crossed_mean
 from comodal.evaluation.paired import ArmMetrics
-from comodal.evaluation.rows import ArmResult, Interval, SeedRun, Setting, arm_result, arm_rows, at_seeds, corrected
+from comodal.evaluation.rows import (
+    ArmResult,
+    Interval,
+    SeedRun,
+    Setting,
+    arm_result,
+    arm_rows,
+    at_seeds,
+    corrected,
+    mean_intervals,
+)
 from comodal.evaluation.scenarios import CLEAN, Scenario
 from comodal.evaluation.score import score
 from comodal.evaluation.severity_areas import effective_area, relative_area
@@ -28,7 +37,7 @@ def scenario_result(runs: Sequence[SeedRun], *, metrics: Sequence[str] | None = 
     """
     result = arm_result(runs, metrics=metrics)
     if len(runs) > 1:
-        return replace(result, intervals=_mean_intervals(result.metrics))
+        return result
     scores = score(runs[0].table, metrics=metrics)
     return replace(result, intervals={name: _interval(each.ci_low, each.ci_high) for name, each in scores.items()})
 
@@ -88,12 +97,9 @@ def _points(arms: Arms, scenarios: Sequence[Scenario]) -> dict[_Subject, Cells]:
 
 def _family(tables: Mapping[_Subject, Cells], others: Others) -> list[RobustnessRow]:
     """Return rows whose p-values are corrected together."""
-    pairs = [(subject, cells, row) for subject, cells in tables.items() for row in arm_rows(cells, others)]
-    made = []
-    for (subject, cells, _), row in zip(pairs, corrected([row for _, _, row in pairs]), strict=True):
-        low, high = cells[row.fusion, row.measure, row.weight].intervals.get(row.metric, (None, None))
-        made.append(RobustnessRow(**vars(subject), row=row, mean_low=low, mean_high=high))
-    return made
+    pairs = [(subject, row) for subject, cells in tables.items() for row in arm_rows(cells, others)]
+    rows = corrected([row for _, row in pairs])
+    return [RobustnessRow(**vars(subject), row=row) for (subject, _), row in zip(pairs, rows, strict=True)]
 
 
 def _setting(row: RobustnessRow) -> Setting:
@@ -136,20 +142,12 @@ def _severities(curve: Sequence[Scenario]) -> list[float]:
 
 def _area_result(points: Sequence[ArmResult], area: ArmMetrics) -> ArmResult:
     worst = max(points, key=lambda result: result.collapsed)
-    return replace(worst, metrics=area, intervals=_mean_intervals(area))
+    return replace(worst, metrics=area, intervals=mean_intervals(area))
 
 
 def _measured_from(row: RobustnessRow, baselines: Others) -> RobustnessRow:
     baseline = baselines[_setting(row)]
     return row if baseline is None else row.with_note(f"effective robustness is measured from {'/'.join(baseline[:2])}")
-
-
-def _mean_intervals(arm: ArmMetrics) -> dict[str, Interval]:
-    found = {}
-    for name, values in arm.values.items():
-        mean = crossed_mean(values, arm.left_out[name], effective_groups=arm.groups.effective_count)
-        found[name] = _interval(mean.ci_low, mean.ci_high)
-    return found
 
 
 def _interval(low: float, high: float) -> Interval:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from comodal.contracts import ComparisonRow, InputError, PredictionTable
-from comodal.evaluation.crossed import CrossedMean
+from comodal.evaluation.crossed import CrossedMean, crossed_mean
 from comodal.evaluation.multiplicity import holm
 from comodal.evaluation.paired import ArmMetrics, difference, evaluate_arm, require_same_samples
 from comodal.metrics import METRICS
@@ -25,6 +25,7 @@ __all__ = [
     "at_seeds",
     "comparison_rows",
     "corrected",
+    "mean_intervals",
     "references",
 ]
 
@@ -66,21 +67,22 @@ class ArmResult:
         metrics: metrics of the runs, seeds in the same order.
         seconds: mean seconds per run.
         collapsed: number of runs that predict a constant.
-        intervals: metric to the 95 % interval of its mean; empty where nothing reads it.
+        intervals: metric to the 95 % interval of its mean.
     """
 
     seeds: tuple[int, ...]
     metrics: ArmMetrics
     seconds: float
     collapsed: int
-    intervals: Mapping[str, Interval] = field(default_factory=dict)
+    intervals: Mapping[str, Interval]
 
 
 def arm_result(runs: Sequence[SeedRun], *, metrics: Sequence[str] | None = None) -> ArmResult:
     """Return the metrics of the runs of an arm, one per seed, in rising order."""
     found = evaluate_arm([run.table for run in runs], metrics=metrics)
     seconds = float(np.mean([run.seconds for run in runs]))
-    return ArmResult(tuple(run.seed for run in runs), found, seconds, sum(run.has_collapsed for run in runs))
+    seeds, collapsed = tuple(run.seed for run in runs), sum(run.has_collapsed for run in runs)
+    return ArmResult(seeds, found, seconds, collapsed, mean_intervals(found))
 
 
 def comparison_rows(
@@ -186,8 +188,18 @@ def at_seeds(result: ArmResult, reference: ArmResult, *, name: str, other: str) 
     )
 
 
+def mean_intervals(metrics: ArmMetrics) -> dict[str, Interval]:
+    """Return metric to the 95 % interval of its mean over seeds and groups; ``None`` where there is none."""
+    groups, found = metrics.groups.effective_count, {}
+    for name, values in metrics.values.items():
+        mean = crossed_mean(values, metrics.left_out[name], effective_groups=groups)
+        found[name] = (_known(mean.ci_low), _known(mean.ci_high))
+    return found
+
+
 def _row(setting: Setting, result: ArmResult, metric: str) -> ComparisonRow:
     values = result.metrics.values[metric]
+    low, high = result.intervals[metric]
     return ComparisonRow(
         *setting,
         metric=metric,
@@ -202,6 +214,8 @@ def _row(setting: Setting, result: ArmResult, metric: str) -> ComparisonRow:
         seconds=result.seconds,
         n_groups=result.metrics.groups.count,
         better="higher" if METRICS[metric].higher_is_better else "lower",
+        mean_low=low,
+        mean_high=high,
     )
 
 

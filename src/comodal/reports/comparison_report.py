@@ -44,13 +44,24 @@ PRIMARY_METRICS: tuple[str, ...] = (
 def file_table(rows: Sequence[ComparisonRow]) -> TextTable:
     """Return one row per fusion model and measure with every metric as a column."""
     names = metrics_of(rows)
-    heads = ("fusion", "measure", "weight", *_heads(rows, names, "{} ({})"), "seeds", "collapsed", "seconds per run")
+    budgets = [row.labels for row in rows if row.labels is not None]
+    heads = (
+        *(["labels"] if budgets else []),
+        "fusion",
+        "measure",
+        "weight",
+        *_heads(rows, names, "{} ({})"),
+        "seeds",
+        "collapsed",
+        "seconds per run",
+    )
     lines = []
-    for (fusion, measure, weight), own in _arms(rows).items():
+    for (fusion, measure, weight, labels), own in _arms(rows).items():
         first = next(iter(own.values()))
+        budget = [Cell(f"{labels or 'all'}")] if budgets else []
         runs = (str(first.n_seeds), str(first.collapsed), f"{first.seconds:.1f}")
         cells = (_file_cell(own[name]) if name in own else Cell() for name in names)
-        lines.append([*map(Cell, (fusion, measure, f"{weight:g}")), *cells, *map(Cell, runs)])
+        lines.append([*budget, *map(Cell, (fusion, measure, f"{weight:g}")), *cells, *map(Cell, runs)])
     return TextTable(heads, lines)
 
 
@@ -60,7 +71,7 @@ def screen_table(rows: Sequence[ComparisonRow], *, metrics: Sequence[str] | None
     primary = [name for name in PRIMARY_METRICS if name in held]
     names = metrics_of(rows, metrics if metrics is not None else (primary or held)[:4])
     lines = []
-    for (fusion, measure, weight), own in _arms(rows).items():
+    for (fusion, measure, weight, _), own in _arms(rows).items():
         first = next(iter(own.values()))
         model = Cell(f"{fusion}\n{measure}" + (f"\nweight {weight:g}" if weight else ""))
         runs = f"{first.n_seeds} seed{'s' if first.n_seeds != 1 else ''}\n{first.seconds:.1f} s each"
@@ -131,11 +142,11 @@ def _heads(rows: Sequence[ComparisonRow], names: Sequence[str], form: str) -> li
     return [form.format(name, direction(first[name])) for name in names]
 
 
-def _arms(rows: Sequence[ComparisonRow]) -> dict[tuple[str, str, float], dict[str, ComparisonRow]]:
-    """Return the rows of every arm by metric."""
-    arms: dict[tuple[str, str, float], dict[str, ComparisonRow]] = {}
+def _arms(rows: Sequence[ComparisonRow]) -> dict[tuple[str, str, float, int | None], dict[str, ComparisonRow]]:
+    """Return the rows of every arm and label budget by metric."""
+    arms: dict[tuple[str, str, float, int | None], dict[str, ComparisonRow]] = {}
     for row in rows:
-        arms.setdefault((row.fusion, row.measure, row.weight), {})[row.metric] = row
+        arms.setdefault((row.fusion, row.measure, row.weight, row.labels), {})[row.metric] = row
     return arms
 
 

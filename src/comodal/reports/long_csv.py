@@ -29,7 +29,7 @@ def csv_text(rows: Sequence[DataclassInstance]) -> str:
     >>> from comodal.contracts import ComparisonRow
     >>> row = ComparisonRow("early", "none", 0.0, "mae", 0.8, None, None, None, None, None, 1, 0, 1.0)
     >>> csv_text([row]).splitlines()[1]
-    'early,none,0.0,mae,0.8,,,,,,1,0,1.0,,,0,higher,,,,'
+    'early,none,0.0,mae,0.8,,,,,,1,0,1.0,,,0,higher,,,,,,,'
     """
     if not rows:
         raise InputError("no row to write", code="empty")

@@ -123,10 +123,10 @@ def read_robustness(path: str | Path) -> list[RobustnessRow]:
 def value_text(row: RobustnessRow) -> str:
     """Return the mean and its standard deviation over seeds; of a single run, the value and interval over groups."""
     text = mean_text(row.row)
-    if row.row.std is not None or row.mean_low is None or row.mean_high is None:
+    if row.row.std is not None or row.row.mean_low is None or row.row.mean_high is None:
         return text
     digits = len(text.partition(".")[2])
-    return f"{text} [{row.mean_low:.{digits}f}, {row.mean_high:.{digits}f}]"
+    return f"{text} [{row.row.mean_low:.{digits}f}, {row.row.mean_high:.{digits}f}]"
 
 
 def _all_tables(rows: Sequence[RobustnessRow], layout: _Layout) -> list[TextTable]:

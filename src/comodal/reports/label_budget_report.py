@@ -1,0 +1,92 @@
+"""A study of label budgets: one table of arms by budgets, and a chart of label efficiency."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.text import Text
+
+from comodal.contracts import ComparisonRow
+from comodal.reports.comparison_report import PRIMARY_METRICS, write_summary
+from comodal.reports.long_csv import written
+from comodal.reports.number_text import (
+    difference_text,
+    direction,
+    explanation,
+    interval_text,
+    mean_text,
+    p_text,
+    verdict,
+)
+from comodal.reports.text_table import Cell, TextTable, markdown_table, rich_table
+
+__all__ = ["budget_table", "print_budgets", "write_budgets"]
+
+_TABLE, _CHART = "label_efficiency.md", "label_efficiency.html"
+
+
+def budget_table(rows: Sequence[ComparisonRow], metric: str) -> TextTable:
+    """Return one row per arm and one column per label budget, for one metric.
+
+    >>> row = ComparisonRow("early", "none", 0.0, "mae", 0.8, 0.1, None, None, None, None, 4, 0, 1.0, labels=5)
+    >>> budget_table([row], "mae").heads, [cell.text for cell in budget_table([row], "mae").rows[0]]
+    (('model', '5 labels'), ['early/none', '0.800 ± 0.100'])
+    """
+    own = [row for row in rows if row.metric == metric]
+    budgets = list(dict.fromkeys(row.labels for row in own))
+    arms: dict[str, dict[int | None, ComparisonRow]] = {}
+    for row in own:
+        arms.setdefault(f"{row.fusion}/{row.measure}", {})[row.labels] = row
+    lines = [
+        [Cell(name), *(_cell(cells[each]) if each in cells else Cell() for each in budgets)]
+        for name, cells in arms.items()
+    ]
+    title = f"{metric} ({direction(own[0])}) by label budget"
+    return TextTable(("model", *(f"{each or 'all'} labels" for each in budgets)), lines, title)
+
+
+def print_budgets(rows: Sequence[ComparisonRow], *, title: str = "", console: Console | None = None) -> None:
+    """Print the table of the primary metric, and how to read it."""
+    out = console if console is not None else Console()
+    table = budget_table(rows, _primary(rows))
+    out.print(Text(": ".join(filter(None, (title, table.title))), style="bold"))
+    out.print(rich_table(table))
+    for sentence in _sentences(rows):
+        out.print(Text(sentence, style="dim"))
+
+
+def write_budgets(rows: Sequence[ComparisonRow], folder: str | Path, *, title: str = "") -> list[Path]:
+    """Write the summary of all budgets, the tables of every metric, and the chart where plotly is installed."""
+    paths = list(write_summary(rows, folder, title=title).values())
+    lines = [f"# {title}", ""] if title else []
+    for metric in dict.fromkeys(row.metric for row in rows):
+        table = budget_table(rows, metric)
+        lines += [f"## {table.title}", "", *markdown_table(table), ""]
+    texts = {_TABLE: "\n".join([*lines, *(f"- {each}" for each in _sentences(rows)), ""])}
+    try:
+        from comodal.reports.page.figures_labels import chart_page  # noqa: PLC0415 - needs plotly
+    except ImportError:
+        pass
+    else:
+        texts[_CHART] = chart_page(rows, title=title, first=_primary(rows))
+    return [*paths, *written(folder, texts).values()]
+
+
+def _primary(rows: Sequence[ComparisonRow]) -> str:
+    held = {row.metric: None for row in rows}
+    return next((name for name in PRIMARY_METRICS if name in held), next(iter(held)))
+
+
+def _sentences(rows: Sequence[ComparisonRow]) -> list[str]:
+    kept = (
+        "A seed keeps the labels of so many training samples per class (of a task without classes: in all) and hides "
+        "the others; the labels of a larger budget contain those of a smaller one."
+    )
+    return [kept, *explanation(rows)]
+
+
+def _cell(row: ComparisonRow) -> Cell:
+    delta, _ = interval_text(row)
+    return Cell(mean_text(row), f"{delta} {p_text(row)}".strip() or difference_text(row), verdict(row))

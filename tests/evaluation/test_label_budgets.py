@@ -1,0 +1,99 @@
+"""A study of label budgets: one comparison per budget, paired and nested by seed, resumed, and shown in one table."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+from refusals import refused
+
+from comodal.data.arrays import from_arrays
+from comodal.data.dataset import Dataset
+from comodal.evaluation.comparison import Comparison, compare
+from comodal.evaluation.data_config import DataConfig
+from comodal.evaluation.grid import CompareConfig
+from comodal.evaluation.label_budgets import budget_folder, budget_rows, compare_budgets
+from comodal.reports.label_budget_report import budget_table, print_budgets, write_budgets
+from comodal.training.config import RunConfig, TrainingConfig
+
+CONFIG = CompareConfig(
+    measures=("none", "kl"),
+    weight=0.3,
+    seeds=2,
+    selection_seeds=1,
+    base=RunConfig(training=TrainingConfig(max_epochs=2, batch_size=16)),
+)
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[int, Comparison]]:
+    folder = tmp_path_factory.mktemp("study")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(DataConfig, "load", lambda _: views())
+        return folder, compare_budgets(DataConfig(source="views"), CONFIG, budgets=[2, 5, 0], out=folder)
+
+
+def views() -> Dataset:
+    rng = np.random.default_rng(0)
+    latent = rng.normal(size=(120, 2))
+    names = np.array(["low", "high"])[(latent[:, 0] > 0).astype(int)]
+    features = {name: latent + 0.5 * rng.normal(size=(120, 2)) for name in ("left", "right")}
+    return from_arrays(features, names)
+
+
+def test_a_budget_is_the_comparison_with_that_budget(
+    study: tuple[Path, dict[int, Comparison]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, found = study
+    assert list(found) == [2, 5, 0]
+    monkeypatch.setattr(DataConfig, "load", lambda _: views())
+    training = dataclasses.replace(CONFIG.base.training, label_budget=5)
+    alone = dataclasses.replace(CONFIG, base=dataclasses.replace(CONFIG.base, training=training))
+    rows = compare(DataConfig(source="views"), alone, out=tmp_path).rows
+    plain = [dataclasses.replace(row, seconds=0.0) for row in rows]
+    assert [dataclasses.replace(row, seconds=0.0) for row in found[5].rows] == plain
+    assert budget_folder(folder, 5).is_dir()
+
+
+def test_rows_have_their_budget_and_an_interval_of_the_mean(study: tuple[Path, dict[int, Comparison]]) -> None:
+    _, found = study
+    rows = budget_rows(found)
+    assert [row.labels for row in rows] == [budget for budget, each in found.items() for _ in each.rows]
+    for row in rows:
+        assert row.mean_low is not None
+        assert row.mean_high is not None
+        assert row.mean_low <= row.mean <= row.mean_high
+    assert budget_rows(found, replication=True) == []
+
+
+def test_the_same_call_resumes(study: tuple[Path, dict[int, Comparison]], monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, found = study
+    monkeypatch.setattr(DataConfig, "load", lambda _: views())
+    again = compare_budgets(DataConfig(source="views"), CONFIG, budgets=[2], out=folder)
+    assert again[2].rows == found[2].rows
+
+
+def test_one_table_holds_arms_by_budgets(study: tuple[Path, dict[int, Comparison]], tmp_path: Path, capsys) -> None:
+    rows = budget_rows(study[1])
+    table = budget_table(rows, "accuracy")
+    assert table.heads == ("model", "2 labels", "5 labels", "all labels")
+    means = {row.labels: row.mean for row in rows if (row.measure, row.metric) == ("kl", "accuracy")}
+    line = next(cells for cells in table.rows if cells[0].text == "early/kl")
+    assert [float(cell.text.split()[0]) for cell in line[1:]] == pytest.approx(list(means.values()), abs=0.01)
+    paths = write_budgets(rows, tmp_path, title="views")
+    assert {path.name for path in paths} >= {"summary.json", "label_efficiency.md", "label_efficiency.html"}
+    assert "http" not in (tmp_path / "label_efficiency.html").read_text().partition("<div")[0]
+    print_budgets(rows, title="views")
+    assert "2 labels" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("budgets", "code"), [([], "duplicate"), ([2, 2], "duplicate"), ([2, 500], "out_of_range")])
+def test_budgets_are_checked_before_anything_is_trained(
+    budgets: list[int], code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(DataConfig, "load", lambda _: views())
+    with refused(code):
+        compare_budgets(DataConfig(source="views"), CONFIG, budgets=budgets, out=tmp_path)
+    assert not list(tmp_path.iterdir())
