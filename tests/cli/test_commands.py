@@ -97,7 +97,7 @@ def test_what_does_not_exist_is_null_and_not_nan(comodal: Comodal, monkeypatch: 
     """A test part of one video has no interval over videos."""
     import dataclasses
 
-    from comodal.data import load
+    from comodal.data import embedded_sets as load
 
     monkeypatch.setitem(load.PRESETS, "redundant", dataclasses.replace(load.PRESETS["redundant"], n_test=8))
     result = comodal(f"{TRAIN} --json")
@@ -118,7 +118,14 @@ def test_options_come_from_a_file_and_the_command_line_wins(comodal: Comodal, tm
     assert (kept["fusion"], kept["seed"], kept["training"]["max_epochs"]) == ("lfn", 5, 1)
     assert (kept["penalty"]["measure"], kept["penalty"]["weight"]) == ("kl", 0.7)
     assert (kept["fusion_config"]["rank"], kept["fusion_config"]["encoder"]["hidden"]) == (2, 9)
-    assert kept["data"] == {"source": "synthetic:redundant", "features": None, "protocol": None, "clean": False}
+    assert kept["data"] == {
+        "source": "synthetic:redundant",
+        "features": None,
+        "protocol": None,
+        "clean": False,
+        "label": None,
+        "task": None,
+    }
 
 
 def test_an_empty_config_file_changes_nothing(comodal: Comodal, tmp_path: Path) -> None:

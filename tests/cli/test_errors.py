@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from comodal.data import load as load_module
+from comodal.data import embedded_sets as load_module
 from comodal.data.dataset import Dataset
 from comodal.data.ragged import RaggedArray
 from comodal.evaluation import comparison, experiment
