@@ -203,6 +203,41 @@ def mosi_utterances(folder):
     return folder
 
 
+def multiview_arrays():
+    """Twelve samples of six groups; two views of vectors and one of sequences, classes, amounts and numbers."""
+    rng = np.random.default_rng(0)
+    row = np.arange(12)
+    return {
+        "id": np.array([f"s{k}" for k in row]),
+        "group": np.array([f"g{k // 2}" for k in row]),
+        "split": np.repeat(["train", "dev", "test"], 4),
+        "fold5": (row // 2 % 5).astype(np.int16),
+        "transcript": np.array([f"words  {k}" for k in row]),
+        "emotion": np.stack([row % 3 / 3, row % 2 * 1.0], axis=1).astype(np.float32),
+        "emotion_names": np.array(["sad", "glad"]),
+        "label": (row % 3).astype(np.int16),
+        "mood": (row % 2).astype(np.int16),
+        "mood_names": np.array(["good", "bad"]),
+        "stars": row % 4,
+        "n_segments": row,
+        "image": rng.normal(size=(12, 3)).astype(np.float32),
+        "text_minilm": rng.normal(size=(12, 4)).astype(np.float16),
+        "touch": rng.normal(size=(12, 5, 2)).astype(np.float32),
+    }
+
+
+def multiview(folder):
+    np.savez_compressed(folder / "data.npz", **multiview_arrays())
+    (folder / "README.md").write_text("# toy\n- Task: classification, 3 classes.\n")
+    return folder
+
+
+def multiview_file(folder):
+    """The file alone, under another name; its classes are words."""
+    np.savez(folder / "views.npz", **{**multiview_arrays(), "label": np.array(["a", "b", "c"] * 4)})
+    return folder / "views.npz"
+
+
 IDS = [f"v{k // 2}_{k % 2}" for k in range(6)]
 
 
@@ -245,6 +280,7 @@ def converted(folder):
 
 FORMAT_SAMPLES = {
     "mosi_utterances": (mosi_utterances,),
+    "multiview": (multiview, multiview_file),
     "table": (table_csv, table_parquet),
     "csd": (csd, csd_without_words),
     "mfn_h5": (mfn_h5,),

@@ -9,7 +9,7 @@ Clean = Annotated[bool, "replace NaN and infinite values by a stated rule, and r
 Data = Annotated[
     str,
     "`digits`; `synthetic` (or synthetic:redundant, synthetic:single); `mosi:nested`, `mosi:clean`, ..., searched for "
-    "in COMODAL_MOSI_DIR and ../shared/data/cmu_mosi; or a path",
+    "in COMODAL_MOSI_DIR and ../shared/data/cmu_mosi; `views:NAME` of COMODAL_VIEWS_DIR; or a path",
 ]
 Features = Annotated[str | None, "modality=feature pairs, for example text=text_minilm,audio=audio"]
 Folds = Annotated[str | None, "lists of groups per split: JSON, or the SDK's Python file (read, never run)"]

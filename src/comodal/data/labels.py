@@ -44,6 +44,9 @@ def with_label(source: Source, *, label: str | None = None, task: Task | str | N
         return source
     whole = concatenate(list(source.blocks([])), where=str(source.path))
     name = source.label if label is None else label
+    if not name and own is None:
+        known = " or ".join(filter(None, source.labels)) or "the name of a column"
+        raise InputError(f"{source.path}: says of no label that it is predicted; give --label {known}", code="missing")
     chosen = _chosen(source, whole, name)
     declared = chosen.task if wanted is None or (chosen.task and wanted == chosen.task.kind) else wanted
     values = _values(whole, chosen, source)

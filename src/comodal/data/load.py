@@ -18,7 +18,7 @@ from comodal.data.checks import check, check_ids, refuse
 from comodal.data.cleaning import clean as repaired
 from comodal.data.dataset import SPLITS, Dataset
 from comodal.data.embedded_sets import EMBEDDED, embedded, is_embedded, source_in_memory
-from comodal.data.formats import FORMATS, Source, mosi_utterances, recognise
+from comodal.data.formats import FORMATS, Source, mosi_utterances, multiview, recognise
 from comodal.data.formats.named_arrays import views_from_npz
 from comodal.data.formats.names import canonical_modality, in_order
 from comodal.data.labels import with_label, without_labels
@@ -32,6 +32,7 @@ __all__ = ["SOURCES", "load", "open_source", "read_inputs"]
 SOURCES: tuple[str, ...] = (
     *EMBEDDED,
     *(f"mosi:{protocol}" for protocol in mosi_utterances.PROTOCOLS),
+    "views:NAME",
 )
 _FACTS = {"id": "id", "label": "target", "target": "target", "group": "group", "transcript": "transcript"}
 _LENGTHS = "_lengths"
@@ -114,6 +115,8 @@ def _opened(source: str | Path, protocol: str | None) -> tuple[Source, str | Non
             raise InputError(f"mosi:{member} with protocol {protocol!r}: name the protocol once", code="conflict")
         return mosi_utterances.open_source(mosi_utterances.locate()), member or protocol
     path = Path(source)
+    if family == "views" and not path.exists():
+        return multiview.FORMAT.open(multiview.locate(member)), protocol
     if is_embedded(source) and not path.exists():
         return source_in_memory(embedded(str(source))), protocol
     if isinstance(source, str) and not path.exists() and path.name == source and not path.suffix:

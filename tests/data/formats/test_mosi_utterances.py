@@ -107,11 +107,11 @@ def test_found_beside_a_parent_of_the_current_folder(folder, tmp_path, monkeypat
 
 
 def test_not_found_says_both_ways(tmp_path, monkeypatch):
-    from comodal.data.formats import mosi_utterances
+    from comodal.data.formats import folders
 
     monkeypatch.delenv("COMODAL_MOSI_DIR", raising=False)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(mosi_utterances, "__file__", str(tmp_path / "mosi_utterances.py"))
+    monkeypatch.setattr(folders, "__file__", str(tmp_path / "folders.py"))
     with refused("missing", "COMODAL_MOSI_DIR", "/shared/data/cmu_mosi"):
         locate()
     monkeypatch.setenv("COMODAL_MOSI_DIR", str(tmp_path))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from comodal.contracts import InputError
-from comodal.data.formats import bclstm, csd, h5_families, misa, mmsa, mosi_utterances, mult, table
+from comodal.data.formats import bclstm, csd, h5_families, misa, mmsa, mosi_utterances, mult, multiview, table
 from comodal.data.formats.interface import Block, Division, Format, Source
 from comodal.data.formats.pickles import refusal
 
@@ -15,6 +15,7 @@ FORMATS: dict[str, Format] = {
     each.name: each
     for each in (
         mosi_utterances.FORMAT,
+        multiview.FORMAT,
         table.FORMAT,
         csd.FORMAT,
         h5_families.MFN_H5,

@@ -7,15 +7,13 @@ with them mean anything depends on the partition, so every combination that does
 from __future__ import annotations
 
 import json
-import os
-import zipfile
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
 
-from comodal.contracts import InputError
+from comodal.data.formats.folders import archive_members, locate_folder
 from comodal.data.formats.interface import Block, Division, Format, Source
 from comodal.data.formats.named_arrays import NamedArrays, open_arrays
 from comodal.data.formats.texts import damaged, one_line
@@ -51,21 +49,8 @@ _FOLDS_KEY = {"nested_fold": "nested", "disjoint_split": "disjoint", "standard_s
 
 
 def locate() -> Path:
-    """Return the folder of the utterance file: ``$COMODAL_MOSI_DIR``, else the nearest ``shared/data/cmu_mosi``.
-
-    The latter is looked for in every folder above the current one and above the project.
-    """
-    if given := os.environ.get(ENVIRONMENT):
-        if not (Path(given) / _FILE).is_file():
-            remedy = "set it to the folder with the file"
-            raise damaged(f"{ENVIRONMENT}={given}", f"no {_FILE} there", remedy=remedy, code="missing")
-        return Path(given)
-    for start in (Path.cwd(), Path(__file__).resolve()):
-        for folder in (start, *start.parents):
-            if (folder / _BESIDE / _FILE).is_file():
-                return folder / _BESIDE
-    remedy = f"set {ENVIRONMENT} to the folder with {_FILE}, or put that at ../{_BESIDE.as_posix()} beside the project"
-    raise InputError(f"CMU-MOSI not found: {remedy}", code="missing")
+    """Return the folder of the utterance file: ``$COMODAL_MOSI_DIR``, else the nearest ``shared/data/cmu_mosi``."""
+    return locate_folder(ENVIRONMENT, _BESIDE, file=_FILE, title="CMU-MOSI")
 
 
 def recognises(path: Path) -> bool:
@@ -74,15 +59,8 @@ def recognises(path: Path) -> bool:
     A damaged archive of that name is taken too, so that opening it reports the damage.
     """
     file = path / _FILE if path.is_dir() else path
-    try:
-        if not file.is_file() or not zipfile.is_zipfile(file):
-            return False
-        with zipfile.ZipFile(file) as archive:
-            members = set(archive.namelist())
-    # NotImplementedError is for a version or an encryption that zipfile does not know.
-    except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile):
-        return file.name == _FILE
-    return {f"{name}.npy" for name in _REQUIRED} <= members
+    members = archive_members(file)
+    return file.name == _FILE if members is None else set(_REQUIRED) <= members
 
 
 def open_source(path: Path) -> Source:

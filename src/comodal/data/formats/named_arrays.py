@@ -29,9 +29,10 @@ _DEFLATE_AT_MOST = 1100
 
 
 class NamedArrays(Protocol):
-    """An open file of arrays: their shapes, texts beside them, and whether rows are read without the others."""
+    """An open file of arrays: shapes, kinds (NumPy's letter), texts beside them, whether rows are read alone."""
 
     shapes: Mapping[str, Shape]
+    kinds: Mapping[str, str]
     metadata: Mapping[str, str]
     by_rows: bool
 
@@ -94,14 +95,16 @@ class _Npz:
             raise damaged(path, "claims to hold far more than its size allows", remedy=_AGAIN, code="too_large")
         self._archive, self._last = archive, dict[str, NDArray[Any]]()
         shapes: dict[str, Shape] = {}
+        kinds: dict[str, str] = {}
         for info in infos:
             name = info.filename.removesuffix(".npy")
             if name == info.filename or name in shapes:
                 raise damaged(path, f"member {info.filename!r} is not an array or is there twice", remedy=_AGAIN)
             if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
                 raise damaged(path, f"member {info.filename!r} is packed in another way", remedy=_AGAIN)
-            shapes[name] = _npy_shape(path, archive, info)
+            shapes[name], kinds[name] = _npy_header(path, archive, info)
         self.shapes: Mapping[str, Shape] = shapes
+        self.kinds: Mapping[str, str] = kinds
 
     def read(self, name: str) -> NDArray[Any]:
         with self._archive.open(f"{name}.npy") as stream:
@@ -121,8 +124,8 @@ class _Npz:
         return self._last[name][start:stop]
 
 
-def _npy_shape(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Shape:
-    """Return the shape from the header, if the array's size is that of the member."""
+def _npy_header(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> tuple[Shape, str]:
+    """Return shape and kind from the header, if the array's size is that of the member."""
     with archive.open(info) as stream:
         old = np.lib.format.read_magic(stream) == (1, 0)
         header = np.lib.format.read_array_header_1_0 if old else np.lib.format.read_array_header_2_0
@@ -131,7 +134,7 @@ def _npy_shape(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> S
     whole = begin + math.prod(shape) * dtype.itemsize == info.file_size or dtype.hasobject
     if min(shape, default=0) < 0 or not whole:
         raise damaged(path, f"array {info.filename!r} of shape {shape} does not have its size", remedy=_AGAIN)
-    return tuple(shape)
+    return tuple(shape), dtype.kind
 
 
 class _Safetensors:
@@ -142,6 +145,7 @@ class _Safetensors:
     def __init__(self, handle: Any) -> None:
         self._handle, names = handle, handle.keys()
         self.shapes: Mapping[str, Shape] = {name: tuple(handle.get_slice(name).get_shape()) for name in names}
+        self.kinds: Mapping[str, str] = {name: _kind(handle.get_slice(name).get_dtype()) for name in names}
         self.metadata: Mapping[str, str] = handle.metadata() or {}
 
     def read(self, name: str) -> NDArray[Any]:
@@ -149,6 +153,11 @@ class _Safetensors:
 
     def rows(self, name: str, start: int, stop: int) -> NDArray[Any]:
         return _copied(self._handle.get_slice(name)[start:stop])
+
+
+def _kind(name: str) -> str:
+    """Return NumPy's letter for a type of safetensors, such as F32, BF16, I64 or BOOL."""
+    return "b" if name == "BOOL" else name.removeprefix("B")[0].lower()
 
 
 def _copied(tensor: Any) -> NDArray[Any]:
