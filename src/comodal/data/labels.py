@@ -95,7 +95,9 @@ def _values(block: Block, label: Label, source: Source) -> NDArray[Any]:
 
 
 def _column(block: Block, name: str, source: Source) -> NDArray[Any]:
+    """Return the values of a column; a label's name may be given for its only one."""
     if name in block.columns:
-        return block.columns[name]
+        values = block.columns[name]
+        return np.char.strip(values) if values.dtype.kind == "U" else values
     columns = source.labels[name].columns
     return block.columns[columns[0]] if columns else block.target

@@ -40,7 +40,7 @@ _LENGTH = "frames."
 """Before the names of feature sets: frames of each sample."""
 _TARGET = "target"
 """Name of the labels; followed by a point and the number of the output where there are several."""
-_LABEL = "give a source with at least one, a table with a column label"
+_LABEL = "give a source with at least one, a table with a column label, or choose one (--label)"
 
 
 def write_store(

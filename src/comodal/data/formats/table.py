@@ -6,11 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from comodal.contracts import InputError
-from comodal.contracts.tasks import regression_on
 from comodal.data.formats.feature_file import Features, open_features
 from comodal.data.formats.interface import Block, Format, Source
 from comodal.data.formats.names import canonical_modality, files_beside, in_order
@@ -22,7 +18,6 @@ __all__ = ["FORMAT", "open_source", "recognises"]
 
 _TABLES = ("utterances.csv", "utterances.parquet")
 _FEATURES = (".npz", ".safetensors")
-_FIELD_RANGE = (-3.0, 3.0)
 _ROWS = 512
 
 
@@ -42,7 +37,7 @@ def open_source(path: Path) -> Source:
     utterances = utterances_of(read_table(file))
     names = _feature_files(file)
     features = {name: open_features(names[name], utterances.written) for name in in_order(list(names))}
-    low, high = label_range = _label_range(utterances.block.target)
+    found = utterances.labels
     return Source(
         path=path,
         format="table",
@@ -50,9 +45,11 @@ def open_source(path: Path) -> Source:
         divisions=utterances.divisions,
         blocks=lambda wanted: _blocks(utterances, features, wanted),
         n_utterances=len(utterances.block),
-        task=regression_on(label_range),
+        task=found.task,
+        label=utterances.label,
+        labels=found.labels,
         files=(file, *(each.path for each in features.values())),
-        facts={**utterances.facts, "label range": f"{low:g} to {high:g}, from the labels"},
+        facts={**utterances.facts, **({"label range": found.fact} if found.fact else {})},
     )
 
 
@@ -80,14 +77,6 @@ def _feature_files(table: Path) -> dict[str, Path]:
         problem = f"no features beside {table.name}"
         raise damaged(table.parent, problem, remedy="add text.npz, audio.npz, ...", code="missing")
     return found
-
-
-def _label_range(labels: NDArray[np.float32]) -> tuple[float, float]:
-    finite = labels[np.isfinite(labels)]
-    low, high = _FIELD_RANGE
-    if not finite.size or (finite.min() >= low and finite.max() <= high):
-        return _FIELD_RANGE
-    return float(np.floor(finite.min())), float(np.ceil(finite.max()))
 
 
 def _blocks(utterances: Utterances, features: Mapping[str, Features], wanted: Collection[str]) -> Iterator[Block]:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from comodal.data.formats.texts import column, damage, damaged, reason_of
 
-__all__ = ["Table", "guessed", "header", "numbers", "read_table"]
+__all__ = ["Table", "guessed", "header", "is_number", "numbers", "numbers_in", "read_table"]
 
 _PARQUET, _PARQUET_FILE = b"PAR1", "Parquet file"
 _HEAD = 65536
@@ -91,6 +91,24 @@ def numbers(texts: Sequence[str]) -> tuple[NDArray[np.float64], int | None]:
         elif stripped not in _MISSING:
             return values, i
     return values, None
+
+
+def is_number(text: str) -> bool:
+    """Return whether a text is a number."""
+    return _NUMBER.fullmatch(text.strip().lower()) is not None
+
+
+def numbers_in(table: Table, name: str) -> NDArray[Any]:
+    """Return a column of numbers; a text that is none is an error."""
+    cells = table.columns[name]
+    if cells.dtype.kind != "U":
+        return cells
+    values, stranger = numbers(cells.tolist())
+    if stranger is not None:
+        problem = f"{str(cells[stranger])[:40]!r} is not a number"
+        remedy = "write numbers with a decimal point, and nothing where it is unknown"
+        raise damaged(table.at(name, stranger), problem, remedy=remedy, code="wrong_type")
+    return values
 
 
 def guessed(cells: NDArray[Any]) -> NDArray[Any]:

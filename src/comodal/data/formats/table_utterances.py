@@ -14,8 +14,8 @@ from comodal.contracts import InputError
 from comodal.data.formats.ids import parse_id
 from comodal.data.formats.interface import Block, Division
 from comodal.data.formats.names import canonical_split
-from comodal.data.formats.numeric import sentiment
-from comodal.data.formats.table_file import Table, guessed, numbers
+from comodal.data.formats.table_file import Table, guessed, numbers_in
+from comodal.data.formats.table_labels import TableLabels, labels_in
 from comodal.data.formats.texts import column, damaged, transcripts
 
 __all__ = ["LABELS", "Utterances", "utterances_of"]
@@ -33,6 +33,8 @@ class Utterances:
     """The utterances of a table without features, their ids as written there, and which columns were taken for what."""
 
     block: Block
+    label: str
+    labels: TableLabels
     written: Sequence[str]
     divisions: Mapping[str, Division]
     changed: _Changes
@@ -50,15 +52,16 @@ def utterances_of(table: Table) -> Utterances:
     identifier, groups = _identities(table, written, group=group, split=divided.get("split"), changed=changed)
     used = {"id", label, group, words, *divided}
     others = {name: guessed(cells) for name, cells in table.columns.items() if name not in used}
+    labels = labels_in(table, label)
     block = Block(
         id=identifier,
         group=groups,
-        target=_labels(table, label),
+        target=labels.target,
         modalities={},
-        columns={**divided, **others},
+        columns={**divided, **others, **labels.columns},
         transcript=None if words is None else _transcripts(table, words, changed),
     )
-    return Utterances(block, written, divisions, changed, _facts(table, label, group))
+    return Utterances(block, label or "", labels, written, divisions, changed, _facts(table, label, group))
 
 
 def _label_column(table: Table) -> str | None:
@@ -70,12 +73,6 @@ def _label_column(table: Table) -> str | None:
         problem = f"columns {' and '.join(map(repr, found))} could both be the label"
         raise damaged(table.path, problem, remedy="rename one", code="duplicate")
     return found[0] if found else None
-
-
-def _labels(table: Table, label: str | None) -> NDArray[np.float32]:
-    if label is None:
-        return np.full(len(table.lines), np.nan, dtype=np.float32)
-    return sentiment(_numbers(table, label), where=table.at(label))[0]
 
 
 def _facts(table: Table, label: str | None, group: str | None) -> dict[str, str]:
@@ -97,18 +94,6 @@ def _texts(table: Table, name: str) -> list[str]:
     if name == "id" and "" in found:
         raise damaged(table.at("id", found.index("")), "no id", remedy="give every utterance one", code="missing")
     return found
-
-
-def _numbers(table: Table, name: str) -> NDArray[Any]:
-    cells = table.columns[name]
-    if cells.dtype.kind != "U":
-        return cells
-    values, stranger = numbers(cells.tolist())
-    if stranger is not None:
-        problem = f"{str(cells[stranger])[:40]!r} is not a number"
-        remedy = "write numbers with a decimal point, and nothing where it is unknown"
-        raise damaged(table.at(name, stranger), problem, remedy=remedy, code="wrong_type")
-    return values
 
 
 def _transcripts(table: Table, name: str, changed: _Changes) -> NDArray[np.str_]:
@@ -183,7 +168,7 @@ def _splits(table: Table, changed: _Changes) -> NDArray[np.str_]:
 
 def _folds(table: Table, changed: _Changes) -> NDArray[np.int64]:
     """Return fold numbers from 0, -1 for an utterance in none."""
-    values = _numbers(table, "fold").astype(np.float64)
+    values = numbers_in(table, "fold").astype(np.float64)
     values = np.where(np.isnan(values), -1, values)
     wrong = np.flatnonzero((values != np.round(values)) | (values < -1) | (values > len(values)))
     if len(wrong):
