@@ -2,6 +2,9 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -92,6 +95,20 @@ def test_what_is_there_is_not_touched(tmp_path: Path, kind: str) -> None:
         raise AssertionError("not reached")
     assert names(tmp_path) == ["set"]
     assert kind != "folder" or names(target) == ["precious"]
+
+
+def test_a_kill_leaves_the_name_free(tmp_path: Path) -> None:
+    target = tmp_path / "set"
+    code = (
+        "import os, signal, sys; from pathlib import Path; from comodal.atomic_write import atomic_folder\n"
+        "with atomic_folder(Path(sys.argv[1])) as partial:\n"
+        "    (partial / 'file').write_text('half'); os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    assert subprocess.run([sys.executable, "-c", code, str(target)], check=False).returncode == -signal.SIGKILL
+    assert not target.exists()
+    with atomic_folder(target) as partial:
+        (partial / "file").write_text("whole")
+    assert names(target) == ["file"]
 
 
 def test_what_a_killed_process_left_is_removed_a_day_later(tmp_path: Path) -> None:
