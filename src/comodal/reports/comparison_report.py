@@ -12,6 +12,7 @@ from comodal.contracts import ComparisonRow
 from comodal.contracts.json_records import json_text, read_records
 from comodal.reports.long_csv import csv_text, written
 from comodal.reports.number_text import (
+    PRIMARY_METRICS,
     difference_text,
     direction,
     explanation,
@@ -24,21 +25,6 @@ from comodal.reports.number_text import (
 from comodal.reports.text_table import Cell, TextTable, markdown_table, rich_table
 
 __all__ = ["PRIMARY_METRICS", "file_table", "print_comparison", "read_summary", "screen_table", "write_summary"]
-
-PRIMARY_METRICS: tuple[str, ...] = (
-    "mae",
-    "corr",
-    "acc_2_pos",
-    "acc_7",
-    "r2",
-    "ccc",
-    "accuracy",
-    "macro_f1",
-    "auroc",
-    "log_loss",
-    "subset_accuracy",
-)
-"""Metrics on the screen, the first four that a comparison holds; files hold all."""
 
 
 def file_table(rows: Sequence[ComparisonRow]) -> TextTable:

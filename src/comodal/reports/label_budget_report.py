@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from rich.console import Console
 from rich.text import Text
 
 from comodal.contracts import ComparisonRow
-from comodal.reports.comparison_report import PRIMARY_METRICS, write_summary
+from comodal.reports.comparison_report import write_summary
 from comodal.reports.long_csv import written
 from comodal.reports.number_text import (
     difference_text,
@@ -18,6 +18,7 @@ from comodal.reports.number_text import (
     interval_text,
     mean_text,
     p_text,
+    primary_metric,
     verdict,
 )
 from comodal.reports.text_table import Cell, TextTable, markdown_table, rich_table
@@ -27,7 +28,9 @@ __all__ = ["budget_table", "print_budgets", "write_budgets"]
 _TABLE, _CHART = "label_efficiency.md", "label_efficiency.html"
 
 
-def budget_table(rows: Sequence[ComparisonRow], metric: str) -> TextTable:
+def budget_table(
+    rows: Sequence[ComparisonRow], metric: str, *, cell: Callable[[ComparisonRow], Cell] | None = None
+) -> TextTable:
     """Return one row per arm and one column per label budget, for one metric.
 
     >>> row = ComparisonRow("early", "none", 0.0, "mae", 0.8, 0.1, None, None, None, None, 4, 0, 1.0, labels=5)
@@ -35,12 +38,12 @@ def budget_table(rows: Sequence[ComparisonRow], metric: str) -> TextTable:
     (('model', '5 labels'), ['early/none', '0.800 ± 0.100'])
     """
     own = [row for row in rows if row.metric == metric]
-    budgets = list(dict.fromkeys(row.labels for row in own))
+    budgets, shown = list(dict.fromkeys(row.labels for row in own)), cell or _file_cell
     arms: dict[str, dict[int | None, ComparisonRow]] = {}
     for row in own:
         arms.setdefault(f"{row.fusion}/{row.measure}", {})[row.labels] = row
     lines = [
-        [Cell(name), *(_cell(cells[each]) if each in cells else Cell() for each in budgets)]
+        [Cell(name), *(shown(cells[each]) if each in cells else Cell() for each in budgets)]
         for name, cells in arms.items()
     ]
     title = f"{metric} ({direction(own[0])}) by label budget"
@@ -50,7 +53,7 @@ def budget_table(rows: Sequence[ComparisonRow], metric: str) -> TextTable:
 def print_budgets(rows: Sequence[ComparisonRow], *, title: str = "", console: Console | None = None) -> None:
     """Print the table of the primary metric, and how to read it."""
     out = console if console is not None else Console()
-    table = budget_table(rows, _primary(rows))
+    table = budget_table(rows, primary_metric(rows), cell=_screen_cell)
     out.print(Text(": ".join(filter(None, (title, table.title))), style="bold"))
     out.print(rich_table(table))
     for sentence in _sentences(rows):
@@ -70,13 +73,8 @@ def write_budgets(rows: Sequence[ComparisonRow], folder: str | Path, *, title: s
     except ImportError:
         pass
     else:
-        texts[_CHART] = chart_page(rows, title=title, first=_primary(rows))
+        texts[_CHART] = chart_page(rows, title=title, first=primary_metric(rows))
     return [*paths, *written(folder, texts).values()]
-
-
-def _primary(rows: Sequence[ComparisonRow]) -> str:
-    held = {row.metric: None for row in rows}
-    return next((name for name in PRIMARY_METRICS if name in held), next(iter(held)))
 
 
 def _sentences(rows: Sequence[ComparisonRow]) -> list[str]:
@@ -87,6 +85,10 @@ def _sentences(rows: Sequence[ComparisonRow]) -> list[str]:
     return [kept, *explanation(rows)]
 
 
-def _cell(row: ComparisonRow) -> Cell:
-    delta, _ = interval_text(row)
-    return Cell(mean_text(row), f"{delta} {p_text(row)}".strip() or difference_text(row), verdict(row))
+def _file_cell(row: ComparisonRow) -> Cell:
+    return Cell(mean_text(row), difference_text(row), verdict(row))
+
+
+def _screen_cell(row: ComparisonRow) -> Cell:
+    delta, interval = interval_text(row)
+    return Cell(mean_text(row), "\n".join(filter(None, (f"{delta} {p_text(row)}".strip(), interval))), verdict(row))

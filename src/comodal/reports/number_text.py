@@ -8,6 +8,7 @@ from comodal.contracts import ComparisonRow, InputError
 from comodal.metrics import METRICS
 
 __all__ = [
+    "PRIMARY_METRICS",
     "difference_text",
     "direction",
     "explanation",
@@ -15,11 +16,28 @@ __all__ = [
     "mean_text",
     "metrics_of",
     "notes",
+    "outcomes",
     "p_text",
+    "primary_metric",
     "verdict",
 ]
 
+PRIMARY_METRICS: tuple[str, ...] = (
+    "mae",
+    "corr",
+    "acc_2_pos",
+    "acc_7",
+    "r2",
+    "ccc",
+    "accuracy",
+    "macro_f1",
+    "auroc",
+    "log_loss",
+    "subset_accuracy",
+)
+"""Metrics on the screen, the first four that a comparison holds; files hold all."""
 _SIGNIFICANT = 0.05
+_VERDICTS = {"gain": "better", "harm": "worse"}
 
 
 def metrics_of(rows: Sequence[ComparisonRow], wanted: Sequence[str] | None = None) -> list[str]:
@@ -80,11 +98,44 @@ def explanation(rows: Sequence[ComparisonRow]) -> list[str]:
         f"modalities), paired by seed, with its 95 % interval over seeds and {groups} groups."
     )
     return [
+        *outcomes(rows),
         "Mean ± standard deviation over seeds, each on all test samples.",
         difference,
         "p: two-sided, over seeds and groups, Holm-corrected over all compared rows of the metric.",
         *notes(rows),
     ]
+
+
+def primary_metric(rows: Sequence[ComparisonRow]) -> str:
+    """Return the metric that leads the tables of these rows."""
+    held = metrics_of(rows)
+    return next((name for name in PRIMARY_METRICS if name in held), held[0])
+
+
+def outcomes(rows: Sequence[ComparisonRow]) -> list[str]:
+    """Return what the penalties changed in the primary metric, a sentence per significant difference or one for none.
+
+    >>> row = ComparisonRow("lfn", "f", 1.0, "mae", 0.8, 0.1, -0.02, -0.03, -0.01, 0.03, 4, 0, 1.0, better="lower",
+    ...                     reference="lfn/none")
+    >>> outcomes([row])
+    ['lfn/f is better than lfn/none: mae -0.020 [-0.030, -0.010] p 0.030, over 4 seeds.']
+    """
+    metric = primary_metric(rows)
+    compared = [row for row in rows if row.metric == metric and row.measure != "none" and row.p_value is not None]
+    if not compared:
+        return []
+    found = [row for row in compared if verdict(row)]
+    if not found:
+        return [f"No penalty makes a significant difference in {metric} (corrected p below {_SIGNIFICANT})."]
+    return [
+        f"{row.fusion}/{row.measure} is {_VERDICTS[verdict(row)]} than {row.reference}{_budget(row)}: {metric} "
+        f"{difference_text(row)}, over {row.n_seeds} seeds."
+        for row in found
+    ]
+
+
+def _budget(row: ComparisonRow) -> str:
+    return "" if row.labels is None else f" with {row.labels or 'all'} labels"
 
 
 def notes(rows: Sequence[ComparisonRow]) -> list[str]:
