@@ -70,6 +70,7 @@ NAMES = {
     "CRITIC_NAMES": "comodal.dependency.CRITICS",
     "NORMALIZATION_NAMES": "comodal.dependency.NORMALIZATIONS",
     "TASK_LOSS_NAMES": "comodal.objective.TASK_LOSSES",
+    "REFERENCE_NAMES": "comodal.evaluation.reference_models.REFERENCE_MODELS",
 }
 
 

@@ -155,6 +155,7 @@ def test_compare_writes_and_prints_the_table(comodal: Comodal, tmp_path: Path) -
     assert arms == {
         *((fusion, measure) for fusion in ("early", "lfn") for measure in ("none", "kl")),
         *((f"{fusion}:{single[fusion]}", "none") for fusion in ("early", "lfn")),
+        *((reference, "none") for reference in ("constant", "linear")),
     }
     assert len(rows) == len(arms) * len(Sentiment.reported)
     for row in rows:
@@ -181,7 +182,7 @@ def test_compare_writes_and_prints_the_table(comodal: Comodal, tmp_path: Path) -
 def test_compare_keeps_no_weights_when_told(comodal: Comodal, tmp_path: Path) -> None:
     assert comodal(f"{COMPARE} --measures none --no-weights").status == 0
     assert not list(tmp_path.rglob("weights.safetensors"))
-    assert len(list(tmp_path.rglob("predictions.parquet"))) == 4
+    assert len(list((tmp_path / "run" / "runs").rglob("predictions.parquet"))) == 4
 
 
 @pytest.mark.slow

@@ -217,6 +217,19 @@ def test_several_folders_make_one_page(
         gather(trained, compared[0])
 
 
+def test_reference_rows_of_several_comparisons_are_shown_once(
+    compared: tuple[Path, Comparison], tmp_path: Path
+) -> None:
+    folder, found = compared
+    other = tmp_path / "other"
+    shutil.copytree(folder, other)
+    text = (other / "summary.json").read_text()
+    (other / "summary.json").write_text(text.replace('"early', '"late'))
+    arms = [(row.fusion, row.measure) for row in gather(folder, other).rows if row.metric == "mae"]
+    assert len(arms) == len(set(arms)) == 8, "three arms each, and two reference models"
+    assert gather(folder, other).rows[: len(found.rows)] == tuple(found.rows)
+
+
 def test_runs_of_different_data_sets_are_refused(
     trained: Path, tmp_path: Path, short: Callable[..., RunConfig]
 ) -> None:

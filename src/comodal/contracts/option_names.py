@@ -13,6 +13,7 @@ __all__ = [
     "LIPSCHITZ_NAMES",
     "MEASURE_NAMES",
     "NORMALIZATION_NAMES",
+    "REFERENCE_NAMES",
     "TASK_LOSS_NAMES",
 ]
 
@@ -39,3 +40,6 @@ BETWEEN = ("modalities", "fusion")
 
 TASK_LOSS_NAMES = ("l1", "mse", "smooth_l1", "cross_entropy", "bce")
 """Keys of :data:`comodal.objective.TASK_LOSSES`."""
+
+REFERENCE_NAMES = ("constant", "linear", "self-training", "label spreading")
+"""Keys of :data:`comodal.evaluation.reference_models.REFERENCE_MODELS`, fusion models of reference rows."""

@@ -11,6 +11,7 @@ from typing import Any
 from comodal.atomic_write import write_text
 from comodal.contracts import ComparisonRow, InputError, PredictionTable
 from comodal.contracts.json_records import json_text
+from comodal.contracts.option_names import REFERENCE_NAMES
 from comodal.data.dataset import Dataset
 from comodal.evaluation.data_config import DataConfig, note_of
 from comodal.evaluation.experiment import preflight, require_test_part
@@ -25,6 +26,7 @@ from comodal.evaluation.grid import (
     best_by_validation,
 )
 from comodal.evaluation.pool import Progress, no_progress
+from comodal.evaluation.reference_runs import ReferenceRuns, compared_with_references
 from comodal.evaluation.rows import SeedRun, Setting, comparison_rows
 from comodal.evaluation.runner import TrialResult, run_trials
 from comodal.evaluation.runs import SELECTION, SUMMARY
@@ -59,7 +61,7 @@ class Comparison:
     """A finished comparison.
 
     Attributes:
-        rows: one per arm and metric.
+        rows: one per arm or reference model and metric.
         replication: the same rows from fresh seeds, empty without a replication.
         selection: chosen weights and single modalities.
     """
@@ -83,6 +85,8 @@ def compare(
 
     The same seed gives the same initial weights, batches and dropout masks in every arm of a fusion. Weights and the
     best single modality are chosen on the validation parts with seeds that are not reported; test parts are read once.
+    A constant and a linear model on the same features follow as reference rows, and with unlabelled training samples of
+    classes self-training and label spreading; a note names every arm that is no better than one of them.
 
     Args:
         data: where the data come from.
@@ -107,7 +111,8 @@ def compare(
         _require_modalities(read[fusion], config)
         preflight(dataset, config.base_for(fusion))
     folder = RunFolder(out, {"data": asdict(data), "task": dataset.spec.task.to_dict(), **config.to_dict()}).path
-    stages = _Stages(data, config, read, folder, jobs, keep_weights, progress)
+    reference_models = ReferenceRuns.of(dataset, config.base_for(config.fusions[0]), folder / "references")
+    stages = _Stages(data, config, read, reference_models, folder, jobs, keep_weights, progress)
     selection = stages.select()
     rows = stages.report(selection, "runs", 0)
     write_text(folder / SUMMARY, json_text(rows))
@@ -129,6 +134,7 @@ class _Stages:
     data: DataConfig
     config: CompareConfig
     inputs: dict[str, Dataset]
+    references: ReferenceRuns
     folder: Path
     jobs: int
     keep: bool
@@ -209,8 +215,15 @@ class _Stages:
             trials = [[Trial(arm, w, seed, part, True) for part, w in enumerate(weights[arm])] for seed in seeds]
             table[setting] = [_seed_run([results[trial] for trial in of_seed], of_seed[0].seed) for of_seed in trials]
         parents = {f"{fusion}:{name}": fusion for fusion, name in selection.modality.items()}
-        rows = comparison_rows(table, parents=parents)
-        return [row.with_note(note_of(self.inputs[row.fusion.partition(":")[0]])) for row in rows]
+        rows = [*comparison_rows(table, parents=parents), *self.references.rows(seeds)]
+        noted = compared_with_references(rows, self.references.dataset.spec.task.primary)
+        return [row.with_note(self.note(row.fusion)) for row in noted]
+
+    def note(self, fusion: str) -> str:
+        """Return the note on the data as an architecture or a reference model reads them."""
+        if fusion in REFERENCE_NAMES:
+            return note_of(self.references.dataset)
+        return note_of(self.inputs[fusion.partition(":")[0]])
 
 
 def _seed_run(runs: Sequence[TrialResult], seed: int) -> SeedRun:

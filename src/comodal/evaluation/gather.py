@@ -23,6 +23,7 @@ from comodal.contracts import (
     TrainingCurve,
 )
 from comodal.contracts.json_records import from_records, read_json, read_records
+from comodal.contracts.option_names import REFERENCE_NAMES
 from comodal.data.dataset import Dataset
 from comodal.evaluation.data_config import note_of
 from comodal.evaluation.fitted import read_history
@@ -195,8 +196,9 @@ def _together(found: Sequence[Findings]) -> Findings:
                 code="mismatch",
             )
     _refuse_same_arm(found)
-    joined = ("rows", "replication", "curves", "robustness", "robustness_replication", "explanations")
+    joined = ("curves", "robustness", "robustness_replication", "explanations")
     tables: dict[str, Any] = {name: tuple(row for each in found for row in getattr(each, name)) for name in joined}
+    tables |= {name: _rows_of([getattr(each, name) for each in found]) for name in ("rows", "replication")}
     return replace(
         first,
         title=" + ".join(each.title for each in found),
@@ -209,10 +211,17 @@ def _together(found: Sequence[Findings]) -> Findings:
     )
 
 
+def _rows_of(tables: Sequence[Sequence[ComparisonRow]]) -> tuple[ComparisonRow, ...]:
+    """Return the rows of several comparisons; reference models, the same in all, are those of the first."""
+    first = next((rows for rows in tables if any(row.fusion in REFERENCE_NAMES for row in rows)), ())
+    return tuple(row for rows in tables for row in rows if rows is first or row.fusion not in REFERENCE_NAMES)
+
+
 def _refuse_same_arm(found: Sequence[Findings]) -> None:
     owner: dict[tuple[str, str], str] = {}
     for each in found:
-        for arm in dict.fromkeys((row.fusion, row.measure) for row in each.rows):
+        networks = (row for row in each.rows if row.fusion not in REFERENCE_NAMES)
+        for arm in dict.fromkeys((row.fusion, row.measure) for row in networks):
             if arm in owner:
                 raise InputError(
                     f"{owner[arm]} and {each.title} both hold {arm[0]}/{arm[1]}, and one page shows an arm once; "

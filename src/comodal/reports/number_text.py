@@ -139,13 +139,17 @@ def _budget(row: ComparisonRow) -> str:
 
 
 def notes(rows: Sequence[ComparisonRow]) -> list[str]:
-    """Return every note once, with the arms it applies to."""
-    everyone = dict.fromkeys(f"{row.fusion}/{row.measure}" for row in rows)
+    """Return every note once, with the arms (and label budgets) it applies to."""
+    everyone = dict.fromkeys(map(_arm, rows))
     noted: dict[str, dict[str, None]] = {}
     for row in rows:
         for note in filter(None, row.note.split("; ")):
-            noted.setdefault(note, {})[f"{row.fusion}/{row.measure}"] = None
+            noted.setdefault(note, {})[_arm(row)] = None
     return [f"{'All' if arms == everyone else ', '.join(arms)}: {note}." for note, arms in noted.items()]
+
+
+def _arm(row: ComparisonRow) -> str:
+    return f"{row.fusion}/{row.measure}" + (f" at {row.labels or 'all'} labels" if row.labels is not None else "")
 
 
 def _digits(metric: str) -> int:

@@ -1,0 +1,203 @@
+"""Reference models that a network must beat: a constant, a linear model, and two that also use unlabelled rows.
+
+Axis legend: N samples, d features of all modalities side by side, K outputs of a model.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.semi_supervised import LabelSpreading, SelfTrainingClassifier
+
+from comodal.contracts import Multilabel, Task
+from comodal.metrics import METRICS
+
+__all__ = ["REFERENCE_MODELS", "STRENGTHS", "ReferenceData", "constant", "label_spreading", "linear", "self_training"]
+
+Array = NDArray[Any]
+Predict = Callable[[Array], Array]
+
+STRENGTHS = (0.1, 1.0, 10.0, 100.0, 1e3, 1e4)
+"""Strengths of the regularisation that validation chooses from: alpha of ridge, 1 / C of logistic regression."""
+
+_CHOSEN_BY = {"l1": "mae", "mse": "rmse", "smooth_l1": "mae", "cross_entropy": "log_loss", "bce": "log_loss"}
+_MOST_UNLABELLED = 5000
+_NEIGHBOURS = 10
+_STEPS = 500
+
+
+@dataclass(frozen=True, eq=False)
+class ReferenceData:
+    """What a reference model learns from and predicts.
+
+    Attributes:
+        features: ``(N, d)`` standardised, one vector per sample.
+        target: ``(N,)`` or ``(N, K)``.
+        labelled: row numbers of the training part that have a label.
+        unlabelled: row numbers of the training part that have none.
+        valid: row numbers that choose the strength of the regularisation.
+        test: row numbers to predict.
+        task: what is predicted.
+        loss: name of the loss that the networks are trained with.
+        class_weight: ``"none"`` or ``"balanced"``, as the networks are trained.
+    """
+
+    features: Array
+    target: Array
+    labelled: NDArray[np.int64]
+    unlabelled: NDArray[np.int64]
+    valid: NDArray[np.int64]
+    test: NDArray[np.int64]
+    task: Task
+    loss: str
+    class_weight: str = "none"
+
+
+def constant(data: ReferenceData) -> Array:
+    """Return the same prediction for every test row.
+
+    It is the median of the labels, their mean for the loss ``mse``, or the share of each class among them.
+
+    Example:
+        >>> from comodal.contracts import Binary
+        >>> rows = np.arange(4)
+        >>> data = ReferenceData(np.zeros((6, 1)), np.array([0.0, 1, 1, 1, 0, 1]), rows, rows[:0], rows[2:], rows[:2],
+        ...                      Binary(("no", "yes")), "bce")
+        >>> constant(data).tolist()
+        [0.75, 0.75]
+    """
+    return _repeated(_centre(data), len(data.test))
+
+
+def linear(data: ReferenceData) -> Array:
+    """Return test predictions of ridge or logistic regression, its strength chosen on validation by the task's loss.
+
+    Several labels have one logistic regression each and one strength for all.
+
+    Example:
+        >>> from comodal.contracts import Regression
+        >>> x, rows = np.arange(40.0)[:, None], np.arange(20)
+        >>> data = ReferenceData(x, 2 * x[:, 0], rows, rows[:0], rows + 10, rows + 20, Regression(), "mse")
+        >>> bool(abs(linear(data) - 2 * x[20:, 0]).max() < 0.1)
+        True
+    """
+    return _fit(data, _strength(data))(data.features[data.test])
+
+
+def self_training(data: ReferenceData) -> Array:
+    """Return test probabilities of the logistic regression that labels the unlabelled rows it is sure of.
+
+    :class:`sklearn.semi_supervised.SelfTrainingClassifier` around the logistic regression of :func:`linear`, on at most
+    5000 unlabelled rows.
+    """
+    if len(np.unique(data.target[data.labelled])) < 2:
+        return constant(data)
+    rows, target = _partly_labelled(data)
+    with warnings.catch_warnings(action="ignore"):  # convergence: the result after so many steps is the reference
+        model = SelfTrainingClassifier(_logistic(data, _strength(data))).fit(data.features[rows], target)
+    return _probabilities(data.task, model.classes_, model.predict_proba(data.features[data.test]))
+
+
+def label_spreading(data: ReferenceData) -> Array:
+    """Return test probabilities of labels that spread over the 10 nearest neighbours.
+
+    :class:`sklearn.semi_supervised.LabelSpreading` on at most 5000 unlabelled rows; a sample without a labelled
+    neighbour gets the prediction of :func:`constant`.
+    """
+    rows, target = _partly_labelled(data)
+    model = LabelSpreading(kernel="knn", n_neighbors=min(_NEIGHBOURS, len(rows)))
+    with warnings.catch_warnings(action="ignore"), np.errstate(divide="ignore", invalid="ignore"):  # 0 / 0: no label
+        model.fit(data.features[rows], target)
+        found = model.predict_proba(data.features[data.test])
+    probability = _probabilities(data.task, model.classes_, found)
+    known = np.isfinite(found).all(axis=1)
+    return np.where(known if probability.ndim == 1 else known[:, None], probability, constant(data))
+
+
+REFERENCE_MODELS: Mapping[str, Callable[[ReferenceData], Array]] = {
+    "constant": constant,
+    "linear": linear,
+    "self-training": self_training,
+    "label spreading": label_spreading,
+}
+"""Name in tables to the function that predicts the test rows; the last two are for classes and unlabelled rows."""
+
+
+def _repeated(value: Array, count: int) -> Array:
+    return np.broadcast_to(value, (count, *value.shape))
+
+
+def _centre(data: ReferenceData) -> Array:
+    """Return the prediction of the constant, a scalar or ``(K,)``."""
+    target = data.target[data.labelled].astype(np.float64)
+    if not data.task.classes:
+        return np.asarray(target.mean(axis=0) if data.loss == "mse" else np.median(target, axis=0))
+    if isinstance(data.task, Multilabel):
+        return np.asarray(target.mean(axis=0))
+    classes, counts = np.unique(target, return_counts=True)
+    return np.asarray(_probabilities(data.task, classes, (counts / counts.sum())[None])[0])
+
+
+def _strength(data: ReferenceData) -> float:
+    """Return the strength with the lowest loss on validation, the weakest of equal ones."""
+    metric = METRICS[_CHOSEN_BY[data.loss]]
+    features, target = data.features[data.valid], data.target[data.valid]
+    return min(STRENGTHS, key=lambda strength: metric(target, _fit(data, strength)(features)))
+
+
+def _fit(data: ReferenceData, strength: float) -> Predict:
+    """Return the function from features to predictions that a linear model of this strength learns."""
+    features, target = data.features[data.labelled], data.target[data.labelled]
+    if not data.task.classes:
+        return _ridge(features, target, strength)
+    if isinstance(data.task, Multilabel):
+        each = [_binary(data, features, column, strength) for column in target.T]
+        return lambda given: np.stack([of_label(given) for of_label in each], axis=1)
+    if len(np.unique(target)) < 2:
+        return lambda given: _repeated(_centre(data), len(given))
+    model = _trained(data, features, target, strength)
+    return lambda given: _probabilities(data.task, model.classes_, model.predict_proba(given))
+
+
+def _ridge(features: Array, target: Array, strength: float) -> Predict:
+    model = Ridge(alpha=strength).fit(features, target)
+    return lambda given: np.asarray(model.predict(given))
+
+
+def _binary(data: ReferenceData, features: Array, target: Array, strength: float) -> Predict:
+    """Return the probability of one label as a function of the features; its share where it is always the same."""
+    if len(np.unique(target)) < 2:
+        return lambda given: np.full(len(given), target.mean())
+    model = _trained(data, features, target, strength)
+    return lambda given: np.asarray(model.predict_proba(given)[:, 1])
+
+
+def _trained(data: ReferenceData, features: Array, target: Array, strength: float) -> Any:
+    with warnings.catch_warnings(action="ignore"):  # convergence: the result after so many steps is the reference
+        return _logistic(data, strength).fit(features, target)
+
+
+def _logistic(data: ReferenceData, strength: float) -> Any:
+    weight = None if data.class_weight == "none" else data.class_weight
+    return LogisticRegression(C=1.0 / strength, class_weight=weight, max_iter=_STEPS)
+
+
+def _probabilities(task: Task, classes: Array, found: Array) -> Array:
+    """Return the probabilities of some classes as predictions of the task; that of an absent class is 0."""
+    every = np.zeros((len(found), len(task.classes)))
+    every[:, classes.astype(np.int64)] = found
+    return every[:, 1] if task.width == 1 else every
+
+
+def _partly_labelled(data: ReferenceData) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return labelled and unlabelled rows, and their classes, -1 for an unlabelled one."""
+    step = max(1, -(-len(data.unlabelled) // _MOST_UNLABELLED))
+    hidden = data.unlabelled[::step]
+    known = data.target[data.labelled].astype(np.int64)
+    return np.concatenate([data.labelled, hidden]), np.concatenate([known, np.full(len(hidden), -1)])

@@ -1,0 +1,256 @@
+"""Fit the reference models of a comparison, keep their predictions in its folder, and name arms that beat none."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from comodal.atomic_write import write_atomic, write_text
+from comodal.contracts import ComparisonRow, Multilabel, PredictionTable
+from comodal.contracts.json_records import read_json
+from comodal.contracts.option_names import REFERENCE_NAMES
+from comodal.data.dataset import Dataset, Partition
+from comodal.data.ragged import RaggedArray
+from comodal.data.standardize import Scale
+from comodal.evaluation.grid import NONE
+from comodal.evaluation.groups import Grouping, grouping
+from comodal.evaluation.paired import ArmMetrics
+from comodal.evaluation.rows import ArmResult, SeedRun, Setting, arm_rows, mean_intervals
+from comodal.evaluation.runs import PREDICTIONS, RESULT
+from comodal.metrics import metrics_named
+from comodal.metrics.metric import Metric, RankMetric
+from comodal.training.config import RunConfig
+from comodal.training.data import prepare
+from comodal.training.training_rows import TrainingRows
+
+if TYPE_CHECKING:  # scikit-learn takes a second to import, and most commands fit no reference model
+    from comodal.evaluation.reference_models import ReferenceData
+
+__all__ = ["ReferenceRuns", "compared_with_references", "frame_means"]
+
+Array = NDArray[Any]
+Rows = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """Predictions of a reference model on the test part of a partition, and the duration of its fit."""
+
+    table: PredictionTable
+    seconds: float
+
+
+@dataclass(frozen=True, eq=False)
+class ReferenceFold:
+    """A partition for the reference models.
+
+    Attributes:
+        dataset: all samples, with features for all modalities.
+        partition: which of them train, validate and test.
+        config: of the networks; its seed is not read.
+    """
+
+    dataset: Dataset
+    partition: Partition
+    config: RunConfig
+
+    def rows(self, seed: int) -> tuple[Rows, Rows]:
+        """Return the labelled and the unlabelled rows of the training part of the runs with a seed."""
+        data, config = self.dataset, replace(self.config, seed=seed)
+        found = TrainingRows.of(self.partition, config, group=data.group, target=data.target, task=data.spec.task)
+        return found.labelled, found.unlabelled
+
+    def features(self) -> Array:
+        """Return ``(N, d)`` standardised features of all modalities side by side, 0 outside the partition."""
+        standardizer = prepare(self.dataset, self.partition).standardizer
+        rows = np.unique(np.concatenate(list(self.partition.splits.values())))
+        arrays = self.dataset.modalities.items()
+        found = np.zeros((len(self.dataset), sum(array.dim for _, array in arrays)))
+        found[rows] = np.concatenate([frame_means(each, rows, standardizer.of(name)) for name, each in arrays], axis=1)
+        return found
+
+    def data(self, features: Array, labelled: Rows, unlabelled: Rows) -> ReferenceData:
+        """Return what a reference model learns from."""
+        from comodal.evaluation.reference_models import ReferenceData  # noqa: PLC0415
+
+        task, options = self.dataset.spec.task, self.config.training
+        return ReferenceData(
+            features,
+            self.dataset.target,
+            labelled,
+            unlabelled,
+            self.partition.valid,
+            self.partition.test,
+            task,
+            task.require_loss(options.task_loss),
+            options.class_weight,
+        )
+
+    def table(self, prediction: Array) -> PredictionTable:
+        """Return predictions on the test part."""
+        rows, dataset = self.partition.test, self.dataset
+        return PredictionTable.of(
+            dataset.target[rows],
+            prediction.astype(np.float32),
+            group=dataset.group[rows],
+            id=[str(each) for each in dataset.id[rows]],
+            task=dataset.spec.task,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class ReferenceRuns:
+    """The reference models of all partitions.
+
+    Attributes:
+        folds: one per partition.
+        root: folder that keeps their predictions; ``None`` for none.
+    """
+
+    folds: tuple[ReferenceFold, ...]
+    root: Path | None = None
+
+    @classmethod
+    def of(cls, dataset: Dataset, config: RunConfig, root: Path | None = None) -> ReferenceRuns:
+        """Return the reference models for networks that are trained like this on a data set."""
+        return cls(tuple(ReferenceFold(dataset, partition, config) for partition in dataset.partitions), root)
+
+    @property
+    def dataset(self) -> Dataset:
+        """Return the data set."""
+        return self.folds[0].dataset
+
+    def names(self, seeds: Sequence[int]) -> tuple[str, ...]:
+        """Return the models that suit the task and the rows."""
+        task = self.dataset.spec.task
+        hidden = any(len(fold.rows(seed)[1]) for fold in self.folds for seed in seeds)
+        semi_supervised = hidden and bool(task.classes) and not isinstance(task, Multilabel)
+        return REFERENCE_NAMES if semi_supervised else REFERENCE_NAMES[:2]
+
+    def rows(self, seeds: Sequence[int]) -> list[ComparisonRow]:
+        """Return the rows of every reference model, which is compared with nothing."""
+        results = {setting: _result(runs) for setting, runs in self.runs(seeds).items()}
+        return arm_rows(results, dict.fromkeys(results))
+
+    def runs(self, seeds: Sequence[int]) -> dict[Setting, list[SeedRun]]:
+        """Return the setting of every reference model to its runs, one per seed.
+
+        Seeds with the same labelled rows share one fit, and a fit that the folder keeps is not repeated.
+        """
+        names = self.names(seeds)
+        parts = [self._part(part, names, seeds) for part in range(len(self.folds))]
+        joined = cache(_joined)
+        return {
+            (name, NONE, 0.0): [
+                SeedRun(seed, *joined(tuple(part[name, seed] for part in parts)), collapsed=False) for seed in seeds
+            ]
+            for name in names
+        }
+
+    def _part(self, part: int, names: Sequence[str], seeds: Sequence[int]) -> dict[tuple[str, int], Fitted]:
+        fold = self.folds[part]
+        features = cache(fold.features)
+        known: dict[tuple[str, str], Fitted] = {}
+        found = {}
+        for seed in seeds:
+            rows = fold.rows(seed)
+            digest = _digest(*rows)
+            for name in names:
+                if (name, digest) not in known:
+                    folder = None if self.root is None else self.root / name.replace(" ", "-") / f"part-{part}" / digest
+                    known[name, digest] = _kept(folder) or _fitted(fold, name, fold.data(features(), *rows), folder)
+                found[name, seed] = known[name, digest]
+        return found
+
+
+def compared_with_references(rows: Sequence[ComparisonRow], metric: str) -> list[ComparisonRow]:
+    """Return the rows of a comparison; a note names each network whose mean metric is no better than a reference's."""
+    references = {row.fusion: row for row in rows if row.fusion in REFERENCE_NAMES and row.metric == metric}
+
+    def note(row: ComparisonRow) -> str:
+        if row.metric != metric or row.fusion in REFERENCE_NAMES:
+            return ""
+        beaten_by = [name for name, reference in references.items() if not _better(row, reference)]
+        return "; ".join(f"no better than the {name} reference in {metric}" for name in beaten_by)
+
+    return [row.with_note(note(row)) for row in rows]
+
+
+def frame_means(array: RaggedArray, rows: Rows, scale: Scale) -> Array:
+    """Return ``(n, d)`` the mean of the standardised frames of some samples, 0 where there is no frame."""
+    found = []
+    for group in array.groups(rows):
+        frames = array.take(group)
+        scaled = np.empty(frames.values.shape, dtype=np.float32)
+        scale(frames.values, scaled)
+        means = np.zeros((len(group), array.dim))
+        present = frames.lengths > 0
+        if present.any():
+            sums = np.add.reduceat(scaled, frames.offsets[:-1][present], axis=0, dtype=np.float64)
+            means[present] = sums / frames.lengths[present, None]
+        found.append(means)
+    return np.concatenate(found)
+
+
+def _better(row: ComparisonRow, reference: ComparisonRow) -> bool:
+    return row.mean > reference.mean if row.better == "higher" else row.mean < reference.mean
+
+
+def _joined(parts: tuple[Fitted, ...]) -> tuple[PredictionTable, float]:
+    """Return the table of all partitions and their seconds."""
+    return PredictionTable.concatenate([each.table for each in parts]), sum(each.seconds for each in parts)
+
+
+def _result(runs: Sequence[SeedRun]) -> ArmResult:
+    """Return the metrics of a model; those that rank have no interval, since their jackknife outlasts the fit."""
+    tables = {id(run.table): run.table for run in runs}
+    groups = grouping(runs[0].table)
+    values, left_out = {}, {}
+    for metric in metrics_named(None, runs[0].table.task):
+        found = {key: _on_groups(metric, table, groups) for key, table in tables.items()}
+        values[metric.name] = np.array([found[id(run.table)][0] for run in runs])
+        left_out[metric.name] = np.stack([found[id(run.table)][1] for run in runs], axis=1)
+    metrics = ArmMetrics(values, left_out, groups)
+    seconds = float(np.mean([run.seconds for run in runs]))
+    return ArmResult(tuple(run.seed for run in runs), metrics, seconds, collapsed=0, intervals=mean_intervals(metrics))
+
+
+def _on_groups(metric: Metric, table: PredictionTable, groups: Grouping) -> tuple[float, Array]:
+    if isinstance(metric, RankMetric):
+        return metric(table.target, table.prediction), np.full(groups.count, np.nan)
+    return metric.on_groups(table.target, table.prediction, groups.codes, groups.count)
+
+
+def _kept(folder: Path | None) -> Fitted | None:
+    """Return what was computed before."""
+    if folder is None or not (folder / RESULT).exists():
+        return None
+    return Fitted(PredictionTable.from_parquet(folder / PREDICTIONS), float(read_json(folder / RESULT)["seconds"]))
+
+
+def _fitted(fold: ReferenceFold, name: str, data: ReferenceData, folder: Path | None) -> Fitted:
+    from comodal.evaluation.reference_models import REFERENCE_MODELS  # noqa: PLC0415
+
+    start = time.perf_counter()
+    table = fold.table(REFERENCE_MODELS[name](data))
+    seconds = time.perf_counter() - start
+    if folder is not None:
+        write_atomic(folder / PREDICTIONS, table.to_parquet)
+        write_text(folder / RESULT, json.dumps({"seconds": seconds}))  # last: the predictions are whole
+    return Fitted(table, seconds)
+
+
+def _digest(labelled: Rows, unlabelled: Rows) -> str:
+    found = hashlib.blake2b(digest_size=8)
+    for rows in (labelled, unlabelled):
+        found.update(np.append(rows, -1).astype(np.int64).tobytes())
+    return found.hexdigest()
