@@ -195,6 +195,20 @@ def test_recognised_by_content(views, tmp_path):
     assert not FORMAT.recognises(tmp_path / "inputs.npz")
 
 
+def test_dialogues_have_the_turn_before_as_a_view(views):
+    folder = views.folder.parent / "meld"
+    folder.mkdir()
+    arrays = {name: each for name, each in multiview_arrays().items() if name not in {"image", "touch", "label"}}
+    np.savez(folder / "data.npz", **arrays)
+    dataset = load("views:meld")
+    assert dataset.spec.task.kind == "multilabel"
+    assert list(dataset.modalities) == ["text", "before"]
+    before, text = dataset.modalities["before"], dataset.modalities["text"].values
+    assert before.lengths.tolist() == [0, 1] * 6  # the turns of a group are two
+    np.testing.assert_array_equal(before.values, text[::2])
+    assert list(load("views:meld", features={"text": "text_minilm"}).modalities) == ["text"]
+
+
 REAL = {
     "handwritten6": ("label", Multiclass(tuple("0123456789")), 2000),
     "webkb": ("label", Binary(("0", "1")), 1051),

@@ -32,7 +32,7 @@ from comodal.data.formats.multiview_labels import (
 from comodal.data.formats.named_arrays import NamedArrays, open_arrays
 from comodal.data.formats.names import canonical_modality, canonical_split, in_order
 from comodal.data.formats.texts import damaged, transcripts
-from comodal.data.ragged import RaggedArray
+from comodal.data.ragged import RaggedArray, run_offsets
 from comodal.data.splits import grouped_k_fold
 
 __all__ = ["ENVIRONMENT", "FORMAT", "locate"]
@@ -48,6 +48,8 @@ _GROUP_FOLDS = "group5"
 _FOLDS = 5
 _NONE = "none"
 _TRANSCRIPT = "transcript"
+_BEFORE = {"meld": ("before_minilm", "text_minilm")}
+"""Sets of dialogues in order of their turns, which have a view of the turn before: its name, and the view it is of."""
 _FEW = 20
 """Different texts that may be classes in any set, however small."""
 
@@ -116,6 +118,8 @@ def _views(file: Path, archive: NamedArrays) -> dict[str, int]:
             raise damaged(f"{file}, {name}", problem, remedy="give every sample one row", code="wrong_shape")
     floats = (name for name, shape in shapes.items() if len(shape) > 1 and archive.kinds[name] == "f")
     views = {name: shapes[name][-1] for name in floats if f"{name}{NAMES}" not in shapes and name not in USUAL}
+    before, of = _BEFORE.get(file.parent.name, ("", ""))
+    views |= {before: views[of]} if of in views else {}
     if not views:
         problem = "no view: no array of floats with two or three axes"
         raise damaged(file, problem, remedy="add one per modality", code="missing")
@@ -212,7 +216,7 @@ def _block(
     file: Path, table: Table, columns: Mapping[str, NDArray[Any]], label: Label, features: Collection[str]
 ) -> Block:
     with open_arrays(file) as archive:
-        arrays = {name: archive.read(name) for name in features}
+        views = {name: _view(file, archive, name, table["group"]) for name in features}
         words = archive.read(_TRANSCRIPT) if _TRANSCRIPT in archive.shapes else None
     spoken, changed = (None, {}) if words is None else transcripts(words, where=f"{file}, {_TRANSCRIPT}")
     target = np.full(len(table["id"]), np.nan, dtype=np.float32)
@@ -223,16 +227,26 @@ def _block(
         id=table["id"],
         group=table["group"],
         target=target,
-        modalities={name: _ragged(array, f"{file}, {name}") for name, array in arrays.items()},
+        modalities=views,
         columns=columns,
         transcript=spoken,
         normalised=changed,
     )
 
 
-def _ragged(array: NDArray[Any], where: str) -> RaggedArray:
+def _view(file: Path, archive: NamedArrays, name: str, group: NDArray[np.str_]) -> RaggedArray:
+    before, of = _BEFORE.get(file.parent.name, ("", ""))
+    if name == before:
+        return _turns_before(RaggedArray.from_vectors(archive.read(of), where=f"{file}, {of}"), group)
+    array = archive.read(name)
     make = RaggedArray.from_vectors if array.ndim == 2 else RaggedArray.from_dense
-    return make(array, where=where)
+    return make(array, where=f"{file}, {name}")
+
+
+def _turns_before(vectors: RaggedArray, group: NDArray[np.str_]) -> RaggedArray:
+    """Return the vector of the row before in the same group; absent for the first of each."""
+    follows = np.concatenate([[False], group[1:] == group[:-1]])
+    return RaggedArray(vectors.values[np.flatnonzero(follows) - 1], run_offsets(follows.astype(np.int64)))
 
 
 FORMAT = Format("multiview", recognises, open_source)
