@@ -45,7 +45,7 @@ def test_inspect_tells_what_is_there(comodal: Comodal) -> None:
     assert found["features"]["text"]["lengths"] == [1, 2, 3]
     assert sum(found["labels"]) == 12
     shown = comodal("data inspect mine").out
-    assert "12 utterances of 6 videos" in shown
+    assert "12 samples of 6 groups" in shown
     assert "v0_0, v0_1" in shown
 
 

@@ -93,7 +93,7 @@ def validate(
         examples = f" (first: {', '.join(each.examples)})" if each.examples else ""
         print(f"{each.severity}: {each.check}: {each.message}: {each.count}{examples}")
     verdict = "nothing is wrong" if not errors else f"{errors} error{'s' * (errors > 1)}"
-    print(f"{opened.path}: {found.utterances} utterances, {verdict}")
+    print(f"{opened.path}: {found.utterances} samples, {verdict}")
     return int(errors > 0)
 
 
@@ -140,7 +140,7 @@ def convert(
         return
     for sentence, count in manifest.inspection.normalised.items():
         print(f"{sentence}: {count}")
-    print(f"{folder}: {manifest.utterances} utterances of {opened.format}; {manifest.cleaning}")
+    print(f"{folder}: {manifest.utterances} samples of {opened.format}; {manifest.cleaning}")
 
 
 def download(
@@ -190,7 +190,7 @@ def _print_inspection(source: OpenedSource, found: Inspection, facts: Mapping[st
     from rich.markup import escape
     from rich.table import Table
 
-    print(f"{source.path}: {found.utterances} utterances of {found.groups} videos")
+    print(f"{source.path}: {found.utterances} samples of {found.groups} groups")
     for title, text in facts.items():
         print(f"  {title}: {text}")
     for name, parts in found.splits.items():

@@ -49,7 +49,7 @@ def predict(
     for note in found.notes:
         print(f"comodal: note: {note}", file=sys.stderr)
     if not json:
-        print(f"Written: {file}, {len(found)} utterances predicted by {found.folds.shape[1]} fold(s)")
+        print(f"Written: {file}, {len(found)} samples predicted by {found.folds.shape[1]} fold(s)")
         return
     kinds, counts = np.unique(found.modalities, return_counts=True)
     print_json(

@@ -48,7 +48,7 @@ def print_report(found: RunReport, *, as_json: bool) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("metric", "value", "95 % interval over videos", title=str(found.folder))
+    table = Table("metric", "value", "95 % interval over groups", title=str(found.folder))
     for name, value in found.metrics.items():
         if isinstance(value, dict):
             table.add_row(name, _shown(value["value"]), f"[{_shown(value['ci_low'])}, {_shown(value['ci_high'])}]")
