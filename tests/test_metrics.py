@@ -11,7 +11,7 @@ from sklearn.metrics import accuracy_score, f1_score, mean_absolute_error, r2_sc
 from comodal import metrics
 from comodal.contracts import Binary, Multiclass, Multilabel, Regression, Sentiment
 from comodal.contracts.errors import Code
-from comodal.metrics import METRICS, SumMetric, is_collapsed, metrics_named
+from comodal.metrics import METRICS, SumMetric, metrics_named
 
 NUMBERS = Sentiment.metrics
 """Metrics of numbers; those of classes are in tests/test_class_metrics.py."""
@@ -160,13 +160,7 @@ def test_float32_predictions_are_scored_in_float64() -> None:
 @pytest.mark.parametrize(("spread", "collapsed"), [(0.0, True), (0.04, True), (0.06, False), (1.0, False)])
 def test_collapse(spread: float, collapsed: bool) -> None:
     y, _ = sentiment(0)
-    assert is_collapsed(y, 0.3 + spread * y) is collapsed
-
-
-def test_collapse_threshold_is_stated_by_the_caller() -> None:
-    y, _ = sentiment(0)
-    assert is_collapsed(y, 0.3 * y, share=0.5)
-    assert not is_collapsed(y, 0.3 * y, share=0.2)
+    assert Regression().is_collapsed(y, 0.3 + spread * y) is collapsed
 
 
 @pytest.mark.parametrize(

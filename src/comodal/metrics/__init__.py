@@ -7,6 +7,10 @@ arithmetic is float64.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
+from comodal.contracts import InputError
+from comodal.contracts.tasks import Sentiment, Task
 from comodal.metrics.classes import (
     accuracy,
     auprc,
@@ -23,8 +27,7 @@ from comodal.metrics.classes import (
 )
 from comodal.metrics.detection import Curve, curve
 from comodal.metrics.metric import Array, Metric, RankMetric, SumMetric, checked
-from comodal.metrics.registry import METRICS, metrics_named
-from comodal.metrics.regression import ccc, corr, is_collapsed, mae, r2, rmse
+from comodal.metrics.regression import ccc, corr, mae, r2, rmse
 from comodal.metrics.sentiment import acc_2_nonneg, acc_2_pos, acc_5, acc_7, f1, f1_nonneg, f1_pos
 
 __all__ = [
@@ -51,7 +54,6 @@ __all__ = [
     "f1",
     "f1_nonneg",
     "f1_pos",
-    "is_collapsed",
     "log_loss",
     "macro_f1",
     "mae",
@@ -63,3 +65,42 @@ __all__ = [
     "uar",
     "weighted_f1",
 ]
+
+_SENTIMENT: tuple[Metric, ...] = (acc_2_nonneg, acc_2_pos, acc_5, acc_7, f1, f1_nonneg, f1_pos)
+_REGRESSION: tuple[Metric, ...] = (mae, corr, r2, ccc, rmse)
+_CLASSES: tuple[Metric, ...] = (
+    accuracy,
+    balanced_accuracy,
+    macro_f1,
+    micro_f1,
+    weighted_f1,
+    subset_accuracy,
+    uar,
+    auroc,
+    auprc,
+    log_loss,
+    brier,
+    calibration_error,
+)
+METRICS: Mapping[str, Metric] = {metric.name: metric for metric in (*_SENTIMENT, *_REGRESSION, *_CLASSES)}
+"""Name to metric; :attr:`comodal.contracts.Task.metrics` names those that mean something for a task."""
+
+
+def metrics_named(names: Sequence[str] | None, task: Task | None = None) -> tuple[Metric, ...]:
+    """Return the metrics of these names, in this order; those that a task reports when ``None``.
+
+    Args:
+        names: of metrics.
+        task: whose predictions are judged, sentiment when ``None``.
+
+    Raises:
+        InputError: a name is unknown, or means nothing for the task; the nearest one is offered.
+
+    >>> [metric.unit for metric in metrics_named(["acc_7", "mae"])]
+    ['%', 'label']
+    """
+    task = task or Sentiment()
+    for name in names or ():
+        if name not in task.metrics:
+            raise InputError.unknown(f"metric of {task.kind}", name, task.metrics)
+    return tuple(METRICS[name] for name in (task.reported if names is None else names))

@@ -11,28 +11,12 @@ Axis legend: N samples.
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-from comodal.metrics.metric import Array, SumMetric, checked, columns, mean, ratio
+from comodal.metrics.metric import Array, SumMetric, columns, mean, ratio
 
-__all__ = ["ccc", "corr", "is_collapsed", "mae", "r2", "rmse"]
+__all__ = ["ccc", "corr", "mae", "r2", "rmse"]
 
 _NO_VARIATION = 1e-12  # variance below this share of the second moment is rounding error
-
-
-def is_collapsed(target: npt.ArrayLike, prediction: npt.ArrayLike, *, share: float = 0.05) -> bool:
-    """Return whether the predictions are almost constant: ``std(prediction) <= share * std(target)``.
-
-    Args:
-        target: ``(N,)``.
-        prediction: ``(N,)``.
-        share: largest spread of the predictions that counts as constant, as a share of the spread of the targets.
-
-    >>> is_collapsed([-2.0, 0.0, 2.0], [0.31, 0.30, 0.31]), is_collapsed([-2.0, 0.0, 2.0], [-0.2, 0.0, 0.2])
-    (True, False)
-    """
-    y, p = (_centred(column) for column in checked(target, prediction))
-    return float(p.std()) <= share * float(y.std())
 
 
 def _centred(values: Array) -> Array:
