@@ -39,7 +39,7 @@ def fetch(server, tmp_path):
 
     def call(*files, locations=None, **options):
         entry = {"locations": [server.base] if locations is None else locations, "files": list(files)}
-        catalog = tmp_path / "catalog.yaml"
+        catalog = tmp_path / f"catalog-{threading.get_ident()}.yaml"  # two calls at once must not write one file
         catalog.write_text(yaml.safe_dump({"toy": entry}))
         return download("toy", tmp_path / "to", **{"catalog": catalog, "timeout": 0.5, "waits": (0.001,), **options})
 
