@@ -49,6 +49,19 @@ def test_any_number_of_views_of_any_width_as_dict_or_sequence(views: int) -> Non
         assert penalty(given).shape == ()
 
 
+def test_a_list_of_batches_is_one_batch() -> None:
+    first, second = representations(7), representations(5)
+    joined = {name: torch.cat([first[name], second[name]]) for name in DIMS}
+    values = []
+    for given in ([first, second], joined):
+        penalty = DependencyPenalty("kl", dims=DIMS)
+        values += [penalty.update_critic(given), penalty(given)]
+    assert torch.equal(values[0], values[2])
+    assert torch.equal(values[1], values[3])
+    with refused("mismatch", "vision"):
+        penalty([first, {"text": second["text"]}])
+
+
 @pytest.mark.parametrize("name", EVERY)
 def test_the_penalty_is_minus_the_weighted_value(name: str) -> None:
     penalty, views = DependencyPenalty(name, dims=DIMS, weight=0.7).eval(), representations()

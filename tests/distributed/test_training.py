@@ -27,6 +27,14 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "penalty": {"measure": "wasserstein", "fresh_batches": True, "between": "fusion"},
         "training": {"schedule": "linear", "gradient_clip": 0.05},
     },
+    "few labels": {
+        "penalty": {"measure": "kl", "critic_steps": 2},
+        "training": {"label_budget": 21, "accumulate": 2, "augment": ["noise:audio=0.3"]},
+    },
+    "few labels, fresh": {
+        "penalty": {"measure": "f", "fresh_batches": True, "critic_steps": 2, "between": "fusion"},
+        "training": {"label_budget": 21},
+    },
 }
 
 
@@ -46,7 +54,7 @@ def free_port() -> int:
         return port
 
 
-def in_two_processes(*command: str) -> list[str]:
+def in_two_processes(*command: str, status: int = 0) -> list[str]:
     """Run a command in two processes, with the environment that ``torchrun`` gives them; what each printed."""
     shared = {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo", **shared}
@@ -67,7 +75,7 @@ def in_two_processes(*command: str) -> list[str]:
             process.kill()
             process.wait()
     for process, (_, error) in zip(running, printed, strict=True):
-        assert process.returncode == 0, error
+        assert process.returncode == status, error
     return [output for output, _ in printed]
 
 
@@ -94,7 +102,10 @@ def weights(folder: Path) -> torch.Tensor:
 @pytest.mark.parametrize("name", VARIANTS)
 @pytest.mark.slow
 def test_two_processes_find_what_one_finds(name: str, together: Path, tmp_path: Path) -> None:
-    """59 samples in batches of 16: the last batch has 11, so the shares of the processes differ."""
+    """59 samples in batches of 16: the last batch has 11, so the shares of the processes differ.
+
+    Of 21 labels the last batch has 5, of 38 samples without labels 6.
+    """
     alone = runpy.run_path(str(WORKER))["run"](tmp_path, **VARIANTS[name])
     for one, two in zip(history(tmp_path), history(together / name), strict=True):
         assert two == pytest.approx(one, abs=1e-6)
@@ -105,6 +116,19 @@ def test_two_processes_find_what_one_finds(name: str, together: Path, tmp_path: 
     assert predictions.prediction == pytest.approx(alone.prediction, abs=1e-5)
     found_scores, scores = (each - each.mean() for each in (predictions.critic_score, alone.critic_score))
     assert found_scores == pytest.approx(scores, abs=1e-4, nan_ok=True)
+
+
+@pytest.mark.slow
+def test_terminated_and_resumed_bit_for_bit(together: Path, tmp_path: Path) -> None:
+    """SIGTERM in the middle of the second epoch, to the process that writes nothing."""
+    name = "few labels"
+    command = (str(WORKER), str(tmp_path), json.dumps({name: VARIANTS[name]}))
+    in_two_processes(*command, "5", status=143)
+    assert list(tmp_path.rglob("last.ckpt"))
+    assert not list(tmp_path.rglob("history.json"))
+    in_two_processes(*command)
+    assert history(tmp_path) == history(together / name)
+    assert torch.equal(weights(tmp_path), weights(together / name))
 
 
 @pytest.mark.slow

@@ -13,8 +13,7 @@ from torch import Tensor, nn
 from torch import distributed as dist
 from torch.nn.parallel import DistributedDataParallel
 
-from comodal.dependency import MEASURES, DependencyPenalty
-from comodal.dependency import penalty as penalty_module
+from comodal.dependency import MEASURES, DependencyPenalty, distributed
 
 DIMS = {"text": 6, "audio": 4, "vision": 4}
 ROWS = 14
@@ -73,7 +72,7 @@ def main() -> None:
         for split, rows in SPLITS.items()
         for options in VARIANTS
     }
-    penalty_module.gather_views = lambda views: views
+    distributed.gather_views = lambda views: views
     seen["not gathered"] = trained({"measure": "kl"}, rank=rank, rows=SPLITS["even"])
     torch.save(seen, out)
     dist.barrier()

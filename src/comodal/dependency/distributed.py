@@ -6,13 +6,26 @@ process gathers all representations and evaluates the same measure of the same g
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch import distributed as dist
 
-__all__ = ["gather_views"]
+from comodal.dependency.views import Batches, ViewLayout
+
+__all__ = ["gather_batches", "gather_views"]
+
+
+def gather_batches(layout: ViewLayout, given: Batches) -> list[Tensor]:
+    """Return the views of all processes in the order of a layout.
+
+    Several batches follow each other, each with the rows of all processes: in the order that one process has them.
+    """
+    several = not isinstance(given, Mapping) and len(given) > 0 and isinstance(given[0], Mapping)
+    gathered = [gather_views(layout.match(each)) for each in (given if several else [given])]  # type: ignore[arg-type]
+    return gathered[0] if len(gathered) == 1 else [torch.cat(views) for views in zip(*gathered, strict=True)]
 
 
 def gather_views(views: list[Tensor]) -> list[Tensor]:

@@ -12,10 +12,10 @@ from torch import Tensor, nn
 
 from comodal.contracts import InputError
 from comodal.dependency.critics import Critic
-from comodal.dependency.distributed import gather_views
+from comodal.dependency.distributed import gather_batches
 from comodal.dependency.measures import DependencyMeasure
 from comodal.dependency.schedules import ConstantWeight
-from comodal.dependency.views import Views, full_precision
+from comodal.dependency.views import Batches, Views, full_precision
 
 __all__ = ["DependencyPenalty"]
 
@@ -113,7 +113,7 @@ class DependencyPenalty(nn.Module):
             self._optimizer = torch.optim.Adam(self.measure.critic.parameters(), lr=critic_lr, fused=True)
             _freeze(self._optimizer.param_groups[0]["params"])
 
-    def update_critic(self, representations: Views | Callable[[], Views] | Iterable[Views]) -> Tensor | None:
+    def update_critic(self, representations: Batches | Callable[[], Views] | Iterable[Views]) -> Tensor | None:
         """Train the critic for K steps on detached representations, with a fresh pairing each.
 
         Args:
@@ -138,11 +138,12 @@ class DependencyPenalty(nn.Module):
         losses = [self._critic_step(views, self._optimizer) for views in self._batches(representations)]
         return losses[-1]
 
-    def forward(self, representations: Views) -> Tensor:
+    def forward(self, representations: Batches) -> Tensor:
         """Return the term to add to the task loss.
 
         Args:
-            representations: name to ``(n, D_m)``, or tensors in the order of ``dims``; ``n`` at least their number.
+            representations: name to ``(n, D_m)``, or tensors in the order of ``dims``; ``n`` at least their number. A
+                list of such dicts is one batch, for example of samples with labels and samples without.
 
         Returns:
             Scalar, ``-weight * share * value``: smaller = more dependent.
@@ -151,7 +152,7 @@ class DependencyPenalty(nn.Module):
             InputError: representations that do not fit, hold NaN or infinity, or are too few rows to break their
                 pairing.
         """
-        views = gather_views(self.measure.layout.match(representations))
+        views = gather_batches(self.measure.layout, representations)
         learning = self.training and torch.is_grad_enabled()
         both = learning and self.critic_steps == 0
         value, regulariser = self.measure.terms(views) if both else (self.measure.value(views), None)
@@ -232,14 +233,13 @@ class DependencyPenalty(nn.Module):
             _freeze(parameters)
         return loss.detach()
 
-    def _batches(self, source: Views | Callable[[], Views] | Iterable[Views]) -> Iterator[list[Tensor]]:
-        match = self.measure.layout.match
+    def _batches(self, source: Batches | Callable[[], Views] | Iterable[Views]) -> Iterator[list[Tensor]]:
         if not self.fresh_batches:
             if callable(source) or isinstance(source, Iterator):
                 raise InputError(
                     "update_critic got a source of batches, but fresh_batches is False: set it to True", code="conflict"
                 )
-            views = [view.detach() for view in gather_views(match(source))]  # type: ignore[arg-type]
+            views = [view.detach() for view in gather_batches(self.measure.layout, source)]  # type: ignore[arg-type]
             yield from repeat(views, self.critic_steps)
             return
         drawn = iter(source, None) if callable(source) else source
@@ -256,7 +256,7 @@ class DependencyPenalty(nn.Module):
                     raise InputError(
                         "update_critic ran out of batches: give an iterator of at least critic_steps", code="missing"
                     )
-                fresh = gather_views(match(given))
+                fresh = gather_batches(self.measure.layout, given)
             yield [view.detach() for view in fresh]
 
     def _refuse_non_finite(self, value: Tensor, views: list[Tensor]) -> None:

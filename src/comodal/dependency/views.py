@@ -11,10 +11,13 @@ from torch import Tensor
 from comodal.contracts import FusionOutput, InputError
 from comodal.contracts.option_names import BETWEEN
 
-__all__ = ["ViewLayout", "Views", "full_precision", "views_of"]
+__all__ = ["Batches", "ViewLayout", "Views", "full_precision", "views_of"]
 
 Views = Mapping[str, Tensor] | Sequence[Tensor]
 """Representations of a batch: name to ``(n, D_m)``, or the same tensors in the order of the layout."""
+
+Batches = Views | Sequence[Mapping[str, Tensor]]
+"""One batch, or several by name that are taken as one, such as samples with labels and samples without."""
 
 
 class ViewLayout:

@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
+from accelerate.utils import gather_object
 from torch import Tensor, nn
 
 from comodal.contracts import FusionOutput, MultimodalBatch, ObjectiveTerms
@@ -39,7 +40,7 @@ class LoopState:
     Attributes:
         epoch: the epoch to train next or to go on with, from 0.
         batch: the batch of that epoch to train next.
-        sums: name to sum of a loss over the samples of the epoch so far, and their number.
+        sums: name to sum of a loss over this process's samples of the epoch so far, and their number.
         history: the means of every finished epoch.
         best_loss: the lowest validation loss.
         best_epoch: its epoch, -1 before the first finite loss.
@@ -180,8 +181,7 @@ class TrainingLoop:
 
     def _penalise(self, penalty: DependencyPenalty, outputs: Sequence[FusionOutput], position: int) -> Tensor:
         """Train the critic and return the penalty's term of the objective."""
-        found = [views_of(output, between=self.config.penalty.between) for output in outputs]
-        views = found[0] if len(found) == 1 else {n: torch.cat([each[n] for each in found]) for n in found[0]}
+        views = [views_of(output, between=self.config.penalty.between) for output in outputs]
         penalty.update_critic(self._fresh_views(position) if penalty.fresh_batches else views)
         term: Tensor = penalty(views)
         return term
@@ -218,8 +218,12 @@ class TrainingLoop:
         state.epoch, state.batch, state.sums = state.epoch + 1, 0, {}
 
     def _record(self, name: str, value: Tensor, count: int) -> None:
-        total, seen = self.state.sums.get(name, (0.0, 0))
-        self.state.sums[name] = (total + value.detach() * count, seen + count)
+        """Count a mean over samples in the means of the epoch."""
+        self._add(name, value.detach() * count, count)
+
+    def _add(self, name: str, total: Tensor, count: int) -> None:
+        before, seen = self.state.sums.get(name, (0.0, 0))
+        self.state.sums[name] = (before + total, seen + count)
 
     def _totals(self) -> dict[str, tuple[Tensor, int]]:
         """Return the sums of all processes."""
@@ -234,10 +238,10 @@ class TrainingLoop:
         return totals
 
     def _save(self) -> None:
-        """Write a checkpoint from the first process; the sums in it are those of all."""
+        """Write a checkpoint from the first process, with the sums of every process."""
         if self.folder is None:
             return
-        sums = self._totals() if self.state.sums else {}
+        sums = [self.state.sums] if self.accelerator.num_processes == 1 else gather_object([self.state.sums])
         if not self.accelerator.is_main_process:
             return
         content = {name: part.state_dict() for name, part in self._parts().items()}
@@ -247,9 +251,11 @@ class TrainingLoop:
         """Go on from the content of a checkpoint."""
         for name, part in self._parts().items():
             part.load_state_dict(content[name])
-        self.state = LoopState(**content["state"])
-        if not self.accelerator.is_main_process:
-            self.state.sums = {}  # the first process holds those of all
+        self.state = LoopState(**{**content["state"], "sums": {}})
+        process, processes = self.accelerator.process_index, self.accelerator.num_processes
+        for sums in content["state"]["sums"][process::processes]:  # its own, unless the number of processes differs
+            for name, (total, count) in sums.items():
+                self._add(name, total.to(self.accelerator.device), count)
 
     def _parts(self) -> dict[str, Any]:
         parts = {"model": self.model, "penalty": self.penalty, "optimizer": self.optimizer, "schedule": self.schedule}
