@@ -27,6 +27,7 @@ def explain(
     arm: PenalisedArm = "",
     seed: Seed = None,
     data: MovedData = None,
+    output: Annotated[str, "class, label or output to explain; by default the predicted class, or all outputs"] = "",
     fit_critic: Annotated[str, "measure of a critic to fit now: kl, f, wasserstein, ..."] = "",
     out: Annotated[str | None, "folder to write; below the run by default"] = None,
     force: Force = False,
@@ -41,9 +42,10 @@ def explain(
 ) -> None:
     """Explain the predictions of a run: dependency and disagreement of its modalities per sample.
 
-    For every test sample: the critic's pointwise dependency and its percentile, the modality that disagrees, the loss
-    of the prediction without each modality, and attributions. Every sample is explained by the model that was not
-    trained on it. With --representations, another model's representations are explained instead.
+    For every test sample: the critic's pointwise dependency and its percentile, the modality that disagrees, the
+    prediction without each modality, and attributions, those of the predicted class where classes are predicted. Every
+    sample is explained by the model that was not trained on it. With --representations, another model's
+    representations are explained instead.
 
     Example: comodal explain runs/c --arm early/kl --seed 0
     """
@@ -62,7 +64,7 @@ def explain(
         file, measure, fit_seed = Path(representations), fit_critic or "kl", seed or 0
         folder = Path(out) if out else file.with_name(f"{file.stem}-explanation")
         claim(folder, force=force)
-        table = explain_representations(file, measure=measure, seed=fit_seed, donors=donors, kind=map_)
+        table = explain_representations(file, measure=measure, seed=fit_seed, donors=donors, kind=map_, output=output)
         if validate:
             pairing = validate_representations(
                 file, measure=measure, seed=fit_seed, share=share, repetitions=repetitions
@@ -75,7 +77,9 @@ def explain(
             return
         folder = Path(out) if out else runs.folder / "explanation" / _folder_name(runs, chosen)
         claim(folder, force=force)
-        config = ExplanationConfig(fit_critic=fit_critic, donors=donors, attributions=attributions, map=map_)
+        config = ExplanationConfig(
+            fit_critic=fit_critic, donors=donors, attributions=attributions, map=map_, output=output
+        )
         found = explain_run(runs, chosen, config)
         table, attributed = found.table, found.attributions
         if validate:

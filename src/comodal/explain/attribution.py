@@ -1,17 +1,18 @@
 """Attribution of predictions to inputs by integrated gradients over all modalities together.
 
-Axis legend: B samples, T frames, d features of a frame, P word pieces, H width of a piece's embedding.
+Axis legend: B samples, K outputs, T frames, d features of a frame, P word pieces, H width of a piece's embedding.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from comodal.contracts import Attribution, InputError, ModalitySequence, MultimodalBatch, TokenSpec
+from comodal.contracts import Attribution, InputError, ModalitySequence, MultimodalBatch, Regression, Task, TokenSpec
 
 __all__ = ["STEPS", "TOP_FEATURES", "Contributions", "attributions_of", "integrated_gradients"]
 
@@ -28,8 +29,9 @@ class Contributions(NamedTuple):
     """Integrated gradients of a batch.
 
     Attributes:
-        values: modality to ``(B, T, d)`` contributions, in units of the label; of word pieces ``(B, P, H)``.
-        change: ``(B,)`` prediction minus prediction at the baseline; the contributions sum to it.
+        values: modality to ``(B, T, d)`` contributions, in units of the label or, of a class, of its logit; of word
+            pieces ``(B, P, H)``.
+        change: ``(B,)`` prediction or logit less that at the baseline; the contributions sum to it.
         residual: ``(B,)`` the sum less ``change``: the error of the numerical integral.
     """
 
@@ -39,19 +41,28 @@ class Contributions(NamedTuple):
 
 
 def integrated_gradients(
-    model: nn.Module, batch: MultimodalBatch, *, tokens: TokenSpec | None = None, steps: Sequence[int] = STEPS
+    model: nn.Module,
+    batch: MultimodalBatch,
+    *,
+    task: Task | None = None,
+    output: Tensor | None = None,
+    tokens: TokenSpec | None = None,
+    steps: Sequence[int] = STEPS,
 ) -> Contributions:
-    r"""Return the contribution of every input to every prediction, by integrated gradients from a baseline.
+    r"""Return the contribution of every input to one output of every sample, by integrated gradients from a baseline.
 
     .. math:: c_i = (x_i - b_i) \int_0^1 \frac{\partial \hat y}{\partial x_i}\bigl(b + t (x - b)\bigr)\, dt,
         \qquad \sum_i c_i = \hat y(x) - \hat y(b)
 
+    For classes and labels :math:`\hat y` is the logit, whose contributions add up; those to a probability saturate.
     The baseline :math:`b` of standardised features is 0, their mean in the training part; that of word pieces is the
     embedding of the unknown piece. Masks stay: no modality is removed, but at the baseline it carries no information.
 
     Args:
         model: in evaluation mode.
         batch: B samples.
+        task: of the model; a regression by default.
+        output: ``(B,)`` number of the output to explain; the first by default.
         tokens: special ids of the tokenizer, for a model that reads word pieces.
         steps: of the integral, tried in turn until the sum is within 1 % of the change, or 0.01.
 
@@ -63,13 +74,19 @@ def integrated_gradients(
     tokens = tokens if tokens is not None and TEXT in batch.modalities else None
     point, baseline = _ends(model, batch, tokens)
     masks = tuple(sequence.mask for sequence in batch.modalities.values())
-    extra = (*masks, batch.modalities[TEXT].values) if tokens is not None else masks
-    forward = _forward(model, tuple(batch.modalities), reads_pieces=tokens is not None)
+    which = torch.zeros(len(batch), dtype=torch.int64) if output is None else output
+    extra = (*masks, which, batch.modalities[TEXT].values) if tokens is not None else (*masks, which)
+    forward = _forward(model, task or Regression(), tuple(batch.modalities), reads_pieces=tokens is not None)
     return _refined(forward, dict(zip(batch.modalities, point, strict=True)), baseline, extra, steps)
 
 
 def attributions_of(
-    batch: MultimodalBatch, found: Contributions, words: Sequence[Mapping[str, Sequence[str]]], *, pieces: bool = False
+    batch: MultimodalBatch,
+    found: Contributions,
+    words: Sequence[Mapping[str, Sequence[str]]],
+    *,
+    outputs: Sequence[str] = (),
+    pieces: bool = False,
 ) -> list[Attribution]:
     """Return the attributions of a batch, one per sample and modality that is present.
 
@@ -77,10 +94,15 @@ def attributions_of(
         batch: B samples.
         found: their contributions.
         words: for each sample, modality to the words its frames stand for; empty for other modalities.
+        outputs: name of the explained output of each sample; empty for a single number.
         pieces: whether the text is word pieces; the features of their embeddings have no meaning and are left out.
     """
+    named = outputs or [""] * len(batch)
     return [
-        _attribution(batch, found, row, name, words[row].get(name, ()), features=not (pieces and name == TEXT))
+        replace(
+            _attribution(batch, found, row, name, words[row].get(name, ()), features=not (pieces and name == TEXT)),
+            output=named[row],
+        )
         for row in range(len(batch))
         for name, sequence in batch.modalities.items()
         if bool(sequence.present[row])
@@ -147,27 +169,32 @@ def _integral(
     return tuple(part.detach().to(given.dtype) for part, given in zip(found, inputs, strict=True))
 
 
-def _forward(model: nn.Module, names: tuple[str, ...], *, reads_pieces: bool) -> Callable[..., Tensor]:
-    """Return the prediction as a function of values, masks and, for a model of word pieces, their ids."""
+def _forward(model: nn.Module, task: Task, names: tuple[str, ...], *, reads_pieces: bool) -> Callable[..., Tensor]:
+    """Return one output as a function of values, masks, its number and, for a model of word pieces, their ids."""
+
+    def explained(values: Mapping[str, Tensor], masks: Sequence[Tensor], which: Tensor) -> Tensor:
+        logits = task.output_logits(_logits(model, values, masks))
+        return logits.gather(1, which.unsqueeze(1)).squeeze(1)
 
     def forward(*given: Tensor) -> Tensor:
         values, masks = dict(zip(names, given, strict=False)), given[len(names) : 2 * len(names)]
+        which = given[2 * len(names)]
         # Captum needs a gradient for every input, also for one that the model ignores.
         unused = torch.stack([0.0 * value.flatten(1).sum(dim=1) for value in values.values()]).sum(dim=0)
         if not reads_pieces:
-            return _prediction(model, values, masks) + unused
+            return explained(values, masks, which) + unused
         embedded, ids = values[TEXT], given[-1]
         with _embedding(model).register_forward_hook(lambda *_: embedded):
-            return _prediction(model, {**values, TEXT: ids}, masks) + unused
+            return explained({**values, TEXT: ids}, masks, which) + unused
 
     return forward
 
 
-def _prediction(model: nn.Module, values: Mapping[str, Tensor], masks: Sequence[Tensor]) -> Tensor:
+def _logits(model: nn.Module, values: Mapping[str, Tensor], masks: Sequence[Tensor]) -> Tensor:
     sequences = {n: ModalitySequence(v, mask) for (n, v), mask in zip(values.items(), masks, strict=True)}
     size = len(masks[0])
-    prediction: Tensor = model(MultimodalBatch(("",) * size, sequences, torch.zeros(size))).logits.squeeze(1)
-    return prediction
+    logits: Tensor = model(MultimodalBatch(("",) * size, sequences, torch.zeros(size))).logits
+    return logits
 
 
 def _ends(
@@ -196,5 +223,5 @@ def _embedded(model: nn.Module, values: Mapping[str, Tensor], masks: Sequence[Te
     seen: list[Tensor] = []
     hook = _embedding(model).register_forward_hook(lambda *hooked: seen.append(hooked[2].detach()))
     with hook, torch.no_grad():
-        _prediction(model, values, masks)
+        _logits(model, values, masks)
     return seen[0]

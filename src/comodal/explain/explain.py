@@ -1,11 +1,11 @@
 """Explain a run: each sample by the model and the critic that were not trained on it.
 
-Axis legend: N samples.
+Axis legend: N samples, B of a batch.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -43,6 +43,8 @@ class ExplanationConfig:
         attributions: how many samples of each rank list get attributions; 0 for none.
         map: ``pca`` or ``umap``.
         seed: of donors and of a critic fitted afterwards.
+        output: name of the class, label or output to explain; empty for the most probable class or label of each
+            sample, or for every one of several numbers.
     """
 
     fit_critic: str = ""
@@ -50,6 +52,7 @@ class ExplanationConfig:
     attributions: int = 100
     map: str = "pca"
     seed: int = 0
+    output: str = ""
 
     def __post_init__(self) -> None:
         if self.donors < 1:
@@ -97,9 +100,12 @@ def explain(runs: RunSet, run: SavedRun, config: ExplanationConfig | None = None
     partition, because critics of different models have different scales.
 
     Raises:
-        InputError: the run kept no weights, has no critic and none is to be fitted, or explains too few samples.
+        InputError: the run kept no weights, has no critic and none is to be fitted, explains too few samples, or has
+            no such output.
     """
     config = config or ExplanationConfig()
+    if config.output:
+        runs.dataset.spec.task.output_number(config.output)
     facts: dict[str, Any] = {}
     parts = []
     for fitted in runs.fitted(run):
@@ -116,9 +122,10 @@ def explain(runs: RunSet, run: SavedRun, config: ExplanationConfig | None = None
         "seed": run.seed,
         "split": "test",
         "modalities": list(parts[0].without),
+        "output": config.output,
     }
     table = joined_tables(parts, {**known, **facts})
-    found = tuple(_attributed(runs, run, _chosen(table, config.attributions)))
+    found = tuple(_attributed(runs, run, _chosen(table, config.attributions))) if config.attributions else ()
     return Explanation(table, found)
 
 
@@ -145,21 +152,31 @@ def _transcripts(dataset: Dataset, rows: NDArray[np.int64]) -> NDArray[Any]:
     return np.asarray([each if isinstance(each, str) else "" for each in dataset.transcript[rows].tolist()])
 
 
-def _chosen(table: ExplanationTable, length: int) -> frozenset[str]:
-    rows = [ranking.rows for ranking in rankings(table, length)] if length else []
-    return frozenset(table.id[np.concatenate(rows)].tolist()) if rows else frozenset()
+def _chosen(table: ExplanationTable, length: int) -> dict[str, list[int]]:
+    """Return id of the samples on the rank lists to the numbers of their explained outputs."""
+    explained = table.explained.tolist()
+    return {str(table.id[row]): explained[row] for ranking in rankings(table, length) for row in ranking.rows.tolist()}
 
 
-def _attributed(runs: RunSet, run: SavedRun, ids: frozenset[str]) -> Iterator[Attribution]:
-    for fitted in runs.fitted(run) if ids else ():
-        spec, rows = fitted.fold.view.spec, fitted.fold.partition.test
-        wanted = rows[np.isin(runs.dataset.id[rows].astype(str), list(ids))]
+def _attributed(runs: RunSet, run: SavedRun, outputs: Mapping[str, Sequence[int]]) -> Iterator[Attribution]:
+    for fitted in runs.fitted(run):
+        rows = fitted.fold.partition.test
+        wanted = rows[np.isin(runs.dataset.id[rows].astype(str), list(outputs))]
         words = _frame_words(runs.dataset, fitted)
         for some in torch.split(torch.from_numpy(wanted), _AT_ONCE):
             if len(some):
                 batch = fitted.fold.view[some]
-                found = integrated_gradients(fitted.model, batch, tokens=spec.tokens)
-                yield from attributions_of(batch, found, words(some), pieces=spec.tokens is not None)
+                numbers = torch.tensor([outputs[str(name)] for name in batch.id])
+                for each in numbers.T:
+                    yield from _of_output(fitted, batch, each, words(some))
+
+
+def _of_output(fitted: FittedFold, batch: MultimodalBatch, output: Tensor, words: list[Names]) -> list[Attribution]:
+    """Return the attributions of one output ``(B,)`` of each sample."""
+    task, tokens = fitted.task, fitted.fold.view.spec.tokens
+    found = integrated_gradients(fitted.model, batch, task=task, output=output, tokens=tokens)
+    names = [task.all_names[number] for number in output.tolist()] if task.all_names else ()
+    return attributions_of(batch, found, words, outputs=names, pieces=tokens is not None)
 
 
 def _frame_words(dataset: Dataset, fitted: FittedFold) -> Callable[[Tensor], list[Names]]:

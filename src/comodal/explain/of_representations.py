@@ -34,7 +34,13 @@ class _Division(NamedTuple):
 
 
 def explain_representations(
-    path: str | Path, *, measure: str = "kl", seed: int = 0, donors: int = DONORS, kind: str = "pca"
+    path: str | Path,
+    *,
+    measure: str = "kl",
+    seed: int = 0,
+    donors: int = DONORS,
+    kind: str = "pca",
+    output: str = "",
 ) -> ExplanationTable:
     """Fit a critic on saved representations and explain the samples it was not fitted on.
 
@@ -47,15 +53,18 @@ def explain_representations(
         seed: of the critic, the donors and the halves.
         donors: largest number of other samples that a modality is taken from.
         kind: of the map, see :mod:`comodal.explain.plane`.
+        output: name of the class, label or output to show; by default the predicted class, or all outputs.
 
     Returns:
         The table; predictions without a modality are unknown and NaN.
 
     Raises:
         InputError: what :func:`~comodal.explain.representation_file.read_representations` refuses, an unknown measure,
-            or a part too small to fit a critic on.
+            a part too small to fit a critic on, or no such output.
     """
     everything, split = read_representations(path)
+    if output:
+        everything.task.output_number(output)
     divisions = _divisions(everything, split, seed=seed)
     found = [_part(each, seed=seed, donors=donors, kind=kind, measure=measure) for each in divisions]
     require_enough(sum(map(len, found)), str(path))
@@ -69,6 +78,7 @@ def explain_representations(
         "seed": seed,
         "split": "all, by two critics fitted on the other half" if split is None else "test",
         "modalities": list(everything.views),
+        "output": output,
     }
     return joined_tables(found, facts)
 
@@ -115,7 +125,7 @@ def _part(division: _Division, *, measure: str, seed: int, donors: int, kind: st
     validation = None if valid is None else valid.views
     critic = fit_afterwards(division.train.views, measure=measure, seed=seed, validation=validation)
     swapped, count = exchanged(critic, views, donors=donors, seed=seed)
-    unknown = np.full(len(views), np.nan, dtype=np.float32)
+    unknown = np.full_like(views.prediction, np.nan)
     return partition_table(
         views,
         critic,

@@ -9,6 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from comodal.atomic_write import write_atomic, write_text
 from comodal.contracts import Attribution, ExplanationTable, InputError, PairingScore
 from comodal.evaluation.gather import ATTRIBUTIONS, EXPLANATION, PAIRING
@@ -66,6 +68,8 @@ def _sentence(table: ExplanationTable) -> str:
     unit = "in nats" if facts.get("unit") == "nats" else "without a unit: only its order has a meaning"
     said = [f"Dependency by the critic of `{facts.get('measure', '')}`, {facts.get('critic', '')}, {unit}."]
     said.append(f"Percentiles are {facts.get('percentile', 'among all')}.")
+    if facts.get("output"):
+        said.append(f"Attributions and removals are of {_shown(facts['output'])}.")
     said += [f"Warning: {warning}." for warning in facts.get("warnings", ())]
     return " ".join(said)
 
@@ -73,22 +77,40 @@ def _sentence(table: ExplanationTable) -> str:
 def _listed(table: ExplanationTable, ranking: RankList) -> Iterator[str]:
     yield "| id | dependency | percentile | disagreeing | target | prediction | transcript |"
     yield "| --- | ---: | ---: | --- | ---: | ---: | --- |"
-    disagreeing = table.disagreeing
+    disagreeing, target, prediction = table.disagreeing, table.task.readable(table.target), _predictions(table)
     for row in ranking.rows.tolist():
         cells = [
             _shown(str(table.id[row])),
             f"{table.dependency[row]:.3f}",
             f"{table.percentile[row]:.1f}",
             _shown(str(disagreeing[row])),
-            _number(table.target[row]),
-            _number(table.prediction[row]),
+            _shown(_cell(target[row])),
+            _shown(prediction[row]),
             _shown(str(table.transcript[row])),
         ]
         yield f"| {' | '.join(cells)} |"
 
 
-def _number(value: float) -> str:
-    return f"{value:.2f}" if value == value else ""  # noqa: PLR0124 - NaN is not itself
+def _predictions(table: ExplanationTable) -> list[str]:
+    """Return predictions as text: numbers, or the class and its probability."""
+    names = table.readable()
+    if not names:
+        return [_cell(each) for each in table.task.readable(table.prediction)]
+    found = zip(names["predicted"], names["explained"], names["probability"], strict=True)
+    return [_class(*each) if np.isfinite(each[2]) else "" for each in found]
+
+
+def _class(predicted: str, explained: str, probability: float) -> str:
+    if predicted == explained:
+        return f"{predicted} ({probability:.2f})"
+    return f"{predicted or 'none'} ({explained} {probability:.2f})"
+
+
+def _cell(value: Any) -> str:
+    """Return a name, a number, or several numbers as text; empty for NaN."""
+    if isinstance(value, str):
+        return value
+    return ", ".join(f"{each:.2f}" for each in np.atleast_1d(value) if np.isfinite(each))
 
 
 def _shown(text: str) -> str:

@@ -41,12 +41,14 @@ def partition_table(
         critic: gives their dependency.
         swapped: modality to ``(N,)`` mean dependency with another sample's modality.
         donors: number of other samples in that mean.
-        without: modality to ``(N,)`` prediction without it.
+        without: modality to the prediction without it.
         transcript: ``(N,)``.
         plane: kind of the map, see :mod:`comodal.explain.plane`.
     """
     dependency = critic(views.compared(critic.between)).numpy()
-    points, made = on_plane(views.fused, views.prediction, plane)
+    # Expected number of the class, for one number the prediction itself: what turns the maps of all models alike.
+    values = views.task.output_values(views.prediction)
+    points, made = on_plane(views.fused, values @ np.arange(1, values.shape[1] + 1), plane)
     return ExplanationTable(
         id=views.id,
         group=views.group,
@@ -60,6 +62,7 @@ def partition_table(
         swapped={name: values.numpy() for name, values in swapped.items()},
         without=without,
         facts={"donors": donors, "map": made, "warnings": critic.warnings},
+        task=views.task,
     )
 
 
@@ -80,4 +83,4 @@ def joined_tables(parts: Sequence[ExplanationTable], facts: Mapping[str, Any]) -
         for kind in ("swapped", "without")
     }
     columns: dict[str, Any] = {name: np.concatenate([getattr(part, name) for part in parts]) for name in _COLUMNS}
-    return ExplanationTable(**columns, **by_modality, facts={**facts, **notes})
+    return ExplanationTable(**columns, **by_modality, facts={**facts, **notes}, task=parts[0].task)

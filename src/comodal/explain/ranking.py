@@ -50,7 +50,7 @@ def rankings(table: ExplanationTable, length: int) -> tuple[RankList, ...]:
     + percentile of error - 100``: high where the modalities agree but the prediction is wrong, low where they disagree
     but it is right. Percentiles and not nats, because each partition has its own critic.
     """
-    surprise = table.percentile + percentiles(np.abs(table.prediction - table.target)) - 100
+    surprise = table.percentile + percentiles(table.error) - 100
     found = (
         RankList("most dependent", "The modalities fit together best.", _first(-table.percentile, length)),
         RankList("least dependent", "The modalities fit together least.", _first(table.percentile, length)),

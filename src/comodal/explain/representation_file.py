@@ -1,10 +1,12 @@
 """Read and write representations of a run or of any other model.
 
-Axis legend: N samples, D_m width of the representation of modality m, F of the fused one.
+Axis legend: N samples, K outputs, D_m width of the representation of modality m, F of the fused one.
 """
 
 from __future__ import annotations
 
+import json
+import math
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,7 +17,8 @@ import torch
 from numpy.typing import NDArray
 
 from comodal.atomic_write import write_atomic
-from comodal.contracts import InputError
+from comodal.contracts import InputError, Regression, Task
+from comodal.contracts.tasks import task_from_dict
 from comodal.data.dataset import SPLITS
 from comodal.explain.representations import Representations
 
@@ -42,6 +45,7 @@ def save_representations(path: str | Path, parts: Mapping[str, Representations],
     }
     arrays["id"], arrays["group"] = arrays["id"].astype(str), arrays["group"].astype(str)
     arrays["split"] = np.repeat(list(parts), [len(part) for part in parts.values()])
+    arrays["task"] = np.array(json.dumps(next(iter(parts.values())).task.to_dict()))
     arrays["fused"] = torch.cat([part.fused for part in parts.values()]).numpy()
     for name in next(iter(parts.values())).views:
         arrays[name] = torch.cat([part.views[name] for part in parts.values()]).numpy()
@@ -59,7 +63,9 @@ def read_representations(path: str | Path) -> tuple[Representations, NDArray[Any
     Args:
         path: an ``.npz`` file with one array ``(N, D_m)`` per modality, under its name, and, where known, ``id``,
             ``group`` (for example the speaker), ``target`` and ``prediction`` ``(N,)``, ``fused`` ``(N, F)``, and
-            ``split`` ``(N,)`` of ``train``, ``valid`` and ``test``.
+            ``split`` ``(N,)`` of ``train``, ``valid`` and ``test``. ``task`` is JSON such as
+            ``{"kind": "multiclass", "names": ["joy", "anger"]}``, a regression by default; of classes, ``target``
+            holds numbers from 0 and ``prediction`` probabilities ``(N, K)``.
 
     Returns:
         All N samples, and the split of each or ``None``. Defaults: NaN for targets and predictions, row numbers for
@@ -67,9 +73,12 @@ def read_representations(path: str | Path) -> tuple[Representations, NDArray[Any
 
     Raises:
         InputError: no such file, fewer than 2 modalities, lengths that differ, repeated ids, values that are not
-            finite, an unknown split, or fewer than 20 samples.
+            finite, an unknown split or task, targets or predictions that the task does not have, or fewer than 20
+            samples.
     """
     where, arrays = str(path), _arrays(Path(path))
+    task = _task(arrays.pop("task", None), where)
+    predicted = tuple(task.predict(torch.zeros(1, task.width)).shape[1:])
     views = {name: _matrix(array, name, where) for name, array in arrays.items() if name not in _FACTS}
     if len(views) < 2:
         message = f"{where}: {len(views)} modalities; give 2 or more, each as an array (samples, features)"
@@ -89,11 +98,13 @@ def read_representations(path: str | Path) -> tuple[Representations, NDArray[Any
     found = Representations(
         id=ids,
         group=arrays.get("group", ids).astype(str),
-        target=_numbers(arrays, "target", n, where),
-        prediction=_numbers(arrays, "prediction", n, where),
+        target=_numbers(arrays, "target", task.decide(np.zeros((n, *predicted))).shape, where),
+        prediction=_numbers(arrays, "prediction", (n, *predicted), where),
         fused=torch.from_numpy(fused),
         views={name: torch.from_numpy(view) for name, view in views.items()},
+        task=task,
     )
+    _require_legal(found.target, task, where)
     return found, _split(arrays, where)
 
 
@@ -132,10 +143,37 @@ def _matrix(array: NDArray[Any], name: str, where: str) -> NDArray[np.float32]:
     return values
 
 
-def _numbers(arrays: Mapping[str, NDArray[Any]], name: str, n: int, where: str) -> NDArray[np.float32]:
+def _numbers(arrays: Mapping[str, NDArray[Any]], name: str, shape: tuple[int, ...], where: str) -> NDArray[np.float32]:
     if name not in arrays:
-        return np.full(n, np.nan, dtype=np.float32)
-    return _matrix(arrays[name], name, where)[:, 0]
+        return np.full(shape, np.nan, dtype=np.float32)
+    found = _matrix(arrays[name], name, where)
+    if found.size != math.prod(shape):
+        raise InputError(
+            f"{where}: {name!r} has shape {arrays[name].shape}; give {shape}, or another 'task'", code="wrong_shape"
+        )
+    return found.reshape(shape)
+
+
+def _task(given: NDArray[Any] | None, where: str) -> Task:
+    if given is None:
+        return Regression()
+    try:
+        return task_from_dict(json.loads(str(given)))
+    except InputError as error:
+        raise error.at(where) from error
+    except (ValueError, TypeError) as error:
+        raise InputError(f"{where}: 'task' cannot be read ({error}); give JSON text", code="damaged") from error
+
+
+def _require_legal(target: NDArray[np.float32], task: Task, where: str) -> None:
+    known = target[np.isfinite(target)]
+    low, high = task.label_range
+    wrong = (known < low) | (known > high) | (bool(task.classes) & (known != np.round(known)))
+    if wrong.any():
+        raise InputError(
+            f"{where}: 'target' holds {known[wrong][0]:g}; a {task.kind} has values from {low:g} to {high:g}",
+            code="out_of_range",
+        )
 
 
 def _split(arrays: Mapping[str, NDArray[Any]], where: str) -> NDArray[Any] | None:

@@ -1,12 +1,12 @@
 """Representations, fused vector and prediction of each sample.
 
-Axis legend: N samples, D_m width of the representation of modality m, F of the fused one.
+Axis legend: N samples, K outputs, D_m width of the representation of modality m, F of the fused one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -14,12 +14,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from comodal.contracts import FusionOutput, InputError, MultimodalBatch, Task
+from comodal.contracts import FusionOutput, MultimodalBatch, Regression, Task
 from comodal.data.corruption_acts import drop_modality
 from comodal.dependency import views_of
 from comodal.evaluation.fitted import FittedFold
 
-__all__ = ["Representations", "represent", "represent_batches", "require_one_output", "without_each"]
+__all__ = ["Representations", "represent", "represent_batches", "without_each"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,10 +29,11 @@ class Representations:
     Attributes:
         id: ``(N,)`` sample ids.
         group: ``(N,)`` group of each.
-        target: ``(N,)``, NaN where unknown.
-        prediction: ``(N,)``, NaN where unknown.
+        target: ``(N,)`` or ``(N, K)``, NaN where unknown.
+        prediction: ``(N,)`` or ``(N, K)``, NaN where unknown.
         fused: ``(N, F)`` float32.
         views: modality to ``(N, D_m)`` float32.
+        task: what is predicted.
     """
 
     id: NDArray[Any]
@@ -41,13 +42,14 @@ class Representations:
     prediction: NDArray[Any]
     fused: Tensor
     views: Mapping[str, Tensor]
+    task: Task = field(default_factory=Regression)
 
     def __len__(self) -> int:
         return len(self.id)
 
     def compared(self, between: str = "modalities") -> dict[str, Tensor]:
         """Return the views of a critic, name to ``(N, D)``; see :func:`comodal.dependency.views_of`."""
-        output = FusionOutput(torch.from_numpy(self.prediction).unsqueeze(1), self.fused, self.views)
+        output = FusionOutput(torch.from_numpy(self.task.output_values(self.prediction)), self.fused, self.views)
         return views_of(output, between=between)
 
     def take(self, rows: NDArray[Any]) -> Representations:
@@ -64,20 +66,6 @@ class Representations:
         )
 
 
-def require_one_output(task: Task) -> None:
-    """Raise an error for a task of several outputs, which has no single prediction to explain.
-
-    Raises:
-        InputError: the task has several outputs.
-    """
-    if task.width > 1:
-        raise InputError(
-            f"a {task.kind} model has {task.width} outputs, and an explanation is of one: explain a regression or a "
-            "binary model",
-            code="unsupported",
-        )
-
-
 def represent(fitted: FittedFold, split: str = "test") -> Representations:
     """Return the outputs of a fitted model for one split of its partition: ``train``, ``valid`` or ``test``."""
     rows = fitted.fold.partition.splits[split]
@@ -88,7 +76,6 @@ def represent_batches(
     model: nn.Module, batches: Iterable[MultimodalBatch], *, group: NDArray[Any], task: Task
 ) -> Representations:
     """Return the outputs of a model for batches whose samples have the groups ``(N,)``."""
-    require_one_output(task)
     ids: list[str] = []
     targets: list[Tensor] = []
     outputs: list[FusionOutput] = []
@@ -107,11 +94,12 @@ def represent_batches(
             name: torch.cat([output.representations[name] for output in outputs]).float()
             for name in outputs[0].representations
         },
+        task=task,
     )
 
 
 def without_each(fitted: FittedFold, *, split: str = "test") -> dict[str, Tensor]:
-    """Return predictions ``(N,)`` on one split with each modality in turn hidden from the model."""
+    """Return predictions ``(N,)`` or ``(N, K)`` on one split with each modality in turn hidden from the model."""
 
     def prediction(batch: MultimodalBatch, name: str) -> Tensor:
         hidden = drop_modality(batch, name, probability=1.0, generator=torch.Generator())

@@ -19,7 +19,7 @@ from comodal.evaluation.runs import RunSet, SavedRun
 from comodal.explain.broken_pairs import rearranged
 from comodal.explain.critic import PointwiseCritic
 from comodal.explain.explain import ExplanationConfig, critic_of
-from comodal.explain.representations import represent, require_one_output
+from comodal.explain.representations import represent
 from comodal.serve.panel_request import Edit, PanelRequest
 
 __all__ = ["LiveModel"]
@@ -123,7 +123,11 @@ class LiveModel:
 
 
 def _live(fitted: FittedFold, fit_critic: str) -> _LiveFold:
-    require_one_output(fitted.task)
+    if fitted.task.width > 1:
+        raise InputError(
+            f"a {fitted.task.kind} model has {fitted.task.width} outputs; the live page shows one number",
+            code="unsupported",
+        )
     if fitted.penalty is None and not fit_critic:
         return _LiveFold(fitted, None, np.empty(0))
     critic = critic_of(fitted, ExplanationConfig(fit_critic=fit_critic))

@@ -72,9 +72,9 @@ class _Classes(Task):
         names = np.array([*self.names, ""])
         return names[np.where(np.isfinite(target), target, len(self.names)).astype(np.int64)]
 
-    def probabilities(self, prediction: Array) -> dict[str, Array]:
-        """Return name of each class to ``(N,)`` its probability."""
-        return dict(zip(self.names, class_probabilities(prediction).T, strict=True))
+    def output_values(self, prediction: Array) -> Array:
+        """Return ``(N, J)`` the probability of every class."""
+        return class_probabilities(prediction)
 
     def of_decided(self, values: Array, prediction: Array) -> Array:
         """Return the values of the most probable class; those of two classes are the same for both."""
@@ -132,6 +132,10 @@ class Binary(_Classes):
     def predict(self, logits: Tensor) -> Tensor:
         """Return ``(B,)`` the probability of the second class."""
         return logits.squeeze(1).sigmoid()
+
+    def output_logits(self, logits: Tensor) -> Tensor:
+        """Return ``(B, 2)``; the logit of the first class is minus that of the second."""
+        return logits * logits.new_tensor([-1.0, 1.0])
 
     def decide(self, prediction: Array) -> Array:
         """Return 1 where the second class is the more probable one."""
@@ -250,10 +254,6 @@ class Multilabel(Task):
         """Return the names of the labels that a sample has, joined by ``+``."""
         names = np.array(self.names)
         return np.array(["+".join(names[row == 1].tolist()) for row in target])
-
-    def probabilities(self, prediction: Array) -> dict[str, Array]:
-        """Return name of each label to ``(N,)`` its probability."""
-        return dict(zip(self.names, np.asarray(prediction).T, strict=True))
 
     def of_decided(self, values: Array, prediction: Array) -> Array:
         """Return the mean over the labels."""

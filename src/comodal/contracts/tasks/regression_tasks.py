@@ -65,6 +65,11 @@ class Regression(Task):
         """Smallest and largest legal label."""
         return self.low, self.high
 
+    @property
+    def all_names(self) -> tuple[str, ...]:
+        """Names of several outputs, empty for one."""
+        return self.names
+
     def encode(self, labels: npt.ArrayLike, *, where: str) -> npt.NDArray[np.float32]:
         """Return the labels as float32.
 
@@ -84,6 +89,10 @@ class Regression(Task):
     def error(self, prediction: Array, target: Array) -> Array:
         """Return the absolute error, the mean over several outputs."""
         return per_sample(np.abs(prediction - target))
+
+    def explained(self, prediction: Array) -> Array:
+        """Return ``(N, K)``, the numbers of all outputs."""
+        return np.tile(np.arange(self.width), (len(prediction), 1))
 
     def readable(self, target: Array) -> Array:
         """Return the numbers as they are."""

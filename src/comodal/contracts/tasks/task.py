@@ -57,6 +57,11 @@ class Task(ABC):
         return ()
 
     @property
+    def all_names(self) -> tuple[str, ...]:
+        """Names of the classes, the labels or the several outputs."""
+        return self.classes
+
+    @property
     @abstractmethod
     def label_range(self) -> tuple[float, float]:
         """Smallest and largest legal value of a target."""
@@ -102,8 +107,37 @@ class Task(ABC):
 
     def probabilities(self, prediction: Array) -> dict[str, Array]:
         """Return name of each class or label to ``(N,)`` its probability, empty for a regression."""
-        del prediction
-        return {}
+        return dict(zip(self.classes, self.output_values(prediction).T, strict=False))
+
+    def output_values(self, prediction: Array) -> Array:
+        """Return ``(N, J)`` the predicted number, or probability, of every output."""
+        found = np.asarray(prediction)
+        return found if found.ndim == 2 else found[:, None]
+
+    def output_logits(self, logits: Tensor) -> Tensor:
+        """Return ``(B, J)`` the logit of every output."""
+        return logits
+
+    def output_number(self, name: str) -> int:
+        """Return the number of an output.
+
+        Raises:
+            InputError: no output of that name.
+
+        Example:
+            >>> from comodal.contracts import Multiclass
+            >>> Multiclass(("joy", "anger", "fear")).output_number("anger")
+            1
+        """
+        if not self.all_names:
+            raise InputError(f"output {name!r}: a {self.kind} predicts one number; leave it out", code="conflict")
+        if name not in self.all_names:
+            raise InputError.unknown("output", name, self.all_names)
+        return self.all_names.index(name)
+
+    def explained(self, prediction: Array) -> Array:
+        """Return ``(N, E)`` numbers of the outputs that an explanation is of: the most probable class or label."""
+        return np.asarray(self.output_values(prediction).argmax(axis=1)[:, None])
 
     def of_decided(self, values: Array, prediction: Array) -> Array:
         """Return ``(N,)`` what values like those of a prediction are for the class that it decides for."""

@@ -34,7 +34,7 @@ def chosen(table: ExplanationTable, limit: int = _MOST) -> np.ndarray[Any, Any]:
     if total <= limit:
         return np.arange(total)
     quarter = limit // 4
-    by_error = np.argsort(-np.abs(table.prediction - table.target), kind="stable")
+    by_error = np.argsort(-table.error, kind="stable")
     taken = [by_error[:quarter]]
     finite = np.flatnonzero(np.isfinite(table.dependency))
     ranked = finite[np.argsort(table.dependency[finite], kind="stable")]
