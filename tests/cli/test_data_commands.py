@@ -63,7 +63,7 @@ def test_another_label_and_task(comodal: Comodal, table: Path, tmp_path: Path) -
     head, *rows = file.read_text().splitlines()
     moods = [f"{row},{('calm', 'angry')[k % 2]},{k % 2}" for k, row in enumerate(rows)]
     file.write_text("\n".join([f"{head},mood,loud", *moods]) + "\n")
-    assert "label mood, binary: angry 6, calm 6; 0 without" in comodal("data inspect mine --label mood").out
+    assert "label mood, binary: angry 6, calm 6\n" in comodal("data inspect mine --label mood").out
     refused = comodal("data inspect mine --label loud")
     assert (refused.status, "--task" in refused.err) == (2, True)
     assert comodal("data validate mine --label loud --task binary").status == 0
@@ -91,6 +91,35 @@ def test_validate_ends_with_1_when_something_is_wrong(comodal: Comodal, table: P
     errors = [each for each in json.loads(found.out)["findings"] if each["severity"] == "error"]
     assert [(each["check"], each["examples"]) for each in errors] == [("video in two splits", ["v5"])]
     assert "error: video in two splits" in comodal("data validate mine").out
+
+
+def test_unlabelled_samples_are_counted_by_every_command(comodal: Comodal, table: Path, tmp_path: Path) -> None:
+    path = table / "utterances.csv"
+    rows = [line.split(",") for line in path.read_text().splitlines()]
+    for row in rows[2:5]:
+        row[1] = ""
+    path.write_text("\n".join(map(",".join, rows)) + "\n")
+    said = comodal("data convert mine new").out
+    assert "12 samples, 3 of them without a label" in said
+    for name in ("mine", "new"):
+        shown = comodal(f"data inspect {name}").out
+        assert "train 8 (3 without a label)" in shown
+        assert "without a label: 3 of 12" in shown
+        assert json.loads(comodal(f"data inspect {name} --json").out)["unlabelled_parts"] == {"split": {"train": 3}}
+        checked = json.loads(comodal(f"data validate {name} --json").out)
+        assert checked["errors"] == 0
+        assert [(each["check"], each["count"]) for each in checked["findings"]] == [("unlabelled", 3)]
+        report = json.loads(comodal(f"train {name} --out run_{name} --json {TRAIN}").out)
+        assert (report["n_train"], report["n_unlabelled"], report["n_test"]) == ([5], [3], 2)
+    rows[-1][1] = ""
+    path.write_text("\n".join(map(",".join, rows)) + "\n")
+    for line in ("data convert mine other", "train mine --out other --clean", "compare mine --out other --seeds 2"):
+        refused = comodal(line)
+        assert refused.status == 2
+        for each in ("test", "v5_1", "unlabelled"):
+            assert each in refused.err.splitlines()[-1]
+    assert comodal("data validate mine").status == 1
+    assert not (tmp_path / "other").exists()
 
 
 @pytest.mark.usefixtures("table")

@@ -87,7 +87,7 @@ def test_another_way_of_reading_makes_another_entry(counted, root):
     source, _ = counted
     others = (
         {"divisions": {"mine": Division()}},
-        {"task": Regression(-1.0, 1.0)},
+        {"task": Regression(-4.0, 4.0)},
         {"label": "mine"},
         {"format": "other"},
         {"name": "other"},

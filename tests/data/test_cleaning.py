@@ -5,6 +5,7 @@ from dataclasses import asdict
 
 import numpy as np
 import pytest
+from refusals import refused
 
 from comodal.data import cleaning, ragged
 from comodal.data.checks import check
@@ -31,16 +32,20 @@ def test_replaced_by_the_train_median_feature_by_feature(make):
     assert report.replaced_utterances == {"text": 4}
 
 
-def test_missing_labels_are_dropped_and_outliers_moved(make):
+def test_labels_are_never_touched(make):
     target = np.array([-3, np.nan, 3.5, 1, -np.inf, -9], dtype=np.float32)
     cleaned = clean(make(target=target))
-    report = cleaned.cleaning
-    assert cleaned.id.tolist() == ["a_1", "b_1", "b_2", "c_2"]
-    assert cleaned.target.tolist() == [-3, 3, 1, -3]
-    assert report.dropped == ("a_2", "c_1")
-    assert report.clipped_labels == 2
-    assert report.utterances == 4
-    check(cleaned, source="cleaned")
+    np.testing.assert_array_equal(cleaned.target, target)
+    assert cleaned.cleaning == CleaningReport(6, {"text": 0, "audio": 0}, {"text": 0, "audio": 0})
+    with refused("out_of_range", 3, "b_1 (3.5)", "--task"):
+        check(cleaned, source="cleaned")
+
+
+def test_the_median_is_also_of_training_samples_without_a_label(make):
+    values = [[1.0], [9.0], [np.nan], [4.0], [900.0], [901.0]]
+    parts = Partition("p", np.array([0]), np.array([2, 3]), np.array([4, 5]), np.array([1]))
+    cleaned = clean(make(modalities=text(values), partitions=(parts,), target=np.array([0, np.nan, 1, 1, 1, 1])))
+    assert cleaned.modalities["text"].values[2, 0] == np.median([1, 9])
 
 
 def test_nothing_to_clean_changes_nothing(toy):
@@ -114,8 +119,8 @@ def test_nothing_to_fill():
 
 
 def test_report_of_the_features_that_are_used():
-    report = CleaningReport(10, ("a",), 2, {"text": 3, "covarep": 4}, {"text": 1, "covarep": 2})
+    report = CleaningReport(10, {"text": 3, "covarep": 4}, {"text": 1, "covarep": 2})
     found = report.of({"audio": "covarep", "vision": "facet"})
-    assert found == CleaningReport(10, ("a",), 2, {"audio": 4, "vision": 0}, {"audio": 2, "vision": 0})
+    assert found == CleaningReport(10, {"audio": 4, "vision": 0}, {"audio": 2, "vision": 0})
     assert report.of({"t": "text"}).changed
-    assert not CleaningReport(10, (), 0, {"text": 3}, {"text": 1}).of({"audio": "audio"}).changed
+    assert not CleaningReport(10, {"text": 3}, {"text": 1}).of({"audio": "audio"}).changed

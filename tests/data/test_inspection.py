@@ -70,7 +70,7 @@ def test_counts_of_utterances(make_block, make_source):
     assert found.splits == {"file": {"train": 3, "test": 2}}
     assert found.labels == [1, 0, 0, 1, 0, 0, 2]
     assert found.label_span == [-3.0, 3.5]
-    assert found.missing_labels == ["train2_0"]
+    assert (found.unlabelled, found.unlabelled_parts) == (1, {"file": {"train": 1}})
     assert found.outlying_labels == [["train0_0", 3.5]]
     assert found.duplicate_ids == ["train0_0"]
     assert found.empty_transcripts == 2

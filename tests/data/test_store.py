@@ -139,18 +139,26 @@ class TestRoundTrip:
 
 class TestCleaning:
     def test_labels(self, tmp_path, make_block, make_source):
-        block = make_block("train", [1, 2, 3, 0], target=np.array([np.nan, 3.5, -np.inf, 1], dtype=np.float64))
+        block = make_block("train", [1, 2, 3, 0], target=np.array([np.nan, 3, -3, 1], dtype=np.float32))
         manifest = write_store(make_source(block), tmp_path / "set")
         found = whole(open_store(tmp_path / "set"))
-        assert found.id.tolist() == ["train1_0", "train3_0"]
-        assert found.target.tolist() == [3, 1]
+        assert found.id.tolist() == block.id.tolist()
+        np.testing.assert_array_equal(found.target, block.target)
         assert found.target.dtype == np.float32
-        assert found.modalities["audio"].lengths.tolist() == [2, 0]
-        same(found.modalities["audio"], block.modalities["audio"].take(np.array([1, 3])))
-        assert found.transcript.tolist() == ["train says 1 things", "train says 3 things"]
-        assert manifest.cleaning.dropped == ("train0_0", "train2_0")
-        assert manifest.cleaning.clipped_labels == 1
-        assert manifest.inspection.utterances == 4
+        same(found.modalities["audio"], block.modalities["audio"])
+        assert (manifest.inspection.unlabelled, manifest.inspection.unlabelled_parts) == (1, {"file": {"train": 1}})
+
+    def test_labels_of_no_use_are_refused_and_nothing_is_left(self, tmp_path, make_block, make_source):
+        outside = make_block("train", [1, 2], target=np.array([3.5, np.inf], dtype=np.float32))
+        with refused("out_of_range", "made.pkl", 2, "train0_0 (3.5)"):
+            write_store(make_source(outside), tmp_path / "set")
+        columns = {"split": np.array(["train", "test"]), "mine": np.array(["train", "train"])}
+        missing = make_block("train", [1, 2], columns=columns, target=np.array([1, np.nan], dtype=np.float32))
+        with refused("missing", "made.pkl", "test", 1, "train1_0"):
+            write_store(make_source(missing), tmp_path / "set")
+        assert names(tmp_path) == []
+        both = make_source(missing, divisions={"file": Division(), "own": Division("mine")})
+        write_store(both, tmp_path / "set")  # one of its protocols needs no more labels
 
     @pytest.mark.parametrize("values", [1 << 25, 7])
     @pytest.mark.parametrize("division", [Division(), Division("fold", 3)])

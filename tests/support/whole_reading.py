@@ -46,11 +46,12 @@ def refuse_damage(source):
 
 def require_sound(block, manifest, source):
     """What converting promises of its result, whatever was in the file."""
-    found, dropped = manifest.inspection, manifest.cleaning.dropped
-    require(len(block) == manifest.utterances == found.utterances - len(dropped) > 0, "utterances were lost")
+    found = manifest.inspection
+    require(len(block) == manifest.utterances == found.utterances > found.unlabelled, "utterances were lost")
     require(source.n_utterances in (None, found.utterances), "the source said another number of utterances")
     low, high = source.task.label_range
-    target = block.target
+    target = block.target[~np.isnan(block.target)]
+    require(len(block.target) - len(target) == found.unlabelled, "labels were lost")
     require(target.dtype == np.float32 and ((target >= np.float32(low)) & (target <= np.float32(high))).all(), "labels")
     require({name: array.dim for name, array in block.modalities.items()} == dict(source.dims), "dims")
     for name, array in block.modalities.items():
@@ -63,13 +64,13 @@ def require_sound(block, manifest, source):
 
 
 def require_divided(stored, protocol, path):
-    """After cleaning, labels and features pass their checks; ids and parts may well be refused."""
+    """Labels and cleaned features pass their checks; ids and parts may well be refused."""
     dataset = assemble(stored, protocol=protocol)
     require(sum(len(rows) for rows in dataset.partitions[0].splits.values()) <= len(dataset), "rows in two parts")
     try:
         check(dataset, source=str(path))
     except InputError as error:
-        require(error.code not in {"missing", "out_of_range", "not_finite"}, f"after cleaning: {error}")
+        require(error.code not in {"out_of_range", "not_finite"}, f"after cleaning: {error}")
 
 
 def contents(block):

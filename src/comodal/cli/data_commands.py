@@ -140,7 +140,9 @@ def convert(
         return
     for sentence, count in manifest.inspection.normalised.items():
         print(f"{sentence}: {count}")
-    print(f"{folder}: {manifest.utterances} samples of {opened.format}; {manifest.cleaning}")
+    unlabelled = manifest.inspection.unlabelled
+    kept = f"{manifest.utterances} samples{f', {unlabelled} of them without a label,' if unlabelled else ''}"
+    print(f"{folder}: {kept} of {opened.format}; {manifest.cleaning}")
 
 
 def download(
@@ -194,7 +196,7 @@ def _print_inspection(source: OpenedSource, found: Inspection, facts: Mapping[st
     for title, text in facts.items():
         print(f"  {title}: {text}")
     for name, parts in found.splits.items():
-        print(f"  {name}: {', '.join(f'{part} {count}' for part, count in sorted(parts.items()))}")
+        print(f"  {name}: {_counted(parts, found.unlabelled_parts[name])}")
     table = Table("features", "dim", "frames", "lengths", "absent", "constant", "not finite")
     for name, each in found.features.items():
         low, middle, high = each.lengths
@@ -205,15 +207,23 @@ def _print_inspection(source: OpenedSource, found: Inspection, facts: Mapping[st
     print(
         f"  labels {_histogram(found.labels)}  {_span(source, found)}" if not found.classes else _classes(source, found)
     )
+    if found.unlabelled:
+        print(f"  without a label: {found.unlabelled} of {found.utterances}")
     for sentence, count in found.normalised.items():
         print(f"  {sentence}: {count}")
     print(f"  ids: {', '.join(found.first_ids)}, ...")
 
 
+def _counted(parts: Mapping[str, int], unlabelled: Mapping[str, int]) -> str:
+    said = {part: f" ({count} without a label)" for part, count in unlabelled.items()}
+    return ", ".join(f"{part} {count}{said.get(part, '')}" for part, count in sorted(parts.items()))
+
+
 def _classes(source: OpenedSource, found: Inspection) -> str:
     label = f"label {source.label}, " if source.label else ""
     counts = ", ".join(f"{name} {count}" for name, count in found.classes.items())
-    return f"  {label}{source.task.kind}: {counts}; {len(found.missing_labels)} without"
+    none = f"; {found.none_of_classes} with none of them" if found.none_of_classes else ""
+    return f"  {label}{source.task.kind}: {counts}{none}"
 
 
 def _histogram(counts: Sequence[int]) -> str:

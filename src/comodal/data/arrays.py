@@ -16,7 +16,7 @@ from comodal.data.cleaning import clean as repaired
 from comodal.data.dataset import Dataset, describe
 from comodal.data.ragged import RaggedArray
 from comodal.data.splits import by_name, hide, random_division
-from comodal.data.targets import target_of
+from comodal.data.targets import is_missing, target_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -54,7 +54,7 @@ def from_arrays(
         names: of several outputs or labels; numbers from 0 when empty.
         name: of the data set, in tables and errors.
         seed: of the random division.
-        clean: repair non-finite features and missing or outlying labels.
+        clean: repair non-finite features.
 
     Returns:
         A data set that has passed all checks.
@@ -73,7 +73,7 @@ def from_arrays(
     task, labels = target_of(target, task, label_range=label_range, names=names, where=name)
     dataset = of_arrays(features, target=labels, id=id, group=group, task=task, name=name)
     groups = np.arange(len(dataset)) if group is None else dataset.group
-    missing = np.asarray(np.isnan(labels if labels.ndim == 2 else labels[:, None]).any(axis=1))
+    missing = is_missing(labels)
     if split is None:
         partition = random_division(groups, missing, seed=seed)
     else:

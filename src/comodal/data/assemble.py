@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from comodal.contracts import InputError
-from comodal.data.dataset import SPLITS, Dataset, Partition, describe
+from comodal.data.dataset import SPLITS, UNLABELLED, Dataset, Partition, describe
 from comodal.data.formats.interface import Block, Division, Source
 from comodal.data.formats.texts import damaged
 from comodal.data.ragged import RaggedArray
-from comodal.data.splits import by_fold
+from comodal.data.splits import by_fold, hide, hide_folds
+from comodal.data.targets import is_missing
 
 __all__ = ["assemble", "chosen_features", "concatenate", "partitions_of", "read_all", "require_division"]
 
@@ -28,13 +30,17 @@ def assemble(source: Source, *, protocol: str | None = None, features: Mapping[s
         features: modality to name of the features; the protocol's own when ``None``.
 
     Returns:
-        The samples that the protocol divides, unchecked and uncleaned.
+        The samples that the protocol divides, unchecked and uncleaned. Training samples without a label are among the
+        unlabelled ones; of folds, a sample without a label validates and tests in none.
 
     Raises:
         InputError: the source has no division, or none of that name; or it lacks the features.
     """
-    require_division(source, protocol)
+    division = require_division(source, protocol)
     whole = read_all(source, protocol=protocol, features=features)
+    missing, parts = is_missing(whole.target), whole.partitions
+    hidden = tuple(hide(each, missing) for each in parts) if division.folds is None else hide_folds(parts, missing)
+    whole = replace(whole, partitions=hidden)
     used = np.unique(np.concatenate([rows for each in whole.partitions for rows in each.splits.values()]))
     return whole if len(used) == len(whole) else whole.subset(used)
 
@@ -143,7 +149,8 @@ def _kind(block: Block) -> dict[str, int]:
 def partitions_of(column: NDArray[Any], division: Division, *, name: str) -> tuple[Partition, ...]:
     """Return the partitions by rows of a column ``(N,)`` of split names or fold numbers; others are in no part."""
     if division.folds is None:
-        return (Partition(name, **{split: np.flatnonzero(np.asarray(column) == split) for split in SPLITS}),)
+        parts = (*SPLITS, UNLABELLED)
+        return (Partition(name, **{part: np.flatnonzero(np.asarray(column) == part) for part in parts}),)
     try:
         fold = np.asarray(column, dtype=np.int64)
     except (ValueError, TypeError, OverflowError) as error:

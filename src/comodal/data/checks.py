@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 
@@ -10,13 +11,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from comodal.contracts import InputError
-from comodal.data.dataset import SPLITS, Dataset, Partition
+from comodal.data.dataset import SPLITS, UNLABELLED, Dataset, Partition
 from comodal.data.formats.interface import Block, Source
 from comodal.data.inspection import Inspection, examine
 from comodal.data.ragged import RaggedArray
 from comodal.data.rules import ERROR, RULES, Facts, Finding, Rule, findings
+from comodal.data.splits import hide
+from comodal.data.targets import is_missing
 
-__all__ = ["check", "check_ids", "refuse", "validate"]
+__all__ = ["check", "check_ids", "refuse", "require_labels", "validate"]
+
+Rows = NDArray[np.int64]
 
 
 def validate(
@@ -35,17 +40,36 @@ def validate(
         seen: called with the number of samples of each block, for a progress bar.
     """
     found, samples = examine(source, seen=seen)
-    parts: dict[str, dict[str, NDArray[np.int64]]] = {}
-    for name, division in source.divisions.items():  # a sample with another word or number is in no part
-        words = samples.columns[division.column].astype(np.str_)
-        names = SPLITS if division.folds is None else map(str, range(division.folds))
-        parts[name] = {part: np.flatnonzero(words == part) for part in names}
-    listed = {group: split for split, groups in (folds or {}).items() for group in groups}
-    facts = Facts(
-        found, samples, parts, listed=listed, changed_files=changed_files, label_range=source.task.label_range
-    )
+    listed = {group: _trained(split) for split, groups in (folds or {}).items() for group in groups}
+    facts = replace(_facts(source, found, samples), listed=listed, changed_files=changed_files)
     every = chain.from_iterable(findings(rule, facts) for rule in RULES)
     return found, sorted(every, key=lambda finding: finding.severity != ERROR)
+
+
+def require_labels(source: Source, found: Inspection, samples: Block) -> None:
+    """Refuse a source with labels outside their range, or with none where each of its protocols needs one."""
+    divisions = [{name: each} for name, each in source.divisions.items()] or [{}]
+    facts = [_facts(replace(source, divisions=each), found, samples) for each in divisions]
+    for rule in (each for each in RULES if each.check in {"missing labels", "labels out of range"}):
+        first = [next(findings(rule, each), None) for each in facts]
+        if first[0] is not None and None not in first:
+            raise _error(rule, first[0], str(source.path))
+
+
+def _facts(source: Source, found: Inspection, samples: Block) -> Facts:
+    parts: dict[str, Mapping[str, Rows]] = {}
+    unlabelled: dict[str, Rows] = {}
+    missing = is_missing(samples.target)
+    for name, division in source.divisions.items():  # a sample with another word or number is in no part
+        words = samples.columns[division.column].astype(np.str_)
+        names = (*SPLITS, UNLABELLED) if division.folds is None else map(str, range(division.folds))
+        rows = {part: np.flatnonzero(words == part) for part in names}
+        if division.folds is None:
+            partition = hide(Partition(name, **rows), missing)
+            parts[name], unlabelled[name] = _parts(partition), partition.unlabelled
+        else:
+            parts[name], unlabelled[name] = rows, np.flatnonzero(missing & np.isin(words, list(rows)))
+    return Facts(found, samples, parts, unlabelled=unlabelled, label_range=source.task.label_range)
 
 
 def refuse(dataset: Dataset, found: Inspection, *, where: str, rules: Iterable[Rule] = RULES) -> None:
@@ -57,30 +81,40 @@ def refuse(dataset: Dataset, found: Inspection, *, where: str, rules: Iterable[R
         where: file or argument to name in the error.
         rules: those that it must obey.
     """
-    needed = [rows for each in dataset.partitions for rows in (each.train, each.valid, each.test)]
-    free = ~np.isin(np.arange(len(dataset)), np.concatenate(needed)) if needed else np.zeros(len(dataset), dtype=bool)
     facts = Facts(
         found,
         _block(dataset, {}),
-        {each.name: _parts(each) for each in dataset.partitions},
+        {each.name: _but_empty_test(_parts(each)) for each in dataset.partitions},
         folds=len(dataset.partitions) > 1,
-        unlabelled=frozenset(map(str, dataset.id[free])),
+        unlabelled={each.name: each.unlabelled for each in dataset.partitions},
         label_range=dataset.spec.task.label_range,
     )
     for rule in rules:
         for finding in findings(rule, facts) if rule.severity == ERROR else ():
-            first = f", first {finding.examples[0]}" if finding.examples else ""
-            text = f"{where}: {rule.check}: {finding.message}: {finding.count}{first}; {rule.remedy}"
-            raise InputError(text, code=rule.code)
+            raise _error(rule, finding, where)
     _require_classes(dataset, where)
     if 1 < len(dataset) < found.utterances:  # what varies in the source may not vary in the rows used
         _require_variation(dataset, where)
 
 
-def _parts(partition: Partition) -> dict[str, NDArray[np.int64]]:
-    """Return split to rows; unlabelled samples are training ones, and fitting a model needs no test part."""
+def _error(rule: Rule, finding: Finding, where: str) -> InputError:
+    first = f", first {finding.examples[0]}" if finding.examples else ""
+    text = f"{where}: {rule.check}: {finding.message}: {finding.count}{first}; {rule.remedy}"
+    return InputError(text, code=rule.code)
+
+
+def _trained(part: str) -> str:
+    return "train" if part == UNLABELLED else part
+
+
+def _parts(partition: Partition) -> dict[str, Rows]:
+    """Return split to rows; unlabelled samples are training ones, where any has a label."""
     train = np.concatenate([partition.train, partition.unlabelled]) if len(partition.train) else partition.train
-    parts = {"train": train, "valid": partition.valid, "test": partition.test}
+    return {"train": train, "valid": partition.valid, "test": partition.test}
+
+
+def _but_empty_test(parts: Mapping[str, Rows]) -> dict[str, Rows]:
+    """Return the parts; fitting a model needs no test part."""
     return {split: rows for split, rows in parts.items() if len(rows) or split != "test"}
 
 

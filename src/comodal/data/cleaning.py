@@ -1,8 +1,8 @@
-"""The repairs: drop samples without label, move labels into range, replace non-finite features; each is counted."""
+"""The one repair: non-finite features become train medians, and are counted. Labels are never changed."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from comodal.data.dataset import CleaningReport, Dataset, Partition
 from comodal.data.ragged import RaggedArray
 
-__all__ = ["clean", "fill", "labelled", "replace_non_finite", "with_labels"]
+__all__ = ["clean", "fill", "replace_non_finite"]
 
 _VALUES = 1 << 25
 """Values that are in memory at once while medians are taken."""
@@ -24,61 +24,28 @@ def clean(dataset: Dataset) -> Dataset:
 
     Ids used twice and groups in two splits are not repaired: no rule could know which one was meant.
     """
-    hidden = [each.unlabelled for each in dataset.partitions]
-    rows, target, report = with_labels(
-        dataset.id, dataset.target, dataset.spec.task.label_range, dataset.modalities, unlabelled=hidden
-    )
-    kept = dataset.subset(rows) if len(rows) < len(dataset) else dataset
     copies: dict[str, NDArray[Any]] = {}
 
     def write(name: str, frames: NDArray[np.int64], values: NDArray[np.float32]) -> None:
         if name not in copies:
-            copies[name] = kept.modalities[name].values.copy()
+            copies[name] = dataset.modalities[name].values.copy()
         copies[name][frames] = values
 
-    report = fill(report, kept.modalities, kept.partitions, write)
-    filled = {name: kept.modalities[name].with_values(values) for name, values in copies.items()}
-    return replace(kept, target=target, modalities={**kept.modalities, **filled}, cleaning=report)
-
-
-def labelled(target: NDArray[np.float32]) -> NDArray[np.int64]:
-    """Return the rows whose label is a finite number; cleaning drops the others."""
-    return np.flatnonzero(np.isfinite(target if target.ndim == 2 else target[:, None]).all(axis=1))
-
-
-def with_labels(
-    ids: NDArray[Any],
-    target: NDArray[np.float32],
-    label_range: tuple[float, float],
-    features: Iterable[str],
-    *,
-    unlabelled: Iterable[NDArray[np.int64]] = (),
-) -> tuple[NDArray[np.int64], NDArray[np.float32], CleaningReport]:
-    """Return the rows that have a label or need none, their labels inside the range, and the report so far."""
-    rows = np.unique(np.concatenate([labelled(target), *unlabelled]))
-    given = np.asarray(target[rows], dtype=np.float32)
-    low, high = (np.float32(limit) for limit in label_range)
-    moved = np.clip(given, low, high)
-    dropped = tuple(str(each) for each in np.delete(ids, rows))
-    none = dict.fromkeys(features, 0)
-    return (
-        rows,
-        moved,
-        CleaningReport(len(rows), dropped, int(((moved != given) & np.isfinite(given)).sum()), none, none),
-    )
+    report = fill(len(dataset), dataset.modalities, dataset.partitions, write)
+    filled = {name: dataset.modalities[name].with_values(values) for name, values in copies.items()}
+    return replace(dataset, modalities={**dataset.modalities, **filled}, cleaning=report)
 
 
 def fill(
-    report: CleaningReport,
+    samples: int,
     arrays: Mapping[str, RaggedArray],
     partitions: tuple[Partition, ...],
     write: Callable[[str, NDArray[np.int64], NDArray[np.float32]], None],
 ) -> CleaningReport:
-    """Replace what is not finite in some arrays, in memory or on disk, and return the completed report."""
-    values, samples = dict(report.replaced_values), dict(report.replaced_utterances)
-    for name, array in arrays.items():
-        values[name], samples[name] = replace_non_finite(array, partitions, partial(write, name))
-    return replace(report, replaced_values=values, replaced_utterances=samples)
+    """Replace what is not finite in the arrays of so many samples, in memory or on disk, and return the report."""
+    found = {name: replace_non_finite(array, partitions, partial(write, name)) for name, array in arrays.items()}
+    values, owners = ({name: each[k] for name, each in found.items()} for k in range(2))
+    return CleaningReport(samples, values, owners)
 
 
 def replace_non_finite(
@@ -88,14 +55,15 @@ def replace_non_finite(
 ) -> tuple[int, int]:
     """Replace every non-finite feature by the median of that feature over the finite frames of the train part.
 
-    It is 0 where train has no finite frame. With several folds it is the train part of the fold that tests the sample,
-    so that no test sample is filled in from its own test part. Without a partition all samples are train.
+    Samples without a label are of that part, too. The median is 0 where train has no finite frame. With several folds
+    it is the train part of the fold that tests the sample, so that no test sample is filled in from its own test part.
+    Without a partition all samples are train.
 
     ``write`` is called with frame positions ``(n,)`` and their new values ``(n, d)`` while the array is read, which may
     be on disk. Returns how many values were replaced, and in how many samples.
     """
     everyone = np.arange(len(array), dtype=np.int64)
-    trains = [partition.train for partition in partitions] or [everyone]
+    trains = [np.concatenate([each.train, each.unlabelled]) for each in partitions] or [everyone]
     tests = [everyone, *(partition.test for partition in partitions[1:])]
     affected = np.zeros(array.dim, dtype=bool)
     for _, rows in _bad_frames(array):

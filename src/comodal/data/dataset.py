@@ -52,30 +52,26 @@ class Partition:
 
 @dataclass(frozen=True)
 class CleaningReport:
-    """Counts of everything that cleaning changed; it travels with the data set.
+    """Counts of everything that cleaning changed, which is never a label; it travels with the data set.
 
     Attributes:
-        utterances: number of samples that are left.
-        dropped: ids of samples that were dropped because their label was missing.
-        clipped_labels: labels that lay outside the legal range and were moved to its edge.
+        utterances: number of samples.
         replaced_values: modality to number of non-finite values that were replaced.
         replaced_utterances: modality to number of samples these were in.
 
     Example:
-        >>> str(CleaningReport(10, ("u3",), 0, {"text": 4}, {"text": 1}))
-        '4 non-finite values of text in 1 sample replaced; 1 sample without label dropped'
+        >>> str(CleaningReport(10, {"text": 4}, {"text": 1}))
+        '4 non-finite values of text in 1 sample replaced'
     """
 
     utterances: int
-    dropped: tuple[str, ...]
-    clipped_labels: int
     replaced_values: Mapping[str, int]
     replaced_utterances: Mapping[str, int]
 
     @property
     def changed(self) -> bool:
         """Whether anything was changed."""
-        return bool(self.dropped or self.clipped_labels or any(self.replaced_values.values()))
+        return any(self.replaced_values.values())
 
     def of(self, features: Mapping[str, str]) -> CleaningReport:
         """Return the report for the features that are used: modality to their name in this report."""
@@ -90,10 +86,6 @@ class CleaningReport:
             for name, count in self.replaced_values.items()
             if count
         ]
-        if self.dropped:
-            parts.append(f"{_count(len(self.dropped), 'sample')} without label dropped")
-        if self.clipped_labels:
-            parts.append(f"{_count(self.clipped_labels, 'label')} moved into range")
         return "; ".join(parts) or "nothing to clean"
 
 

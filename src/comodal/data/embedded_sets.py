@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from comodal.contracts import InputError
-from comodal.data.dataset import Dataset
+from comodal.data.dataset import UNLABELLED, Dataset
 from comodal.data.digits import digits
 from comodal.data.formats.interface import Block, Division, Source
 from comodal.data.synthetic import PRESETS, synthetic
@@ -49,7 +49,7 @@ def embedded(name: str) -> Dataset:
 def source_in_memory(dataset: Dataset) -> Source:
     """Return a data set of one partition as a source of one block."""
     (partition,) = dataset.partitions
-    split = np.full(len(dataset), "none", dtype="U5")
+    split = np.full(len(dataset), "none", dtype=f"U{len(UNLABELLED)}")
     for name, rows in partition.splits.items():
         split[rows] = name
     columns = {**dataset.columns, partition.name: split}

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from comodal.contracts import InputError
-from comodal.data.dataset import SPLITS
+from comodal.data.dataset import SPLITS, UNLABELLED
 from comodal.data.formats.interface import Block, Division, Source
-from comodal.data.formats.names import canonical_split
+from comodal.data.formats.names import canonical_part
 
 __all__ = ["NO_SPLIT", "read_folds", "with_folds"]
 
@@ -22,6 +22,7 @@ NO_SPLIT = "none"
 """Split of a sample whose video is in no list."""
 
 _STANDARD = "standard"
+_PARTS = (*SPLITS, UNLABELLED)
 _MOST_BYTES = 2**24
 _REMEDY = 'give JSON {"train": [videos], "valid": [...], "test": [...]}, or the lists of the SDK as a Python file'
 _NOTE = (
@@ -33,8 +34,9 @@ def read_folds(path: Path, key: str | None = None) -> dict[str, tuple[str, ...]]
     """Read the videos of each split from JSON, or from the SDK's Python file without running it.
 
     Args:
-        path: JSON of split (train, valid or dev, test) to videos, or of fold number (0, 1, ...) to videos, or of names
-            to such objects; or Python whose top level assigns lists to names such as ``standard_train_fold``.
+        path: JSON of split (train, valid or dev, test, unlabelled) to videos, or of fold number (0, 1, ...) to videos,
+            or of names to such objects; or Python whose top level assigns lists to names such as
+            ``standard_train_fold``.
         key: one of several names, ``standard`` when ``None``.
 
     Returns:
@@ -86,7 +88,7 @@ def _assigned(statements: list[ast.stmt], path: Path) -> dict[str, Any]:
         if not (isinstance(each, ast.Assign) and len(each.targets) == 1 and isinstance(each.targets[0], ast.Name)):
             continue
         name = each.targets[0].id
-        split = next(filter(None, map(canonical_split, name.split("_"))), "")
+        split = next(filter(None, map(canonical_part, name.split("_"))), "")
         if split in found:
             raise InputError(f"{path}: two lists of {split}; leave one", code="duplicate")
         try:
@@ -121,15 +123,15 @@ def _splits(lists: Mapping[str, Any], path: Path) -> dict[str, tuple[str, ...]]:
         return {name: _videos(lists[name], f"{path}, {name}") for name in numbers}
     found: dict[str, tuple[str, ...]] = {}
     for name, videos in lists.items():
-        split = canonical_split(name)
+        split = canonical_part(name)
         if not split:
-            raise InputError.unknown("split", name, SPLITS, where=str(path))
+            raise InputError.unknown("split", name, _PARTS, where=str(path))
         if split in found:
             raise InputError(f"{path}: two lists of {split}; leave one", code="duplicate")
         found[split] = _videos(videos, f"{path}, {name}")
     if "train" not in found or len(found) == 1:
         raise InputError(f"{path}: lists of {', '.join(found) or 'nothing'} only; {_REMEDY}", code="missing")
-    return {split: found[split] for split in SPLITS if split in found}
+    return {split: found[split] for split in _PARTS if split in found}
 
 
 def _videos(videos: Any, where: str) -> tuple[str, ...]:
@@ -188,7 +190,10 @@ def _divided(
         lost = homes.count(nowhere)
         held = replace(
             block,
-            columns={**block.columns, "split": np.array(homes, dtype=np.int64 if nowhere == -1 else "U5")},
+            columns={
+                **block.columns,
+                "split": np.array(homes, dtype=np.int64 if nowhere == -1 else f"U{len(UNLABELLED)}"),
+            },
             normalised={**block.normalised, **({"videos in no fold, so in no split": lost} if lost else {})},
         )
     if len(unseen) == len(home):

@@ -15,6 +15,7 @@ from comodal.data.assemble import concatenate
 from comodal.data.formats.interface import Block, Source
 from comodal.data.formats.texts import damaged
 from comodal.data.ragged import RaggedArray
+from comodal.data.targets import is_missing
 
 __all__ = ["FeatureFacts", "Inspection", "examine", "repeated"]
 
@@ -46,13 +47,15 @@ class Inspection:
     splits: Mapping[str, Mapping[str, int]]  # protocol to split (or fold) to samples
     labels: list[int]  # samples per label, in equal bins of the legal range; the outer ones hold what lies beyond
     label_span: list[float] | None  # smallest and largest label, `None` without any
-    missing_labels: list[str]  # ids of samples whose label is missing
     outlying_labels: list[list[Any]]  # id and label of samples whose label is outside the legal range
     duplicate_ids: list[str]  # ids that are used more than once
     empty_transcripts: int | None  # samples without words, `None` where the source has no transcripts
     normalised: Mapping[str, int]  # what a reader changed, as a sentence, to the number of samples
     first_ids: list[str]  # the first few
     classes: Mapping[str, int] = field(default_factory=dict)  # class or label to samples, empty for a regression
+    none_of_classes: int = 0  # multi-label samples that have none of the labels, which is an answer
+    unlabelled: int = 0  # samples whose label is missing
+    unlabelled_parts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)  # the same, as ``splits`` has them
 
 
 @dataclass
@@ -160,12 +163,13 @@ def _nothing(source: Source) -> Block:
 
 def _counted(source: Source, samples: Block, features: Mapping[str, FeatureFacts]) -> Inspection:
     low, high = source.task.label_range
-    ids, target, words = samples.id, samples.target, samples.transcript
-    each = target if target.ndim == 2 else target[:, None]  # of several outputs a label is missing where one is
-    finite = np.isfinite(each).all(axis=1)
-    beyond = (each < np.float32(low)) | (each > np.float32(high))
-    outside = finite & beyond.any(axis=1)
+    ids, target, spoken = samples.id, samples.target, samples.transcript
+    each = target if target.ndim == 2 else target[:, None]
+    missing, finite = is_missing(target), np.isfinite(each).all(axis=1)
+    beyond = (each < np.float32(low)) | (each > np.float32(high)) | np.isinf(each)
+    outside = ~missing & beyond.any(axis=1)
     outliers = zip(ids[outside], each[outside, beyond[outside].argmax(axis=1)], strict=True)
+    words = {name: samples.columns[each.column].astype(np.str_) for name, each in source.divisions.items()}
     span = (float(target[finite].min()), float(target[finite].max())) if finite.any() else None
     limits = (low, high) if np.isfinite([low, high]).all() else span or (0.0, 1.0)
     counts, _ = np.histogram(np.clip(target[finite], *limits), bins=_BINS, range=limits)
@@ -173,19 +177,18 @@ def _counted(source: Source, samples: Block, features: Mapping[str, FeatureFacts
         utterances=len(ids),
         groups=len(set(samples.group.tolist())),
         features=features,
-        splits={
-            name: dict(Counter(map(str, samples.columns[division.column].tolist())))
-            for name, division in source.divisions.items()
-        },
+        splits={name: dict(Counter(each.tolist())) for name, each in words.items()},
         labels=counts.tolist(),
         label_span=None if span is None else list(span),
-        missing_labels=[str(each) for each in ids[~finite]],
         outlying_labels=[[str(name), float(label)] for name, label in outliers],
         duplicate_ids=[str(each) for each in repeated(ids)],
-        empty_transcripts=None if words is None else sum(not str(text).strip() for text in words.tolist()),
+        empty_transcripts=None if spoken is None else sum(not str(text).strip() for text in spoken.tolist()),
         normalised=samples.normalised,
         first_ids=[str(each) for each in ids[:5]],
         classes=_class_counts(source.task, target[finite]),
+        none_of_classes=int((target[finite] == 0).all(axis=1).sum()) if target.ndim == 2 and source.task.classes else 0,
+        unlabelled=int(missing.sum()),
+        unlabelled_parts={name: dict(Counter(each[missing].tolist())) for name, each in words.items()},
     )
 
 

@@ -58,7 +58,7 @@ def load(
         label: name of a label or column of a path, or several columns separated by commas; its own label when ``None``.
         task: what is predicted, as :func:`comodal.data.targets.task_named` takes it; follows from the label when
             ``None``.
-        clean: repair non-finite features and missing or outlying labels; ``dataset.cleaning`` says what was done.
+        clean: repair non-finite features; ``dataset.cleaning`` says what was done.
 
     Returns:
         A data set that has passed all checks.

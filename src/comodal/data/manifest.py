@@ -21,7 +21,7 @@ __all__ = ["MANIFEST", "REMEDY", "Manifest", "digest", "manifest_file", "read_ma
 MANIFEST = "dataset.json"
 REMEDY = "convert the data set again"
 _KIND = "comodal dataset"
-_VERSION = 3
+_VERSION = 4
 
 
 @dataclass(frozen=True)
@@ -67,14 +67,14 @@ class Manifest:
         divisions = {
             name: Division(**{**d, "warned": frozenset(d["warned"])}) for name, d in plain["divisions"].items()
         }
-        cleaning, found = plain["cleaning"], plain["inspection"]
+        found = plain["inspection"]
         features = {name: FeatureFacts(**facts) for name, facts in found["features"].items()}
         made = {
             "divisions": divisions,
             "task": task_from_dict(plain["task"]),
             "labels": {name: Label.from_dict(each) for name, each in plain["labels"].items()},
             "defaults": tuple(plain["defaults"]),
-            "cleaning": CleaningReport(**{**cleaning, "dropped": tuple(cleaning["dropped"])}),
+            "cleaning": CleaningReport(**plain["cleaning"]),
             "inspection": Inspection(**{**found, "features": features}),
         }
         return cls(**{**plain, **made})

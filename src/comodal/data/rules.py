@@ -14,8 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from comodal.contracts.errors import Code
+from comodal.data.dataset import SPLITS
 from comodal.data.formats.interface import Block
 from comodal.data.inspection import Inspection, repeated
+from comodal.data.targets import is_missing
 
 __all__ = ["ERROR", "RULES", "WARNING", "Facts", "Finding", "Rule", "findings"]
 
@@ -46,7 +48,7 @@ class Facts:
     samples: Block  # their ids, groups and transcripts
     parts: Mapping[str, Mapping[str, NDArray[np.int64]]] = field(default_factory=dict)  # to split or fold to rows
     folds: bool = False  # whether the partitions are the folds of one cross-validation
-    unlabelled: frozenset[str] = frozenset()  # ids of samples that need no label
+    unlabelled: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)  # partition to rows that need no label
     listed: Mapping[str, str] = field(default_factory=dict)  # group to its split in given lists
     changed_files: tuple[str, ...] = ()  # files of a converted data set that differ from what was written
     label_range: tuple[float, float] = (-3.0, 3.0)  # smallest and largest legal label
@@ -83,15 +85,26 @@ def _duplicate_ids(facts: Facts) -> Found:
 
 
 def _missing_labels(facts: Facts) -> Found:
-    if missing := [each for each in facts.found.missing_labels if each not in facts.unlabelled]:
-        yield f"labels of {facts.found.utterances} are missing: converting drops these samples", len(missing), missing
+    missing = is_missing(facts.samples.target)
+    for name, parts in facts.parts.items():
+        for part in SPLITS:
+            lost = np.setdiff1d(parts.get(part, _NO_ROW), facts.unlabelled.get(name, _NO_ROW))
+            if len(lost := lost[missing[lost]]):
+                yield f"{name}: samples of {part} without a label", len(lost), facts.samples.id[lost]
+
+
+def _unlabelled(facts: Facts) -> Found:
+    for name, rows in facts.unlabelled.items():
+        if len(rows):
+            text = "samples without a label, which train the dependency measure and are never tested"
+            yield f"{name}: {text}", len(rows), facts.samples.id[rows]
 
 
 def _outlying_labels(facts: Facts) -> Found:
     if outlying := facts.found.outlying_labels:
         shown = [f"{name} ({value:g})" for name, value in outlying[:_SHOWN]]
         low, high = facts.label_range
-        yield f"labels outside [{low:g}, {high:g}]: converting moves them to its edge", len(outlying), shown
+        yield f"labels outside [{low:g}, {high:g}]", len(outlying), shown
 
 
 def _non_finite(facts: Facts) -> Found:
@@ -138,7 +151,7 @@ def _no_partition(facts: Facts) -> Found:
 def _empty_split(facts: Facts) -> Found:
     for name, parts in facts.parts.items():
         if empty := [part for part, rows in parts.items() if not len(rows)]:
-            yield f"{name}: parts without a sample", len(empty), empty
+            yield f"{name}: parts without a labelled sample", len(empty), empty
 
 
 def _foreign_rows(facts: Facts) -> Found:
@@ -182,8 +195,7 @@ def _tested_once(facts: Facts) -> Found:
     if facts.folds:
         tests = np.concatenate([parts.get("test", _NO_ROW) for parts in facts.parts.values()])
         times = np.bincount(tests, minlength=len(facts.samples.id))
-        if (times != 1).any():
-            wrong = np.flatnonzero(times != 1)
+        if len(wrong := np.flatnonzero((times != 1) & ~is_missing(facts.samples.target))):
             shown = [f"{facts.samples.id[row]} ({times[row]} times)" for row in wrong[:_SHOWN]]
             yield f"samples are not tested by exactly one of {len(facts.parts)} folds", len(wrong), shown
 
@@ -226,16 +238,16 @@ def _missing_groups(facts: Facts) -> Found:
 
 _VIDEOS = "groups (videos) with samples"
 _CLEAN = "repair the source, or load it with clean=True (--clean)"
+_LABEL = "label them, leave them out, or call their split unlabelled, which trains and is not tested"
+_RANGE = "correct them, or say what they are (task=, --task): regression, or regression:LOW,HIGH"
 _ONE_SPLIT = "put each in one split; --folds FILE gives a partition by group"
 _EVERY_SPLIT = "give train and valid at least one; --folds FILE gives a partition by group"
 RULES: tuple[Rule, ...] = (
     Rule("damaged files", ERROR, _changed_files, "damaged", "convert the data set again"),
     Rule("empty", ERROR, _no_sample, "empty", _EVERY_SPLIT),
     Rule("duplicate ids", ERROR, _duplicate_ids, "duplicate", "give every sample an id of its own"),
-    Rule("missing labels", ERROR, _missing_labels, "missing", _CLEAN, repaired=True),
-    Rule(
-        "labels out of range", ERROR, _outlying_labels, "out_of_range", f"set the label range, {_CLEAN}", repaired=True
-    ),
+    Rule("labels out of range", ERROR, _outlying_labels, "out_of_range", _RANGE),
+    Rule("unlabelled", WARNING, _unlabelled),
     Rule("non-finite features", ERROR, _non_finite, "not_finite", _CLEAN, repaired=True),
     Rule("constant modality", ERROR, _constant_modality, "invalid", "leave it out (features=..., --features)"),
     Rule("constant columns", WARNING, _constant_columns),
@@ -244,6 +256,7 @@ RULES: tuple[Rule, ...] = (
     Rule("no partition", ERROR, _no_partition, "missing", "give split names, a protocol or --folds FILE"),
     Rule("empty split", ERROR, _empty_split, "empty", _EVERY_SPLIT),
     Rule("row outside", ERROR, _foreign_rows, "out_of_range", "number rows from 0"),
+    Rule("missing labels", ERROR, _missing_labels, "missing", _LABEL),
     Rule("row twice", ERROR, _repeated_rows, "duplicate", "list every row once"),
     Rule("id in two splits", ERROR, lambda it: _shared(it, "ids", it.samples.id), "conflict", _ONE_SPLIT),
     Rule("video in two splits", ERROR, lambda it: _shared(it, _VIDEOS, it.samples.group), "conflict", _ONE_SPLIT),

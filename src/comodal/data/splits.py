@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,9 +11,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from comodal.contracts import InputError
 from comodal.data.dataset import SPLITS, UNLABELLED, Partition
-from comodal.data.formats.names import canonical_split
+from comodal.data.formats.names import canonical_part
 
-__all__ = ["by_fold", "by_name", "grouped_k_fold", "hide", "random_division", "three_way"]
+__all__ = ["by_fold", "by_name", "grouped_k_fold", "hide", "hide_folds", "random_division", "three_way"]
 
 
 def by_name(split: ArrayLike, *, name: str = "split") -> Partition:
@@ -31,15 +31,11 @@ def by_name(split: ArrayLike, *, name: str = "split") -> Partition:
         [0, 3]
     """
     names, row = np.unique(np.asarray(split).astype(str), return_inverse=True)
-    known = np.array([_canonical(each) for each in names.tolist()], dtype=f"U{len(UNLABELLED)}")
+    known = np.array([canonical_part(each) for each in names.tolist()], dtype=f"U{len(UNLABELLED)}")
     parts = (*SPLITS, UNLABELLED)
     if "" in known:
         raise InputError.unknown("split", str(names[known == ""][0]), parts)
     return Partition(name, **{each: np.flatnonzero(known[row] == each) for each in parts})
-
-
-def _canonical(word: str) -> str:
-    return UNLABELLED if word.strip().lower() == UNLABELLED else canonical_split(word)
 
 
 def by_fold(fold: NDArray[Any], *, folds: int) -> tuple[Partition, ...]:
@@ -106,6 +102,21 @@ def hide(partition: Partition, missing: NDArray[np.bool_]) -> Partition:
     lost = missing[partition.train]
     unlabelled = np.sort(np.concatenate([partition.unlabelled, partition.train[lost]]))
     return replace(partition, train=partition.train[~lost], unlabelled=unlabelled)
+
+
+def hide_folds(partitions: Iterable[Partition], missing: NDArray[np.bool_]) -> tuple[Partition, ...]:
+    """Return the folds, whose samples without a label ``(N,)`` train unlabelled, and neither validate nor test.
+
+    Example:
+        >>> folds = hide_folds(by_fold(np.array([0, 1, 2, 2]), folds=3), np.array([False, False, False, True]))
+        >>> [[rows.tolist() for rows in each.splits.values()] for each in folds]
+        [[[2], [1], [0], [3]], [[0], [2], [1]], [[1], [0], [2]]]
+    """
+    kept = (
+        replace(each, valid=each.valid[~missing[each.valid]], test=each.test[~missing[each.test]])
+        for each in partitions
+    )
+    return tuple(hide(each, missing) for each in kept)
 
 
 def random_division(group: NDArray[Any], missing: NDArray[np.bool_], *, seed: int = 0) -> Partition:

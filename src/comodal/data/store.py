@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from comodal.atomic_write import atomic_folder, write_text
 from comodal.contracts import InputError
 from comodal.data.assemble import partitions_of
-from comodal.data.cleaning import fill, labelled, with_labels
+from comodal.data.checks import require_labels
+from comodal.data.cleaning import fill
 from comodal.data.dataset import CleaningReport
 from comodal.data.formats.interface import Block, Format, Source
 from comodal.data.formats.texts import damage, damaged, reason_of
@@ -52,9 +53,8 @@ def write_store(
 ) -> Manifest:
     """Convert a source, a block at a time; the folder is complete at the end or not there at all.
 
-    On the way in, samples without label are dropped, labels beyond the range are moved to its edge, and non-finite
-    features become the median of their finite train frames (:mod:`comodal.data.cleaning`; train is that of the first
-    protocol, all samples where there is none).
+    On the way in, non-finite features become the median of their finite train frames (:mod:`comodal.data.cleaning`;
+    train is that of the first protocol, all samples where there is none). Labels stay what they are, also missing ones.
 
     Args:
         source: what a reader opened.
@@ -66,7 +66,8 @@ def write_store(
         The description that was written.
 
     Raises:
-        InputError: the folder exists, the disk is full, or the source is damaged; then nothing is left behind.
+        InputError: the folder exists, the disk is full, the source is damaged, or its labels cannot be trained on; then
+            nothing is left behind.
     """
     try:
         with atomic_folder(folder) as partial:
@@ -105,7 +106,7 @@ def write_store(
 def _write_frames(
     source: Source, folder: Path, seen: Callable[[int], None] | None
 ) -> tuple[Inspection, dict[str, NDArray[Any]], CleaningReport]:
-    """Write the frames of all samples with a label, repaired, and return what goes into the table."""
+    """Write the frames of all samples, repaired, and return what goes into the table."""
     with ExitStack() as stack:
         writers = {
             name: stack.enter_context(FrameWriter(folder / f"{k}.npy", dim))
@@ -113,24 +114,22 @@ def _write_frames(
         }
 
         def take(block: Block) -> None:
-            rows = labelled(block.target)
             for name, writer in writers.items():
-                array = block.modalities[name]
-                writer.append(array if len(rows) == len(block) else array.take(rows))
+                writer.append(block.modalities[name])
 
         found, samples = examine(source, take=take, seen=seen)
-        rows, target, report = with_labels(samples.id, samples.target, source.task.label_range, writers)
-        if not len(rows):
+        if found.unlabelled == found.utterances:
             raise InputError(f"{source.path}: no sample with a label; {_LABEL}", code="empty")
-        columns = {"id": samples.id[rows], "group": samples.group[rows], **_target_columns(target)}
+        require_labels(source, found, samples)
+        columns = {"id": samples.id, "group": samples.group, **_target_columns(samples.target)}
         if samples.transcript is not None:
-            columns[_TRANSCRIPT] = samples.transcript[rows]
-        columns |= {_COLUMN + name: column[rows] for name, column in samples.columns.items()}
+            columns[_TRANSCRIPT] = samples.transcript
+        columns |= {_COLUMN + name: column for name, column in samples.columns.items()}
         columns |= {_LENGTH + name: writer.lengths for name, writer in writers.items()}
         first, division = next(iter(source.divisions.items()), ("", None))
         partitions = partitions_of(columns[_COLUMN + division.column], division, name=first) if division else ()
         dirty = {name: writer.array() for name, writer in writers.items() if found.features[name].non_finite}
-        report = fill(report, dirty, partitions, lambda name, *frames: writers[name].overwrite(*frames))
+        report = fill(len(samples), dirty, partitions, lambda name, *frames: writers[name].overwrite(*frames))
     return found, columns, report
 
 

@@ -13,7 +13,7 @@ from comodal.contracts import Binary, InputError, Multiclass, Multilabel, Regres
 from comodal.contracts.tasks import TASKS
 from comodal.contracts.tasks.class_tasks import class_name
 
-__all__ = ["target_of", "task_named"]
+__all__ = ["is_missing", "target_of", "task_named"]
 
 
 def target_of(
@@ -89,6 +89,16 @@ def task_named(text: str) -> Task | str:
             f"task {text!r}: give the smallest and the largest label, as in regression:0,5", code="invalid"
         ) from error
     return Regression(low, high)
+
+
+def is_missing(target: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Return ``(N,)`` whether a sample has no label.
+
+    Example:
+        >>> is_missing(np.array([[1, 0], [np.nan, np.nan]], dtype=np.float32)).tolist()
+        [False, True]
+    """
+    return np.asarray(np.isnan(target if target.ndim == 2 else target[:, None]).any(axis=1))
 
 
 def _kind(labels: NDArray[Any], where: str) -> str:

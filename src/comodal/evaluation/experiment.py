@@ -43,7 +43,7 @@ class RunReport:
     Attributes:
         folder: where it is saved, ``None`` if nowhere.
         metrics: metric to value and 95 % interval over groups (``None`` where it does not exist), plus seconds, epochs,
-            validation loss and a note on the data.
+            validation loss, numbers of samples (training ones with and without a label, test) and a note on the data.
         predictions: the test part of every partition.
     """
 
@@ -204,16 +204,19 @@ def _fits(
 def _train_partitions(
     dataset: Dataset, config: RunConfig, path: Path | None, *, logger: str, progress: bool
 ) -> RunReport:
-    tables, results = [], []
+    tables, results, rows = [], [], []
     for fold, result in _fits(dataset, config, path, logger=logger, progress=progress):
         tables.append(FittedFold.of(fold, config, result).predict())
         results.append(result)
+        rows.append(fold.rows(config))
     predictions = PredictionTable.concatenate(tables)
     fits = {
         "valid_loss": float(np.mean([r.valid_loss for r in results])),
         "epochs": [r.epochs for r in results],
         "best_epoch": [r.best_epoch for r in results],
         "seconds": float(sum(r.seconds for r in results)),
+        "n_train": [len(each.labelled) for each in rows],
+        "n_unlabelled": [len(each.unlabelled) for each in rows],
         "n_test": len(predictions),
         "note": note_of(inputs(dataset, config)),
     }

@@ -124,7 +124,7 @@ def test_partitions_keep_groups_whole(views):
     assert source.facts["partitions"] == "fold5 left out: a group is in several parts"
     source = views(fold5=np.arange(12) % 5, split=np.tile(["train", "valid", "test"], 4))
     assert list(source.divisions) == ["group5"]
-    partitions = assemble(source).partitions
+    partitions = assemble(with_label(source, task="multiclass")).partitions
     assert sorted(np.concatenate([each.test for each in partitions]).tolist()) == list(range(12))
     group = multiview_arrays()["group"]
     for each in partitions:

@@ -63,12 +63,23 @@ def test_a_misspelt_class_is_counted_and_refused_where_the_classes_are_given(tab
         load(folder, task="multiclass:joy,fear,anger")
 
 
-def test_a_class_that_is_missing(table):
+def test_a_class_that_is_missing_in_training_is_unlabelled_and_refused_elsewhere(table):
     folder = table(label=["", *MOODS[1:]])
-    with refused("missing", "v0_0"):
-        load(folder)
-    assert len(load(folder, clean=True)) == 11
+    for clean in (False, True):
+        (part,) = load(folder, clean=clean).partitions
+        assert (part.unlabelled.tolist(), part.train.tolist()) == ([0], [1, 2, 3, 4, 5])
     assert np.isnan(read_inputs(folder).target[0])
+    folder = table(label=[*MOODS[:10], "", ""])
+    for clean in (False, True):
+        with refused("missing", folder, "test", 2, "v10_0", "unlabelled"):
+            load(folder, clean=clean)
+
+
+@pytest.mark.parametrize("word", ["unlabelled", "Unlabeled"])
+def test_a_split_of_unlabelled_samples_whatever_their_labels(table, word):
+    folder = table(label=["", *MOODS[1:]], split=[word, word, *SPLIT[2:]])
+    (part,) = load(folder).partitions
+    assert (part.unlabelled.tolist(), part.train.tolist()) == ([0, 1], [2, 3, 4, 5])
 
 
 def test_one_class_cannot_be_learnt_but_its_samples_be_predicted(table):

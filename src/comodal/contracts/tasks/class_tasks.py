@@ -229,12 +229,6 @@ class Multilabel(Task):
                 f"{where}, row {row}: {self.names[column]} is {found[row, column]:g}; give 0 or 1 for each label",
                 code="out_of_range",
             )
-        partly = np.isnan(found).any(axis=1) & ~np.isnan(found).all(axis=1)
-        if partly.any():
-            raise InputError(
-                f"{where}, row {int(partly.argmax())}: some of its labels are missing; give all or none",
-                code="missing",
-            )
         return found
 
     def predict(self, logits: Tensor) -> Tensor:

@@ -187,7 +187,7 @@ def require_names(names: Sequence[str], what: str, *, fewest: int) -> None:
 
 
 def numbers_of(labels: npt.ArrayLike, names: Sequence[str], where: str) -> npt.NDArray[np.float32]:
-    """Return labels as float32, ``(N,)`` or with one column per name; masked ones are NaN."""
+    """Return labels as float32, ``(N,)`` or with one column per name, all or none NaN in a row; masked ones are NaN."""
     if np.ma.isMaskedArray(labels):
         labels = np.ma.filled(np.ma.asarray(labels, dtype=np.float64), np.nan)
     try:
@@ -201,7 +201,20 @@ def numbers_of(labels: npt.ArrayLike, names: Sequence[str], where: str) -> npt.N
     if found.shape != wanted:
         expected = f"(N, {len(names)}) for {', '.join(names)}" if names else "(N,), one number per sample"
         raise InputError(f"{where}: target has shape {found.shape}; give {expected}", code="wrong_shape")
+    _require_whole_rows(found.reshape(len(found), -1), names, where)
     return found
+
+
+def _require_whole_rows(found: npt.NDArray[np.float32], names: Sequence[str], where: str) -> None:
+    missing = np.isnan(found)
+    partly = missing.any(axis=1) & ~missing.all(axis=1)
+    if partly.any():
+        row = int(partly.argmax())
+        raise InputError(
+            f"{where}, row {row}: {names[int(missing[row].argmax())]} is missing and others are not; give all of a "
+            "row, or none where it has no label",
+            code="missing",
+        )
 
 
 def per_sample(errors: Array) -> Array:

@@ -49,9 +49,9 @@ class Block:
 class Division:
     """How the samples of a source are divided into train, validation and test.
 
-    Its column in the blocks holds split names (``train``, ``valid``, ``test``; another word for a sample that is in
-    none), or fold numbers (-1 for none). The note is what every reader of its numbers must know where a feature of
-    ``warned`` is used; ``{features}`` is filled with those.
+    Its column in the blocks holds split names (``train``, ``valid``, ``test``, ``unlabelled``; another word for a
+    sample that is in none), or fold numbers (-1 for none). The note is what every reader of its numbers must know where
+    a feature of ``warned`` is used; ``{features}`` is filled with those.
     """
 
     column: str = "split"

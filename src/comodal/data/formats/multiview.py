@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from comodal.contracts import InputError, Sentiment
+from comodal.data.dataset import UNLABELLED
 from comodal.data.formats.folders import archive_members, locate_folder
 from comodal.data.formats.interface import Block, Division, Format, Label, Source
 from comodal.data.formats.multiview_labels import (
@@ -30,7 +31,7 @@ from comodal.data.formats.multiview_labels import (
     labels_of,
 )
 from comodal.data.formats.named_arrays import NamedArrays, open_arrays
-from comodal.data.formats.names import canonical_modality, canonical_split, in_order
+from comodal.data.formats.names import canonical_modality, canonical_part, in_order
 from comodal.data.formats.texts import damaged, transcripts
 from comodal.data.ragged import RaggedArray, run_offsets
 from comodal.data.splits import grouped_k_fold
@@ -182,6 +183,7 @@ def _divided(file: Path, table: Table) -> tuple[dict[str, NDArray[Any]], dict[st
 
 def _keeps_groups(group: NDArray[np.str_], column: NDArray[Any], division: Division) -> bool:
     inside = column != (_NONE if division.folds is None else -1)
+    column = np.where(column == UNLABELLED, "train", column) if division.folds is None else column
     homes = set(zip(group[inside].tolist(), column[inside].tolist(), strict=True))
     return len({each for each, _ in homes}) == len(homes)
 
@@ -196,7 +198,7 @@ def _folds_of_groups(group: NDArray[np.str_]) -> NDArray[np.int64]:
 def _division(file: Path, name: str, values: NDArray[Any]) -> tuple[NDArray[Any], Division]:
     """Return a column of split names or fold numbers in one form, and the partition that it gives."""
     if values.dtype.kind == "U":
-        words = {word: canonical_split(word) or _NONE for word in np.unique(values).tolist()}
+        words = {word: canonical_part(word) or _NONE for word in np.unique(values).tolist()}
         return np.array([words[word] for word in values.tolist()]), Division(name)
     if values.dtype.kind not in "iu" or values.max() < 2 or values.min() < -1 or values.max() >= len(values):
         problem = "neither names of splits nor numbers of at least 3 folds"

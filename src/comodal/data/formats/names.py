@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from comodal.data.dataset import UNLABELLED
 from comodal.data.formats.texts import damaged
 
-__all__ = ["MODALITIES", "canonical_modality", "canonical_split", "files_beside", "in_order"]
+__all__ = ["MODALITIES", "canonical_modality", "canonical_part", "canonical_split", "files_beside", "in_order"]
 
 MODALITIES = ("text", "audio", "vision")
 """The order in which the modalities of a data set stand."""
@@ -33,6 +34,11 @@ def canonical_split(key: object) -> str:
     """Return ``train``, ``valid`` or ``test`` for a key of a file, string or bytes; empty for any other key."""
     text = key.decode("latin-1") if isinstance(key, bytes) else key
     return _SPLITS.get(text.strip().lower(), "") if isinstance(text, str) else ""
+
+
+def canonical_part(word: str) -> str:
+    """Return the same, or ``unlabelled`` for the training samples without a label; empty for any other word."""
+    return UNLABELLED if word.strip().lower() in {UNLABELLED, "unlabeled"} else canonical_split(word)
 
 
 def in_order(names: list[str]) -> list[str]:

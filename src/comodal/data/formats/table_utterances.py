@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from comodal.contracts import InputError
+from comodal.data.dataset import SPLITS, UNLABELLED
 from comodal.data.formats.ids import parse_id
 from comodal.data.formats.interface import Block, Division
-from comodal.data.formats.names import canonical_split
+from comodal.data.formats.names import canonical_part
 from comodal.data.formats.table_file import Table, guessed, numbers_in
 from comodal.data.formats.table_labels import TableLabels, labels_in
 from comodal.data.formats.texts import column, damaged, transcripts
@@ -157,10 +158,10 @@ def _divided(table: Table, changed: _Changes) -> tuple[dict[str, NDArray[Any]], 
 
 def _splits(table: Table, changed: _Changes) -> NDArray[np.str_]:
     given = _texts(table, "split")
-    found = [canonical_split(word) for word in given]
+    found = [canonical_part(word) for word in given]
     if "" in found:
         row = found.index("")
-        error = InputError.unknown("split", given[row], ("train", "valid", "test"))
+        error = InputError.unknown("split", given[row], (*SPLITS, UNLABELLED))
         raise error.at(table.at("split", row))
     changed["splits were named train, valid or test"] = np.array(found) != np.array(given)
     return column(found, where=table.at("split"))
