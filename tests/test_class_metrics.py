@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from refusals import refused
 from sklearn import metrics as theirs
+from sklearn.calibration import calibration_curve
 
-from comodal.contracts import Binary, Multiclass, Multilabel
-from comodal.metrics import METRICS
+from comodal.contracts import Binary, Multiclass, Multilabel, Regression, Task
+from comodal.metrics import METRICS, breakdown, calibration_error, confusion_matrix, reliability
 
 
 def several(seed: int, n: int = 300, k: int = 4) -> tuple[np.ndarray, np.ndarray]:
@@ -112,3 +113,53 @@ def test_rankings_of_one_class_are_undefined(name: str) -> None:
 
 def test_a_certain_and_wrong_probability_is_finite() -> None:
     assert np.isfinite(METRICS["log_loss"]([1.0], [0.0]))
+
+
+def _report(task: Task, y: np.ndarray, guess: np.ndarray) -> dict[str, list[float]]:
+    names = list(task.classes)
+    options = {"output_dict": True, "zero_division": np.nan, "target_names": names}
+    found = theirs.classification_report(y, guess, **options, **({"labels": range(len(names))} if y.ndim == 1 else {}))
+    scale = {"precision": 100, "recall": 100, "f1-score": 100, "support": 1}
+    return {field: [factor * found[name][field] for name in names] for field, factor in scale.items()}
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_numbers_of_each_class_are_those_of_the_classification_report(seed: int) -> None:
+    y, p = several(seed)
+    p[:, 3] = 0.0  # a class that is never predicted has no precision
+    two, both = several(seed, k=2)
+    y_labels, p_labels = labels(seed)
+    for task, target, prediction in (
+        (Multiclass(tuple("abcd")), y, p),
+        (Binary(("no", "yes")), two, both[:, 1]),
+        (Multilabel(tuple("abc")), y_labels, p_labels),
+    ):
+        ours = breakdown(task, target, prediction)
+        expected = _report(task, target, task.decide(prediction))
+        for (name, values), theirs_ in zip(ours.items(), expected.values(), strict=True):
+            assert values.tolist() == pytest.approx(theirs_, nan_ok=True), (task.kind, name)
+    assert np.isnan(breakdown(Multiclass(tuple("abcd")), y, p)["precision"][3])
+
+
+def test_numbers_of_each_output_are_the_metrics_of_its_column() -> None:
+    rng = np.random.default_rng(0)
+    y, p = rng.normal(size=(2, 50, 2))
+    found = breakdown(Regression(names=("a", "b")), y, p)
+    for name, values in found.items():
+        assert values.tolist() == [METRICS[name](y[:, k], p[:, k]) for k in range(2)]
+    assert breakdown(Regression(), y[:, 0], p[:, 0]) == {}
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_confusion_and_reliability_agree_with_scikit_learn(seed: int) -> None:
+    y, p = several(seed)
+    guess, confidence = p.argmax(axis=1), p.max(axis=1)
+    assert confusion_matrix(y, guess, 4).tolist() == theirs.confusion_matrix(y, guess, labels=range(4)).tolist()
+    assert confusion_matrix(y, guess, 6).sum() == len(y)
+    samples, mean, right = reliability(y, p)
+    share, expected = calibration_curve(guess == y, confidence, n_bins=15, strategy="uniform")
+    kept = samples > 0
+    assert mean[kept] == pytest.approx(expected)
+    assert right[kept] == pytest.approx(share)
+    assert samples.sum() == len(y)
+    assert (samples[kept] * np.abs(mean - right)[kept]).sum() / len(y) == pytest.approx(calibration_error(y, p))

@@ -10,11 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from chromium import Watch, Watched
+from findings import of_task
 from playwright.sync_api import Locator, Page, expect
 
-from comodal.contracts import ExplanationTable, Findings
+from comodal.contracts import ExplanationTable, Findings, Multiclass, Multilabel
 from comodal.evaluation.gather import findings_of
 from comodal.evaluation.runs import RunSet
+from comodal.reports.page import render_page
 
 pytestmark = pytest.mark.slow
 
@@ -183,6 +185,24 @@ def test_nothing_scrolls_sideways_on_a_phone(watch: Watch, report: str) -> None:
     expect(page.locator("dialog#detail")).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth") == 390
     watched.require_peace()
+
+
+def test_figures_of_predictions_fit_a_phone_and_their_tables_follow_the_choice(watch: Watch, tmp_path: Path) -> None:
+    for task in (Multiclass(tuple(f"class {k}" for k in range(100))), Multilabel(("happy", "sad"))):
+        path = tmp_path / f"{task.kind}.html"
+        path.write_text(render_page(of_task(task)), encoding="utf-8")
+        watched = watch(path.as_uri(), viewport={"width": 390, "height": 844})
+        page = watched.open(path.as_uri())
+        assert page.evaluate("document.documentElement.scrollWidth") == 390
+        first, second = page.get_by_test_id("breakdown-1"), page.get_by_test_id("breakdown-2")
+        for details in page.locator("#predictions details:not([data-table])").all():
+            details.evaluate("each => { each.open = true }")
+        expect(first).to_be_visible()
+        expect(second).to_be_hidden()
+        page.locator("figure[data-figure=confusion] select").first.select_option("early/kl")
+        expect(first).to_be_hidden()
+        expect(second).to_be_visible()
+        watched.require_peace()
 
 
 def test_markup_in_a_transcript_is_text(watch: Watch, odd_report: tuple[str, Findings]) -> None:

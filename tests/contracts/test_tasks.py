@@ -12,6 +12,7 @@ from sklearn.utils.class_weight import compute_class_weight
 
 from comodal.contracts import Binary, Multiclass, Multilabel, Regression, Sentiment, Task
 from comodal.contracts.tasks import TASKS, task_from_dict
+from comodal.metrics import breakdown
 
 TASKS_MADE: list[Task] = [
     Regression(0.0, 5.0),
@@ -44,6 +45,21 @@ def test_predictions_have_the_form_of_the_targets(task: Task) -> None:
     assert len(task.readable(task.decide(prediction))) == 5
     assert list(task.probabilities(prediction)) == list(task.classes)
     assert task.of_decided(prediction, prediction).shape[0] == 5
+
+
+@pytest.mark.parametrize("task", TASKS_MADE, ids=lambda task: task.kind)
+def test_figures_and_tables_are_known_and_parts_are_tasks_of_one_output(task: Task) -> None:
+    assert set(task.diagnostics) <= {"confusion", "reliability", "scatter"}
+    assert bool(task.diagnostics) == bool(task.breakdown) == bool(task.all_names)
+    prediction = task.predict(torch.zeros(5, task.width)).numpy()
+    target = task.decide(prediction).astype(np.float32)
+    found = breakdown(task, target, prediction)
+    assert list(found) == list(task.breakdown)
+    assert {each.shape for each in found.values()} <= {(len(task.all_names),)}
+    for name, (own, wanted, guess) in task.parts(target, prediction).items():
+        assert name == "" or name in task.all_names
+        assert wanted.shape == (5,)
+        assert own.decide(guess).tolist() == wanted.tolist()
 
 
 def test_errors_by_hand() -> None:

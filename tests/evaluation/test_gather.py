@@ -15,12 +15,12 @@ import yaml
 from live_server import short_run
 from refusals import refused
 
-from comodal.contracts import Attribution, ComparisonRow, ExplanationTable, PairingScore, RobustnessRow
+from comodal.contracts import Attribution, ComparisonRow, ExplanationTable, PairingScore, RobustnessRow, Sentiment
 from comodal.evaluation.comparison import Comparison, compare
 from comodal.evaluation.data_config import DataConfig
 from comodal.evaluation.experiment import train
 from comodal.evaluation.gather import findings_of, gather
-from comodal.evaluation.grid import CompareConfig
+from comodal.evaluation.grid import Arm, CompareConfig
 from comodal.evaluation.runs import open_runs
 from comodal.reports import write_summary
 from comodal.training.config import RunConfig, TrainingConfig
@@ -108,7 +108,26 @@ def test_facts_of_the_data_are_those_of_the_preset(trained: Path) -> None:
     assert (facts.name, facts.source, facts.utterances) == ("synthetic:redundant", "synthetic:redundant", 1020)
     assert facts.splits == {"synthetic": {"train": 120, "valid": 100, "test": 800}}
     assert facts.modalities == {"text": 8, "audio": 8, "vision": 8}
-    assert facts.label_range == (-3.0, 3.0)
+    assert facts.task == Sentiment()
+
+
+def test_predictions_are_gathered_for_a_task_with_figures_of_them(trained: Path, tmp_path: Path) -> None:
+    assert gather(trained).predictions == ()
+    config = CompareConfig(
+        measures=("none", "kl"),
+        weight=0.3,
+        seeds=2,
+        selection_seeds=1,
+        base=RunConfig(training=TrainingConfig(max_epochs=1)),
+    )
+    compared = compare(DataConfig(source="digits"), config, out=tmp_path)
+    found = gather(tmp_path)
+    assert list(found.breakdown) == compared.breakdown
+    assert len(found.breakdown) == 3 * 10 * 4
+    kl = next(each for each in found.predictions if each.measure == "kl")
+    for seed, run in enumerate(open_runs(tmp_path).arms()[Arm("early", "kl")]):
+        assert np.array_equal(kl.prediction[seed], run.predictions().prediction)
+        assert np.array_equal(kl.target, run.predictions().target)
 
 
 def test_training_curves_are_what_was_logged(trained: Path) -> None:

@@ -9,13 +9,20 @@ from typing import Any
 import numpy as np
 
 from comodal.contracts import (
+    ArmPredictions,
     Attribution,
+    Binary,
+    BreakdownRow,
     ComparisonRow,
     DataFacts,
     ExplanationTable,
     Findings,
+    Multiclass,
+    Multilabel,
     PairingScore,
     RobustnessRow,
+    Sentiment,
+    Task,
     TrainingCurve,
 )
 
@@ -54,7 +61,7 @@ def findings(
             splits={f"fold {fold}": {"train": 400, "valid": 100, "test": 137} for fold in range(5)},
             groups=93,
             utterances=utterances,
-            label_range=(-3.0, 3.0),
+            task=Sentiment(),
         ),
         config={"data": {"source": "mosi:nested"}, "fusions": list(FUSIONS), "measures": list(MEASURES), "note": "<b>"},
         versions={"python": "3.11", "packages": {"comodal": "0.1.0", "torch": "2.13.0"}},
@@ -74,6 +81,38 @@ def empty() -> Findings:
     full = findings(20, explained=0, seeds=1, corrupted=())
     parts = ("rows", "replication", "curves", "robustness", "explanations", "pairing")
     return replace(full, attributions={}, **dict.fromkeys(parts, ()))
+
+
+def predictions(task: Task, n: int = 200, seeds: int = 2) -> tuple[ArmPredictions, ...]:
+    """Made-up predictions of early fusion with and without a penalty, better than chance."""
+    rng = np.random.default_rng(0)
+    if isinstance(task, Multiclass):
+        target = rng.integers(0, task.width, n).astype(np.float32)
+        scores = np.exp(rng.normal(size=(seeds, n, task.width)) + 3 * np.eye(task.width)[target.astype(int)])
+        prediction = scores / scores.sum(axis=-1, keepdims=True)
+    elif isinstance(task, Multilabel):
+        target = (rng.random((n, task.width)) < 0.3).astype(np.float32)
+        prediction = np.clip(0.5 * target + 0.5 * rng.random((seeds, n, task.width)), 0, 1)
+    elif isinstance(task, Binary):
+        target = (rng.random(n) < 0.4).astype(np.float32)
+        prediction = np.clip(0.4 * target + 0.6 * rng.random((seeds, n)), 0, 1)
+    else:
+        target = rng.normal(size=(n, task.width)).clip(-3, 3)
+        prediction = target + 0.3 * rng.normal(size=(seeds, n, task.width))
+    return tuple(ArmPredictions("early", measure, target, prediction) for measure in ("none", "kl"))
+
+
+def of_task(task: Task, **options: int) -> Findings:
+    """Findings of the predictions of a task alone."""
+    found = predictions(task, **options)
+    rows = [
+        BreakdownRow("early", each.measure, 0.0, task.noun, name, number, 50.0, None, 2)
+        for each in found
+        for name in task.all_names
+        for number in task.breakdown
+    ]
+    bare = empty()
+    return replace(bare, data=replace(bare.data, task=task), predictions=found, breakdown=tuple(rows))
 
 
 def comparison(rng: np.random.Generator, seeds: int = 32) -> list[ComparisonRow]:

@@ -137,10 +137,11 @@ def compare(
 
 
 def _print_comparison(found: Comparison, out: Path, data: str, seeds: int, *, as_json: bool) -> None:
-    from comodal.reports import print_comparison, write_summary
+    from comodal.reports import print_comparison, write_breakdown, write_summary
 
     title = f"comodal compare {data}"
     write_summary(found.rows, out, title=title)
+    by_class = write_breakdown(found.breakdown, out, title=title)
     if found.replication:
         write_summary(found.replication, out / "replication", title=f"{title}: fresh seeds")
     if as_json:
@@ -152,16 +153,20 @@ def _print_comparison(found: Comparison, out: Path, data: str, seeds: int, *, as
     if found.replication:
         print_comparison(found.replication, title=f"{data}, {seeds} fresh seeds", console=console)
     print(f"Written: {out / 'summary.json'}, .csv, .md; chosen weights: {out / 'selection.json'}")
+    if by_class:
+        print(f"By {found.breakdown[0].noun}: {', '.join(map(str, by_class))}")
 
 
 def _print_budgets(found: dict[int, Comparison], out: Path, data: str, seeds: int, *, as_json: bool) -> None:
     from comodal.evaluation.label_budgets import budget_folder, budget_rows
-    from comodal.reports import write_summary
+    from comodal.reports import write_breakdown, write_summary
     from comodal.reports.label_budget_report import print_budgets, write_budgets
 
     title = f"comodal compare {data}"
     for budget, each in found.items():
-        write_summary(each.rows, budget_folder(out, budget), title=f"{title}, {budget or 'all'} labels")
+        folder, named = budget_folder(out, budget), f"{title}, {budget or 'all'} labels"
+        write_summary(each.rows, folder, title=named)
+        write_breakdown(each.breakdown, folder, title=named)
     rows, fresh = budget_rows(found), budget_rows(found, replication=True)
     paths = write_budgets(rows, out, title=title)
     if fresh:

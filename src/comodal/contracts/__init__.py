@@ -10,19 +10,21 @@ from typing import TYPE_CHECKING, Any
 
 from comodal.contracts.batch import ModalitySequence, MultimodalBatch
 from comodal.contracts.errors import InputError
-from comodal.contracts.result_rows import ComparisonRow, RobustnessRow
+from comodal.contracts.result_rows import BreakdownRow, ComparisonRow, RobustnessRow
 from comodal.contracts.specs import DatasetSpec, InputSpec, TokenSpec
 
 if TYPE_CHECKING:  # the same names as in _WITH_ARRAYS
     from comodal.contracts.explanation import Attribution, ExplanationTable, PairingScore
-    from comodal.contracts.findings import DataFacts, Findings, TrainingCurve
+    from comodal.contracts.findings import ArmPredictions, DataFacts, Findings, TrainingCurve
     from comodal.contracts.outputs import DependencyEstimate, FusionOutput, ObjectiveTerms
     from comodal.contracts.prediction_table import PredictionTable
     from comodal.contracts.tasks import Binary, Multiclass, Multilabel, Regression, Sentiment, Task
 
 __all__ = [
+    "ArmPredictions",
     "Attribution",
     "Binary",
+    "BreakdownRow",
     "ComparisonRow",
     "DataFacts",
     "DatasetSpec",
@@ -49,7 +51,7 @@ __all__ = [
 
 _WITH_ARRAYS = {
     **dict.fromkeys(("Attribution", "ExplanationTable", "PairingScore"), "explanation"),
-    **dict.fromkeys(("DataFacts", "Findings", "TrainingCurve"), "findings"),
+    **dict.fromkeys(("ArmPredictions", "DataFacts", "Findings", "TrainingCurve"), "findings"),
     **dict.fromkeys(("DependencyEstimate", "FusionOutput", "ObjectiveTerms"), "outputs"),
     **dict.fromkeys(("Binary", "Multiclass", "Multilabel", "Regression", "Sentiment", "Task"), "tasks"),
     "PredictionTable": "prediction_table",

@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from comodal.contracts.explanation import Attribution, ExplanationTable, PairingScore
-from comodal.contracts.result_rows import ComparisonRow, RobustnessRow
+from comodal.contracts.result_rows import BreakdownRow, ComparisonRow, RobustnessRow
+from comodal.contracts.tasks import Task
+from comodal.contracts.tasks.task import Array
 
-__all__ = ["DataFacts", "Findings", "TrainingCurve"]
+__all__ = ["ArmPredictions", "DataFacts", "Findings", "TrainingCurve"]
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,7 @@ class DataFacts:
         splits: number of samples per partition and split.
         groups: number of groups, such as videos or speakers.
         utterances: number of samples.
-        label_range: lowest and highest label.
+        task: what is predicted.
     """
 
     name: str
@@ -34,7 +36,24 @@ class DataFacts:
     splits: Mapping[str, Mapping[str, int]]
     groups: int
     utterances: int
-    label_range: tuple[float, float]
+    task: Task
+
+
+@dataclass(frozen=True, eq=False)
+class ArmPredictions:
+    """Predictions of all runs of an arm on the test part.
+
+    Attributes:
+        fusion: label of the arm.
+        measure: dependency measure of the penalty, ``"none"`` without one.
+        target: ``(N,)`` or ``(N, K)``, as in a prediction table.
+        prediction: ``(S, N)`` or ``(S, N, K)``, one prediction per seed.
+    """
+
+    fusion: str
+    measure: str
+    target: Array
+    prediction: Array
 
 
 @dataclass(frozen=True)
@@ -70,6 +89,8 @@ class Findings:
         seeds: reported seeds.
         rows: the comparison, one row per arm and metric; without differences for a single run.
         replication: the comparison on fresh seeds.
+        predictions: predictions of every arm, empty where the task has no figure of them.
+        breakdown: numbers of each class, label or output by itself, for every arm.
         curves: training curves.
         robustness: subsets, severity curves and areas.
         robustness_replication: robustness on fresh seeds.
@@ -85,6 +106,8 @@ class Findings:
     seeds: tuple[int, ...]
     rows: tuple[ComparisonRow, ...] = ()
     replication: tuple[ComparisonRow, ...] = ()
+    predictions: tuple[ArmPredictions, ...] = ()
+    breakdown: tuple[BreakdownRow, ...] = ()
     curves: tuple[TrainingCurve, ...] = ()
     robustness: tuple[RobustnessRow, ...] = ()
     robustness_replication: tuple[RobustnessRow, ...] = ()

@@ -1,10 +1,10 @@
-"""Rows of the tables that reports show: comparisons and robustness."""
+"""Rows of the tables that reports show: comparisons, numbers of single classes, and robustness."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-__all__ = ["ComparisonRow", "RobustnessRow"]
+__all__ = ["BreakdownRow", "ComparisonRow", "RobustnessRow"]
 
 
 @dataclass(frozen=True)
@@ -68,6 +68,33 @@ class ComparisonRow:
     def with_note(self, note: str) -> ComparisonRow:
         """Return the row with one more note, or unchanged for an empty note."""
         return replace(self, note="; ".join(part for part in (self.note, note) if part))
+
+
+@dataclass(frozen=True)
+class BreakdownRow:
+    """One number of one class, label or output of an arm.
+
+    Attributes:
+        fusion: fusion model.
+        measure: dependency measure of the penalty; ``"none"`` without one.
+        weight: weight of the penalty.
+        noun: ``"class"``, ``"label"`` or ``"output"``.
+        name: of the class, label or output.
+        number: ``"precision"``, ``"recall"``, ``"f1"`` (percent) or ``"support"`` (samples); of outputs, a metric.
+        mean: over the seeds for which the number is defined, each on all test samples; ``None`` where it is for none.
+        std: sample standard deviation over these seeds.
+        n_seeds: seeds of the arm.
+    """
+
+    fusion: str
+    measure: str
+    weight: float
+    noun: str
+    name: str
+    number: str
+    mean: float | None
+    std: float | None
+    n_seeds: int
 
 
 @dataclass(frozen=True)

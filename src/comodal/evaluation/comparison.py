@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from comodal.atomic_write import write_text
-from comodal.contracts import ComparisonRow, InputError, PredictionTable
+from comodal.contracts import BreakdownRow, ComparisonRow, InputError, PredictionTable
 from comodal.contracts.json_records import json_text
 from comodal.contracts.option_names import REFERENCE_NAMES
 from comodal.data.dataset import Dataset
@@ -27,7 +27,7 @@ from comodal.evaluation.grid import (
 )
 from comodal.evaluation.pool import Progress, no_progress
 from comodal.evaluation.reference_runs import ReferenceRuns, compared_with_references
-from comodal.evaluation.rows import SeedRun, Setting, comparison_rows
+from comodal.evaluation.rows import SeedRun, Setting, breakdown_rows, comparison_rows
 from comodal.evaluation.runner import TrialResult, run_trials
 from comodal.evaluation.runs import SELECTION, SUMMARY
 from comodal.training.data import inputs
@@ -64,11 +64,13 @@ class Comparison:
         rows: one per arm or reference model and metric.
         replication: the same rows from fresh seeds, empty without a replication.
         selection: chosen weights and single modalities.
+        breakdown: one per arm, class (label, output) and number; see :attr:`comodal.contracts.Task.breakdown`.
     """
 
     rows: list[ComparisonRow]
     replication: list[ComparisonRow]
     selection: Selection
+    breakdown: list[BreakdownRow] = field(default_factory=list)
 
 
 def compare(
@@ -114,12 +116,12 @@ def compare(
     reference_models = ReferenceRuns.of(dataset, config.base_for(config.fusions[0]), folder / "references")
     stages = _Stages(data, config, read, reference_models, folder, jobs, keep_weights, progress)
     selection = stages.select()
-    rows = stages.report(selection, "runs", 0)
+    rows, breakdown = stages.report(selection, "runs", 0)
     write_text(folder / SUMMARY, json_text(rows))
-    replication = stages.report(selection, "replication", REPLICATION_SEED) if replicate else []
+    replication = stages.report(selection, "replication", REPLICATION_SEED)[0] if replicate else []
     if replicate:
         write_text(folder / "replication" / SUMMARY, json_text(replication))
-    return Comparison(rows, replication, selection)
+    return Comparison(rows, replication, selection, breakdown)
 
 
 def _require_modalities(dataset: Dataset, config: CompareConfig) -> None:
@@ -196,7 +198,9 @@ class _Stages:
         write_text(self.folder / SELECTION, json.dumps(selection.to_dict(), indent=2))
         return selection
 
-    def report(self, selection: Selection, stage: str, first_seed: int) -> list[ComparisonRow]:
+    def report(
+        self, selection: Selection, stage: str, first_seed: int
+    ) -> tuple[list[ComparisonRow], list[BreakdownRow]]:
         seeds = range(first_seed, first_seed + self.config.seeds)
         arms = arms_of(self.config.fusions, self.config.measures, selection.modality)
         weights = {arm: selection.weights.get(arm, [0.0] * len(self.partitions)) for arm in arms}
@@ -217,7 +221,7 @@ class _Stages:
         parents = {f"{fusion}:{name}": fusion for fusion, name in selection.modality.items()}
         rows = [*comparison_rows(table, parents=parents), *self.references.rows(seeds)]
         noted = compared_with_references(rows, self.references.dataset.spec.task.primary)
-        return [row.with_note(self.note(row.fusion)) for row in noted]
+        return [row.with_note(self.note(row.fusion)) for row in noted], breakdown_rows(table)
 
     def note(self, fusion: str) -> str:
         """Return the note on the data as an architecture or a reference model reads them."""

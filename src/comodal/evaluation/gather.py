@@ -12,7 +12,9 @@ from typing import Any, TypeVar
 import numpy as np
 
 from comodal.contracts import (
+    ArmPredictions,
     Attribution,
+    BreakdownRow,
     ComparisonRow,
     DataFacts,
     ExplanationTable,
@@ -27,6 +29,8 @@ from comodal.contracts.option_names import REFERENCE_NAMES
 from comodal.data.dataset import Dataset
 from comodal.evaluation.data_config import note_of
 from comodal.evaluation.fitted import read_history
+from comodal.evaluation.paired import require_same_samples
+from comodal.evaluation.rows import SeedRun, breakdown_rows
 from comodal.evaluation.runs import SUMMARY, RunSet, SavedRun, open_runs
 from comodal.metrics import METRICS
 from comodal.training.run_folder import ENVIRONMENT, read_config
@@ -84,6 +88,7 @@ def findings_of(runs: RunSet) -> Findings:
     """Return the results in one folder that is open already."""
     path = runs.folder
     config = read_config(path)
+    predicted = tuple(_predicted(runs))
     explained = [table.parent for table in sorted((path / "explanation").rglob(EXPLANATION))]
     return Findings(
         title=path.resolve().name,
@@ -93,6 +98,8 @@ def findings_of(runs: RunSet) -> Findings:
         seeds=tuple(sorted({run.seed for run in runs.runs})),
         rows=_rows(path, runs),
         replication=_optional(path / "replication" / SUMMARY, ComparisonRow),
+        predictions=tuple(each for each, _ in predicted),
+        breakdown=tuple(row for _, rows in predicted for row in rows),
         curves=tuple(curve for run in runs.runs for curve in _curves(run, runs)),
         robustness=_optional(path / ROBUSTNESS, RobustnessRow),
         robustness_replication=_optional(path / ROBUSTNESS_REPLICATION, RobustnessRow),
@@ -115,8 +122,18 @@ def _data_facts(runs: RunSet, source: str) -> DataFacts:
         },
         groups=len(np.unique(dataset.group)),
         utterances=len(dataset),
-        label_range=spec.task.label_range,
+        task=spec.task,
     )
+
+
+def _predicted(runs: RunSet) -> Iterator[tuple[ArmPredictions, list[BreakdownRow]]]:
+    """Yield the predictions of every arm and their numbers by class; nothing where the task has no figure of them."""
+    for arm, own in runs.arms().items() if runs.dataset.spec.task.diagnostics else ():
+        read = [SeedRun(run.seed, run.predictions(), 0.0) for run in own]
+        require_same_samples([run.table for run in read])
+        prediction = np.stack([run.table.prediction for run in read])
+        rows = breakdown_rows({(arm.label, arm.measure, own[0].weight): read})
+        yield ArmPredictions(arm.label, arm.measure, read[0].table.target, prediction), rows
 
 
 def _rows(path: Path, runs: RunSet) -> tuple[ComparisonRow, ...]:
@@ -196,7 +213,7 @@ def _together(found: Sequence[Findings]) -> Findings:
                 code="mismatch",
             )
     _refuse_same_arm(found)
-    joined = ("curves", "robustness", "robustness_replication", "explanations")
+    joined = ("predictions", "breakdown", "curves", "robustness", "robustness_replication", "explanations")
     tables: dict[str, Any] = {name: tuple(row for each in found for row in getattr(each, name)) for name in joined}
     tables |= {name: _rows_of([getattr(each, name) for each in found]) for name in ("rows", "replication")}
     return replace(

@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from comodal.contracts import ComparisonRow, InputError, PredictionTable
+from comodal.contracts import BreakdownRow, ComparisonRow, InputError, PredictionTable
 from comodal.evaluation.crossed import CrossedMean, crossed_mean
 from comodal.evaluation.multiplicity import holm
 from comodal.evaluation.paired import ArmMetrics, difference, evaluate_arm, require_same_samples
-from comodal.metrics import METRICS
+from comodal.metrics import METRICS, breakdown
 
 __all__ = [
     "ArmResult",
@@ -23,6 +23,7 @@ __all__ = [
     "arm_result",
     "arm_rows",
     "at_seeds",
+    "breakdown_rows",
     "comparison_rows",
     "corrected",
     "mean_intervals",
@@ -118,6 +119,24 @@ def comparison_rows(
     others = references(runs, reference=reference, parents=parents)
     require_same_samples([run.table for arm in runs.values() for run in arm])
     return corrected(arm_rows({setting: arm_result(arm, metrics=metrics) for setting, arm in runs.items()}, others))
+
+
+def breakdown_rows(results: Mapping[Setting, Sequence[SeedRun]]) -> list[BreakdownRow]:
+    """Return the numbers of each class, label or output of every arm; none where the task has just one output."""
+    found = []
+    for setting, runs in results.items():
+        task, known = (
+            runs[0].table.task,
+            [breakdown(run.table.task, run.table.target, run.table.prediction) for run in runs],
+        )
+        for place, name in enumerate(task.all_names):
+            for number in task.breakdown:
+                values = np.array([each[number][place] for each in known])
+                spread = values[np.isfinite(values)]
+                mean = float(spread.mean()) if len(spread) else None
+                std = float(spread.std(ddof=1)) if len(spread) > 1 else None
+                found.append(BreakdownRow(*setting, task.noun, name, number, mean, std, len(runs)))
+    return found
 
 
 def references(

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import numpy.typing as npt
+
 from comodal.contracts import InputError
 from comodal.contracts.tasks import Sentiment, Task
 from comodal.metrics.classes import (
@@ -18,9 +20,12 @@ from comodal.metrics.classes import (
     balanced_accuracy,
     brier,
     calibration_error,
+    confusion_matrix,
     log_loss,
     macro_f1,
     micro_f1,
+    of_each_class,
+    reliability,
     subset_accuracy,
     uar,
     weighted_f1,
@@ -45,10 +50,12 @@ __all__ = [
     "auprc",
     "auroc",
     "balanced_accuracy",
+    "breakdown",
     "brier",
     "calibration_error",
     "ccc",
     "checked",
+    "confusion_matrix",
     "corr",
     "curve",
     "f1",
@@ -60,6 +67,7 @@ __all__ = [
     "metrics_named",
     "micro_f1",
     "r2",
+    "reliability",
     "rmse",
     "subset_accuracy",
     "uar",
@@ -84,6 +92,23 @@ _CLASSES: tuple[Metric, ...] = (
 )
 METRICS: Mapping[str, Metric] = {metric.name: metric for metric in (*_SENTIMENT, *_REGRESSION, *_CLASSES)}
 """Name to metric; :attr:`comodal.contracts.Task.metrics` names those that mean something for a task."""
+
+_OF_EACH: Mapping[str, SumMetric] = {metric.name: metric for metric in (*of_each_class, mae, corr, r2, ccc, rmse)}
+
+
+def breakdown(task: Task, target: npt.ArrayLike, prediction: npt.ArrayLike) -> dict[str, Array]:
+    """Return each number of ``task.breakdown`` for the classes, labels or outputs of ``task.all_names``, ``(K,)``.
+
+    Shares are in percent; a number that is not defined, such as the precision of a class that is never predicted, is
+    NaN.
+
+    Example:
+        >>> from comodal.contracts import Multiclass
+        >>> found = breakdown(Multiclass(("a", "b")), [0, 0, 1], [[0.9, 0.1], [0.2, 0.8], [0.3, 0.7]])
+        >>> found["precision"].tolist(), found["recall"].tolist(), found["support"].tolist()
+        ([100.0, 50.0], [50.0, 100.0], [2.0, 1.0])
+    """
+    return {name: _OF_EACH[name].of_each(target, prediction) for name in task.breakdown}
 
 
 def metrics_named(names: Sequence[str] | None, task: Task | None = None) -> tuple[Metric, ...]:

@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from comodal.contracts.tasks import class_probabilities
 from comodal.metrics.detection import Curve
-from comodal.metrics.metric import Array, RankMetric, SumMetric, columns, mean, percent, ratio
+from comodal.metrics.metric import Array, RankMetric, SumMetric, checked, columns, mean, percent, ratio
 
 __all__ = [
     "accuracy",
@@ -29,9 +29,12 @@ __all__ = [
     "balanced_accuracy",
     "brier",
     "calibration_error",
+    "confusion_matrix",
     "log_loss",
     "macro_f1",
     "micro_f1",
+    "of_each_class",
+    "reliability",
     "subset_accuracy",
     "uar",
     "weighted_f1",
@@ -103,6 +106,51 @@ def _balanced(sums: Array) -> Array:
     return _mean_over(ratio(tp, tp + fn, empty=0.0), tp + fn > 0)
 
 
+def _precision(sums: Array) -> Array:
+    tp, fp, _ = _counts(sums)
+    return 100.0 * ratio(tp, tp + fp, empty=np.nan)
+
+
+def _recall(sums: Array) -> Array:
+    tp, _, fn = _counts(sums)
+    return 100.0 * ratio(tp, tp + fn, empty=np.nan)
+
+
+def _class_f1(sums: Array) -> Array:
+    tp, fp, fn = _counts(sums)
+    return 100.0 * ratio(2 * tp, 2 * tp + fp + fn, empty=np.nan)
+
+
+def _support(sums: Array) -> Array:
+    tp, _, fn = _counts(sums)
+    return tp + fn
+
+
+def confusion_matrix(target: npt.ArrayLike, decided: npt.ArrayLike, classes: int) -> npt.NDArray[np.int64]:
+    """Return ``(K, K)`` numbers of samples by true class, in rows, and predicted class.
+
+    Example:
+        >>> confusion_matrix([0, 0, 1], [0, 1, 1], 2).tolist()
+        [[1, 1], [0, 1]]
+    """
+    place = np.asarray(target, dtype=np.int64) * classes + np.asarray(decided, dtype=np.int64)
+    return np.bincount(place, minlength=classes * classes).reshape(classes, classes)
+
+
+def reliability(target: npt.ArrayLike, prediction: npt.ArrayLike) -> tuple[Array, Array, Array]:
+    """Return samples, mean confidence and share of right predictions of the bins of :data:`calibration_error`.
+
+    Confidence is the probability of the most probable class; mean and share are NaN in an empty bin.
+
+    Example:
+        >>> samples, confidence, right = reliability([1, 0], [0.9, 0.9])
+        >>> samples[13].item(), confidence[13].item(), right[13].item()
+        (2.0, 0.9, 0.5)
+    """
+    samples, confidence, right = np.split(_confidence(*checked(target, prediction)).sum(axis=0), 3)
+    return samples, ratio(confidence, samples, empty=np.nan), ratio(right, samples, empty=np.nan)
+
+
 def _surprise(y: Array, p: Array) -> Array:
     truth, probabilities = _one_hot(y, p)
     kept = np.clip(probabilities, _SMALLEST, 1 - _SMALLEST)
@@ -171,3 +219,11 @@ calibration_error = SumMetric("calibration_error", "", False, _confidence, _gap)
 
 Source: C. Guo et al., "On calibration of modern neural networks", ICML 2017, equation 3.
 """
+
+of_each_class = (
+    SumMetric("precision", "%", True, _confusion, _precision),
+    SumMetric("recall", "%", True, _confusion, _recall),
+    SumMetric("f1", "%", True, _confusion, _class_f1),
+    SumMetric("support", "", True, _confusion, _support),
+)
+"""Numbers of each class or label, for :meth:`SumMetric.of_each`; support is its number of samples."""

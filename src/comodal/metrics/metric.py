@@ -104,6 +104,11 @@ class SumMetric(Metric):
         sums = [weights @ each for each in self._group_sums(*checked(target, prediction), codes, weights.shape[1])]
         return self._mean(sums)
 
+    def of_each(self, target: npt.ArrayLike, prediction: npt.ArrayLike) -> Array:
+        """Return ``(K,)``, the metric of each of K outputs or classes, NaN where it is not defined."""
+        outputs = self._outputs(*checked(target, prediction))
+        return np.concatenate([np.atleast_1d(self.value(self.terms(*each).sum(axis=0))) for each in outputs])
+
     def _value(self, y: Array, p: Array) -> float:
         return float(self._mean([self.terms(*each).sum(axis=0) for each in self._outputs(y, p)]))
 

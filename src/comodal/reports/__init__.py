@@ -1,5 +1,6 @@
 """Results as tables on the screen and as Markdown, LaTeX, CSV and JSON files."""
 
+from comodal.reports.breakdown_report import write_breakdown
 from comodal.reports.comparison_report import PRIMARY_METRICS, print_comparison, read_summary, write_summary
 from comodal.reports.long_csv import csv_text
 from comodal.reports.robustness_report import print_robustness, read_robustness, write_robustness
@@ -11,6 +12,7 @@ __all__ = [
     "print_robustness",
     "read_robustness",
     "read_summary",
+    "write_breakdown",
     "write_robustness",
     "write_summary",
 ]

@@ -21,9 +21,19 @@ if TYPE_CHECKING:
 __all__ = ["Binary", "Multiclass", "Multilabel", "class_name", "class_probabilities"]
 
 
+_SHARES = ("accuracy", "balanced_accuracy", "macro_f1", "weighted_f1")
+_REPORTED = (*_SHARES, "auroc", "auprc", "log_loss", "brier", "calibration_error")
+_BREAKDOWN = ("precision", "recall", "f1", "support")
+_DIAGNOSTICS = ("confusion", "reliability")
+
+
 @dataclass(frozen=True)
 class _Classes(Task):
     names: tuple[str, ...]
+
+    noun = "class"
+    breakdown = _BREAKDOWN
+    diagnostics = _DIAGNOSTICS
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -91,19 +101,6 @@ class _Classes(Task):
     def is_collapsed(self, target: Array, prediction: Array) -> bool:
         """Return whether one class is predicted for all samples of several."""
         return len(np.unique(target)) > 1 and len(np.unique(self.decide(prediction))) == 1
-
-
-_REPORTED = (
-    "accuracy",
-    "balanced_accuracy",
-    "macro_f1",
-    "weighted_f1",
-    "auroc",
-    "auprc",
-    "log_loss",
-    "brier",
-    "calibration_error",
-)
 
 
 @dataclass(frozen=True)
@@ -196,6 +193,9 @@ class Multilabel(Task):
     losses = ("bce",)
     metrics = ("macro_f1", "subset_accuracy", "micro_f1", "weighted_f1", "auroc", "auprc", "log_loss", "brier")
     reported = metrics
+    noun = "label"
+    breakdown = _BREAKDOWN
+    diagnostics = _DIAGNOSTICS
 
     def __post_init__(self) -> None:
         require_names(self.names, "labels", fewest=1)
@@ -248,6 +248,11 @@ class Multilabel(Task):
         """Return the names of the labels that a sample has, joined by ``+``."""
         names = np.array(self.names)
         return np.array(["+".join(names[row == 1].tolist()) for row in target])
+
+    def parts(self, target: Array, prediction: Array) -> dict[str, tuple[Task, Array, Array]]:
+        """Return each label as a task of two classes, without and with it."""
+        pairs = zip(self.names, target.T, prediction.T, strict=True)
+        return {name: (Binary((f"not {name}", name)), wanted, found) for name, wanted, found in pairs}
 
     def of_decided(self, values: Array, prediction: Array) -> Array:
         """Return the mean over the labels."""

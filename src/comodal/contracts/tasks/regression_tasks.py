@@ -45,6 +45,7 @@ class Regression(Task):
     losses = ("l1", "mse", "smooth_l1")
     metrics: ClassVar[tuple[str, ...]] = ("mae", "corr", "r2", "ccc", "rmse")
     reported: ClassVar[tuple[str, ...]] = metrics
+    noun = "output"
 
     def __post_init__(self) -> None:
         if not self.low < self.high:
@@ -70,6 +71,22 @@ class Regression(Task):
         """Names of several outputs, empty for one."""
         return self.names
 
+    @property
+    def breakdown(self) -> tuple[str, ...]:
+        """Metrics of each of several outputs."""
+        return Regression.metrics if self.names else ()
+
+    @property
+    def diagnostics(self) -> tuple[str, ...]:
+        """A scatter plot of each of several outputs."""
+        return ("scatter",) if self.names else ()
+
+    @property
+    def described(self) -> str:
+        """Range of the labels, and the names of several outputs."""
+        span = f"from {self.low:g} to {self.high:g}"
+        return f"{super().described}, each {span}" if self.names else span
+
     def encode(self, labels: npt.ArrayLike, *, where: str) -> npt.NDArray[np.float32]:
         """Return the labels as float32.
 
@@ -85,6 +102,13 @@ class Regression(Task):
     def decide(self, prediction: Array) -> Array:
         """Return the predictions as they are."""
         return prediction
+
+    def parts(self, target: Array, prediction: Array) -> dict[str, tuple[Task, Array, Array]]:
+        """Return each of several outputs as a regression on the same range."""
+        if not self.names:
+            return super().parts(target, prediction)
+        pairs = zip(self.names, target.T, prediction.T, strict=True)
+        return {name: (Regression(self.low, self.high), wanted, found) for name, wanted, found in pairs}
 
     def error(self, prediction: Array, target: Array) -> Array:
         """Return the absolute error, the mean over several outputs."""

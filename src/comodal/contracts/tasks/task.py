@@ -34,12 +34,14 @@ class Task(ABC):
         losses: names of the losses it can be trained with, the default first.
         metrics: names of the metrics that mean something, the primary one first.
         reported: those of a table unless others are asked for, the primary one among them.
+        noun: what each of :attr:`all_names` is: a class, a label or an output.
     """
 
     kind: ClassVar[str]
     losses: ClassVar[tuple[str, ...]]
     metrics: ClassVar[tuple[str, ...]]
     reported: ClassVar[tuple[str, ...]]
+    noun: ClassVar[str]
 
     @property
     def primary(self) -> str:
@@ -60,6 +62,22 @@ class Task(ABC):
     def all_names(self) -> tuple[str, ...]:
         """Names of the classes, the labels or the several outputs."""
         return self.classes
+
+    @property
+    def breakdown(self) -> tuple[str, ...]:
+        """Numbers of each of :attr:`all_names` by itself; see :func:`comodal.metrics.breakdown`."""
+        return ()
+
+    @property
+    def diagnostics(self) -> tuple[str, ...]:
+        """Figures of predictions that mean something: ``"confusion"``, ``"reliability"``, ``"scatter"``."""
+        return ()
+
+    @property
+    def described(self) -> str:
+        """What is predicted, in words."""
+        plural = f"{self.noun}es" if self.noun.endswith("s") else f"{self.noun}s"
+        return f"{len(self.all_names)} {plural}: {', '.join(self.all_names)}"
 
     @property
     @abstractmethod
@@ -104,6 +122,10 @@ class Task(ABC):
     def rows_by_class(self, target: Array) -> dict[str, Array]:
         """Return name of each class to the rows that have it; all rows under ``""`` where a sample has no one class."""
         return {"": np.arange(len(target))}
+
+    def parts(self, target: Array, prediction: Array) -> dict[str, tuple[Task, Array, Array]]:
+        """Return name to task, target and prediction of each label or output; under ``""`` where there is just one."""
+        return {"": (self, target, prediction)}
 
     def probabilities(self, prediction: Array) -> dict[str, Array]:
         """Return name of each class or label to ``(N,)`` its probability, empty for a regression."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from comodal.contracts import Findings, InputError
+from comodal.reports.text_table import TextTable
 
 if TYPE_CHECKING:  # plotly is an optional dependency
     import plotly.graph_objects as go
@@ -26,6 +27,7 @@ class Card:
         selectors: labels of the choices between variants.
         variants: one choice per selector to the figure.
         columns: its data by column, all of one length.
+        tables: first choice to a table that stands below the figure while that is chosen.
     """
 
     name: str
@@ -35,6 +37,7 @@ class Card:
     selectors: tuple[str, ...]
     variants: Mapping[tuple[str, ...], go.Figure]
     columns: Mapping[str, list[Any]]
+    tables: Mapping[str, TextTable] = field(default_factory=dict)
 
 
 def cards_of(findings: Findings) -> dict[str, Card]:
@@ -44,13 +47,19 @@ def cards_of(findings: Findings) -> dict[str, Card]:
     except ImportError as error:
         raise InputError.needs_extra("report", "figures of the report") from error
     from comodal.reports.page.figures_comparison import comparison_card  # noqa: PLC0415
+    from comodal.reports.page.figures_confusion import confusion_card  # noqa: PLC0415
     from comodal.reports.page.figures_explanation import distribution_card, map_card  # noqa: PLC0415
     from comodal.reports.page.figures_pairing import pairing_card  # noqa: PLC0415
+    from comodal.reports.page.figures_reliability import reliability_card  # noqa: PLC0415
     from comodal.reports.page.figures_robustness import areas_card, curves_card, subsets_card  # noqa: PLC0415
+    from comodal.reports.page.figures_scatter import scatter_card  # noqa: PLC0415
     from comodal.reports.page.figures_training import training_card  # noqa: PLC0415
 
+    task, predictions = findings.data.task, findings.predictions
+    diagnostics = {"confusion": confusion_card, "reliability": reliability_card, "scatter": scatter_card}
     found = (
         comparison_card(findings.rows, findings.replication),
+        *(diagnostics[name](task, predictions) for name in (task.diagnostics if predictions else ())),
         training_card(findings.curves),
         subsets_card(findings.robustness),
         curves_card(findings.robustness),

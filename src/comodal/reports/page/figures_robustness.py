@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from comodal.contracts import RobustnessRow
 from comodal.reports.number_text import direction, interval_text, mean_text, p_text, verdict
 from comodal.reports.page.cards import Card
-from comodal.reports.page.theme import drawn, plain_text, rounded, styles
+from comodal.reports.page.theme import LIGHT_TO_BLUE, drawn, plain_text, rounded, styles
 
 __all__ = ["areas_card", "curves_card", "heat_map", "severity_figure", "subsets_card"]
 
@@ -23,8 +23,7 @@ _CORRUPTIONS = {
     "words": "words replaced by unknown",
 }
 _AREAS = {"relative": "relative robustness", "effective": "effective robustness"}
-# Light enough for dark text on every cell, on a light and on a dark page.
-_ONE_WAY = [[0.0, "#f4f8fb"], [1.0, "#62a8d8"]]
+# As light as LIGHT_TO_BLUE.
 _BOTH_WAYS = [[0.0, "#f2a063"], [0.5, "#fafafa"], [1.0, "#62a8d8"]]
 _VALUE, _DIFFERENCE = "value", "difference to no penalty"
 _SCENARIO_FIELDS = ("kind", "scenario", "modality", "corruption", "severity")
@@ -111,7 +110,7 @@ def heat_map(rows: Sequence[RobustnessRow], shown: str = _VALUE) -> go.Figure:
     sign = 1.0 if rows[0].row.better == "higher" else -1.0
     difference = shown == _DIFFERENCE
     values = [[_number(row, difference=difference) for row in line] for line in grid]
-    scale: dict[str, Any] = {"colorscale": _BOTH_WAYS, "zmid": 0.0} if difference else {"colorscale": _ONE_WAY}
+    scale: dict[str, Any] = {"colorscale": _BOTH_WAYS, "zmid": 0.0} if difference else {"colorscale": LIGHT_TO_BLUE}
     trace = go.Heatmap(
         x=[plain_text(name) for name in scenarios],
         y=[plain_text(name) for name in arms],

@@ -75,6 +75,7 @@ def content_policy(scripts: list[str], *, live: bool) -> str:
 def _texts(findings: Findings) -> Mapping[str, Any]:
     import yaml  # noqa: PLC0415
 
+    from comodal.reports.breakdown_report import breakdown_tables  # noqa: PLC0415
     from comodal.reports.number_text import explanation  # noqa: PLC0415
     from comodal.reports.page.tables import comparison_tables, pairing_table, splits_table  # noqa: PLC0415
 
@@ -84,6 +85,7 @@ def _texts(findings: Findings) -> Mapping[str, Any]:
         "missing": missing_parts(findings),
         "comparison": comparison_tables(findings.rows, findings.replication),
         "notes": explanation(findings.rows) if findings.rows else [],
+        "breakdown": breakdown_tables(findings.breakdown),
         "pairing": pairing_table(findings.pairing),
         "splits": splits_table(findings.data.splits),
         "config": config,

@@ -13,11 +13,25 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-__all__ = ["BETTER", "NEUTRAL", "WORSE", "Style", "drawn", "faded", "plain_text", "rounded", "styles", "template"]
+__all__ = [
+    "BETTER",
+    "LIGHT_TO_BLUE",
+    "NEUTRAL",
+    "WORSE",
+    "Style",
+    "drawn",
+    "faded",
+    "plain_text",
+    "rounded",
+    "styles",
+    "template",
+]
 
 NEUTRAL = "#767676"
 BETTER = "#0072B2"
 WORSE = "#D55E00"
+# Light enough for dark text on every cell, on a light and on a dark page.
+LIGHT_TO_BLUE = [[0.0, "#f4f8fb"], [1.0, "#62a8d8"]]
 _CYCLE = (BETTER, WORSE, "#009E73", "#B0609A", "#8A7000", "#5B6BD5", "#A0522D", "#2F8F9D")
 _SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x", "triangle-down", "star", "hexagon")
 _DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
