@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from sklearn.linear_model import LogisticRegression, RidgeCV
+from sklearn.linear_model import LogisticRegression, Ridge, RidgeCV
 from sklearn.metrics import log_loss
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.semi_supervised import LabelSpreading, SelfTrainingClassifier
@@ -31,7 +31,7 @@ TRAIN, VALID, TEST = np.split(np.arange(160), [80, 120])
 def given(target: np.ndarray, task: Task, *, loss: str | None = None, labelled: np.ndarray = TRAIN) -> ReferenceData:
     hidden = np.setdiff1d(TRAIN, labelled)
     wanted = loss or task.losses[0]
-    return ReferenceData(X, target.astype(np.float32), labelled, hidden, VALID, TEST, task, wanted)
+    return ReferenceData(X, (4,), target.astype(np.float32), labelled, hidden, VALID, TEST, task, wanted)
 
 
 CLASSES = np.digitize(NOISY, [-0.7, 0.7])
@@ -125,7 +125,9 @@ def test_a_sample_that_no_label_reaches_gets_the_constant() -> None:
     rows = np.arange(120)
     target = (rows % 2).astype(np.float32)
     labelled, hidden, test = rows[:20], rows[60:100], rows[100:]
-    data = ReferenceData(far, target, labelled, hidden, rows[20:60], test, Binary(("no", "yes")), "bce")
+    data = ReferenceData(
+        far, (far.shape[1],), target, labelled, hidden, rows[20:60], test, Binary(("no", "yes")), "bce"
+    )
     assert label_spreading(data) == pytest.approx(constant(data))
 
 
@@ -133,3 +135,20 @@ def test_one_class_among_the_labels_is_predicted_for_all() -> None:
     data = given(CLASSES, SEVERAL, labelled=np.flatnonzero(CLASSES[TRAIN] == 1)[:3])
     for name, model in REFERENCE_MODELS.items():
         assert np.array_equal(model(data), np.tile([0.0, 1.0, 0.0], (len(TEST), 1))), name
+
+
+def test_a_modality_of_one_feature_is_not_lost_beside_one_of_many() -> None:
+    signal = RNG.normal(size=(160, 1))
+    both = np.concatenate([signal, RNG.normal(size=(160, 60))], axis=1)
+    few = TRAIN[:20]
+    data = replace(given(signal[:, 0], Regression(), labelled=few), features=both, dims=(1, 60))
+    scaled = both * np.concatenate([[np.sqrt(30.5)], np.full(60, np.sqrt(30.5 / 60))])
+    fits = [
+        (each, Ridge(alpha=strength).fit(each[few], signal[few, 0]))
+        for each in (both, scaled)
+        for strength in STRENGTHS
+    ]
+    x, best = min(fits, key=lambda fit: np.abs(fit[1].predict(fit[0][VALID]) - signal[VALID, 0]).mean())
+    assert linear(data) == pytest.approx(best.predict(x[TEST]), abs=1e-6)
+    alone = linear(replace(data, dims=(61,)))
+    assert np.abs(linear(data) - signal[TEST, 0]).mean() < 0.5 * np.abs(alone - signal[TEST, 0]).mean()

@@ -1,13 +1,14 @@
 """Reference models that a network must beat: a constant, a linear model, and two that also use unlabelled rows.
 
-Axis legend: N samples, d features of all modalities side by side, K outputs of a model.
+Axis legend: N samples, d features of all modalities side by side, M modalities, K outputs of a model.
 """
 
 from __future__ import annotations
 
+import itertools
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -38,6 +39,7 @@ class ReferenceData:
 
     Attributes:
         features: ``(N, d)`` standardised, one vector per sample.
+        dims: M numbers of features, one per modality, in the order of ``features``; they add up to d.
         target: ``(N,)`` or ``(N, K)``.
         labelled: row numbers of the training part that have a label.
         unlabelled: row numbers of the training part that have none.
@@ -49,6 +51,7 @@ class ReferenceData:
     """
 
     features: Array
+    dims: tuple[int, ...]
     target: Array
     labelled: NDArray[np.int64]
     unlabelled: NDArray[np.int64]
@@ -67,8 +70,8 @@ def constant(data: ReferenceData) -> Array:
     Example:
         >>> from comodal.contracts import Binary
         >>> rows = np.arange(4)
-        >>> data = ReferenceData(np.zeros((6, 1)), np.array([0.0, 1, 1, 1, 0, 1]), rows, rows[:0], rows[2:], rows[:2],
-        ...                      Binary(("no", "yes")), "bce")
+        >>> data = ReferenceData(np.zeros((6, 1)), (1,), np.array([0.0, 1, 1, 1, 0, 1]), rows, rows[:0], rows[2:],
+        ...                      rows[:2], Binary(("no", "yes")), "bce")
         >>> constant(data).tolist()
         [0.75, 0.75]
     """
@@ -76,18 +79,22 @@ def constant(data: ReferenceData) -> Array:
 
 
 def linear(data: ReferenceData) -> Array:
-    """Return test predictions of ridge or logistic regression, its strength chosen on validation by the task's loss.
+    """Return test predictions of ridge or logistic regression.
 
-    Several labels have one logistic regression each and one strength for all.
+    Validation chooses by the task's loss: the strength of the regularisation, and whether every feature or every
+    modality has the same variance, so that one of few features is not lost beside one of many. Several labels have one
+    logistic regression each, with one strength and one scale for all.
 
     Example:
         >>> from comodal.contracts import Regression
         >>> x, rows = np.arange(40.0)[:, None], np.arange(20)
-        >>> data = ReferenceData(x, 2 * x[:, 0], rows, rows[:0], rows + 10, rows + 20, Regression(), "mse")
+        >>> data = ReferenceData(x, (1,), 2 * x[:, 0], rows, rows[:0], rows + 10, rows + 20, Regression(),
+        ...                      "mse")
         >>> bool(abs(linear(data) - 2 * x[20:, 0]).max() < 0.1)
         True
     """
-    return _fit(data, _strength(data))(data.features[data.test])
+    chosen, strength = _chosen(data)
+    return _fit(chosen, strength)(chosen.features[data.test])
 
 
 def self_training(data: ReferenceData) -> Array:
@@ -99,9 +106,10 @@ def self_training(data: ReferenceData) -> Array:
     if len(np.unique(data.target[data.labelled])) < 2:
         return constant(data)
     rows, target = _partly_labelled(data)
+    chosen, strength = _chosen(data)
     with warnings.catch_warnings(action="ignore"):  # convergence: the result after so many steps is the reference
-        model = SelfTrainingClassifier(_logistic(data, _strength(data))).fit(data.features[rows], target)
-    return _probabilities(data.task, model.classes_, model.predict_proba(data.features[data.test]))
+        model = SelfTrainingClassifier(_logistic(data, strength)).fit(chosen.features[rows], target)
+    return _probabilities(data.task, model.classes_, model.predict_proba(chosen.features[data.test]))
 
 
 def label_spreading(data: ReferenceData) -> Array:
@@ -144,11 +152,23 @@ def _centre(data: ReferenceData) -> Array:
     return np.asarray(_probabilities(data.task, classes, (counts / counts.sum())[None])[0])
 
 
-def _strength(data: ReferenceData) -> float:
-    """Return the strength with the lowest loss on validation, the weakest of equal ones."""
+def _chosen(data: ReferenceData) -> tuple[ReferenceData, float]:
+    """Return scaled data and the strength with the lowest loss on validation, the first of equal ones."""
     metric = METRICS[_CHOSEN_BY[data.loss]]
-    features, target = data.features[data.valid], data.target[data.valid]
-    return min(STRENGTHS, key=lambda strength: metric(target, _fit(data, strength)(features)))
+    scaled = [data] if len(data.dims) == 1 else [data, _balanced(data)]
+
+    def loss(choice: tuple[ReferenceData, float]) -> float:
+        given, strength = choice
+        return metric(given.target[given.valid], _fit(given, strength)(given.features[given.valid]))
+
+    return min(itertools.product(scaled, STRENGTHS), key=loss)
+
+
+def _balanced(data: ReferenceData) -> ReferenceData:
+    """Return features whose modalities all have the same variance, and together as much as before."""
+    dims = np.array(data.dims)
+    scale = np.sqrt(dims.mean() / dims)
+    return replace(data, features=data.features * np.repeat(scale, dims))
 
 
 def _fit(data: ReferenceData, strength: float) -> Predict:

@@ -85,6 +85,7 @@ class ReferenceFold:
         task, options = self.dataset.spec.task, self.config.training
         return ReferenceData(
             features,
+            tuple(array.dim for array in self.dataset.modalities.values()),
             self.dataset.target,
             labelled,
             unlabelled,
