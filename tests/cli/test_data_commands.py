@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
+from pickle_files import write_pickle
 from small_tokenizers import bert_like
 from tiny_language_models import WIDTH, save_tiny
 
@@ -57,6 +58,24 @@ def test_inspect_counts_classes(comodal: Comodal) -> None:
     assert "legal" not in shown
 
 
+def test_inspect_lists_the_labels_that_can_be_chosen(comodal: Comodal) -> None:
+    rng = np.random.default_rng(0)
+    table = {"audio": rng.normal(size=(9, 4, 3)), "labels": rng.uniform(0, 3, size=(9, 7))}
+    write_pickle(Path("mosei.pkl"), {"train": table, "valid": table, "test": table})
+    shown = comodal("data inspect mosei.pkl").out
+    assert "labels: sentiment (predicted), emotion, emotion_intensity, happy, sad, anger, surprise, disgust" in shown
+    (line,) = (each for each in shown.splitlines() if "to choose one: " in each)
+    chosen = comodal(line.partition("to choose one: comodal ")[2])
+    assert "label emotion, multilabel: happy" in chosen.out
+    write_pickle(Path("pom.pkl"), {"train": {**table, "labels": rng.normal(size=(9, 17))}})
+    found = json.loads(comodal("data inspect pom.pkl --json").out)
+    assert list(found["offered"]) == ["labels", *map(str, range(17))]
+    assert found["unlabelled"] == 9
+    assert "labels: labels, 0, 1, 2" in comodal("data inspect pom.pkl").out
+    refused = comodal("data inspect mosei.pkl --label angry")
+    assert (refused.status, "did you mean 'anger'" in refused.err) == (2, True)
+
+
 @pytest.mark.usefixtures("table")
 def test_another_label_and_task(comodal: Comodal, table: Path, tmp_path: Path) -> None:
     file = table / "utterances.csv"
@@ -64,6 +83,7 @@ def test_another_label_and_task(comodal: Comodal, table: Path, tmp_path: Path) -
     moods = [f"{row},{('calm', 'angry')[k % 2]},{k % 2}" for k, row in enumerate(rows)]
     file.write_text("\n".join([f"{head},mood,loud", *moods]) + "\n")
     assert "label mood, binary: angry 6, calm 6\n" in comodal("data inspect mine --label mood").out
+    assert "other columns: mood, loud" in comodal("data inspect mine").out
     refused = comodal("data inspect mine --label loud")
     assert (refused.status, "--task" in refused.err) == (2, True)
     assert comodal("data validate mine --label loud --task binary").status == 0

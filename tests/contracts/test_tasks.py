@@ -77,6 +77,8 @@ def test_labels_become_numbers_and_names_again() -> None:
     target = task.encode([2, 10.0, None, np.nan, "1"], where="toy")
     assert np.array_equal(target, [1.0, 2.0, np.nan, np.nan, 0.0], equal_nan=True)
     assert task.readable(target).tolist() == ["2", "10", "", "", "1"]
+    numbered = Multiclass(("joy", "anger", "fear"))
+    assert np.array_equal(numbered.encode([2, None, 0.0, "1"], where="toy"), [2.0, np.nan, 0.0, 1.0], equal_nan=True)
     labels = Multilabel(("happy", "sad")).encode([[1, 0], [1, 1], [None, None]], where="toy")
     assert Multilabel(("happy", "sad")).readable(labels).tolist() == ["happy", "happy+sad", ""]
 
@@ -86,6 +88,9 @@ def test_labels_become_numbers_and_names_again() -> None:
     [
         (Binary(("no", "yes")), ["yes", "yess"], "unknown_name", ["toy, row 1", "yess", "yes"]),
         (Multiclass(("0", "1")), [0, 2], "unknown_name", ["2"]),
+        (Multiclass(("1", "2", "3")), [0, 1], "unknown_name", ["'0'"]),  # names that are numbers stay names
+        (Multiclass(("joy", "anger")), [0, 2], "unknown_name", ["row 0"]),
+        (Multiclass(("joy", "anger")), ["joy", 1], "unknown_name", ["row 1"]),
         (Multiclass(("0", "1")), [0.2, 0.8], "unknown_name", ["0.2"]),  # probabilities
         (Multilabel(("a", "b")), [[1, 0], [0.5, 1]], "out_of_range", ["row 1", "a", 0.5]),
         (Multilabel(("a", "b")), [[1, 0], [1, None]], "missing", ["row 1"]),

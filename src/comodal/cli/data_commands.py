@@ -41,18 +41,21 @@ def inspect(
     from comodal.data.store import FORMAT
 
     opened = _opened(source, folds, folds_key, label=label, task=task)
+    columns: list[str] = []
     if opened.format == FORMAT.name and not (folds or label or task):
         manifest = read_manifest(opened.path)
         found, more = manifest.inspection, {"made from": manifest.format, "cleaned": str(manifest.cleaning)}
     else:
         with progress_bars() as stage:
-            found, more = examine(opened, seen=stage("reading", opened.n_utterances))[0], {}
+            found, samples = examine(opened, seen=stage("reading", opened.n_utterances))
+        columns, more = list(samples.columns), {}
     facts = {"format": opened.format, **more, **opened.facts}
+    offered = {name: label.to_dict() for name, label in opened.labels.items() if name}
     if json:
         notes = {name: division.note for name, division in opened.divisions.items() if division.note}
-        print_json({"path": opened.path, "facts": facts, "notes": notes, **asdict(found)})
+        print_json({"path": opened.path, "facts": facts, "notes": notes, "offered": offered, **asdict(found)})
         return
-    _print_inspection(opened, found, facts)
+    _print_inspection(opened, found, {**facts, **_offers(source, opened, columns)})
 
 
 def validate(
@@ -170,9 +173,12 @@ def download(
 
 def _opened(source: str, folds: str | None, key: str | None, *, label: str | None, task: str | None) -> OpenedSource:
     from comodal.data.folds import with_folds
-    from comodal.data.load import open_source
+    from comodal.data.labels import with_label
+    from comodal.data.load import find_source
 
-    opened, _ = open_source(source, label=label, task=task)
+    opened, _ = find_source(source)
+    if label is not None or task is not None:
+        opened = with_label(opened, label=label, task=task)
     lists = _folds(folds, key)
     return opened if lists is None else with_folds(opened, lists)
 
@@ -217,6 +223,19 @@ def _print_inspection(source: OpenedSource, found: Inspection, facts: Mapping[st
 def _counted(parts: Mapping[str, int], unlabelled: Mapping[str, int]) -> str:
     said = {part: f" ({count} without a label)" for part, count in unlabelled.items()}
     return ", ".join(f"{part} {count}{said.get(part, '')}" for part, count in sorted(parts.items()))
+
+
+def _offers(name: str, source: OpenedSource, columns: Sequence[str]) -> dict[str, str]:
+    """Return what to tell of the labels that can be chosen, and of other columns, of which that is true of a file."""
+    labels = [label for label in source.labels if label]
+    held = {column for label in source.labels.values() for column in label.columns}
+    divided = {division.column for division in source.divisions.values()}
+    others = [column for column in columns if column not in held | divided]
+    facts = {"labels": ", ".join(f"{each} (predicted)" if each == source.label else each for each in labels)}
+    if choices := [each for each in labels if each != source.label]:
+        facts["to choose one"] = f"comodal data inspect {name} --label {choices[0]}"
+    facts["other columns"] = ", ".join(others)
+    return {title: text for title, text in facts.items() if text}
 
 
 def _classes(source: OpenedSource, found: Inspection) -> str:

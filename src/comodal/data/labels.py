@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from comodal.contracts import InputError, Multilabel, Task
+from comodal.contracts import InputError, Multilabel, Regression, Task
 from comodal.data.assemble import concatenate
 from comodal.data.formats.interface import Block, Label, Source
 from comodal.data.targets import target_of, task_named
@@ -45,23 +45,29 @@ def with_label(source: Source, *, label: str | None = None, task: Task | str | N
     whole = concatenate(list(source.blocks([])), where=str(source.path))
     name = source.label if label is None else label
     if not name and own is None:
-        known = " or ".join(filter(None, source.labels)) or "the name of a column"
-        raise InputError(f"{source.path}: says of no label that it is predicted; give --label {known}", code="missing")
+        known = ", ".join(filter(None, source.labels)) or "the name of a column"
+        raise InputError(
+            f"{source.path}: says of no label that it is predicted; give --label, one of: {known}", code="missing"
+        )
     chosen = _chosen(source, whole, name)
     declared = chosen.task if wanted is None or (chosen.task and wanted == chosen.task.kind) else wanted
     values = _values(whole, chosen, source)
     if declared is None and values.ndim == 2 and np.isin(values.astype(str), ("0", "1", "0.0", "1.0", "nan")).all():
         declared = Multilabel.kind
     where = f"{source.path}, label {name!r}" if name else str(source.path)
-    found, _ = target_of(values, declared, names=chosen.names, where=where)
+    kind = declared.kind if isinstance(declared, Task) else declared
+    found, _ = target_of(chosen.taken(values, kind), declared, names=chosen.names, where=where)
+    kept = _own_column(source)
 
     def blocks(features: Collection[str]) -> Iterator[Block]:
         for block in source.blocks(features):
-            yield replace(block, target=found.encode(_values(block, chosen, source), where=where))
+            target = found.encode(chosen.taken(_values(block, chosen, source), kind), where=where)
+            yield replace(block, target=target, columns={**block.columns, **dict.fromkeys(kept, block.target)})
 
-    return replace(
-        source, task=found, label=name, labels={**source.labels, name: replace(chosen, task=found)}, blocks=blocks
-    )
+    labels = {**source.labels, name: chosen}
+    labels |= {each: replace(labels[each], columns=(each,)) for each in kept}
+    labels[name] = replace(labels[name], task=found)
+    return replace(source, task=found, label=name, labels=labels, blocks=blocks)
 
 
 def without_labels(source: Source) -> Source:
@@ -74,6 +80,12 @@ def without_labels(source: Source) -> Source:
     return replace(source, label="", blocks=blocks)
 
 
+def _own_column(source: Source) -> list[str]:
+    """Return the name of the column that the reader's own label needs once its values are no longer the target."""
+    own = source.labels.get(source.label)
+    return [source.label] if source.label and own is not None and not own.columns else []
+
+
 def _chosen(source: Source, whole: Block, name: str) -> Label:
     """Return a label by its name, or by names of columns."""
     if name in source.labels or not name:
@@ -83,7 +95,13 @@ def _chosen(source: Source, whole: Block, name: str) -> Label:
     for each in columns:
         if each not in known or len(source.labels.get(each, Label()).columns) > 1:
             raise InputError.unknown("label", each, known, where=str(source.path))
-    return Label(columns, names=columns if len(columns) > 1 else ())
+    parts = [source.labels.get(each, Label((each,))) for each in columns]
+    if len(columns) == 1:
+        return parts[0]
+    tasks = {each.task for each in parts}
+    same = next(iter(tasks)) if len(tasks) == 1 else None
+    task = Regression(*same.label_range, columns) if isinstance(same, Regression) else None
+    return Label(columns, task, columns, all(each.amounts for each in parts))
 
 
 def _values(block: Block, label: Label, source: Source) -> NDArray[Any]:

@@ -27,7 +27,7 @@ from comodal.data.rules import RULES
 from comodal.data.synthetic import SyntheticConfig, synthetic
 from comodal.data.targets import task_named
 
-__all__ = ["SOURCES", "load", "open_source", "read_inputs"]
+__all__ = ["SOURCES", "find_source", "load", "open_source", "read_inputs"]
 
 SOURCES: tuple[str, ...] = (
     *EMBEDDED,
@@ -104,11 +104,12 @@ def open_source(
     Raises:
         InputError: an unknown name, nothing there, files that no reader knows, or a label that they do not have.
     """
-    opened, division = _opened(source, protocol)
+    opened, division = find_source(source, protocol)
     return with_label(opened, label=label, task=task), division
 
 
-def _opened(source: str | Path, protocol: str | None) -> tuple[Source, str | None]:
+def find_source(source: str | Path, protocol: str | None = None) -> tuple[Source, str | None]:
+    """Return what :func:`open_source` does, whether it says which label is predicted or not."""
     family, _, member = str(source).partition(":")
     if family == "mosi" and not Path(source).exists():
         if member and protocol and member != protocol:
@@ -193,7 +194,7 @@ def read_inputs(
         dataset = _of_npz(path)
         dataset = dataset.select_modalities(features) if features else dataset
     else:
-        opened, division = _opened(source, protocol)
+        opened, division = find_source(source, protocol)
         opened = _labelled_where_possible(opened, label, task)
         dataset = read_all(opened, protocol=division, features=features, usual=usual)
     check_ids(dataset, source=str(source))

@@ -7,8 +7,10 @@ import pytest
 from pickle_files import write_pickle
 from refusals import refused
 
+from comodal.contracts import Binary, Multiclass, Regression, Sentiment
 from comodal.data.assemble import assemble
 from comodal.data.formats.bclstm import FORMAT
+from comodal.data.labels import with_label
 
 
 def build(train=(3, 1, 2), test=(2, 4), dim=5, classes=2):
@@ -36,7 +38,7 @@ def test_values_come_back(file, kind):
     assert FORMAT.recognises(write_pickle(file, kind(content)))
     source = FORMAT.open(file)
     assert source.dims == {"vision": 5}
-    assert source.task.label_range == (0, 1)
+    assert source.task == Binary(("0", "1"))
     assert source.n_utterances == 12
     train, test = source.blocks(["vision"])
     assert train.id.tolist() == ["train_0_0", "train_0_1", "train_0_2", "train_1_0", "train_2_0", "train_2_1"]
@@ -66,11 +68,31 @@ def test_a_file_whose_name_tells_nothing(tmp_path):
 def test_more_classes_and_labels_that_are_none(file):
     content = build(classes=6)
     content[1][0, 0] = 5
-    assert FORMAT.open(write_pickle(file, content)).task.label_range == (0, 5)
+    assert FORMAT.open(write_pickle(file, content)).task == Multiclass(tuple("012345"))
     content[1][0, 0] = 1e300
     assert np.isinf(next(FORMAT.open(write_pickle(file, content)).blocks([])).target[0])
     content[1][0, 0] = -0.5
-    assert FORMAT.open(write_pickle(file, content)).task.label_range == (-3, 3)
+    assert FORMAT.open(write_pickle(file, content)).task == Sentiment()
+    content[1][0, 0] = 1e9
+    assert FORMAT.open(write_pickle(file, content)).task == Regression(0.0, 1e9)
+
+
+def test_classes_one_hot_and_their_names(file):
+    content = list(build(classes=3))
+    numbers = content[1]
+    content[1:4:2] = [np.eye(3)[part.astype(int)] for part in content[1:4:2]]
+    content[1][0, 3:] = 0  # padding need not have a class
+    source = FORMAT.open(write_pickle(file, content))
+    assert source.task == Multiclass(("0", "1", "2"))
+    named = with_label(source, task="multiclass:neutral,joy,anger")
+    target = next(iter(named.blocks([]))).target
+    assert named.task.readable(target).tolist() == [
+        ("neutral", "joy", "anger")[int(numbers[row, place])]
+        for row, length in enumerate(content[5])
+        for place in range(length)
+    ]
+    with refused("unknown_name", "'2'", "neutral"):
+        with_label(source, task="multiclass:neutral,joy")
 
 
 def test_a_vector_of_zeros_is_an_utterance_and_not_finite_values_pass(file):
@@ -90,6 +112,7 @@ def test_a_vector_of_zeros_is_an_utterance_and_not_finite_values_pass(file):
         (1, lambda x: x[:, :2], "(3"),
         (1, lambda x: x.astype(str), "1"),
         (1, lambda x: np.zeros((*x.shape, 2)), "1"),
+        (1, lambda x: np.ones((*x.shape, 2)), "1"),
         (2, lambda x: x[..., :3], "2"),
         (5, lambda _: [3, 1], "5"),
         (5, lambda _: [3, 1, 9], "5"),

@@ -167,9 +167,6 @@ def test_label_widths(folder, width, taken):
 
 
 def test_labels_of_another_kind(folder):
-    write(folder / "labels.csd", "Emotion Labels", {"two": (np.ones((1, 6)), run(0, 1, 1.0))})
-    with refused("wrong_shape", "labels.csd", "'Emotion Labels'", "6", "1"):
-        open_source(folder)
     write(folder / "labels.csd", LABELS, {"two": (np.ones((1, 1)), run(0, 1, 1.0))})
     write(folder / "more.csd", "All Labels", {"two": (np.ones((1, 7)), run(0, 1, 1.0))})
     with refused("missing", "labels.csd", "more.csd"):

@@ -133,7 +133,7 @@ def test_mistakes_name_the_utterance(content, write):
         (((words, vision, [["x"]]), label, segment), "wrong_type", "audio"),
         ((([1, 2, 3], vision, audio), label, segment), "wrong_type", "words"),
         (((words, vision, audio), "positive", segment), "wrong_type", "labels"),
-        (((words, vision, audio), [1.0, 2.0], segment), "wrong_shape", "(1, 2)"),
+        (((words, vision, audio), [1.0, 2.0], segment), "mismatch", "0, 1"),
         (((words, vision, audio), {}, segment), "wrong_type", "labels"),
     ]:
         content["test"][2] = broken

@@ -146,7 +146,7 @@ def test_label_shapes(tmp_path, shape, taken):
 @pytest.mark.parametrize(
     "labels",
     [
-        lambda n: np.zeros((n, 6)),
+        lambda n: np.zeros((n, 6, 3)),
         lambda n: np.zeros((n, 2, 1)),
         lambda n: np.full(n, b"good"),
         lambda n: np.zeros(n + 1),
@@ -215,5 +215,5 @@ def test_swapped_and_flat_files(tmp_path):
     with refused("wrong_shape", "X_train.h5", "/data", "(6,)"):
         open_mfn(tmp_path)
     x.write_bytes(one)
-    with refused("wrong_shape", "y_train.h5", "/data", "float64", "(6"):
+    with refused("wrong_shape", "y_train.h5", "/data", "(6, "):
         open_mfn(tmp_path)

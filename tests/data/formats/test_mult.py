@@ -144,7 +144,7 @@ def test_two_modalities_vectors_and_not_finite_values(file):
     [
         ("labels", None, "any_name.bin"),
         ("labels", lambda _: ["Negative"] * 4, "test/labels"),
-        ("labels", lambda _: np.zeros((4, 3)), "test/labels"),
+        ("labels", lambda _: np.zeros((4, 3)), "test"),
         ("labels", lambda _: 3.0, "test/labels"),
         ("text", lambda x: x[1:], "test/text"),
         ("text", lambda x: list(x) * 2, "test/text"),

@@ -97,7 +97,7 @@ def test_classes_without_a_declaration_are_asked_about(views):
 def test_which_label_is_predicted(views):
     without = {"label": None, "emotion": None, "emotion_names": None}
     views(**without)
-    with refused("missing", "mood or stars", "--label"):
+    with refused("missing", "mood, stars", "--label"):
         load("views:toy")
     one = views(**without, mood=None, mood_names=None)
     assert one.label == "stars"

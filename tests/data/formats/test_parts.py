@@ -9,6 +9,7 @@ import pytest
 from refusals import refused
 
 from comodal.data.formats.ids import Identified
+from comodal.data.formats.label_fields import Fields, LabelValues
 from comodal.data.formats.parts import Part, source_of
 from comodal.data.formats.split_tables import SplitTable, part_of
 from comodal.data.ragged import RaggedArray
@@ -88,7 +89,8 @@ def test_columns_that_some_split_lacks_are_left_out_and_transcripts_filled():
 
 
 def test_a_table_becomes_a_part():
-    table = SplitTable("test", "f, test", {"x": [[1.0], [2.0]], "y": [0, 1]}, np.float32([0, 1]), {"labels": 2})
+    labels = LabelValues(np.float32([0, 1]), {}, Fields("sentiment"), "labels")
+    table = SplitTable("test", "f, test", {"x": [[1.0], [2.0]], "y": [0, 1]}, labels)
     names = {"test": Identified(np.array(["a_1", "b_1"]), np.array(["a", "b"]), {"ids": 1})}
     made = part_of(table, names, {"audio": "x", "vision": "z"})
     assert (made.split, made.where, made.dims) == ("test", "f, test", {"audio": 1})

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from comodal.data.formats import recognise
-from comodal.data.formats.numeric import sentiment
+from comodal.data.formats.label_fields import label_values
 from comodal.data.formats.padding import dense
 from comodal.data.formats.record_lists import frame_table
 from comodal.data.ragged import RaggedArray
@@ -17,7 +17,7 @@ from comodal.data.ragged import RaggedArray
 DOUBLE = np.array([0x7FF0000000000001], dtype=np.uint64).view(np.float64)
 CALLS = {
     "dense": lambda values: dense(values[None], where="x"),
-    "sentiment": lambda values: sentiment(values[:, 0], where="x")[0],
+    "labels": lambda values: label_values(values[:, 0], where="x").target,
     "frames": lambda values: frame_table(values, where="x"),
     "vectors": lambda values: RaggedArray.from_vectors(values).values,
 }

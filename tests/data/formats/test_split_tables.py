@@ -64,8 +64,8 @@ def test_tables_in_order_without_empty_ones(tables, tmp_path):
         ("train", f"{tmp_path / 'f'}, train", 1),
         ("test", f"{tmp_path / 'f'}, test", 2),
     ]
-    assert found[0].normalised == {"the first of 7 label columns was taken as sentiment": 1}
-    assert found[1].normalised == {}
+    assert found[0].labels.normalised == {"the first of 7 label columns was taken as sentiment": 1}
+    assert found[1].labels.normalised == {}
     assert table_keys(content) == {"y", "x"}
     assert not_read(found, {"y"}) == {"not read": "x"}
     assert not_read(found, {"x", "y"}) == {}

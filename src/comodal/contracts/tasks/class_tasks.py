@@ -48,17 +48,23 @@ class _Classes(Task):
     def encode(self, labels: npt.ArrayLike, *, where: str) -> npt.NDArray[np.float32]:
         """Return the number of each label's class.
 
+        Whole numbers from 0 are the numbers of classes whose names are none.
+
         Raises:
             InputError: a label that is not the name of a class.
 
         Example:
-            >>> Binary(("no", "yes")).encode(["yes", None, "no"], where="toy").tolist()
-            [1.0, nan, 0.0]
+            >>> task = Binary(("no", "yes"))
+            >>> task.encode(["yes", None, "no"], where="toy").tolist(), task.encode([1, 0], where="toy").tolist()
+            ([1.0, nan, 0.0], [1.0, 0.0])
         """
+        given = [class_name(label) for label in np.asarray(labels, dtype=object).ravel().tolist()]
         number = {name: float(k) for k, name in enumerate(self.names)}
+        numbered = {str(k): float(k) for k in range(len(self.names))}
+        if not number.keys() & numbered.keys() and {*given} - {None} <= numbered.keys():
+            number = numbered
         found = []
-        for row, label in enumerate(np.asarray(labels, dtype=object).ravel().tolist()):
-            name = class_name(label)
+        for row, name in enumerate(given):
             if name is not None and name not in number:
                 raise InputError.unknown("class", name, self.names, where=f"{where}, row {row}")
             found.append(math.nan if name is None else number[name])

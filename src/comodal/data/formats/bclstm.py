@@ -1,9 +1,9 @@
 """Read bc-LSTM's pickles of one modality: (train, labels, test, labels, longest, train lengths, test lengths).
 
 A dialogue is a video, its utterances in order; each is one vector. The labels are classes, and there is no validation
-part.
+part. A file has no names of classes; `multiclass:NAME,NAME,...` as task gives them in the order of their numbers.
 
-Axis legend: V videos, U padded utterances of a video, d features, n utterances.
+Axis legend: V videos, U padded utterances of a video, C classes, d features, n utterances.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from comodal.contracts.tasks import regression_on
-from comodal.data.formats.interface import Format, Source
+from comodal.contracts import Binary, Multiclass, Regression, Sentiment, Task
+from comodal.data.formats.interface import Format, Label, Source
 from comodal.data.formats.names import MODALITIES, canonical_modality
 from comodal.data.formats.numeric import floats, numeric
 from comodal.data.formats.padding import dense
@@ -29,6 +29,7 @@ from comodal.data.ragged import RaggedArray
 
 __all__ = ["FORMAT"]
 
+_LABEL = "label"
 _PARTS = 7
 _ARRAYS = 4
 _LENGTHS = {"train": 5, "test": 6}
@@ -50,12 +51,11 @@ def open_source(path: Path) -> Source:
         raise damaged(path, "not the seven parts of a bc-LSTM pickle")
     feature, named = _feature(path)
     parts = [_part(content, split, path, feature, named) for split in _DATA]
-    low, high = _label_range(np.concatenate([part.target for part in parts]))
-    labels = f"{'numbers' if low else 'classes'} from {low:.0f} to {high:.0f}"
+    task = _task(np.concatenate([part.target for part in parts]))
     validation = "the file has none; convert it with --folds to divide its videos anew"
     source = source_of(path, parts, family=FORMAT.name, aligned=False, facts={})
-    facts = {"labels": labels, "validation": validation, **source.facts}
-    return replace(source, task=regression_on((low, high)), facts=facts)
+    facts = {"validation": validation, **source.facts}
+    return replace(source, task=task, label=_LABEL, labels={_LABEL: Label(task=task)}, facts=facts)
 
 
 def _part(content: Sequence[Any], split: str, path: Path, feature: str, named: str) -> Part:
@@ -63,8 +63,8 @@ def _part(content: Sequence[Any], split: str, path: Path, feature: str, named: s
     values = dense(content[first], where=f"{path}, part {first}")
     where = f"{path}, part {first + 1}"
     labels = floats(content[first + 1], where=where, what="labels")
-    if labels.ndim == 3 and labels.shape[2] == 1:
-        labels = labels[:, :, 0]
+    if labels.ndim == 3:
+        labels = labels[:, :, 0] if labels.shape[2] == 1 else _numbers(labels, where=where)
     if labels.shape != values.shape[:2]:
         raise damaged(where, f"labels have shape {labels.shape} where part {first} has {values.shape}", code="mismatch")
     lengths = _lengths(content[lengths_at], values, where=f"{path}, part {lengths_at}")
@@ -97,12 +97,23 @@ def _lengths(raw: Any, values: NDArray[np.float32], *, where: str) -> NDArray[np
     return np.asarray(found, dtype=np.int64)
 
 
-def _label_range(labels: NDArray[np.float32]) -> tuple[float, float]:
-    """Return class 0 to the last where labels are classes, else the range of sentiment."""
+def _numbers(labels: NDArray[np.float32], *, where: str) -> NDArray[np.float32]:
+    """Return the class ``(V, U)`` of ``(V, U, C)`` with one 1 in each row; rows of padding may have none."""
+    if not np.isin(labels, (0, 1)).all() or (labels.sum(axis=2) > 1).any() or not labels.any():
+        raise damaged(where, f"labels of shape {labels.shape} that are not one class each")
+    return np.where(labels.any(axis=2), labels.argmax(axis=2), np.nan).astype(np.float32)
+
+
+def _task(labels: NDArray[np.float32]) -> Task:
+    """Return classes by number where the labels are such, else sentiment."""
     known = labels[np.isfinite(labels)]
-    if (known % 1 == 0).all() and (known >= 0).all():
-        return 0.0, float(known.max(initial=1.0))
-    return -3.0, 3.0
+    last = known.max(initial=1.0)
+    if (known % 1 != 0).any() or (known < 0).any():
+        return Sentiment()
+    if last >= max(2, len(labels)):  # too many for classes
+        return Regression(0.0, float(last))
+    names = tuple(map(str, range(int(last) + 1)))
+    return Binary(names) if len(names) == 2 else Multiclass(names)
 
 
 def _feature(path: Path) -> tuple[str, str]:

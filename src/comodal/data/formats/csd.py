@@ -17,6 +17,7 @@ from comodal.data.formats.csd_files import OpenFile, SequenceFile, files_of, is_
 from comodal.data.formats.csd_videos import video_block
 from comodal.data.formats.hdf5 import has_signature, opened
 from comodal.data.formats.interface import Block, Format, Source
+from comodal.data.formats.label_fields import fields_of, offering
 from comodal.data.formats.names import MODALITIES, in_order
 from comodal.data.formats.texts import damaged
 
@@ -58,7 +59,7 @@ def open_source(path: Path) -> Source:
     found = _looked_into(path)
     plan = _plan(path, found)
     others = [name for name in plan.features if name not in MODALITIES and modality_of(plan.features[name].root)]
-    return Source(
+    source = Source(
         path=path,
         format=FORMAT.name,
         dims={name: each.dim for name, each in plan.features.items()},
@@ -68,6 +69,7 @@ def open_source(path: Path) -> Source:
         files=tuple(each.path for each in plan.files),
         facts=_facts(plan, [each for each in found if each not in plan.files]),
     )
+    return offering(source, fields_of((plan.labels.videos, plan.labels.dim), where=str(plan.labels.path)))
 
 
 def _looked_into(path: Path) -> list[SequenceFile]:
@@ -97,10 +99,6 @@ def _plan(path: Path, found: Sequence[SequenceFile]) -> _Plan:
         raise damaged(path, problem, remedy="keep the one that the features belong to", code="duplicate")
     if words and words[0].dim != 1:
         raise damaged(words[0].path, f"{words[0].dim} strings per word", remedy="give one", code="wrong_shape")
-    if labels[0].dim not in _SENTIMENT_COLUMNS:
-        problem = f"{labels[0].root!r} has {labels[0].dim} columns"
-        remedy = "give labels with 1 column, or with 7 whose first is sentiment"
-        raise damaged(labels[0].path, problem, remedy=remedy, code="wrong_shape")
     return _Plan(labels[0], next(iter(words), None), _named(features))
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from comodal.data.formats.csd_files import SEGMENT_KEY, Entry, OpenFile
 from comodal.data.formats.interface import Block
-from comodal.data.formats.numeric import sentiment
+from comodal.data.formats.label_fields import label_values
 from comodal.data.formats.texts import as_text, column, damaged
 from comodal.data.ragged import RaggedArray, frame_index, run_offsets
 
@@ -46,9 +46,9 @@ def video_block(key: str, *, labels: OpenFile, words: OpenFile | None, features:
     """Return the labelled segments of a video; features are aligned to words where there is a file of words."""
     labelled = labels.read(key)
     n = len(labelled.intervals)
-    target, taken = sentiment(labelled.features, where=labelled.where)
+    found = label_values(labelled.features, where=labelled.where)
     ids, video, renamed = _ids(key, n)
-    counts = {renamed: n, taken: n}
+    counts = {renamed: n, **found.normalised}
     spoken = _spoken(words.entry(key), labelled.intervals) if words else None
     if spoken:
         counts["pauses (sp) were left out with their frames"] = int((spoken.pauses > 0).sum())
@@ -62,9 +62,9 @@ def video_block(key: str, *, labels: OpenFile, words: OpenFile | None, features:
     return Block(
         id=column(ids, where=labelled.where),
         group=column([video] * n, where=labelled.where),
-        target=target,
+        target=found.target,
         modalities=modalities,
-        columns={"start": labelled.intervals[:, 0], "end": labelled.intervals[:, 1]},
+        columns={"start": labelled.intervals[:, 0], "end": labelled.intervals[:, 1], **found.columns},
         transcript=column(_transcripts(spoken), where=labelled.where) if spoken else None,
         normalised={sentence: count for sentence, count in counts.items() if sentence and count},
     )

@@ -7,20 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from comodal.data.formats.hdf5 import Stored, members, opened, stored
 from comodal.data.formats.interface import Source
-from comodal.data.formats.numeric import sentiment
+from comodal.data.formats.label_fields import Fields, fields_of, label_values, offering, shared_fields
 from comodal.data.formats.padding import dense
 from comodal.data.formats.parts import DIVISIONS, Part, blocks_of, shared_dims
 from comodal.data.formats.texts import column, damaged
 
 __all__ = ["Columns", "SplitFiles", "single_array", "split_source"]
 
-_LABEL_SHAPES = {(), (1,), (1, 1), (7,), (1, 7)}
 _ROWS = 512
 _BYTES = 2**25
 
@@ -76,9 +76,10 @@ def split_source(
     }
     dims = shared_dims(path, widths)
     aligned = all(len({shapes[each.path][1] for each in files.features.values()}) == 1 for files in splits.values())
-    runs = [partial(_runs, split, files, names) for split, files in splits.items()]
+    fields = shared_fields({str(each.labels): fields_of(shapes[each.labels], where="") for each in splits.values()})
+    runs = [partial(_runs, split, files, names, fields) for split, files in splits.items()]
     others = [f"{path.name}: {name}" for path, name in names.items() if name != key]
-    return Source(
+    source = Source(
         path=path,
         format=name,
         dims=dims,
@@ -92,6 +93,7 @@ def split_source(
             "alignment": "all features have one length" if aligned else "features have lengths of their own",
         },
     )
+    return offering(source, fields)
 
 
 def _shapes(splits: Mapping[str, SplitFiles], key: str) -> tuple[dict[Path, tuple[int, ...]], dict[Path, str]]:
@@ -118,20 +120,22 @@ def _frame_shape(array: Stored) -> tuple[int, ...]:
 
 
 def _label_shape(array: Stored) -> tuple[int, ...]:
-    if array.dtype.kind == "S" or array.shape[1:] not in _LABEL_SHAPES:
-        problem = f"labels of type {array.dtype} and shape {array.shape}"
-        remedy = "give sentiment as numbers (N,), (N, 1), (N, 1, 1), or (N, 7) with sentiment first"
-        raise damaged(array.where, problem, remedy=remedy, code="wrong_shape")
+    if array.dtype.kind == "S":
+        raise damaged(array.where, f"labels of type {array.dtype}", remedy="give numbers", code="wrong_shape")
+    fields_of(array.shape, where=array.where)
     return array.shape
 
 
-def _runs(split: str, files: SplitFiles, names: Mapping[Path, str], features: Collection[str]) -> Iterator[Part]:
+def _runs(
+    split: str, files: SplitFiles, names: Mapping[Path, str], fields: Fields, features: Collection[str]
+) -> Iterator[Part]:
     """Yield a split in runs of rows that are few enough to hold at once."""
     with ExitStack() as stack:
         arrays = {path: stored(stack.enter_context(opened(path)), names[path]) for path in files.paths}
         step = max(1, min(_ROWS, _BYTES // max(1, *(array.row_bytes for array in arrays.values()))))
         for start in range(0, arrays[files.labels].shape[0], step):
-            yield _run(split, files, arrays, features, slice(start, start + step))
+            part = _run(split, files, arrays, features, slice(start, start + step))
+            yield replace(part, columns={name: part.columns[name] for name in fields.others})
 
 
 def _run(split: str, files: SplitFiles, arrays: Mapping[Path, Stored], features: Collection[str], rows: slice) -> Part:
@@ -142,15 +146,16 @@ def _run(split: str, files: SplitFiles, arrays: Mapping[Path, Stored], features:
         for path in dict.fromkeys(each.path for each in columns.values())
     }
     labels = arrays[files.labels]
-    target, taken = sentiment(labels.rows(rows.start, rows.stop), where=labels.where)
-    ids = column([f"{split}_{rows.start + row}" for row in range(len(target))], where=labels.where)
-    counts = {"utterances without an id were numbered": len(target), taken: len(target) if taken else 0}
+    found = label_values(labels.rows(rows.start, rows.stop), where=labels.where)
+    ids = column([f"{split}_{rows.start + row}" for row in range(len(found))], where=labels.where)
+    counts = {"utterances without an id were numbered": len(found), **found.normalised}
     return Part(
         split=split,
         where=labels.where,
         id=ids,
         group=ids,
-        target=target,
+        target=found.target,
         padded={name: read[each.path][:, :, each.first : each.end] for name, each in columns.items()},
+        columns=found.columns,
         normalised={sentence: count for sentence, count in counts.items() if count},
     )

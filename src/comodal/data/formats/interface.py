@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from comodal.contracts import InputError, Sentiment, Task
+from comodal.contracts import Binary, InputError, Multilabel, Sentiment, Task
 from comodal.contracts.tasks import task_from_dict
 from comodal.data.dataset import unequal
 from comodal.data.ragged import RaggedArray
@@ -70,17 +70,25 @@ class Label:
     columns: tuple[str, ...] = ()
     task: Task | None = None  # what is predicted; None where the values or an option must say it
     names: tuple[str, ...] = ()  # of several outputs
+    amounts: bool = False  # how strong each is, from 0; as classes or labels present means above 0
+
+    def taken(self, values: NDArray[Any], kind: str | None) -> NDArray[Any]:
+        """Return raw values as a task of this kind takes them: amounts are 1 where present, for labels and classes."""
+        if not self.amounts or kind not in {Binary.kind, Multilabel.kind}:
+            return values
+        given = np.asarray(values, dtype=np.float64)
+        return np.where(np.isnan(given), np.nan, given > 0)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values that :meth:`from_dict` reads back."""
         task = None if self.task is None else self.task.to_dict()
-        return {"columns": list(self.columns), "task": task, "names": list(self.names)}
+        return {"columns": list(self.columns), "task": task, "names": list(self.names), "amounts": self.amounts}
 
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> Label:
         """Read what :meth:`to_dict` gave."""
         task = None if plain["task"] is None else task_from_dict(plain["task"])
-        return cls(tuple(plain["columns"]), task, tuple(plain["names"]))
+        return cls(tuple(plain["columns"]), task, tuple(plain["names"]), plain.get("amounts", False))
 
 
 @dataclass(frozen=True)

@@ -18,11 +18,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from comodal.data.formats.interface import Format, Source
+from comodal.data.formats.label_fields import offering
 from comodal.data.formats.mmsa import OWN_KEYS as MMSA_KEYS
 from comodal.data.formats.names import MODALITIES, canonical_modality
 from comodal.data.formats.parts import Part, source_of
 from comodal.data.formats.pickles import peek
-from comodal.data.formats.split_tables import SplitTable, identified, not_read, part_of, split_tables, table_keys
+from comodal.data.formats.split_tables import (
+    SplitTable,
+    identified,
+    label_fields,
+    not_read,
+    part_of,
+    split_tables,
+    table_keys,
+)
 from comodal.data.formats.texts import as_text
 
 __all__ = ["FORMAT", "LMF"]
@@ -51,12 +60,13 @@ def open_source(path: Path) -> Source:
     parts = []
     for table in found:
         part, time = part_of(table, names, _modalities(table)), times[table.split]
-        columns = {name: time[:, k] for k, name in enumerate(_TIMES) if len(time)}
+        columns = {**part.columns, **{name: time[:, k] for k, name in enumerate(_TIMES) if len(time)}}
         parts.append(replace(part, columns=columns))
     aligned = all(_is_aligned(part) for part in parts)
     alignment = "aligned by words" if aligned else "unaligned"
     facts = not_read(found, {_LABELS, "id", *_KEYS})
-    return source_of(path, parts, family=FORMAT.name, aligned=aligned, alignment=alignment, facts=facts)
+    source = source_of(path, parts, family=FORMAT.name, aligned=aligned, alignment=alignment, facts=facts)
+    return offering(source, label_fields(found))
 
 
 def recognises_lmf(path: Path) -> bool:
@@ -71,7 +81,7 @@ def open_lmf(path: Path) -> Source:
     names = identified(path, found)
     parts = [part_of(table, names, _LMF_KEYS) for table in found]
     facts = not_read(found, {_LMF_LABELS, "id", *_LMF_KEYS.values()})
-    return source_of(path, parts, family=LMF.name, aligned=False, facts=facts)
+    return offering(source_of(path, parts, family=LMF.name, aligned=False, facts=facts), label_fields(found))
 
 
 def _times(table: SplitTable) -> NDArray[np.float64]:

@@ -101,7 +101,7 @@ def open_source(path: Path) -> Source:
         label=label,
         labels=labels,
         files=tuple(each for each in (file, readme) if each.is_file()),
-        facts={"labels": ", ".join(filter(None, labels)), **facts},
+        facts=facts,
     )
 
 
@@ -224,7 +224,8 @@ def _block(
     target = np.full(len(table["id"]), np.nan, dtype=np.float32)
     if label.task is not None:
         held = [columns[name] for name in label.columns]
-        target = label.task.encode(np.stack(held, axis=1) if label.names else held[0], where=str(file))
+        values = np.stack(held, axis=1) if label.names else held[0]
+        target = label.task.encode(label.taken(values, label.task.kind), where=str(file))
     return Block(
         id=table["id"],
         group=table["group"],

@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from comodal.contracts import Binary, InputError, Multiclass, Multilabel, Regression, Sentiment, Task
+from comodal.contracts import Binary, InputError, Multiclass, Multilabel, Sentiment, Task
 from comodal.data.formats.interface import Label
+from comodal.data.formats.label_fields import amounts
 from comodal.data.formats.texts import damaged
 from comodal.data.targets import target_of, task_named
 
@@ -28,7 +29,6 @@ README = "README.md"
 USUAL = ("label", "labels", "target", "sentiment", "emotion", "emotions")
 """Names of labels, which are no views whatever their shape; the first one that is there is predicted."""
 
-_INTENSITY = "_intensity"
 _CLASSES = re.compile(r"^\W*task: classification\b", re.IGNORECASE | re.MULTILINE)
 _MOST_TEXT = 1 << 16
 
@@ -89,7 +89,7 @@ def labels_of(
         else:
             held, found = _single(name, values, given, declared.get(name), place)
         columns |= held
-        labels |= found
+        labels |= {key: each for key, each in found.items() if key == name or key not in {*arrays, *labels}}
     return columns, labels if default_label(labels, declared) else {**labels, "": Label()}
 
 
@@ -124,18 +124,16 @@ def _several(
     if len(outputs) != values.shape[1]:
         problem = f"{values.shape[1]} columns and {len(outputs)} names"
         raise damaged(where, problem, remedy="name every column", code="mismatch")
-    amounts = values.astype(np.float64)
-    if np.isin(amounts[np.isfinite(amounts)], (0, 1)).all():
-        return _columns(name, outputs, amounts, Multilabel(outputs))
+    numbers = values.astype(np.float64)
+    if np.isin(numbers[np.isfinite(numbers)], (0, 1)).all():
+        return _columns(name, outputs, numbers, Multilabel(outputs))
     if values.dtype.kind != "f":
         return _columns(name, outputs, values, None)
-    low, high = float(np.nanmin(amounts)), float(np.nanmax(amounts))
+    low, high = float(np.nanmin(numbers)), float(np.nanmax(numbers))
     if low != 0 or not np.isfinite(high):
         return _columns(name, outputs, values, None)
-    present = np.where(np.isnan(amounts), np.nan, amounts > 0)
-    held, labels = _columns(name, outputs, present, Multilabel(outputs))
-    strong, more = _columns(f"{name}{_INTENSITY}", outputs, values, Regression(low, high, outputs))
-    return held | strong, labels | more
+    held, _ = _columns(name, outputs, values, None)
+    return held, amounts(name, dict(zip(outputs, held, strict=True)), high)
 
 
 def _columns(

@@ -1,4 +1,4 @@
-"""Arrays of numbers, and labels among them, from arrays, lists of lists, or arrays of objects."""
+"""Arrays of numbers, from arrays, lists of lists, or arrays of objects."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from comodal.data.formats.texts import damaged
 
-__all__ = ["floats", "numeric", "sentiment"]
+__all__ = ["floats", "numeric"]
 
 _NUMBERS = (bool, int, float, np.integer, np.floating, np.bool_, type(None))
 
@@ -46,22 +46,3 @@ def _require_numbers(values: Any) -> None:
             _require_numbers(each)
     elif not isinstance(values, _NUMBERS):
         raise TypeError(type(values).__name__)
-
-
-def sentiment(labels: Any, *, where: str) -> tuple[NDArray[np.float32], str]:
-    """Return the sentiment ``(N,)`` of every utterance, NaN where missing, and what was changed, if anything.
-
-    Labels are ``(N,)``, ``(N, 1)``, ``(N, 1, 1)``, or ``(N, 7)`` and ``(N, 1, 7)`` as CMU-MOSEI has them, whose first
-    column is the sentiment and whose others are emotions.
-    """
-    found = floats(labels, where=where, what="labels")
-    shape = found.shape
-    if found.ndim == 3 and shape[1] == 1:
-        found = found[:, 0]
-    if found.ndim == 1:
-        return found, ""
-    if found.ndim == 2 and found.shape[1] in (1, 7):
-        taken = "the first of 7 label columns was taken as sentiment" if found.shape[1] == 7 else ""
-        return np.ascontiguousarray(found[:, 0]), taken
-    remedy = "give (N,), (N, 1), (N, 1, 1) or (N, 7)"
-    raise damaged(where, f"labels have shape {shape}", remedy=remedy, code="wrong_shape")

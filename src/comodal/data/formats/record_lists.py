@@ -18,7 +18,14 @@ from numpy.typing import NDArray
 
 from comodal.data.formats.ids import Identified, identify_splits
 from comodal.data.formats.interface import Block, Source
-from comodal.data.formats.numeric import floats, numeric, sentiment
+from comodal.data.formats.label_fields import (
+    Fields,
+    LabelValues,
+    label_values,
+    offering,
+    shared_fields,
+)
+from comodal.data.formats.numeric import floats, numeric
 from comodal.data.formats.parts import DIVISIONS
 from comodal.data.formats.texts import as_text, column, damaged, one_line
 from comodal.data.ragged import RaggedArray
@@ -103,16 +110,29 @@ def listing_source(
     if not dims:
         raise damaged(path, "no utterance has a frame of audio or vision", code="empty")
     numbered = any(_has_word_ids(record[0]) for listing in listings for record in listing.records)
-    return Source(
+    fields = _label_fields(listings)
+    source = Source(
         path=path,
         format=family,
         dims={**dims, **({WORD_IDS: 1} if numbered else {})},
         divisions=DIVISIONS,
-        blocks=lambda features: _blocks(listings, features, dims, where=str(path)),
+        blocks=lambda features: _blocks(listings, features, dims, fields, where=str(path)),
         n_utterances=sum(len(listing.records) for listing in listings),
         files=tuple(files),
         facts=facts,
     )
+    return offering(source, fields)
+
+
+def _label_fields(listings: Sequence[Listing]) -> Fields:
+    """Return the label columns that all utterances with a label have."""
+    found: dict[Fields, str] = {}
+    for listing in listings:
+        for row, record in enumerate(listing.records):
+            if record[1] is not None:
+                at = listing.at(row)
+                found.setdefault(_labels(record[1], where=at).fields, at)
+    return shared_fields({at: fields for fields, at in found.items()} or {"": Fields("sentiment")})
 
 
 def _width(listings: Sequence[Listing], part: int) -> int:
@@ -125,7 +145,7 @@ def _width(listings: Sequence[Listing], part: int) -> int:
 
 
 def _blocks(
-    listings: Sequence[Listing], features: Collection[str], dims: Mapping[str, int], *, where: str
+    listings: Sequence[Listing], features: Collection[str], dims: Mapping[str, int], fields: Fields, *, where: str
 ) -> Iterator[Block]:
     """Yield some hundred utterances at a time."""
     segments = {listing.split: [record[2] for record in listing.records] for listing in listings}
@@ -133,36 +153,45 @@ def _blocks(
     for listing in listings:
         for start in range(0, len(listing.records), _ROWS):
             rows = range(start, min(start + _ROWS, len(listing.records)))
-            yield _block(listing, rows, features, dims, identified[listing.split])
+            yield _block(listing, rows, features, dims, fields=fields, identified=identified[listing.split])
 
 
 def _block(
-    listing: Listing, rows: range, features: Collection[str], dims: Mapping[str, int], identified: Identified
+    listing: Listing,
+    rows: range,
+    features: Collection[str],
+    dims: Mapping[str, int],
+    *,
+    fields: Fields,
+    identified: Identified,
 ) -> Block:
     held = [speak(listing.records[row][0], dims, listing.at(row)) for row in rows]
-    labels = [_label(listing.records[row][1], where=listing.at(row)) for row in rows]
+    labels = [_labels(listing.records[row][1], fields, where=listing.at(row)) for row in rows]
     # The ids of a split were changed at once, which is counted once.
     counts = Counter({} if rows.start else identified.normalised)
     counts.update(sentence for each in held for sentence in each.changed)
-    counts.update(sentence for _, sentence in labels if sentence)
+    counts.update(sentence for each in labels for sentence in each.normalised)
     own = slice(rows.start, rows.stop)
     return Block(
         id=identified.id[own],
         group=identified.group[own],
-        target=np.array([label for label, _ in labels], dtype=np.float32),
+        target=np.concatenate([each.target for each in labels]),
         modalities={name: RaggedArray.from_rows([each.frames[name] for each in held]) for name in features},
-        columns={"split": np.full(len(rows), listing.split)},
+        columns={
+            "split": np.full(len(rows), listing.split),
+            **{name: np.concatenate([each.columns[name] for each in labels]) for name in fields.others},
+        },
         transcript=column([" ".join(each.words) for each in held], where=listing.where),
         normalised=dict(counts),
     )
 
 
-def _label(raw: Any, *, where: str) -> tuple[float, str]:
-    if raw is None:
-        return float("nan"), "utterances without a label were given none"
-    row = raw.reshape(1, -1) if isinstance(raw, np.ndarray) else [raw]
-    labels, sentence = sentiment(row, where=where)
-    return float(labels[0]), sentence
+def _labels(raw: Any, fields: Fields | None = None, *, where: str) -> LabelValues:
+    """Return the label of one utterance, one number or several, as ``(1,)`` or ``(1, K)``."""
+    if raw is not None or fields is None:
+        return label_values(numeric(raw, where=where, what="labels").reshape(1, -1), where=where)
+    none = np.full(1, np.nan, dtype=np.float32)
+    return LabelValues(none, dict.fromkeys(fields.others, none), fields, "utterances without a label were given none")
 
 
 class Spoken(NamedTuple):

@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from comodal.data.dataset import SPLITS
 from comodal.data.formats.ids import Identified, identify_splits
+from comodal.data.formats.label_fields import Fields, LabelValues, label_values, shared_fields
 from comodal.data.formats.names import canonical_split
-from comodal.data.formats.numeric import sentiment
 from comodal.data.formats.padding import dense
 from comodal.data.formats.parts import Part
 from comodal.data.formats.pickles import take
@@ -22,6 +21,7 @@ from comodal.data.formats.texts import as_text, damaged, listing, one_line
 __all__ = [
     "SplitTable",
     "identified",
+    "label_fields",
     "not_read",
     "part_of",
     "require_rows",
@@ -33,16 +33,15 @@ __all__ = [
 
 @dataclass(frozen=True, eq=False)
 class SplitTable:
-    """The table of one split as it is in the file, its labels read; ``normalised`` is what was changed in these."""
+    """The table of one split as it is in the file, its labels read."""
 
     split: str
     where: str
     content: Mapping[str, Any]
-    target: NDArray[np.float32]
-    normalised: Mapping[str, int]
+    labels: LabelValues
 
     def __len__(self) -> int:
-        return len(self.target)
+        return len(self.labels)
 
 
 def table_keys(content: object) -> frozenset[str]:
@@ -77,8 +76,12 @@ def _table(split: str, held: object, *, where: str, labels: str) -> SplitTable:
     content = {as_text(name): value for name, value in held.items()}
     if labels not in content:
         raise damaged(where, f"no key {labels!r}, only {listing(content)}", code="missing")
-    target, taken = sentiment(content[labels], where=f"{where}/{labels}")
-    return SplitTable(split, where, content, target, {taken: len(target)} if taken and len(target) else {})
+    return SplitTable(split, where, content, label_values(content[labels], where=f"{where}/{labels}"))
+
+
+def label_fields(tables: Iterable[SplitTable]) -> Fields:
+    """Return the label columns that all splits have."""
+    return shared_fields({table.where: table.labels.fields for table in tables})
 
 
 def require_rows(table: SplitTable, key: str) -> Any:
@@ -99,8 +102,16 @@ def part_of(table: SplitTable, names: Mapping[str, Identified], keys: Mapping[st
         if key in table.content:
             padded[name] = dense(table.content[key], where=f"{table.where}/{key}")
             require_rows(table, key)
-    normalised = {**own.normalised, **table.normalised}
-    return Part(table.split, table.where, own.id, own.group, table.target, padded, normalised=normalised)
+    return Part(
+        table.split,
+        table.where,
+        own.id,
+        own.group,
+        table.labels.target,
+        padded,
+        columns=table.labels.columns,
+        normalised={**own.normalised, **table.labels.normalised},
+    )
 
 
 def identified(

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from comodal.contracts import InputError, Sentiment, Task
 from comodal.contracts.tasks import regression_on
 from comodal.data.formats.interface import Label
-from comodal.data.formats.numeric import sentiment
+from comodal.data.formats.numeric import floats
 from comodal.data.formats.table_file import Table, is_number, numbers, numbers_in
 from comodal.data.targets import target_of
 
@@ -38,7 +38,7 @@ def labels_in(table: Table, name: str | None) -> TableLabels:
         return TableLabels(missing)
     classes = _classes(table.columns[name])
     if classes is None:
-        target = sentiment(numbers_in(table, name), where=table.at(name))[0]
+        target = floats(numbers_in(table, name), where=table.at(name), what="labels")
         task: Task = regression_on(_label_range(target))
         low, high = task.label_range
         return TableLabels(target, task, {name: Label(task=task)}, fact=f"{low:g} to {high:g}, from the labels")
