@@ -193,6 +193,15 @@ def test_unknown_metric_offers_the_nearest() -> None:
         metrics_named(["mae", "acc7"])
 
 
+def test_metrics_are_named_once_and_the_primary_one_leads_unless_they_are() -> None:
+    assert [metric.name for metric in metrics_named(["f1", "mae"])] == ["f1", "mae"]
+    for task in (Regression(), Sentiment(), Binary(("no", "yes")), Multiclass(("a", "b", "c")), Multilabel(("a", "b"))):
+        assert metrics_named(None, task)[0].name == task.primary
+    for names in ([], ["mae", "mae"]):
+        with refused("duplicate", *names):
+            metrics_named(names)
+
+
 def test_metrics_that_mean_nothing_for_a_task_are_refused() -> None:
     for task, name in (
         (Regression(0.0, 1.0), "acc_2_pos"),

@@ -128,6 +128,17 @@ def test_options_come_from_a_file_and_the_command_line_wins(comodal: Comodal, tm
     }
 
 
+def test_a_list_in_a_file_is_what_commas_separate(comodal: Comodal, tmp_path: Path) -> None:
+    (tmp_path / "run.yaml").write_text(
+        "metrics: [r2, mae]\nmeasures: [none, kl]\nweight: 1\nseeds: 2\nselection_seeds: 1\n"
+    )
+    found = comodal("compare synthetic:redundant --out run --config run.yaml --training.max_epochs 1 --json")
+    assert found.status == 0
+    rows = strict_json(found.out)["rows"]
+    assert [row["metric"] for row in rows] == ["r2", "mae"] * (len(rows) // 2)
+    assert {row["weight"] for row in rows if row["measure"] == "kl"} == {1.0}
+
+
 def test_an_empty_config_file_changes_nothing(comodal: Comodal, tmp_path: Path) -> None:
     (tmp_path / "empty.yaml").write_text("# nothing yet\n")
     assert comodal(f"{TRAIN} --config empty.yaml").status == 0

@@ -135,6 +135,11 @@ def test_a_finished_run_is_read_back_without_training(
     again = train(data, short(), out=tmp_path)
     assert again.metrics == first.metrics
     same_tables(again.predictions, first.predictions)
+    chosen = train(data, short(), out=tmp_path, metrics=["corr", "ccc"]).metrics
+    assert list(chosen)[:2] == ["corr", "ccc"]
+    assert "mae" not in chosen
+    assert (chosen["corr"], chosen["epochs"]) == (first.metrics["corr"], first.metrics["epochs"])
+    assert evaluate(tmp_path, metrics=["ccc"]).metrics == {"ccc": chosen["ccc"]}
 
 
 def test_a_run_that_lacks_only_its_last_file_is_finished_to_the_same_result(

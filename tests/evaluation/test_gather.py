@@ -256,3 +256,13 @@ def test_runs_of_different_data_sets_are_refused(
     train(DataConfig(source="synthetic:single"), short(fusion="lfn"), out=other)
     with refused("mismatch", "synthetic:redundant", 1020, "other", "synthetic:single"):
         gather(trained, other)
+
+
+def test_chosen_metrics_of_the_tables(compared: tuple[Path, Comparison]) -> None:
+    folder, found = compared
+    chosen = gather(folder, metrics=["corr", "mae"])
+    for rows, every in ((chosen.rows, found.rows), (chosen.replication, found.replication)):
+        assert list(dict.fromkeys(row.metric for row in rows)) == ["corr", "mae"]
+        assert set(rows) == {row for row in every if row.metric in {"corr", "mae"}}
+    with refused("unknown_name", "accuracy"):
+        gather(folder, metrics=["accuracy"])

@@ -73,6 +73,27 @@ def test_rows_have_their_budget_and_an_interval_of_the_mean(study: tuple[Path, d
     assert budget_rows(found, replication=True) == []
 
 
+def test_chosen_metrics_lead_every_table_in_their_order(
+    study: tuple[Path, dict[int, Comparison]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Chosen when the runs are finished: of arms and reference models, their values are those of the runs."""
+    folder, found = study
+    monkeypatch.setattr(DataConfig, "load", lambda _: views())
+    chosen = compare_budgets(DataConfig(source="views"), CONFIG, budgets=[2], out=folder, metrics=["uar", "accuracy"])
+    rows = budget_rows(chosen)
+    assert [row.metric for row in rows] == ["uar", "accuracy"] * (len(rows) // 2)
+    before = {(row.fusion, row.measure, row.metric): row.mean for row in found[2].rows}
+    for row in rows:  # unweighted average recall is balanced accuracy
+        assert row.mean == before[row.fusion, row.measure, row.metric.replace("uar", "balanced_accuracy")]
+    assert all("in uar" in note for note in notes(rows) if "no better than" in note)
+    write_budgets(rows, tmp_path, title="views")
+    heads = [line for line in (tmp_path / "label_efficiency.md").read_text().splitlines() if line.startswith("## ")]
+    assert [head.split()[1] for head in heads] == ["uar", "accuracy"]
+    with refused("unknown_name", "mae"):
+        compare_budgets(DataConfig(source="views"), CONFIG, budgets=[2], out=tmp_path / "new", metrics=["mae"])
+    assert not (tmp_path / "new").exists()
+
+
 def test_the_same_call_resumes(study: tuple[Path, dict[int, Comparison]], monkeypatch: pytest.MonkeyPatch) -> None:
     folder, found = study
     monkeypatch.setattr(DataConfig, "load", lambda _: views())

@@ -13,7 +13,7 @@ import pytest
 from refusals import refused
 from rich.console import Console
 
-from comodal.contracts import ComparisonRow
+from comodal.contracts import ComparisonRow, Sentiment
 from comodal.reports import csv_text, print_comparison, read_summary, write_summary
 from comodal.reports.comparison_report import file_table, screen_table
 from comodal.reports.number_text import difference_text, explanation, interval_text, mean_text, p_text, verdict
@@ -38,7 +38,7 @@ def reference(metric: str = "mae") -> ComparisonRow:
 
 
 def example() -> list[ComparisonRow]:
-    metrics = ("acc_2_nonneg", "acc_2_pos", "acc_5", "acc_7", "f1", "mae", "corr")
+    metrics = Sentiment.reported
     arms = [("early", "none"), ("early", "squared_hellinger"), ("lfn:text", "none"), ("lfn", "wasserstein")]
     return [
         replace(reference(metric) if measure == "none" else row(measure, metric), fusion=fusion)
@@ -89,7 +89,7 @@ def test_one_row_per_arm_with_every_metric() -> None:
         ("lfn", "wasserstein"),
     ]
     assert {len(line) for line in table.rows} == {len(table.heads)} == {3 + 7 + 3}
-    assert table.rows[1][3] == (mean_text(row(metric="acc_2_nonneg")), "-0.01 [-0.02, -0.00] p 0.012", "harm")
+    assert table.rows[1][7] == (mean_text(row(metric="acc_2_nonneg")), "-0.01 [-0.02, -0.00] p 0.012", "harm")
     missing = file_table([row("kl", "mae"), row("f", "corr")])
     assert [line[4].text for line in missing.rows] == ["", "0.832 ± 0.012"]
 
@@ -116,7 +116,7 @@ def test_too_narrow_a_terminal_is_what_the_width_check_catches() -> None:
         ("acc_5", None, ["acc_5"]),
     ],
 )
-def test_the_screen_shows_primary_metrics_and_others_on_request(held, metrics, shown) -> None:  # type: ignore[no-untyped-def]
+def test_the_screen_shows_the_first_metrics_and_others_on_request(held, metrics, shown) -> None:  # type: ignore[no-untyped-def]
     rows = [each for each in example() if held in (None, each.metric)]
     heads = [head.split("\n")[0] for head in screen_table(rows, metrics=metrics).heads]
     assert heads == ["model", *shown, "runs"]

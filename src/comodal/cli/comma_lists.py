@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from comodal.contracts.errors import InputError
 
-__all__ = ["budgets_of", "names_of", "numbers_of", "pairs_of"]
+__all__ = ["budgets_of", "metrics_of", "names_of", "numbers_of", "pairs_of"]
 
 
 def names_of(text: str) -> tuple[str, ...]:
     """Return comma-separated names."""
     return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def metrics_of(text: str | None) -> tuple[str, ...] | None:
+    """Return comma-separated names of metrics; ``None`` without a text, for those of the task."""
+    return None if text is None else names_of(text)
 
 
 def numbers_of(text: str, *, option: str) -> tuple[float, ...]:

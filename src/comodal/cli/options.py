@@ -19,6 +19,9 @@ FusionConfig = Annotated[dict[str, Any], 'options of the fusion models, for exam
 Jobs = Annotated[int, "processes, one thread each"]
 Json = Annotated[bool, "print JSON on standard output and nothing else there"]
 LabelName = Annotated[str | None, "label or column to predict, several separated by commas; its own by default"]
+Metrics = Annotated[
+    str | None, "names of metrics, comma-separated, the leading one first; those of the task by default"
+]
 MovedData = Annotated[str | None, "current place of the data, if they were moved; or other data of these modalities"]
 PenalisedArm = Annotated[str, "fusion/measure of a comparison; the first with a penalty by default"]
 Preset = Annotated[str, "published setting that `--config preset:NAME` has set; other data sets are refused"]

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from comodal.atomic_write import write_atomic, write_text
-from comodal.cli.comma_lists import names_of, numbers_of
-from comodal.cli.options import Force, Jobs, Json, MovedData, PenalisedArm, Run, Seed, Split
+from comodal.cli.comma_lists import metrics_of, names_of, numbers_of
+from comodal.cli.options import Force, Jobs, Json, Metrics, MovedData, PenalisedArm, Run, Seed, Split
 from comodal.cli.screen import one_thread, print_json, progress_bars, wide_console
 from comodal.contracts.errors import InputError
 
@@ -21,6 +21,7 @@ def evaluate(
     run: Run,
     *,
     split: Annotated[Split, "part of the data"] = "test",
+    metrics: Metrics = None,
     data: MovedData = None,
     predictions: Annotated[str | None, "also write the predictions to this Parquet file"] = None,
     json: Json = False,
@@ -34,7 +35,7 @@ def evaluate(
     from comodal.evaluation import experiment
 
     one_thread()
-    found = experiment.evaluate(run, split=split, source=data)
+    found = experiment.evaluate(run, split=split, metrics=metrics_of(metrics), source=data)
     if predictions:
         write_atomic(Path(predictions), found.predictions.to_parquet)
     print_report(found, as_json=json)
@@ -70,7 +71,7 @@ def robustness(
     severities: Annotated[str, "points of every curve, from 0 to 1, comma-separated"] = "0,0.25,0.5,0.75,1",
     kinds: Annotated[str | None, "corruptions, comma-separated: drop, frames, noise, swap, shift, words"] = None,
     modalities: Annotated[str | None, "modalities to corrupt, comma-separated; all by default"] = None,
-    metrics: Annotated[str | None, "names of metrics, comma-separated; the usual ones by default"] = None,
+    metrics: Metrics = None,
     replication: Annotated[bool, "evaluate the fresh seeds of `comodal compare --replicate`"] = False,
     data: MovedData = None,
     out: Annotated[str | None, "folder to write; `robustness` in the folder of the runs by default"] = None,
@@ -95,7 +96,7 @@ def robustness(
         severities=numbers_of(severities, option="--severities"),
         kinds=names_of(kinds) if kinds else None,
         modalities=names_of(modalities) if modalities else None,
-        metrics=None if metrics is None else names_of(metrics),
+        metrics=metrics_of(metrics),
     )
     folder = Path(out) if out else Path(run, "robustness", "replication" if replication else "")
     if (folder / ROWS).exists() and not force:
@@ -106,7 +107,7 @@ def robustness(
             run, config, out=folder, source=data, replication=replication, jobs=jobs, progress=stage
         )
     title = f"comodal robustness {run}" + (": fresh seeds" if replication else "")
-    written = write_robustness(rows, folder, title=title)
+    written = write_robustness(rows, folder, metrics=config.metrics, title=title)
     if json:
         print(json_text(rows), end="")
         return
@@ -119,6 +120,9 @@ def report(
     out: Annotated[str, "file of the page"] = "report.html",
     figures: Annotated[str | None, "also write every figure into this folder, for papers"] = None,
     formats: Annotated[str, "formats of these figures, comma-separated: svg, pdf, png"] = "svg,pdf,png",
+    metrics: Annotated[
+        str | None, "metrics of the tables, comma-separated, the leading one first; all by default"
+    ] = None,
     data: MovedData = None,
     force: Force = False,
 ) -> None:
@@ -138,7 +142,7 @@ def report(
         raise InputError(f"{file}: is a folder; give the page a name (-o report.html)", code="exists")
     if file.exists() and not force:
         raise InputError(f"{file}: exists; give another name (-o), or --force to overwrite it", code="exists")
-    findings = gather(*folders, source=data)
+    findings = gather(*folders, source=data, metrics=metrics_of(metrics))
     write_text(file, render_page(findings))
     print(f"{file}: {file.stat().st_size / 1e6:.1f} MB")
     for part, command in missing_parts(findings).items():

@@ -87,6 +87,11 @@ def _type_and_note(hint: Any) -> tuple[Any, Any]:
     return (needed[0] if NoneType in get_args(kind) else kind), note
 
 
+def _text(value: Any) -> str:
+    """Return a value as it is on the command line; a list of a YAML file has commas there."""
+    return ",".join(map(_text, value)) if isinstance(value, list) else str(value)
+
+
 def _add_option(group: Any, parameter: inspect.Parameter, kind: Any, text: str) -> None:
     name = parameter.name.rstrip("_")
     flags = [f"--{name.replace('_', '-')}", *(["-o"] if name == "out" else [])]
@@ -97,8 +102,8 @@ def _add_option(group: Any, parameter: inspect.Parameter, kind: Any, text: str) 
         flags, given = [f"--{name}"], {"type": kind, "default": {}}
     elif get_origin(kind) is Literal:
         given = {"choices": get_args(kind), "default": parameter.default}
-    elif kind is str:  # taken as it is, whatever YAML would make of it
-        del given["type"]
+    elif kind is str:
+        given["type"] = _text
     if given.get("default") is parameter.empty:
         del given["default"]
         given["required"] = True

@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from comodal.cli.comma_lists import budgets_of, names_of, numbers_of, pairs_of
-from comodal.cli.options import Clean, Data, Features, FusionConfig, Jobs, Json, LabelName, Preset, Protocol, TaskName
+from comodal.cli.comma_lists import budgets_of, metrics_of, names_of, numbers_of, pairs_of
+from comodal.cli.options import (
+    Clean,
+    Data,
+    Features,
+    FusionConfig,
+    Jobs,
+    Json,
+    LabelName,
+    Metrics,
+    Preset,
+    Protocol,
+    TaskName,
+)
 from comodal.cli.result_commands import print_report
 from comodal.cli.screen import one_thread, print_json, progress_bars, wide_console
 from comodal.contracts.option_names import FUSION_NAMES, MEASURE_NAMES
@@ -33,6 +46,7 @@ def train(
     label: LabelName = None,
     task: TaskName = None,
     clean: Clean = False,
+    metrics: Metrics = None,
     logger: Annotated[str, "csv, tensorboard, mlflow or wandb"] = "csv",
     progress: Annotated[Literal["auto", "yes", "no"], "progress bar; auto: only in a terminal"] = "auto",
     json: Json = False,
@@ -59,6 +73,7 @@ def train(
             fusion=fusion, fusion_config=fusion_config, penalty=penalty, training=training, seed=seed, preset=preset
         ),
         out=out,
+        metrics=metrics_of(metrics),
         logger=logger,
         progress=progress == "yes" or (progress == "auto" and sys.stderr.isatty() and not json),
     )
@@ -82,6 +97,7 @@ def compare(
     label: LabelName = None,
     task: TaskName = None,
     clean: Clean = False,
+    metrics: Metrics = None,
     json: Json = False,
     label_budget: Annotated[
         str | None, "compare at several label budgets: labels per class, comma-separated, such as 5,10,all"
@@ -125,18 +141,20 @@ def compare(
     )
     with progress_bars() as stage:
         options: dict[str, Any] = {"jobs": jobs, "replicate": replicate, "keep_weights": not no_weights}
-        options |= {"out": out, "progress": stage}
+        options |= {"out": out, "metrics": metrics_of(metrics), "progress": stage}
         if label_budget is None:
             found = comparison.compare(source, config, **options)
         else:
             studied = label_budgets.compare_budgets(source, config, budgets=budgets_of(label_budget), **options)
     if label_budget is None:
-        _print_comparison(found, Path(out), data, seeds, as_json=json)
+        _print_comparison(found, Path(out), data, seeds, metrics=metrics_of(metrics), as_json=json)
     else:
         _print_budgets(studied, Path(out), data, seeds, as_json=json)
 
 
-def _print_comparison(found: Comparison, out: Path, data: str, seeds: int, *, as_json: bool) -> None:
+def _print_comparison(
+    found: Comparison, out: Path, data: str, seeds: int, *, metrics: Sequence[str] | None, as_json: bool
+) -> None:
     from comodal.reports import print_comparison, write_breakdown, write_summary
 
     title = f"comodal compare {data}"
@@ -149,9 +167,9 @@ def _print_comparison(found: Comparison, out: Path, data: str, seeds: int, *, as
         print_json({name: [asdict(row) for row in rows] for name, rows in parts.items()})
         return
     console = wide_console()
-    print_comparison(found.rows, title=f"{data}, {seeds} seeds", console=console)
+    print_comparison(found.rows, metrics=metrics, title=f"{data}, {seeds} seeds", console=console)
     if found.replication:
-        print_comparison(found.replication, title=f"{data}, {seeds} fresh seeds", console=console)
+        print_comparison(found.replication, metrics=metrics, title=f"{data}, {seeds} fresh seeds", console=console)
     print(f"Written: {out / 'summary.json'}, .csv, .md; chosen weights: {out / 'selection.json'}")
     if by_class:
         print(f"By {found.breakdown[0].noun}: {', '.join(map(str, by_class))}")

@@ -30,6 +30,7 @@ from comodal.evaluation.reference_runs import ReferenceRuns, compared_with_refer
 from comodal.evaluation.rows import SeedRun, Setting, breakdown_rows, comparison_rows
 from comodal.evaluation.runner import TrialResult, run_trials
 from comodal.evaluation.runs import SELECTION, SUMMARY
+from comodal.metrics import metrics_named
 from comodal.training.data import inputs
 from comodal.training.run_folder import RunFolder
 
@@ -81,6 +82,7 @@ def compare(
     jobs: int = 1,
     replicate: bool = False,
     keep_weights: bool = True,
+    metrics: Sequence[str] | None = None,
     progress: Progress = no_progress,
 ) -> Comparison:
     """Train fusion models with and without each penalty over many seeds, and compare them.
@@ -98,6 +100,8 @@ def compare(
         jobs: number of processes, each with one thread.
         replicate: repeat all reported runs with fresh seeds and the weights already chosen.
         keep_weights: save the weights of every reported run.
+        metrics: names of the metrics of the rows, the leading one first; those that the task reports when ``None``.
+            p-values are corrected over the chosen ones.
         progress: called with the name of a stage and its number of runs; returns the function that counts them.
 
     Raises:
@@ -108,13 +112,14 @@ def compare(
         raise InputError(f"jobs is {jobs}: give 1 or more", code="out_of_range")
     dataset = data.load()
     require_test_part(dataset)
+    chosen = tuple(metric.name for metric in metrics_named(metrics, dataset.spec.task))
     read = {fusion: inputs(dataset, config.base_for(fusion)) for fusion in config.fusions}
     for fusion in config.fusions:
         _require_modalities(read[fusion], config)
         preflight(dataset, config.base_for(fusion))
     folder = RunFolder(out, {"data": asdict(data), "task": dataset.spec.task.to_dict(), **config.to_dict()}).path
     reference_models = ReferenceRuns.of(dataset, config.base_for(config.fusions[0]), folder / "references")
-    stages = _Stages(data, config, read, reference_models, folder, jobs, keep_weights, progress)
+    stages = _Stages(data, config, read, reference_models, folder, jobs, keep_weights, chosen, progress)
     selection = stages.select()
     rows, breakdown = stages.report(selection, "runs", 0)
     write_text(folder / SUMMARY, json_text(rows))
@@ -140,6 +145,7 @@ class _Stages:
     folder: Path
     jobs: int
     keep: bool
+    metrics: tuple[str, ...]
     progress: Progress
 
     @property
@@ -219,8 +225,8 @@ class _Stages:
             trials = [[Trial(arm, w, seed, part, True) for part, w in enumerate(weights[arm])] for seed in seeds]
             table[setting] = [_seed_run([results[trial] for trial in of_seed], of_seed[0].seed) for of_seed in trials]
         parents = {f"{fusion}:{name}": fusion for fusion, name in selection.modality.items()}
-        rows = [*comparison_rows(table, parents=parents), *self.references.rows(seeds)]
-        noted = compared_with_references(rows, self.references.dataset.spec.task.primary)
+        rows = comparison_rows(table, parents=parents, metrics=self.metrics)
+        noted = compared_with_references([*rows, *self.references.rows(seeds, self.metrics)], self.metrics[0])
         return [row.with_note(self.note(row.fusion)) for row in noted], breakdown_rows(table)
 
     def note(self, fusion: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from comodal.evaluation.fitted import FittedFold, save_fitted, save_history
 from comodal.evaluation.predictor import FittedPart, Predictor
 from comodal.evaluation.runs import FINGERPRINT, PREDICTIONS, open_runs
 from comodal.evaluation.score import score
+from comodal.metrics import METRICS, metrics_named
 from comodal.training.augment import Augmentation
 from comodal.training.build import build_model, build_penalty
 from comodal.training.config import RunConfig
@@ -97,6 +98,7 @@ def train(
     config: RunConfig | None = None,
     *,
     out: str | Path | None = None,
+    metrics: Sequence[str] | None = None,
     logger: str = "csv",
     progress: bool = False,
 ) -> RunReport:
@@ -106,6 +108,7 @@ def train(
         data: where the data come from, or a data set in memory.
         config: model, penalty, optimisation and seed; the defaults when not given.
         out: run folder. A finished one is read back, a half one is resumed, one of another configuration is refused.
+        metrics: names of the metrics, the leading one first; those that the task reports when ``None``.
         logger: ``csv``, ``tensorboard``, ``mlflow`` or ``wandb``.
         progress: show a progress bar on standard error.
 
@@ -121,20 +124,29 @@ def train(
     config = config or RunConfig()
     dataset = data.load() if isinstance(data, DataConfig) else load(data)
     require_test_part(dataset)
+    metrics_named(metrics, dataset.spec.task)
     preflight(dataset, config)
     if out is None:
-        return _train_partitions(dataset, config, None, logger=logger, progress=progress)
+        return _train_partitions(dataset, config, None, metrics=metrics, logger=logger, progress=progress)
     require_logger(logger)
     source = dataclasses.asdict(data) if isinstance(data, DataConfig) else _in_memory(dataset)
     with make_accelerator(config.training).main_process_first():
         run = RunFolder(out, {"data": source, "task": dataset.spec.task.to_dict(), **config.to_dict()})
     if run.finished:
-        return RunReport(run.path, run.metrics(), PredictionTable.from_parquet(run.path / PREDICTIONS))
-    report = _train_partitions(dataset, config, run.path, logger=logger, progress=progress)
+        return _read_back(run, metrics)
+    report = _train_partitions(dataset, config, run.path, metrics=metrics, logger=logger, progress=progress)
     if is_writer():
         write_atomic(run.path / PREDICTIONS, report.predictions.to_parquet)
         run.finish(report.metrics)
     return report
+
+
+def _read_back(run: RunFolder, metrics: Sequence[str] | None) -> RunReport:
+    """Return the report of a finished run, scored again where metrics are named."""
+    found, predictions = run.metrics(), PredictionTable.from_parquet(run.path / PREDICTIONS)
+    if metrics is not None:
+        found = _scores(predictions, metrics) | {name: each for name, each in found.items() if name not in METRICS}
+    return RunReport(run.path, found, predictions)
 
 
 def preflight(dataset: Dataset, config: RunConfig) -> None:
@@ -163,12 +175,15 @@ def require_test_part(dataset: Dataset) -> None:
             )
 
 
-def evaluate(run: str | Path, *, split: str = "test", source: str | Dataset | None = None) -> RunReport:
+def evaluate(
+    run: str | Path, *, split: str = "test", metrics: Sequence[str] | None = None, source: str | Dataset | None = None
+) -> RunReport:
     """Predict and score again with the weights of a finished run.
 
     Args:
         run: a run folder.
         split: ``train``, ``valid`` or ``test``.
+        metrics: names of the metrics, the leading one first; those that the task reports when ``None``.
         source: other data with the same modalities and partitions; the run's own when not given. A run on a data set in
             memory needs it.
 
@@ -183,8 +198,9 @@ def evaluate(run: str | Path, *, split: str = "test", source: str | Dataset | No
         )
     if split not in SPLITS:
         raise InputError.unknown("split", split, SPLITS)
+    metrics_named(metrics, found.dataset.spec.task)
     predictions = PredictionTable.concatenate([fitted.predict(split) for fitted in found.fitted(found.runs[0])])
-    return RunReport(found.folder, _scores(predictions), predictions)
+    return RunReport(found.folder, _scores(predictions, metrics), predictions)
 
 
 def _fits(
@@ -202,7 +218,13 @@ def _fits(
 
 
 def _train_partitions(
-    dataset: Dataset, config: RunConfig, path: Path | None, *, logger: str, progress: bool
+    dataset: Dataset,
+    config: RunConfig,
+    path: Path | None,
+    *,
+    metrics: Sequence[str] | None,
+    logger: str,
+    progress: bool,
 ) -> RunReport:
     tables, results, rows = [], [], []
     for fold, result in _fits(dataset, config, path, logger=logger, progress=progress):
@@ -220,7 +242,7 @@ def _train_partitions(
         "n_test": len(predictions),
         "note": note_of(inputs(dataset, config)),
     }
-    return RunReport(path, {**_scores(predictions), **fits}, predictions)
+    return RunReport(path, {**_scores(predictions, metrics), **fits}, predictions)
 
 
 def _in_memory(dataset: Dataset) -> dict[str, str]:
@@ -247,5 +269,5 @@ def _digest(digest: Any, shape: tuple[int, ...], parts: Iterable[NDArray[Any]]) 
         digest.update(np.ascontiguousarray(part))
 
 
-def _scores(predictions: PredictionTable) -> dict[str, Any]:
-    return {name: each.plain() for name, each in score(predictions).items()}
+def _scores(predictions: PredictionTable, metrics: Sequence[str] | None) -> dict[str, Any]:
+    return {name: each.plain() for name, each in score(predictions, metrics=metrics).items()}

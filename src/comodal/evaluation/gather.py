@@ -56,17 +56,23 @@ ATTRIBUTIONS = "attributions.jsonl"
 PAIRING = "pairing.json"
 
 
-def gather(folder: str | Path, *others: str | Path, source: str | Dataset | None = None) -> Findings:
+def gather(
+    folder: str | Path,
+    *others: str | Path,
+    source: str | Dataset | None = None,
+    metrics: Sequence[str] | None = None,
+) -> Findings:
     """Return the results of a finished run or comparison; parts that were not computed yet are empty.
 
     Args:
         folder: folder of `comodal train` or `comodal compare`.
         others: more such folders, of the same data and of other arms.
         source: where the data are now; their original place when not given.
+        metrics: names of the metrics of the tables, the leading one first; all that they hold when ``None``.
 
     Raises:
-        InputError: not such a folder, no finished run in it, a damaged file, folders of different data sets, or the
-            same arm in two folders.
+        InputError: not such a folder, no finished run in it, a damaged file, folders of different data sets, the
+            same arm in two folders, or a metric that they do not hold.
 
     Example:
         >>> import tempfile
@@ -81,7 +87,25 @@ def gather(folder: str | Path, *others: str | Path, source: str | Dataset | None
         ((0,), 1, 2, ())
     """
     found = [findings_of(open_runs(each, source=source)) for each in (folder, *others)]
-    return found[0] if len(found) == 1 else _together(found)
+    together = found[0] if len(found) == 1 else _together(found)
+    return together if metrics is None else _showing(together, metrics)
+
+
+def _showing(found: Findings, metrics: Sequence[str]) -> Findings:
+    """Return the tables of some metrics, in the order asked for."""
+    held = dict.fromkeys(row.metric for row in found.rows)
+    for name in metrics:
+        if name not in held:
+            raise InputError.unknown("metric", name, held, where=found.title)
+    tables: dict[str, Any] = {
+        name: tuple(row for metric in metrics for row in getattr(found, name) if row.metric == metric)
+        for name in ("rows", "replication")
+    }
+    tables |= {
+        name: tuple(row for metric in metrics for row in getattr(found, name) if row.row.metric == metric)
+        for name in ("robustness", "robustness_replication")
+    }
+    return replace(found, **tables)
 
 
 def findings_of(runs: RunSet) -> Findings:
@@ -150,7 +174,7 @@ def _single_rows(run: SavedRun, scores: Mapping[str, Any], note: str) -> Iterato
     """A single run has no spread and no difference; the interval of its value goes into the note."""
     table = run.predictions()
     collapsed = table.is_collapsed
-    for name in (name for name in METRICS if name in scores and scores[name]["value"] is not None):
+    for name in (name for name in scores if name in METRICS and scores[name]["value"] is not None):
         low, high = scores[name]["ci_low"], scores[name]["ci_high"]
         interval = "" if low is None else f"95 % interval of the value over groups [{low:.3f}, {high:.3f}]"
         yield ComparisonRow(

@@ -25,6 +25,7 @@ def compare_budgets(
     jobs: int = 1,
     replicate: bool = False,
     keep_weights: bool = True,
+    metrics: Sequence[str] | None = None,
     progress: Progress = no_progress,
 ) -> dict[int, Comparison]:
     """Return a comparison for each label budget, each in a folder of its own below ``out``.
@@ -38,9 +39,10 @@ def compare_budgets(
         budgets: labels per class (of a task without classes: in all), 0 for every label; see
             :class:`~comodal.training.training_rows.TrainingRows`.
         out: folder of the study; the same call resumes it, and may name more budgets.
-        jobs: as for :func:`comodal.compare`, and so are ``replicate``, ``keep_weights`` and ``progress``.
+        jobs: as for :func:`comodal.compare`, and so are the options that follow.
         replicate: repeat all reported runs with fresh seeds.
         keep_weights: save the weights of every reported run.
+        metrics: of the rows; the first one is that of the table.
         progress: called with the name of a stage and its number of runs.
 
     Raises:
@@ -64,6 +66,7 @@ def compare_budgets(
             jobs=jobs,
             replicate=replicate,
             keep_weights=keep_weights,
+            metrics=metrics,
             progress=progress,
         )
         for budget, each in configs.items()

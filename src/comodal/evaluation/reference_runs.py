@@ -137,9 +137,9 @@ class ReferenceRuns:
         semi_supervised = hidden and bool(task.classes) and not isinstance(task, Multilabel)
         return REFERENCE_NAMES if semi_supervised else REFERENCE_NAMES[:2]
 
-    def rows(self, seeds: Sequence[int]) -> list[ComparisonRow]:
+    def rows(self, seeds: Sequence[int], metrics: Sequence[str] | None = None) -> list[ComparisonRow]:
         """Return the rows of every reference model, which is compared with nothing."""
-        results = {setting: _result(runs) for setting, runs in self.runs(seeds).items()}
+        results = {setting: _result(runs, metrics) for setting, runs in self.runs(seeds).items()}
         return arm_rows(results, dict.fromkeys(results))
 
     def runs(self, seeds: Sequence[int]) -> dict[Setting, list[SeedRun]]:
@@ -211,18 +211,18 @@ def _joined(parts: tuple[Fitted, ...]) -> tuple[PredictionTable, float]:
     return PredictionTable.concatenate([each.table for each in parts]), sum(each.seconds for each in parts)
 
 
-def _result(runs: Sequence[SeedRun]) -> ArmResult:
+def _result(runs: Sequence[SeedRun], metrics: Sequence[str] | None) -> ArmResult:
     """Return the metrics of a model; those that rank have no interval, since their jackknife outlasts the fit."""
     tables = {id(run.table): run.table for run in runs}
     groups = grouping(runs[0].table)
     values, left_out = {}, {}
-    for metric in metrics_named(None, runs[0].table.task):
+    for metric in metrics_named(metrics, runs[0].table.task):
         found = {key: _on_groups(metric, table, groups) for key, table in tables.items()}
         values[metric.name] = np.array([found[id(run.table)][0] for run in runs])
         left_out[metric.name] = np.stack([found[id(run.table)][1] for run in runs], axis=1)
-    metrics = ArmMetrics(values, left_out, groups)
+    judged = ArmMetrics(values, left_out, groups)
     seconds = float(np.mean([run.seconds for run in runs]))
-    return ArmResult(tuple(run.seed for run in runs), metrics, seconds, collapsed=0, intervals=mean_intervals(metrics))
+    return ArmResult(tuple(run.seed for run in runs), judged, seconds, collapsed=0, intervals=mean_intervals(judged))
 
 
 def _on_groups(metric: Metric, table: PredictionTable, groups: Grouping) -> tuple[float, Array]:

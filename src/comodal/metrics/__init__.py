@@ -119,12 +119,14 @@ def metrics_named(names: Sequence[str] | None, task: Task | None = None) -> tupl
         task: whose predictions are judged, sentiment when ``None``.
 
     Raises:
-        InputError: a name is unknown, or means nothing for the task; the nearest one is offered.
+        InputError: no name, one twice, or one that is unknown or means nothing for the task; the nearest is offered.
 
     >>> [metric.unit for metric in metrics_named(["acc_7", "mae"])]
     ['%', 'label']
     """
     task = task or Sentiment()
+    if names is not None and (not names or len(set(names)) != len(names)):
+        raise InputError(f"metrics {', '.join(names)!r}: name at least one, each of them once", code="duplicate")
     for name in names or ():
         if name not in task.metrics:
             raise InputError.unknown(f"metric of {task.kind}", name, task.metrics)

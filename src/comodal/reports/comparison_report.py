@@ -12,7 +12,6 @@ from comodal.contracts import ComparisonRow
 from comodal.contracts.json_records import json_text, read_records
 from comodal.reports.long_csv import csv_text, written
 from comodal.reports.number_text import (
-    PRIMARY_METRICS,
     difference_text,
     direction,
     explanation,
@@ -24,7 +23,9 @@ from comodal.reports.number_text import (
 )
 from comodal.reports.text_table import Cell, TextTable, markdown_table, rich_table
 
-__all__ = ["PRIMARY_METRICS", "file_table", "print_comparison", "read_summary", "screen_table", "write_summary"]
+__all__ = ["file_table", "print_comparison", "read_summary", "screen_table", "write_summary"]
+
+_ON_SCREEN = 4
 
 
 def file_table(rows: Sequence[ComparisonRow]) -> TextTable:
@@ -52,10 +53,8 @@ def file_table(rows: Sequence[ComparisonRow]) -> TextTable:
 
 
 def screen_table(rows: Sequence[ComparisonRow], *, metrics: Sequence[str] | None = None) -> TextTable:
-    r"""Return one row per fusion model and measure with a few metrics as columns."""
-    held = metrics_of(rows)
-    primary = [name for name in PRIMARY_METRICS if name in held]
-    names = metrics_of(rows, metrics if metrics is not None else (primary or held)[:4])
+    r"""Return one row per fusion model and measure with some metrics as columns; the first four unless chosen."""
+    names = metrics_of(rows)[:_ON_SCREEN] if metrics is None else metrics_of(rows, metrics)
     lines = []
     for (fusion, measure, weight, _), own in _arms(rows).items():
         first = next(iter(own.values()))

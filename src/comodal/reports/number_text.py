@@ -8,7 +8,6 @@ from comodal.contracts import ComparisonRow, InputError
 from comodal.metrics import METRICS
 
 __all__ = [
-    "PRIMARY_METRICS",
     "difference_text",
     "direction",
     "explanation",
@@ -22,20 +21,6 @@ __all__ = [
     "verdict",
 ]
 
-PRIMARY_METRICS: tuple[str, ...] = (
-    "mae",
-    "corr",
-    "acc_2_pos",
-    "acc_7",
-    "r2",
-    "ccc",
-    "accuracy",
-    "macro_f1",
-    "auroc",
-    "log_loss",
-    "subset_accuracy",
-)
-"""Metrics on the screen, the first four that a comparison holds; files hold all."""
 _SIGNIFICANT = 0.05
 _VERDICTS = {"gain": "better", "harm": "worse"}
 
@@ -107,9 +92,8 @@ def explanation(rows: Sequence[ComparisonRow]) -> list[str]:
 
 
 def primary_metric(rows: Sequence[ComparisonRow]) -> str:
-    """Return the metric that leads the tables of these rows."""
-    held = metrics_of(rows)
-    return next((name for name in PRIMARY_METRICS if name in held), held[0])
+    """Return the metric that leads the tables of these rows, their first."""
+    return metrics_of(rows)[0]
 
 
 def outcomes(rows: Sequence[ComparisonRow]) -> list[str]:

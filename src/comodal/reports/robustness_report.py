@@ -28,7 +28,7 @@ __all__ = ["ROWS", "SHOWN_METRICS", "print_robustness", "read_robustness", "valu
 
 ROWS = "rows.json"
 SHOWN_METRICS = ("mae", "acc_2_pos", "accuracy", "macro_f1")
-"""Metrics on the screen, and of the areas in Markdown and LaTeX; JSON and CSV hold all metrics."""
+"""Metrics on the screen, and of the areas in Markdown and LaTeX, unless others are chosen; JSON and CSV hold all."""
 
 _TITLES = {
     "subset": "modalities present",
@@ -82,12 +82,15 @@ def print_robustness(
         out.print(Text(sentence, style="dim"))
 
 
-def write_robustness(rows: Sequence[RobustnessRow], folder: str | Path, *, title: str = "") -> dict[str, Path]:
+def write_robustness(
+    rows: Sequence[RobustnessRow], folder: str | Path, *, metrics: Sequence[str] | None = None, title: str = ""
+) -> dict[str, Path]:
     """Write the four files, each of them atomically; all are rendered before the first one is written.
 
     Args:
         rows: of a robustness table.
         folder: created when missing; files of these names in it are replaced.
+        metrics: of the areas in Markdown and LaTeX; :data:`SHOWN_METRICS` when ``None``.
         title: heading of the Markdown file.
 
     Returns:
@@ -97,7 +100,7 @@ def write_robustness(rows: Sequence[RobustnessRow], folder: str | Path, *, title
         InputError: there is no row, or the folder cannot be written.
     """
     markdown = [f"# {title}", ""] if title else []
-    for table in _all_tables(rows, _MARKDOWN):
+    for table in _all_tables(rows, metrics, _MARKDOWN):
         markdown += [f"## {table.title}", "", *markdown_table(table), ""]
     markdown += [*(f"- {sentence}" for sentence in _sentences(rows)), ""]
     comments = "".join(f"% {sentence}\n" for sentence in _sentences(rows))
@@ -106,7 +109,7 @@ def write_robustness(rows: Sequence[RobustnessRow], folder: str | Path, *, title
         ROWS: json_text(rows),
         "rows.csv": csv_text(rows),
         "table.md": "\n".join(markdown),
-        "table.tex": comments + "\n".join(map(latex_table, _all_tables(rows, _LATEX))),
+        "table.tex": comments + "\n".join(map(latex_table, _all_tables(rows, metrics, _LATEX))),
     }
     return written(folder, texts)
 
@@ -129,10 +132,10 @@ def value_text(row: RobustnessRow) -> str:
     return f"{text} [{row.row.mean_low:.{digits}f}, {row.row.mean_high:.{digits}f}]"
 
 
-def _all_tables(rows: Sequence[RobustnessRow], layout: _Layout) -> list[TextTable]:
-    """Return subsets with every metric, then areas with :data:`SHOWN_METRICS`, or all metrics without those."""
-    held = metrics_of([row.row for row in rows])
-    return [*_tables(rows, held, ["subset"], layout), *_tables(rows, _shown(rows), ["relative", "effective"], layout)]
+def _all_tables(rows: Sequence[RobustnessRow], metrics: Sequence[str] | None, layout: _Layout) -> list[TextTable]:
+    """Return subsets with every metric, then areas with the chosen ones or :data:`SHOWN_METRICS`, if there are any."""
+    held, areas = metrics_of([row.row for row in rows]), metrics or _shown(rows)
+    return [*_tables(rows, held, ["subset"], layout), *_tables(rows, areas, ["relative", "effective"], layout)]
 
 
 def _shown(rows: Sequence[RobustnessRow]) -> list[str]:

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 __all__ = ["Binary", "Multiclass", "Multilabel", "class_name", "class_probabilities"]
 
 
-_SHARES = ("accuracy", "balanced_accuracy", "macro_f1", "weighted_f1")
-_REPORTED = (*_SHARES, "auroc", "auprc", "log_loss", "brier", "calibration_error")
+_SHOWN = ("accuracy", "macro_f1", "auroc", "log_loss")
+_REPORTED = (*_SHOWN, "balanced_accuracy", "weighted_f1", "auprc", "brier", "calibration_error")
 _BREAKDOWN = ("precision", "recall", "f1", "support")
 _DIAGNOSTICS = ("confusion", "reliability")
 
@@ -197,7 +197,7 @@ class Multilabel(Task):
 
     kind = "multilabel"
     losses = ("bce",)
-    metrics = ("macro_f1", "subset_accuracy", "micro_f1", "weighted_f1", "auroc", "auprc", "log_loss", "brier")
+    metrics = ("macro_f1", "auroc", "log_loss", "subset_accuracy", "micro_f1", "weighted_f1", "auprc", "brier")
     reported = metrics
     noun = "label"
     breakdown = _BREAKDOWN

@@ -151,7 +151,7 @@ class Sentiment(Regression):
         "ccc",
         "rmse",
     )
-    reported = ("acc_2_nonneg", "acc_2_pos", "acc_5", "acc_7", "f1", "mae", "corr")
+    reported = ("mae", "corr", "acc_2_pos", "acc_7", "acc_2_nonneg", "acc_5", "f1")
 
 
 def regression_on(label_range: tuple[float, float]) -> Regression:

@@ -33,7 +33,7 @@ class Task(ABC):
         kind: name of the family, as options and files write it.
         losses: names of the losses it can be trained with, the default first.
         metrics: names of the metrics that mean something, the primary one first.
-        reported: those of a table unless others are asked for, the primary one among them.
+        reported: those of a table unless others are asked for, in its order, the primary one first.
         noun: what each of :attr:`all_names` is: a class, a label or an output.
     """
 
