@@ -5,12 +5,13 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from chromium import Watch, Watched
-from findings import of_task
+from findings import of_task, task_explanation
 from playwright.sync_api import Locator, Page, expect
 
 from comodal.contracts import ExplanationTable, Findings, Multiclass, Multilabel
@@ -203,6 +204,28 @@ def test_figures_of_predictions_fit_a_phone_and_their_tables_follow_the_choice(w
         expect(first).to_be_hidden()
         expect(second).to_be_visible()
         watched.require_peace()
+
+
+def test_samples_of_classes_are_searched_by_name_and_sorted_by_error(watch: Watch, tmp_path: Path) -> None:
+    task = Multiclass(("joy", "anger", "fear"))
+    table, found = task_explanation(task), of_task(task)
+    path = tmp_path / "classes.html"
+    path.write_text(render_page(replace(found, explanations=(table,))), encoding="utf-8")
+    watched = watch(path.as_uri(), viewport={"width": 390, "height": 844})
+    page = watched.open(path.as_uri())
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+    page.select_option("#rank", "largest errors first")
+    assert ids(page)[:5] == table.id[np.argsort(-table.error, kind="stable")][:5].tolist()
+    page.fill("#search", "anger")
+    names = (task.readable(table.target), task.readable(task.decide(table.prediction)))
+    said = [" ".join(each) for each in zip(*names, table.transcript, strict=True)]
+    assert page.locator("#shown").inner_text().split(" of ")[1].startswith(f"{sum('anger' in each for each in said)},")
+    page.locator("#utterances .open").first.click()
+    row = int(np.flatnonzero(table.id == page.locator("#detail-title").inner_text())[0])
+    expect(page.locator("#detail-body")).to_contain_text(f"Target: {names[0][row]}; Prediction: {names[1][row]}")
+    expect(page.locator("#detail-body")).to_contain_text(f"{table.prediction[row].max():.3f}")
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+    watched.require_peace()
 
 
 def test_markup_in_a_transcript_is_text(watch: Watch, odd_report: tuple[str, Findings]) -> None:

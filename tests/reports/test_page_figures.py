@@ -13,7 +13,8 @@ from refusals import refused
 from comodal.contracts import ComparisonRow, PairingScore, TrainingCurve
 from comodal.reports.page.cards import cards_of
 from comodal.reports.page.figures_comparison import forest
-from comodal.reports.page.figures_explanation import dependency_figure, labels_of, map_figure
+from comodal.reports.page.figures_explanation import dependency_figure, labels_of
+from comodal.reports.page.figures_map import map_figure
 from comodal.reports.page.figures_pairing import pairing_figure
 from comodal.reports.page.figures_robustness import heat_map, severity_figure
 from comodal.reports.page.figures_training import mean_curve, training_figure
@@ -148,8 +149,8 @@ def test_the_map_colours_by_label_error_and_percentile_and_shows_names_as_text()
     table = replace(table, id=np.asarray([f"<b>{row}</b>" for row in range(25)], dtype=object))
     kept = np.arange(25)
     colours = {
-        "sentiment": table.target,
-        "absolute error": np.abs(table.prediction - table.target),
+        "target": table.target,
+        "error": np.abs(table.prediction - table.target),
         "dependency percentile": table.percentile,
     }
     for name, values in colours.items():

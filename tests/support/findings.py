@@ -97,8 +97,9 @@ def predictions(task: Task, n: int = 200, seeds: int = 2) -> tuple[ArmPrediction
         target = (rng.random(n) < 0.4).astype(np.float32)
         prediction = np.clip(0.4 * target + 0.6 * rng.random((seeds, n)), 0, 1)
     else:
-        target = rng.normal(size=(n, task.width)).clip(-3, 3)
-        prediction = target + 0.3 * rng.normal(size=(seeds, n, task.width))
+        shape = (n, task.width) if task.all_names else (n,)
+        target = rng.normal(size=shape).clip(-3, 3)
+        prediction = target + 0.3 * rng.normal(size=(seeds, *shape))
     return tuple(ArmPredictions("early", measure, target, prediction) for measure in ("none", "kl"))
 
 
@@ -113,6 +114,14 @@ def of_task(task: Task, **options: int) -> Findings:
     ]
     bare = empty()
     return replace(bare, data=replace(bare.data, task=task), predictions=found, breakdown=tuple(rows))
+
+
+def task_explanation(task: Task, n: int = 60) -> ExplanationTable:
+    """The explanation of predictions of a task; without a modality they are those of another seed."""
+    found = predictions(task, n)[0]
+    without = dict.fromkeys(MODALITIES, found.prediction[1])
+    base = explanation(np.random.default_rng(0), n)
+    return replace(base, target=found.target, prediction=found.prediction[0], without=without, task=task)
 
 
 def comparison(rng: np.random.Generator, seeds: int = 32) -> list[ComparisonRow]:

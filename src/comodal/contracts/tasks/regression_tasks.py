@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["Regression", "Sentiment", "regression_on"]
 
 _COLLAPSED = 0.05
+_SIGNS = {"negative": -1.0, "neutral": 0.0, "positive": 1.0}
 
 
 @dataclass(frozen=True)
@@ -102,6 +103,10 @@ class Regression(Task):
     def decide(self, prediction: Array) -> Array:
         """Return the predictions as they are."""
         return prediction
+
+    def groups(self, target: Array) -> dict[str, Array]:
+        """Return the rows of negative, neutral and positive targets."""
+        return {name: np.flatnonzero(np.sign(target) == sign) for name, sign in _SIGNS.items()}
 
     def parts(self, target: Array, prediction: Array) -> dict[str, tuple[Task, Array, Array]]:
         """Return each of several outputs as a regression on the same range."""

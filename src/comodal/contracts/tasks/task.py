@@ -123,6 +123,10 @@ class Task(ABC):
         """Return name of each class to the rows that have it; all rows under ``""`` where a sample has no one class."""
         return {"": np.arange(len(target))}
 
+    def groups(self, target: Array) -> dict[str, Array]:
+        """Return name to rows of groups of targets ``(N,)`` that figures keep apart: classes, or signs of numbers."""
+        return self.rows_by_class(target)
+
     def parts(self, target: Array, prediction: Array) -> dict[str, tuple[Task, Array, Array]]:
         """Return name to task, target and prediction of each label or output; under ``""`` where there is just one."""
         return {"": (self, target, prediction)}

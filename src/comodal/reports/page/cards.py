@@ -48,7 +48,8 @@ def cards_of(findings: Findings) -> dict[str, Card]:
         raise InputError.needs_extra("report", "figures of the report") from error
     from comodal.reports.page.figures_comparison import comparison_card  # noqa: PLC0415
     from comodal.reports.page.figures_confusion import confusion_card  # noqa: PLC0415
-    from comodal.reports.page.figures_explanation import distribution_card, map_card  # noqa: PLC0415
+    from comodal.reports.page.figures_explanation import distribution_card  # noqa: PLC0415
+    from comodal.reports.page.figures_map import map_card  # noqa: PLC0415
     from comodal.reports.page.figures_pairing import pairing_card  # noqa: PLC0415
     from comodal.reports.page.figures_reliability import reliability_card  # noqa: PLC0415
     from comodal.reports.page.figures_robustness import areas_card, curves_card, subsets_card  # noqa: PLC0415

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from comodal.contracts import Attribution, ExplanationTable, Findings
+from comodal.contracts import Attribution, ExplanationTable, Findings, Task
 from comodal.reports.page.cards import Card
 from comodal.reports.page.figures_explanation import dependency_axis, labels_of
-from comodal.reports.page.sample import chosen, per_explanation, said
+from comodal.reports.page.sample import chosen, per_explanation, said, values_of
 from comodal.reports.page.theme import rounded, template
 
 __all__ = ["binned", "packed", "page_data"]
@@ -35,10 +35,10 @@ def page_data(findings: Findings, cards: Mapping[str, Card]) -> str:
     data = {
         "themes": {"light": template(dark=False), "dark": template(dark=True)},
         "figures": {name: _figure(card) for name, card in cards.items()},
-        "explanations": [_utterances(*each) for each in zip(labels, findings.explanations, kept, strict=True)],
+        "explanations": [_samples(*each) for each in zip(labels, findings.explanations, kept, strict=True)],
         "transcripts": _transcripts(findings.explanations, kept),
         "attributions": {
-            name: [_attribution(each) for each in given]
+            name: [_attribution(each, findings.data.task) for each in given]
             for name, given in findings.attributions.items()
             if name in held
         },
@@ -72,8 +72,8 @@ def _plain(value: Any) -> Any:
     return rounded([value], 8)[0] if isinstance(value, float) else value
 
 
-def _utterances(label: str, table: ExplanationTable, kept: np.ndarray[Any, Any]) -> dict[str, Any]:
-    numbers = ("target", "prediction", "dependency", "percentile")
+def _samples(label: str, table: ExplanationTable, kept: np.ndarray[Any, Any]) -> dict[str, Any]:
+    numbers = ("dependency", "percentile")
     return {
         "label": label,
         "axis": dependency_axis(table),
@@ -84,10 +84,35 @@ def _utterances(label: str, table: ExplanationTable, kept: np.ndarray[Any, Any])
         "id": [str(name) for name in table.id[kept]],
         "group": [str(name) for name in table.group[kept]],
         "disagreeing": [str(name) for name in table.disagreeing[kept]],
-        "without": {name: rounded(column[kept], 4) for name, column in table.without.items()},
+        "columns": [_column(name, values[kept]) for name, values in values_of(table).items()],
+        "explained": _explained(table, kept),
         "swapped": {name: rounded(column[kept], 4) for name, column in table.swapped.items()},
         **{name: rounded(getattr(table, name)[kept], 4) for name in numbers},
     }
+
+
+def _column(name: str, values: np.ndarray[Any, Any]) -> dict[str, Any]:
+    """Return a column of the table of samples: numbers with their decimals, or names."""
+    which, _, output = name.partition(":")
+    about = {"name": name, "title": " ".join(filter(None, (which.capitalize(), output))), "minor": which == "error"}
+    if values.dtype.kind == "f":
+        return {**about, "values": rounded(values, 4), "digits": 2}
+    return {**about, "values": [str(value) for value in values]}
+
+
+def _explained(table: ExplanationTable, kept: np.ndarray[Any, Any]) -> list[dict[str, Any]]:
+    """Return the explained numbers of each sample with all modalities, and without each of them."""
+    task, whole = table.task, table.of_explained(table.prediction)[kept]
+    without = {name: table.of_explained(each)[kept] for name, each in table.without.items()}
+    names = np.array(task.all_names)[table.explained[kept]] if task.all_names else np.full(whole.shape, "")
+    return [
+        {
+            "of": [str(name) for name in names[:, k]],
+            "all": rounded(whole[:, k], 4),
+            "without": {name: rounded(each[:, k], 4) for name, each in without.items()},
+        }
+        for k in range(whole.shape[1])
+    ]
 
 
 def _transcripts(tables: Sequence[ExplanationTable], kept: Sequence[np.ndarray[Any, Any]]) -> dict[str, str]:
@@ -98,9 +123,11 @@ def _transcripts(tables: Sequence[ExplanationTable], kept: Sequence[np.ndarray[A
     return found
 
 
-def _attribution(given: Attribution) -> dict[str, Any]:
+def _attribution(given: Attribution, task: Task) -> dict[str, Any]:
+    moved = f"the logit of {given.output}" if task.classes else given.output or "the prediction"
     return {
         "modality": given.modality,
+        "moved": moved,
         "total": rounded([given.total], 4)[0],
         "length": len(given.frames),
         "frames": rounded(given.frames, 4) if given.words else binned(given.frames),

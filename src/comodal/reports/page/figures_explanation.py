@@ -1,4 +1,4 @@
-"""Pointwise dependency by class, and the map of fused representations."""
+"""Pointwise dependency of each sample, by class or sign of its target."""
 
 from __future__ import annotations
 
@@ -10,18 +10,14 @@ import plotly.graph_objects as go
 
 from comodal.contracts import ExplanationTable
 from comodal.reports.page.cards import Card
-from comodal.reports.page.sample import chosen, per_explanation
+from comodal.reports.page.sample import chosen, per_explanation, values_of
 from comodal.reports.page.theme import BETTER, NEUTRAL, WORSE, drawn, faded, plain_text, rounded
 
-__all__ = ["dependency_axis", "dependency_figure", "distribution_card", "labels_of", "map_card", "map_figure"]
+__all__ = ["dependency_axis", "dependency_figure", "distribution_card", "explained_columns", "labels_of"]
 
-_CLASSES = {"negative": -1.0, "neutral": 0.0, "positive": 1.0}
 _COLOUR = {"negative": WORSE, "neutral": NEUTRAL, "positive": BETTER}
-# Neither end vanishes on a light or a dark page.
-_SIGNED = [[0.0, WORSE], [0.5, "#ededed"], [1.0, BETTER]]
-_AMOUNT = [[0.0, "#2f6fb5"], [0.5, "#a39a8c"], [1.0, "#e3b505"]]
+_MOST_GROUPS = 12
 _QUANTILES = 200
-_MAP_COLOURS = ("sentiment", "absolute error", "dependency percentile")
 
 
 def labels_of(explanations: Sequence[ExplanationTable]) -> list[str]:
@@ -59,106 +55,54 @@ def distribution_card(explanations: Sequence[ExplanationTable]) -> Card | None:
         return None
     return Card(
         "dependency",
-        "Pointwise dependency by sentiment",
-        "How strongly the critic finds the modalities of a sample to belong together, for samples with a "
-        "negative, neutral and positive label; low means that they disagree.",
+        "Pointwise dependency by target",
+        "How strongly the critic finds the modalities of a sample to belong together, for each class or label, or sign "
+        f"of the target; low means that they disagree. Of more than {_MOST_GROUPS} classes those with the lowest and "
+        "the highest median.",
         "Whether the critic is reliable: see the validation on broken pairs below.",
         ("Model",),
         {(label,): dependency_figure(table) for label, table in own},
-        _columns(own, ("id", "target", "dependency", "percentile"), per_explanation(len(explanations))),
+        explained_columns(own, ("dependency", "percentile"), per_explanation(len(explanations))),
     )
 
 
 def dependency_figure(table: ExplanationTable) -> go.Figure:
-    """Return a violin with a box per class, drawn from evenly spaced quantiles of large classes."""
-    traces = []
-    for name, sign in _CLASSES.items():
-        values = table.dependency[(np.sign(table.target) == sign) & np.isfinite(table.dependency)]
-        if len(values):
-            traces.append(
-                go.Violin(
-                    y=rounded(_representatives(values)),
-                    name=f"{name}<br>({len(values)})",
-                    line={"color": _COLOUR[name]},
-                    fillcolor=faded(_COLOUR[name], 0.2),
-                    box={"visible": True},
-                    meanline={"visible": True},
-                    points=False,
-                    spanmode="hard",
-                    hoverinfo="y",
-                    showlegend=False,
-                )
-            )
+    """Return a violin with a box per group of targets, drawn from evenly spaced quantiles of large groups."""
+    traces = [
+        go.Violin(
+            y=rounded(_representatives(values)),
+            name=f"{plain_text(name)}<br>({len(values)})",
+            line={"color": _COLOUR.get(name, BETTER)},
+            fillcolor=faded(_COLOUR.get(name, BETTER), 0.2),
+            box={"visible": True},
+            meanline={"visible": True},
+            points=False,
+            spanmode="hard",
+            hoverinfo="y",
+            showlegend=False,
+        )
+        for name, values in _by_target(table).items()
+    ]
     return drawn(
         traces,
-        xaxis={"title": "label (number of samples)"},
+        xaxis={"title": "target (number of samples)", "type": "category"},
         yaxis={"title": dependency_axis(table), "zeroline": False},
+        meta={"min_width": 60 + 52 * len(traces)},
     )
 
 
-def map_card(explanations: Sequence[ExplanationTable]) -> Card | None:
-    """Return one variant per explained run and colouring; ``None`` without a map."""
-    own = [
-        (label, table)
-        for label, table in zip(labels_of(explanations), explanations, strict=True)
-        if np.isfinite(table.map_x).any()
-    ]
-    if not own:
-        return None
-    limit = per_explanation(len(explanations))
-    how = plain_text(str(own[0][1].facts.get("map", "a projection to two dimensions")))
-    names = ("id", "map_x", "map_y", "target", "prediction", "dependency", "percentile")
-    return Card(
-        "map",
-        "Map of fused representations",
-        f"One point per sample, placed by {how} of its fused representation; click a point for its details.",
-        "Distances in the full space: two dimensions keep only part of them, and the axes have no unit.",
-        ("Model", "Coloured by"),
-        {
-            (label, colour): map_figure(table, colour, chosen(table, limit))
-            for label, table in own
-            for colour in _MAP_COLOURS
-            if colour != "dependency percentile" or np.isfinite(table.percentile).any()
-        },
-        _columns(own, names, limit),
-    )
-
-
-def map_figure(table: ExplanationTable, colour: str, kept: np.ndarray[Any, Any]) -> go.Figure:
-    """Return a scatter plot of the samples ``kept``, coloured by one quantity."""
-    values, look = _colouring(table, colour)
-    trace = go.Scatter(
-        x=rounded(table.map_x[kept], 4),
-        y=rounded(table.map_y[kept], 4),
-        mode="markers",
-        marker={
-            "color": rounded(values[kept], 4),
-            "size": 8,
-            "line": {"width": 1, "color": NEUTRAL},
-            "colorbar": {"title": {"text": colour, "side": "right"}, "thickness": 12},
-            **look,
-        },
-        text=[plain_text(str(name)) for name in table.id[kept]],
-        customdata=[str(name) for name in table.id[kept]],
-        hovertemplate=f"%{{text}}<br>{colour} %{{marker.color:.3g}}<extra></extra>",
-        showlegend=False,
-    )
-    return drawn(
-        [trace],
-        height=520,
-        dragmode="zoom",
-        xaxis={"title": "first axis", "zeroline": False},
-        yaxis={"title": "second axis", "zeroline": False},
-    )
-
-
-def _colouring(table: ExplanationTable, colour: str) -> tuple[np.ndarray[Any, Any], dict[str, Any]]:
-    if colour == "sentiment":
-        reach = float(np.max(np.abs(table.target), initial=0.0)) or 1.0
-        return table.target, {"colorscale": _SIGNED, "cmin": -reach, "cmax": reach}
-    if colour == "absolute error":
-        return np.abs(table.prediction - table.target), {"colorscale": _AMOUNT, "cmin": 0}
-    return table.percentile, {"colorscale": _AMOUNT, "cmin": 0, "cmax": 100}
+def _by_target(table: ExplanationTable) -> dict[str, np.ndarray[Any, Any]]:
+    """Return the dependency of each group of targets; of many groups those of extreme medians, in their order."""
+    found = {}
+    for part, (own, target, _) in table.task.parts(table.target, table.prediction).items():
+        for name, rows in own.groups(target).items():
+            values = table.dependency[rows]
+            if np.isfinite(values).any():
+                found[f"{part}, {name}" if part and part not in own.classes else name] = values[np.isfinite(values)]
+    if len(found) <= _MOST_GROUPS:
+        return found
+    ordered = sorted(found, key=lambda name: float(np.median(found[name])))
+    return {name: found[name] for name in (*ordered[: _MOST_GROUPS // 2], *ordered[-_MOST_GROUPS // 2 :])}
 
 
 def _representatives(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
@@ -168,14 +112,16 @@ def _representatives(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     return found
 
 
-def _columns(
+def explained_columns(
     named: Sequence[tuple[str, ExplanationTable]], names: Sequence[str], limit: int
 ) -> Mapping[str, list[Any]]:
-    found: dict[str, list[Any]] = {"model": [], **{name: [] for name in names}}
+    """Return the samples that a page holds by column: model, id, target, prediction, error, and columns by name."""
+    found: dict[str, list[Any]] = {}
     for label, table in named:
         kept = chosen(table, limit)
-        found["model"] += [label] * len(kept)
-        for name in names:
-            column = getattr(table, name)[kept]
-            found[name] += [str(value) for value in column] if name == "id" else rounded(column)
+        columns = {"id": table.id, **values_of(table), **{name: getattr(table, name) for name in names}}
+        found.setdefault("model", []).extend([label] * len(kept))
+        for name, column in columns.items():
+            values = rounded(column[kept]) if column.dtype.kind == "f" else map(str, column[kept])
+            found.setdefault(name, []).extend(values)
     return found

@@ -1,4 +1,4 @@
-"""Choose the samples that a page holds when there are too many."""
+"""Choose the samples that a page holds when there are too many, and what it says of each."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from comodal.contracts import ExplanationTable
 
-__all__ = ["chosen", "per_explanation", "said"]
+__all__ = ["chosen", "per_explanation", "said", "values_of"]
 
 _MOST = 5000
 _TOGETHER = 10_000
@@ -43,6 +43,25 @@ def chosen(table: ExplanationTable, limit: int = _MOST) -> np.ndarray[Any, Any]:
     others = np.setdiff1d(np.arange(total), extremes)
     even = others[np.linspace(0, len(others) - 1, limit - len(extremes)).astype(int)]
     return np.sort(np.concatenate([extremes, even]))
+
+
+def values_of(table: ExplanationTable) -> dict[str, np.ndarray[Any, Any]]:
+    """Return target and prediction of each sample as numbers or names, one column per output, and how wrong it is.
+
+    Of classes and labels also the probability of the explained one, which is named where it is not the predicted one.
+    """
+    task = table.task
+    found: dict[str, np.ndarray[Any, Any]] = {}
+    for name, values in (("target", table.target), ("prediction", task.decide(table.prediction))):
+        shown = task.readable(values)
+        outputs = {name: shown} if shown.ndim == 1 else zip(task.all_names, shown.T, strict=True)
+        found |= {name if each == name else f"{name}:{each}": column for each, column in dict(outputs).items()}
+    names = table.readable()
+    if names and (names["explained"] != names["predicted"]).any():
+        found["explained"] = names["explained"]
+    if names:
+        found["probability"] = names["probability"]
+    return {**found, "error": table.error}
 
 
 def said(shown: int, total: int) -> str:

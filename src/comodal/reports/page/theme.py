@@ -21,6 +21,7 @@ __all__ = [
     "Style",
     "drawn",
     "faded",
+    "nth_style",
     "plain_text",
     "rounded",
     "styles",
@@ -61,6 +62,12 @@ def styles(arms: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Style]:
         return Style(_CYCLE[rank % len(_CYCLE)], _SYMBOLS[rank % len(_SYMBOLS)], dash)
 
     return {(fusion, measure): style(fusion, measure) for fusion, measure in known}
+
+
+def nth_style(rank: int) -> Style:
+    """Return a style of its own for each of the first 64 ranks: no two share both colour and symbol."""
+    size = len(_CYCLE)
+    return Style(_CYCLE[rank % size], _SYMBOLS[(rank + rank // size) % len(_SYMBOLS)], "solid")
 
 
 def faded(colour: str, share: float) -> str:

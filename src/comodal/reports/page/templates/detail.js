@@ -12,13 +12,12 @@ function openDetail(id, label) {
   const row = run.id.indexOf(id);
   if (row < 0) return;
   at("detail-title").textContent = id;
-  const without = run.modalities.map((name) => [`without ${name}`, number(run.without[name][row]), signed(run.without[name][row] - run.prediction[row])]);
   const swapped = Object.entries(run.swapped).map(([name, values]) => [`${name} of another sample`, number(values[row]), signed(values[row] - run.dependency[row])]);
-  const error = Math.abs(run.target[row] - run.prediction[row]);
+  const values = run.columns.map(({ title, values, digits }) => `${title}: ${digits === undefined ? values[row] || "none" : number(values[row], digits)}`);
   const body = [
-    make("blockquote", { dir: "auto" }, data.transcripts[id] || "(no transcript)"),
-    make("p", {}, `${run.label}; group ${run.group[row]}. Target ${number(run.target[row], 2)}, error ${number(error, 2)}.`),
-    smallTable("Prediction", ["Modalities", "Prediction", "Change"], [["all", number(run.prediction[row]), ""], ...without]),
+    make("blockquote", { dir: "auto" }, textOf(id) || "(no transcript)"),
+    make("p", {}, `${run.label}; group ${run.group[row]}. ${values.join("; ")}.`),
+    ...run.explained.map((each) => withoutEach(run, each, row)),
   ];
   if (isNumber(run.dependency[row])) {
     const said = `${run.axis}; percentile ${number(run.percentile[row], 0)}; disagreeing: ${run.disagreeing[row] || "none"}`;
@@ -30,8 +29,14 @@ function openDetail(id, label) {
   at("detail").scrollTop = 0;
 }
 
+// The prediction, or the probability of the explained class, with all modalities and without each.
+function withoutEach(run, { of, all, without }, row) {
+  const lines = run.modalities.map((name) => [`without ${name}`, number(without[name][row]), signed(without[name][row] - all[row])]);
+  return smallTable(`Prediction${of[row] && `, ${of[row]}`}`, ["Modalities", "Prediction", "Change"], [["all", number(all[row]), ""], ...lines]);
+}
+
 function attribution(given) {
-  const title = make("h4", {}, `${given.modality}: moves the prediction by ${signed(given.total)}`);
+  const title = make("h4", {}, `${given.modality}: moves ${given.moved} by ${signed(given.total)}`);
   const features = given.features.map(([which, value]) => `${which} (${signed(value)})`).join(", ");
   const about = make("p", {}, features ? `Largest contributions of features: ${features}.` : "");
   if (!given.frames.length) return [title, about];

@@ -5,13 +5,16 @@ let model; // the explained run that is shown
 let sorting = { column: null, down: false };
 let page = 0;
 
+const textOf = (id) => data.transcripts[id] || "";
+const errorsOf = (run) => run.columns.find((column) => column.name === "error").values;
+
 const columnsOf = (run) => [
   { name: "id", title: "Id", values: run.id },
-  { name: "transcript", title: "Transcript", values: run.id.map((id) => data.transcripts[id] || "") },
-  { name: "target", title: "Target", values: run.target, digits: 2 },
-  { name: "prediction", title: "Prediction", values: run.prediction, digits: 2 },
-  ...run.modalities.map((name) => ({
-    name: `without:${name}`, title: `Without ${name}`, values: run.without[name], digits: 2, minor: true,
+  ...(run.id.some(textOf) ? [{ name: "transcript", title: "Transcript", values: run.id.map(textOf) }] : []),
+  ...run.columns,
+  // The table has no room for these of several outputs; the details of a sample do.
+  ...(run.explained.length === 1 ? run.modalities : []).map((name) => ({
+    name: `without:${name}`, title: `Without ${name}`, values: run.explained[0].without[name], digits: 2, minor: true,
   })),
   { name: "dependency", title: "Dependency", values: run.dependency, digits: 2 },
   { name: "percentile", title: "Percentile", values: run.percentile, digits: 0, minor: true },
@@ -22,13 +25,13 @@ const RANKS = {
   "none, as in the data": null,
   "most dependent first": (run) => run.dependency.map((value) => value),
   "least dependent first": (run) => run.dependency.map((value) => (isNumber(value) ? -value : null)),
-  "largest errors first": (run) => run.target.map((value, row) => Math.abs(value - run.prediction[row])),
+  "largest errors first": errorsOf,
   "trusted but wrong: high dependency, large error": (run) => disagreement(run, 1),
   "doubted but right: low dependency, small error": (run) => disagreement(run, -1),
 };
 
 function disagreement(run, sign) {
-  const error = run.target.map((value, row) => Math.abs(value - run.prediction[row]));
+  const error = errorsOf(run);
   const order = error.map((_, row) => row).sort((a, b) => error[a] - error[b]);
   const rank = [];
   order.forEach((row, place) => { rank[row] = (100 * place) / Math.max(order.length - 1, 1); });
@@ -38,7 +41,8 @@ function disagreement(run, sign) {
 // Rows that pass the search, in order; absent values last whichever way a column is sorted.
 function chosenRows() {
   const wanted = at("search").value.normalize("NFKC").toLocaleLowerCase();
-  const text = (row) => `${model.id[row]} ${data.transcripts[model.id[row]] || ""}`.normalize("NFKC").toLocaleLowerCase();
+  const named = [model.id, ...model.columns.filter((column) => column.digits === undefined).map((column) => column.values)];
+  const text = (row) => [...named.map((values) => values[row]), textOf(model.id[row])].join(" ").normalize("NFKC").toLocaleLowerCase();
   const rows = model.id.map((_, row) => row).filter((row) => !wanted || text(row).includes(wanted));
   const rank = RANKS[at("rank").value];
   const column = columnsOf(model).find((each) => each.name === sorting.column);
@@ -66,7 +70,7 @@ function bodyCell(column, row) {
   if (column.name === "transcript") {
     return make("td", { class: "words-cell" }, make("div", { class: "clip", dir: "auto" }, value));
   }
-  const text = column.digits === undefined ? value || "–" : number(value, column.digits);
+  const text = column.digits === undefined ? (value || "–").replaceAll("+", "+\u200b") : number(value, column.digits);
   return make("td", { class: `${column.digits === undefined ? "" : "number"} ${column.minor ? "minor" : ""}` }, text);
 }
 
