@@ -207,6 +207,10 @@ def test_dialogues_have_the_turn_before_as_a_view(views):
     assert before.lengths.tolist() == [0, 1] * 6  # the turns of a group are two
     np.testing.assert_array_equal(before.values, text[::2])
     assert list(load("views:meld", features={"text": "text_minilm"}).modalities) == ["text"]
+    np.savez(folder / "data.npz", **arrays, start=np.arange(12)[::-1].astype(np.float32))
+    before = load("views:meld").modalities["before"]
+    assert before.lengths.tolist() == [1, 0] * 6  # by its start the second row of a group is its first turn
+    np.testing.assert_array_equal(before.values, text[1::2])
 
 
 REAL = {

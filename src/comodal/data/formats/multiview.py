@@ -49,8 +49,8 @@ _GROUP_FOLDS = "group5"
 _FOLDS = 5
 _NONE = "none"
 _TRANSCRIPT = "transcript"
-_BEFORE = {"meld": ("before_minilm", "text_minilm")}
-"""Sets of dialogues in order of their turns, which have a view of the turn before: its name, and the view it is of."""
+_BEFORE = dict.fromkeys(("meld", "mosei_text"), ("before_minilm", "text_minilm"))
+"""Sets of speech with one view, which get that of the turn before as a second one: its name, and the view it is of."""
 _FEW = 20
 """Different texts that may be classes in any set, however small."""
 
@@ -218,7 +218,7 @@ def _block(
     file: Path, table: Table, columns: Mapping[str, NDArray[Any]], label: Label, features: Collection[str]
 ) -> Block:
     with open_arrays(file) as archive:
-        views = {name: _view(file, archive, name, table["group"]) for name in features}
+        views = {name: _view(file, archive, name, table) for name in features}
         words = archive.read(_TRANSCRIPT) if _TRANSCRIPT in archive.shapes else None
     spoken, changed = (None, {}) if words is None else transcripts(words, where=f"{file}, {_TRANSCRIPT}")
     target = np.full(len(table["id"]), np.nan, dtype=np.float32)
@@ -237,19 +237,26 @@ def _block(
     )
 
 
-def _view(file: Path, archive: NamedArrays, name: str, group: NDArray[np.str_]) -> RaggedArray:
+def _view(file: Path, archive: NamedArrays, name: str, table: Table) -> RaggedArray:
     before, of = _BEFORE.get(file.parent.name, ("", ""))
     if name == before:
-        return _turns_before(RaggedArray.from_vectors(archive.read(of), where=f"{file}, {of}"), group)
+        return _turns_before(RaggedArray.from_vectors(archive.read(of), where=f"{file}, {of}"), table)
     array = archive.read(name)
     make = RaggedArray.from_vectors if array.ndim == 2 else RaggedArray.from_dense
     return make(array, where=f"{file}, {name}")
 
 
-def _turns_before(vectors: RaggedArray, group: NDArray[np.str_]) -> RaggedArray:
-    """Return the vector of the row before in the same group; absent for the first of each."""
-    follows = np.concatenate([[False], group[1:] == group[:-1]])
-    return RaggedArray(vectors.values[np.flatnonzero(follows) - 1], run_offsets(follows.astype(np.int64)))
+def _turns_before(vectors: RaggedArray, table: Table) -> RaggedArray:
+    """Return the vector of the turn before in the same group; absent for the first of each.
+
+    Turns are in the order of their start where it is known, else in that of the rows.
+    """
+    rows = np.arange(len(vectors))
+    order = np.lexsort((table.get("start", rows), table["group"]))
+    group = table["group"][order]
+    before = np.full(len(rows), -1)
+    before[order[1:]] = np.where(group[1:] == group[:-1], order[:-1], -1)
+    return RaggedArray(vectors.values[before[before >= 0]], run_offsets((before >= 0).astype(np.int64)))
 
 
 FORMAT = Format("multiview", recognises, open_source)
