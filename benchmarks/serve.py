@@ -23,7 +23,7 @@ import uvicorn
 from comodal.evaluation.data_config import DataConfig
 from comodal.evaluation.experiment import train
 from comodal.evaluation.runs import open_runs
-from comodal.explain.explain import choose_run
+from comodal.explain.explain import explained_run
 from comodal.serve.app import build_app
 from comodal.serve.live_model import LiveModel
 from comodal.serve.security import allowed_hosts
@@ -62,7 +62,7 @@ def main() -> None:
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as scratch:
         runs = open_runs(sys.argv[1] if len(sys.argv) > 1 else small_run(Path(scratch) / "run"))
-        model = LiveModel.of(runs, choose_run(runs))
+        model = LiveModel.of(runs, explained_run(runs))
         bound = listen("127.0.0.1", 0)
         app = build_app(model, "<!doctype html>", names=allowed_hosts("127.0.0.1", ()))
         server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="off"))

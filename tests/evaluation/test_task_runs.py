@@ -7,37 +7,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 from refusals import refused
+from task_data import LABELS, LATENT, N, dataset
 
 import comodal
 from comodal.contracts import Binary, Multiclass, Multilabel, PredictionTable, Regression, Task
-from comodal.data.dataset import Dataset
 from comodal.evaluation.comparison import comparison_rows
 from comodal.evaluation.experiment import evaluate, train
 from comodal.evaluation.robustness import RobustnessConfig, robustness
 from comodal.evaluation.rows import SeedRun
 from comodal.training.config import RunConfig, TrainingConfig
 
-N = 240
-LATENT = np.random.default_rng(0).normal(size=(N, 3))
-LABELS: dict[str, object] = {
-    "binary": np.where(LATENT[:, 0] > 0, "yes", "no"),
-    "multiclass": np.array(["low", "middle", "high"])[np.digitize(LATENT[:, 0], [-0.5, 0.5])],
-    "multilabel": LATENT[:, :2] > 0,
-    "regression": LATENT[:, 0],
-    "outputs": LATENT[:, :2],
-}
 TASKS: dict[str, Task] = {
     "binary": Binary(("no", "yes")),
     "multiclass": Multiclass(("high", "low", "middle")),
     "multilabel": Multilabel(("0", "1")),
 }
 SHORT = TrainingConfig(max_epochs=12, lr=5e-3)
-
-
-def dataset(kind: str) -> Dataset:
-    rng = np.random.default_rng(1)
-    features = {name: LATENT + 0.3 * rng.normal(size=(N, 3)) for name in ("left", "right")}
-    return comodal.from_arrays(features, LABELS[kind], group=np.arange(N) // 4)
 
 
 @pytest.mark.parametrize("kind", LABELS)

@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 import torch
 from refusals import refused
+from task_data import NAMED, penalised_run
 from torch import Tensor, nn
 
 import comodal
@@ -29,7 +30,7 @@ from comodal.contracts import (
 )
 from comodal.contracts.errors import Code
 from comodal.evaluation.experiment import train
-from comodal.evaluation.runs import RunSet, open_runs
+from comodal.evaluation.runs import RunSet
 from comodal.explain.attribution import Contributions, integrated_gradients
 from comodal.explain.explain import Explanation, ExplanationConfig, explain
 from comodal.explain.of_representations import explain_representations
@@ -40,31 +41,13 @@ from comodal.explain.representation_file import read_representations, save_repre
 from comodal.explain.representations import represent, without_each
 from comodal.training.config import PenaltyConfig, RunConfig, TrainingConfig
 
-N = 240
-LATENT = np.random.default_rng(0).normal(size=(N, 3))
-LABELS: dict[str, Any] = {
-    "binary": np.where(LATENT[:, 0] > 0, "yes", "no"),
-    "multiclass": np.array(["low", "middle", "high"])[np.digitize(LATENT[:, 0], [-0.5, 0.5])],
-    "multilabel": LATENT[:, :2] > 0,
-    "outputs": LATENT[:, :2],
-}
 OF_CLASSES = ("binary", "multiclass", "multilabel")
 QUICK = ExplanationConfig(donors=3, attributions=3)
 
 
 @pytest.fixture(scope="module")
 def runs_of(tmp_path_factory: pytest.TempPathFactory) -> dict[str, RunSet]:
-    """A short run of each task, with a critic."""
-    found = {}
-    penalty = PenaltyConfig(measure="kl", weight=0.1)
-    for kind, labels in LABELS.items():
-        rng = np.random.default_rng(1)
-        features = {name: LATENT + 0.3 * rng.normal(size=(N, 3)) for name in ("left", "right")}
-        data = comodal.from_arrays(features, labels, group=np.arange(N) // 4)
-        folder = tmp_path_factory.mktemp(kind)
-        train(data, RunConfig(penalty=penalty, training=TrainingConfig(max_epochs=8, lr=5e-3)), out=folder)
-        found[kind] = open_runs(folder, source=data)
-    return found
+    return {kind: penalised_run(kind, tmp_path_factory.mktemp(kind)) for kind in NAMED}
 
 
 @pytest.fixture(scope="module")
@@ -183,7 +166,7 @@ def test_all_of_several_outputs_are_explained_unless_one_is_named(
     assert list(named.attributions) == [each for each in attributions if each.output == "1"]
 
 
-@pytest.mark.parametrize("kind", LABELS)
+@pytest.mark.parametrize("kind", NAMED)
 def test_what_depends_on_no_task_is_there(
     kind: str, runs_of: dict[str, RunSet], explained: dict[str, Explanation], tmp_path: Path
 ) -> None:
@@ -204,7 +187,7 @@ def test_what_depends_on_no_task_is_there(
         assert frame[name].tolist() == column.tolist()
 
 
-@pytest.mark.parametrize("kind", LABELS)
+@pytest.mark.parametrize("kind", NAMED)
 def test_rank_lists_follow_the_error_of_the_task(kind: str, explained: dict[str, Explanation]) -> None:
     table = explained[kind].table
     found = {each.name: each.rows for each in rankings(table, len(table))}

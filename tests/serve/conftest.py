@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from live_server import running, short_run
+from task_data import NAMED, penalised_run
 
 from comodal.evaluation.runs import RunSet, open_runs
 from comodal.serve.app import build_app
@@ -32,3 +33,10 @@ def port(live: LiveModel) -> Iterator[int]:
     app = build_app(live, PAGE, names=allowed_hosts("127.0.0.1", ()))
     with running(app) as number:
         yield number
+
+
+@pytest.fixture(scope="session")
+def lives(tmp_path_factory: pytest.TempPathFactory) -> dict[str, LiveModel]:
+    """A live model of every task with names."""
+    runs = {kind: penalised_run(kind, tmp_path_factory.mktemp(kind)) for kind in NAMED}
+    return {kind: LiveModel.of(each, each.runs[0]) for kind, each in runs.items()}

@@ -1,8 +1,9 @@
-"""The web application: the page, and three requests of its panel."""
+"""The web application: the page, and four requests of its panel."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from starlette.applications import Starlette
@@ -16,7 +17,7 @@ from starlette.routing import Route
 
 from comodal.contracts import InputError
 from comodal.serve.live_model import LiveModel
-from comodal.serve.panel_request import parse_request
+from comodal.serve.panel_request import PanelRequest, parse_request
 from comodal.serve.security import PAGE_POLICY, BodyTooLarge, SecurityHeaders, limited_body
 
 __all__ = ["build_app"]
@@ -40,19 +41,23 @@ def build_app(model: LiveModel, page: str, *, names: list[str]) -> Starlette:
             raise InputError(f"q: give at most {_LONGEST_QUERY} characters", code="too_large")
         return JSONResponse(model.find(query, beside=request.query_params.get("beside", "")))
 
-    async def predict(request: Request) -> Response:
-        # Browsers let a page of another site send this type only after a preflight request, which is refused.
-        if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
-            raise HTTPException(415, "send application/json")
-        given = parse_request(_json(await limited_body(request)), model.modalities)
-        return JSONResponse(await run_in_threadpool(model.answer, given))
+    def asking(question: Callable[[PanelRequest], Any]) -> Callable[[Request], Awaitable[Response]]:
+        async def ask(request: Request) -> Response:
+            # Browsers let a page of another site send this type only after a preflight request, which is refused.
+            if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
+                raise HTTPException(415, "send application/json")
+            given = parse_request(_json(await limited_body(request)), model.modalities)
+            return JSONResponse(await run_in_threadpool(question, given))
+
+        return ask
 
     return Starlette(
         routes=[
             Route("/", show),
             Route("/api/facts", facts),
             Route("/api/utterances", utterances),
-            Route("/api/predict", predict, methods=["POST"]),
+            Route("/api/predict", asking(model.answer), methods=["POST"]),
+            Route("/api/attribute", asking(model.attribute), methods=["POST"]),
         ],
         middleware=[
             Middleware(SecurityHeaders),

@@ -16,6 +16,7 @@ from comodal.data.corruptions import Corruption
 from comodal.dependency import views_of
 from comodal.evaluation.fitted import FittedFold
 from comodal.evaluation.runs import RunSet, SavedRun
+from comodal.explain.attribution import integrated_gradients
 from comodal.explain.broken_pairs import rearranged
 from comodal.explain.critic import PointwiseCritic
 from comodal.explain.explain import ExplanationConfig, critic_of
@@ -44,7 +45,8 @@ class LiveModel:
     """The models of a run, each for the samples that it was tested on.
 
     Attributes:
-        facts: description of the model: arm, seed, modalities, and the critic's measure, unit and origin.
+        facts: description of the model: arm, seed, modalities, names of classes or outputs, and the critic's unit and
+            origin.
         ids: ids of the test samples.
         transcripts: transcripts of these samples; empty where unknown.
     """
@@ -69,7 +71,7 @@ class LiveModel:
         known = runs.dataset.transcript
         words = tuple("" if known is None else str(known[row]) for _, row in place.values())
         searched = tuple(f"{name}\n{text}".casefold() for name, text in zip(place, words, strict=True))
-        return cls(_facts(run, folds), tuple(place), words, folds, place, searched)
+        return cls(_facts(run, folds, runs.dataset.target), tuple(place), words, folds, place, searched)
 
     @property
     def modalities(self) -> tuple[str, ...]:
@@ -92,20 +94,49 @@ class LiveModel:
         return [{"id": self.ids[row], "transcript": self.transcripts[row]} for row in chosen]
 
     def answer(self, request: PanelRequest) -> dict[str, Any]:
-        """Return prediction and dependency of a sample, unchanged and after the edits.
+        """Return prediction, probabilities and dependency of a sample, unchanged and after the edits.
 
         Safe to call from several threads; they take turns.
         """
+        with self._lock, torch.no_grad():
+            fold, batches = self._posed(request)
+            clean, changed = (_judged(fold, each) for each in batches)
+        target = fold.fitted.task.readable(batches[0].target.numpy())[0]
+        return {"id": request.id, "target": np.asarray(target).tolist(), "clean": clean, "changed": changed}
+
+    def attribute(self, request: PanelRequest) -> list[dict[str, Any]]:
+        """Return the contribution of each modality, unchanged and after the edits, to every explained output.
+
+        By default that is the class predicted after the edits, or each of several outputs.
+
+        Raises:
+            InputError: no such output, or captum is not installed.
+        """
+        with self._lock:
+            fold, (clean, changed) = self._posed(request)
+            task = fold.fitted.task
+            with torch.no_grad():
+                prediction = task.predict(fold.fitted.model(changed).logits).numpy()
+            chosen = [task.output_number(request.output)] if request.output else task.explained(prediction)[0].tolist()
+            return [
+                {
+                    "output": task.all_names[number] if task.all_names else "",
+                    "clean": _contributions(fold.fitted, clean, number),
+                    "changed": _contributions(fold.fitted, changed, number),
+                }
+                for number in chosen
+            ]
+
+    def _posed(self, request: PanelRequest) -> tuple[_LiveFold, tuple[MultimodalBatch, MultimodalBatch]]:
+        """Return the model that tests a sample, and the sample unchanged and after the edits."""
         number, row = self._placed(request.id)
         fold = self._folds[number]
         donors = {name: self._donor(name, request.id, number) for name in request.donors}
         test = fold.fitted.fold.partition.test
         # Other samples show which features vary, for the noise; their values do not enter the result.
         others = [other for other in test[:_NEIGHBOURS].tolist() if other != row and other not in donors.values()]
-        with self._lock, torch.inference_mode():
-            batch = fold.fitted.fold.view[[row, *donors.values(), *others]]
-            found = [_judged(fold, each) for each in (_taken(batch, [0]), _changed(batch, request, list(donors)))]
-        return {"id": request.id, "target": float(batch.target[0]), "clean": found[0], "changed": found[1]}
+        batch = fold.fitted.fold.view[[row, *donors.values(), *others]]
+        return fold, (_taken(batch, [0]), _changed(batch, request, list(donors)))
 
     def _placed(self, name: str) -> tuple[int, int]:
         if name not in self._place:
@@ -123,11 +154,6 @@ class LiveModel:
 
 
 def _live(fitted: FittedFold, fit_critic: str) -> _LiveFold:
-    if fitted.task.width > 1:
-        raise InputError(
-            f"a {fitted.task.kind} model has {fitted.task.width} outputs; the live page shows one number",
-            code="unsupported",
-        )
     if fitted.penalty is None and not fit_critic:
         return _LiveFold(fitted, None, np.empty(0))
     critic = critic_of(fitted, ExplanationConfig(fit_critic=fit_critic))
@@ -135,14 +161,16 @@ def _live(fitted: FittedFold, fit_critic: str) -> _LiveFold:
     return _LiveFold(fitted, critic, np.sort(dependency.numpy()))
 
 
-def _facts(run: SavedRun, folds: tuple[_LiveFold, ...]) -> dict[str, Any]:
+def _facts(run: SavedRun, folds: tuple[_LiveFold, ...], target: NDArray[Any]) -> dict[str, Any]:
     spec, critic = folds[0].fitted.fold.view.spec, folds[0].critic
     return {
         "arm": f"{run.arm.label}/{run.arm.measure}",
         "seed": run.seed,
         "folds": len(folds),
         "modalities": {name: name in spec.feature_dims for name in spec.modalities},
-        "label_range": spec.task.label_range,
+        "names": list(spec.task.all_names),
+        "classes": bool(spec.task.classes),
+        "label_range": None if spec.task.all_names else _axis(*spec.task.label_range, target),
         "unit": None if critic is None else critic.unit,
         "critic": None if critic is None else critic.origin,
     }
@@ -171,10 +199,30 @@ def _edit(edit: Edit, name: str) -> Corruption:
     return Corruption(kind, name, severity)
 
 
-def _judged(fold: _LiveFold, batch: MultimodalBatch) -> dict[str, float | None]:
+def _axis(low: float, high: float, target: NDArray[Any]) -> list[float]:
+    """Return the range of labels, up to the most extreme label where it has no limit."""
+    ends = zip((low, high), (np.nanmin(target), np.nanmax(target)), strict=True)
+    return [limit if np.isfinite(limit) else float(label) for limit, label in ends]
+
+
+def _judged(fold: _LiveFold, batch: MultimodalBatch) -> dict[str, Any]:
+    """Return the prediction, a number, several, or the name of a class, with all probabilities, and the dependency."""
     output: FusionOutput = fold.fitted.model(batch)
-    prediction = float(fold.fitted.task.predict(output.logits)[0])
+    task = fold.fitted.task
+    predicted = task.predict(output.logits).numpy()
+    found = {
+        "prediction": np.asarray(task.readable(task.decide(predicted))[0]).tolist(),
+        "probabilities": {name: float(each[0]) for name, each in task.probabilities(predicted).items()},
+    }
     if fold.critic is None:
-        return {"prediction": prediction, "dependency": None, "percentile": None}
+        return {**found, "dependency": None, "percentile": None}
     dependency = float(fold.critic(views_of(output, between=fold.critic.between))[0])
-    return {"prediction": prediction, "dependency": dependency, "percentile": fold.percentile(dependency)}
+    return {**found, "dependency": dependency, "percentile": fold.percentile(dependency)}
+
+
+def _contributions(fitted: FittedFold, batch: MultimodalBatch, number: int) -> dict[str, float]:
+    """Return modality to its integrated gradients, without modalities that the sample does not have."""
+    tokens = fitted.fold.view.spec.tokens
+    output = torch.tensor([number])
+    found = integrated_gradients(fitted.model, batch, task=fitted.task, output=output, tokens=tokens)
+    return {name: float(values.sum()) for name, values in found.values.items() if batch.modalities[name].present[0]}

@@ -13,6 +13,7 @@ __all__ = ["EDITS", "Edit", "PanelRequest", "parse_request"]
 
 EDITS = ("on", "off", "swap", "noise")
 _LARGEST_SEED = 2**31
+_LONGEST = 200
 
 
 @dataclass(frozen=True)
@@ -26,11 +27,12 @@ class Edit:
 
 @dataclass(frozen=True)
 class PanelRequest:
-    """One sample and the edits of its modalities; other modalities are on."""
+    """One sample, the edits of its modalities (others are on), and the output to explain."""
 
     id: str
     edits: Mapping[str, Edit]
     seed: int = 0  # of the noise
+    output: str = ""  # name of a class, label or output; empty for the task's own choice
 
     @property
     def donors(self) -> tuple[str, ...]:
@@ -41,7 +43,7 @@ class PanelRequest:
 def parse_request(body: Any, modalities: Iterable[str]) -> PanelRequest:
     """Return a request from its JSON body."""
     known = tuple(modalities)
-    fields = _object(body, "request", ("id", "modalities", "seed"))
+    fields = _object(body, "request", ("id", "modalities", "seed", "output"))
     edits = {
         name: _edit(name, given) for name, given in _object(fields.get("modalities", {}), "modalities", known).items()
     }
@@ -50,7 +52,9 @@ def parse_request(body: Any, modalities: Iterable[str]) -> PanelRequest:
     seed = fields.get("seed", 0)
     if type(seed) is not int or not 0 <= seed < _LARGEST_SEED:
         raise InputError(f"seed: give a whole number from 0 to {_LARGEST_SEED - 1}", code="out_of_range")
-    return PanelRequest(_text(fields.get("id"), "id"), edits, seed)
+    return PanelRequest(
+        _text(fields.get("id"), "id"), edits, seed, _text(fields.get("output", ""), "output")[:_LONGEST]
+    )
 
 
 def _edit(name: str, given: Any) -> Edit:

@@ -8,17 +8,19 @@
     element.append(...children);
     return element;
   };
-  const ACTS = { on: "as it is", off: "off", swap: "another utterance's", noise: "with noise" };
+  const ACTS = { on: "as it is", off: "off", swap: "another sample's", noise: "with noise" };
   const known = new Map(); // id to transcript, as found so far
   const controls = new Map(); // modality to its controls
   let facts;
+  const MOST = 10; // probabilities in the table; of more classes, the largest and that of the label
   let asked = 0;
 
-  async function request(path, options) {
-    const response = await fetch(path, options);
-    const body = await response.json();
-    if (!response.ok) throw new Error(body.error);
-    return body;
+  async function request(path, body) {
+    const post = { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) };
+    const response = await fetch(path, body && post);
+    const answer = await response.json();
+    if (!response.ok) throw new Error(answer.error);
+    return answer;
   }
 
   async function suggest(input, list, beside = "") {
@@ -53,7 +55,8 @@
     const list = make("datalist", { id: `live-donors-${name}` });
     const donor = make("input", { type: "search", list: list.id, autocomplete: "off" });
     const donorField = make("label", {}, "taken from", donor, list);
-    const severity = make("input", { type: "range", min: "0", max: "1", step: "0.05", value: "0.5" });
+    // A label names its first control, which here is the output.
+    const severity = make("input", { type: "range", "aria-label": `standard deviations of noise in ${name}`, min: "0", max: "1", step: "0.05", value: "0.5" });
     const shown = make("output", {}, "0.50");
     const severityField = make("label", {}, make("span", {}, "standard deviations of noise: ", shown), severity);
     const reveal = () => {
@@ -92,9 +95,11 @@
     }
     const mine = ++asked; // an answer that a later question has overtaken is dropped
     try {
-      const headers = { "Content-Type": "application/json" };
-      const answer = await request("api/predict", { method: "POST", headers, body: JSON.stringify(wanted) });
+      const answer = await request("api/predict", wanted);
       if (mine === asked) show(answer);
+      if (mine !== asked || !at("live-why").open) return;
+      const found = await request("api/attribute", { ...wanted, output: at("live-output").value });
+      if (mine === asked) at("live-contributions").replaceChildren(...found.map(contributions));
     } catch (error) {
       if (mine === asked) fail(error);
     }
@@ -102,7 +107,7 @@
 
   const signed = (value, digits = 2) => (value < 0 ? "\u2212" : "+") + Math.abs(value).toFixed(digits);
 
-  // One scale of sentiment: from the hollow circle (as it is) to the filled one (changed); the triangle is the label.
+  // One scale: from the hollow circle (as it is) to the filled one (changed); the triangle is the label.
   function scale(clean, changed, label) {
     const [low, high] = facts.label_range;
     const x = (value) => 10 + (380 * (Math.min(Math.max(value, low), high) - low)) / (high - low);
@@ -128,21 +133,64 @@
     return svg;
   }
 
-  function show({ target, clean, changed }) {
+  const HEADS = ["\u25cb as it is", "\u25cf changed", "\u25bc label"];
+
+  function row(name, cells) {
+    return make("tr", {}, make("th", { scope: "row" }, name), ...cells.map((cell) => make("td", {}, cell)));
+  }
+
+  function tableOf(heads, rows, ...caption) {
+    const columns = heads.map((text) => make("th", { scope: "col" }, text));
+    return make("table", {}, ...caption, make("thead", {}, make("tr", {}, make("td"), ...columns)), make("tbody", {}, ...rows));
+  }
+
+  // A probability as a number over a bar.
+  function share(value) {
+    const bar = make("span", { class: "live-bar", "aria-hidden": "true" });
+    bar.style.setProperty("--share", value);
+    return make("span", { class: "live-share" }, value.toFixed(2), bar);
+  }
+
+  // What is predicted: one number, several by name, or a class with the probabilities of all.
+  function predicted({ target, clean, changed }) {
+    if (Array.isArray(target)) {
+      return facts.names.map((name, k) => row(name, [clean.prediction[k], changed.prediction[k], target[k]].map((each) => signed(each))));
+    }
+    if (typeof target === "number") return [row("prediction", [clean.prediction, changed.prediction, target].map((each) => signed(each)))];
+    const largest = (name) => Math.max(clean.probabilities[name], changed.probabilities[name]);
+    const ordered = [...facts.names].sort((a, b) => largest(b) - largest(a));
+    const kept = facts.names.filter((name) => name === target || ordered.indexOf(name) < MOST);
+    const rows = kept.map((name) => row(name, [share(clean.probabilities[name]), share(changed.probabilities[name]), ""]));
+    if (kept.length < ordered.length) rows.push(row(`${ordered.length - kept.length} more`, ["", "", ""]));
+    return [row("prediction", [clean.prediction, changed.prediction, target].map((name) => name || "none")), ...rows];
+  }
+
+  function show(answer) {
+    const { target, clean, changed } = answer;
     at("live-error").textContent = "";
-    const line = (name, shown, label = "") => {
-      const cells = [shown(clean), shown(changed), label].map((text) => make("td", {}, text));
-      return make("tr", {}, make("th", { scope: "row" }, name), ...cells);
-    };
-    const heads = ["\u25cb as it is", "\u25cf changed", "\u25bc label"].map((text) => make("th", { scope: "col" }, text));
-    const lines = [line("sentiment", (each) => signed(each.prediction), signed(target))];
+    const rows = predicted(answer);
     if (facts.unit) {
       const unit = facts.unit === "nats" ? "nats" : "only its order means anything";
-      lines.push(line(`dependency (${unit})`, (each) => signed(each.dependency)));
-      lines.push(line("its percentile", (each) => `${each.percentile.toFixed(0)} %`));
+      rows.push(row(`dependency (${unit})`, [signed(clean.dependency), signed(changed.dependency), ""]));
+      rows.push(row("its percentile", [`${clean.percentile.toFixed(0)} %`, `${changed.percentile.toFixed(0)} %`, ""]));
     }
-    const table = make("table", {}, make("thead", {}, make("tr", {}, make("td"), ...heads)), make("tbody", {}, ...lines));
-    at("live-answer").replaceChildren(scale(clean.prediction, changed.prediction, target), table);
+    const drawn = facts.label_range ? [scale(clean.prediction, changed.prediction, target)] : [];
+    at("live-answer").replaceChildren(...drawn, tableOf(HEADS, rows));
+  }
+
+  // How far each modality moves the prediction, or the logit of a class, from where the mean sample is.
+  function contributions({ output, clean, changed }) {
+    const text = (each) => (each === undefined ? "\u2013" : signed(each));
+    const rows = [...controls.keys()].map((name) => row(name, [text(clean[name]), text(changed[name])]));
+    return tableOf(HEADS.slice(0, 2), rows, ...(output ? [make("caption", {}, output)] : []));
+  }
+
+  function explainable(classes) {
+    const usual = classes ? "the class that is predicted" : "every output";
+    at("live-output").append(make("option", { value: "" }, usual), ...facts.names.map((name) => make("option", { value: name }, name)));
+    at("live-output").parentElement.hidden = facts.names.length === 0;
+    at("live-output").addEventListener("change", () => ask());
+    at("live-why").addEventListener("toggle", () => ask());
   }
 
   function fail(error) {
@@ -154,6 +202,7 @@
     const critic = facts.critic ? `critic ${facts.critic}` : "no critic, so no dependency";
     at("live-facts").textContent = `Model: ${facts.arm}, seed ${facts.seed}; ${critic}.`;
     for (const [name, hasNoise] of Object.entries(facts.modalities)) at("live-modalities").append(fieldset(name, hasNoise));
+    explainable(facts.classes);
     chooser(at("live-utterance"), at("live-found"));
     await suggest(at("live-utterance"), at("live-found"));
     at("live-utterance").value = known.keys().next().value ?? "";
