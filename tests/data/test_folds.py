@@ -31,6 +31,18 @@ def written(file, content):
     return file
 
 
+def test_videos_of_unlabelled_samples(file):
+    lists = read_folds(written(file, {**LISTS, "unlabelled": ["f"]}))
+    assert lists == {**READ, "unlabelled": ("f",)}
+    names = np.array(list("abcdef"))
+    text = {"text": RaggedArray.from_vectors(np.eye(6))}
+    source = Source(
+        Path("x"), "toy", {"text": 6}, {}, lambda _: iter([Block(names, names, np.arange(6, dtype=np.float32), text)])
+    )
+    (part,) = assemble(with_folds(source, lists)).partitions
+    assert (part.train.tolist(), part.unlabelled.tolist()) == ([0, 1], [5])
+
+
 @pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(st.lists(st.tuples(NAMES, st.sampled_from(["train", "valid", "test"])), unique_by=lambda pair: pair[0]))

@@ -108,6 +108,8 @@ def test_the_report_holds_every_metric_and_the_facts_of_the_fit(data: DataConfig
         "epochs",
         "best_epoch",
         "seconds",
+        "n_train",
+        "n_unlabelled",
         "n_test",
         "note",
     }

@@ -48,8 +48,9 @@ def from_arrays(
         id: ``(N,)`` sample ids; row numbers when ``None``.
         group: ``(N,)`` group, such as video or speaker, which never spans two splits; one per sample when ``None``.
         split: ``(N,)`` of train, valid, test, unlabelled; a random division of the groups (70, 10, 20 %) when ``None``.
-        task: what is predicted, or its kind: ``regression``, ``sentiment``, ``binary``, ``multiclass``, ``multilabel``.
-            Chosen from the labels when ``None``; whole numbers need it.
+        task: what is predicted, or its kind: ``regression``, ``sentiment``, ``binary``, ``multiclass``, ``multilabel``,
+            perhaps with a range or classes (``regression:0,5``, ``binary:no,yes``). Chosen from the labels when
+            ``None``; whole numbers need it.
         label_range: legal labels of a regression; the smallest and largest label given when ``None``.
         names: of several outputs or labels; numbers from 0 when empty.
         name: of the data set, in tables and errors.
@@ -146,7 +147,7 @@ def from_frame(
         target: column of the labels, or the columns of several outputs or labels.
         id: column of the ids, row numbers when ``None``.
         group: column of the video or speaker.
-        split: column of train, valid, test.
+        split: column of train, valid, test, unlabelled.
         task: as in :func:`from_arrays`, and so are ``label_range``, ``name``, ``seed`` and ``clean``.
         label_range: of a regression.
         name: of the data set.

@@ -14,8 +14,9 @@ from comodal.contracts import InputError
 from comodal.data.dataset import SPLITS, UNLABELLED, Dataset, Partition
 from comodal.data.formats.interface import Block, Source
 from comodal.data.inspection import Inspection, examine
+from comodal.data.judged import Facts
 from comodal.data.ragged import RaggedArray
-from comodal.data.rules import ERROR, RULES, Facts, Finding, Rule, findings
+from comodal.data.rules import ERROR, RULES, Finding, Rule, findings
 from comodal.data.splits import hide
 from comodal.data.targets import is_missing
 
@@ -69,7 +70,7 @@ def _facts(source: Source, found: Inspection, samples: Block) -> Facts:
             parts[name], unlabelled[name] = _parts(partition), partition.unlabelled
         else:
             parts[name], unlabelled[name] = rows, np.flatnonzero(missing & np.isin(words, list(rows)))
-    return Facts(found, samples, parts, unlabelled=unlabelled, label_range=source.task.label_range)
+    return Facts(found, samples, parts, unlabelled=unlabelled, task=source.task)
 
 
 def refuse(dataset: Dataset, found: Inspection, *, where: str, rules: Iterable[Rule] = RULES) -> None:
@@ -87,12 +88,11 @@ def refuse(dataset: Dataset, found: Inspection, *, where: str, rules: Iterable[R
         {each.name: _but_empty_test(_parts(each)) for each in dataset.partitions},
         folds=len(dataset.partitions) > 1,
         unlabelled={each.name: each.unlabelled for each in dataset.partitions},
-        label_range=dataset.spec.task.label_range,
+        task=dataset.spec.task,
     )
     for rule in rules:
         for finding in findings(rule, facts) if rule.severity == ERROR else ():
             raise _error(rule, finding, where)
-    _require_classes(dataset, where)
     if 1 < len(dataset) < found.utterances:  # what varies in the source may not vary in the rows used
         _require_variation(dataset, where)
 
@@ -116,19 +116,6 @@ def _parts(partition: Partition) -> dict[str, Rows]:
 def _but_empty_test(parts: Mapping[str, Rows]) -> dict[str, Rows]:
     """Return the parts; fitting a model needs no test part."""
     return {split: rows for split, rows in parts.items() if len(rows) or split != "test"}
-
-
-def _require_classes(dataset: Dataset, where: str) -> None:
-    """Refuse a class that no training sample has: a model could never predict it."""
-    for each in dataset.partitions:
-        for name, rows in dataset.spec.task.rows_by_class(dataset.target).items():
-            others = np.intersect1d(rows, np.concatenate([each.valid, each.test]))
-            if name and len(others) and not np.isin(rows, each.train).any():
-                raise InputError(
-                    f"{where}, {each.name}: class {name!r} has {len(others)} samples, first {dataset.id[others[0]]}, "
-                    "and none of them is labelled and in train; move some there, or leave the class out",
-                    code="missing",
-                )
 
 
 def _require_variation(dataset: Dataset, where: str) -> None:

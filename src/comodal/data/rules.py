@@ -6,25 +6,30 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from comodal.contracts.errors import Code
-from comodal.data.dataset import SPLITS
-from comodal.data.formats.interface import Block
-from comodal.data.inspection import Inspection, repeated
+from comodal.data.inspection import repeated
+from comodal.data.judged import NO_ROW, SHOWN, Facts, Found
+from comodal.data.label_rules import (
+    missing_labels,
+    one_label,
+    outlying_labels,
+    rare_classes,
+    unlabelled_samples,
+    unseen_classes,
+)
 from comodal.data.targets import is_missing
 
-__all__ = ["ERROR", "RULES", "WARNING", "Facts", "Finding", "Rule", "findings"]
+__all__ = ["ERROR", "RULES", "WARNING", "Finding", "Rule", "findings"]
 
 ERROR = "error"
 WARNING = "warning"
-_SHOWN = 3
-_NO_ROW = np.zeros(0, dtype=np.int64)
 _COMMON_WORDS = 4
 """Words up to which two people may well say the same."""
 
@@ -38,23 +43,6 @@ class Finding:
     message: str
     count: int
     examples: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Facts:
-    """What the rules judge."""
-
-    found: Inspection  # counts of the pass
-    samples: Block  # their ids, groups and transcripts
-    parts: Mapping[str, Mapping[str, NDArray[np.int64]]] = field(default_factory=dict)  # to split or fold to rows
-    folds: bool = False  # whether the partitions are the folds of one cross-validation
-    unlabelled: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)  # partition to rows that need no label
-    listed: Mapping[str, str] = field(default_factory=dict)  # group to its split in given lists
-    changed_files: tuple[str, ...] = ()  # files of a converted data set that differ from what was written
-    label_range: tuple[float, float] = (-3.0, 3.0)  # smallest and largest legal label
-
-
-Found = Iterator[tuple[str, int, Iterable[object]]]
 
 
 @dataclass(frozen=True)
@@ -82,29 +70,6 @@ def _no_sample(facts: Facts) -> Found:
 def _duplicate_ids(facts: Facts) -> Found:
     if len(ids := repeated(facts.samples.id)):
         yield "ids are used more than once", len(ids), ids
-
-
-def _missing_labels(facts: Facts) -> Found:
-    missing = is_missing(facts.samples.target)
-    for name, parts in facts.parts.items():
-        for part in SPLITS:
-            lost = np.setdiff1d(parts.get(part, _NO_ROW), facts.unlabelled.get(name, _NO_ROW))
-            if len(lost := lost[missing[lost]]):
-                yield f"{name}: samples of {part} without a label", len(lost), facts.samples.id[lost]
-
-
-def _unlabelled(facts: Facts) -> Found:
-    for name, rows in facts.unlabelled.items():
-        if len(rows):
-            text = "samples without a label, which train the dependency measure and are never tested"
-            yield f"{name}: {text}", len(rows), facts.samples.id[rows]
-
-
-def _outlying_labels(facts: Facts) -> Found:
-    if outlying := facts.found.outlying_labels:
-        shown = [f"{name} ({value:g})" for name, value in outlying[:_SHOWN]]
-        low, high = facts.label_range
-        yield f"labels outside [{low:g}, {high:g}]", len(outlying), shown
 
 
 def _non_finite(facts: Facts) -> Found:
@@ -193,10 +158,10 @@ def _shared_transcripts(facts: Facts) -> Found:
 
 def _tested_once(facts: Facts) -> Found:
     if facts.folds:
-        tests = np.concatenate([parts.get("test", _NO_ROW) for parts in facts.parts.values()])
+        tests = np.concatenate([parts.get("test", NO_ROW) for parts in facts.parts.values()])
         times = np.bincount(tests, minlength=len(facts.samples.id))
         if len(wrong := np.flatnonzero((times != 1) & ~is_missing(facts.samples.target))):
-            shown = [f"{facts.samples.id[row]} ({times[row]} times)" for row in wrong[:_SHOWN]]
+            shown = [f"{facts.samples.id[row]} ({times[row]} times)" for row in wrong[:SHOWN]]
             yield f"samples are not tested by exactly one of {len(facts.parts)} folds", len(wrong), shown
 
 
@@ -246,8 +211,8 @@ RULES: tuple[Rule, ...] = (
     Rule("damaged files", ERROR, _changed_files, "damaged", "convert the data set again"),
     Rule("empty", ERROR, _no_sample, "empty", _EVERY_SPLIT),
     Rule("duplicate ids", ERROR, _duplicate_ids, "duplicate", "give every sample an id of its own"),
-    Rule("labels out of range", ERROR, _outlying_labels, "out_of_range", _RANGE),
-    Rule("unlabelled", WARNING, _unlabelled),
+    Rule("labels out of range", ERROR, outlying_labels, "out_of_range", _RANGE),
+    Rule("unlabelled", WARNING, unlabelled_samples),
     Rule("non-finite features", ERROR, _non_finite, "not_finite", _CLEAN, repaired=True),
     Rule("constant modality", ERROR, _constant_modality, "invalid", "leave it out (features=..., --features)"),
     Rule("constant columns", WARNING, _constant_columns),
@@ -256,7 +221,10 @@ RULES: tuple[Rule, ...] = (
     Rule("no partition", ERROR, _no_partition, "missing", "give split names, a protocol or --folds FILE"),
     Rule("empty split", ERROR, _empty_split, "empty", _EVERY_SPLIT),
     Rule("row outside", ERROR, _foreign_rows, "out_of_range", "number rows from 0"),
-    Rule("missing labels", ERROR, _missing_labels, "missing", _LABEL),
+    Rule("missing labels", ERROR, missing_labels, "missing", _LABEL),
+    Rule("one label", ERROR, one_label, "invalid", "there is nothing to learn; give samples with other labels"),
+    Rule("class only outside train", ERROR, unseen_classes, "missing", "move some into train, or leave the class out"),
+    Rule("class rarer than folds", ERROR, rare_classes, "missing", "join it with another, or give fewer folds"),
     Rule("row twice", ERROR, _repeated_rows, "duplicate", "list every row once"),
     Rule("id in two splits", ERROR, lambda it: _shared(it, "ids", it.samples.id), "conflict", _ONE_SPLIT),
     Rule("video in two splits", ERROR, lambda it: _shared(it, _VIDEOS, it.samples.group), "conflict", _ONE_SPLIT),
@@ -272,5 +240,5 @@ RULES: tuple[Rule, ...] = (
 def findings(rule: Rule, facts: Facts) -> Iterator[Finding]:
     """Yield what a rule finds, with the first few examples."""
     for message, count, examples in rule.find(facts):
-        shown = tuple(str(each) for each, _ in zip(examples, range(_SHOWN), strict=False))
+        shown = tuple(str(each) for each, _ in zip(examples, range(SHOWN), strict=False))
         yield Finding(rule.severity, rule.check, message, count, shown)

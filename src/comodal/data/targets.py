@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -11,9 +14,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from comodal.contracts import Binary, InputError, Multiclass, Multilabel, Regression, Sentiment, Task
 from comodal.contracts.tasks import TASKS
-from comodal.contracts.tasks.class_tasks import class_name
+from comodal.contracts.tasks.task import class_name, one_class_each
 
-__all__ = ["is_missing", "target_of", "task_named"]
+__all__ = ["are_whole", "is_missing", "target_of", "task_named"]
+
+_LONG_NAME = 4
+"""Letters of a name that may be misspelt: of shorter ones many are alike."""
 
 
 def target_of(
@@ -26,17 +32,19 @@ def target_of(
 ) -> tuple[Task, NDArray[np.float32]]:
     """Return the task of labels, and their target: float32 with NaN for missing labels, classes as numbers from 0.
 
-    Text and truth values are classes, floats a regression. Whole numbers may be either, so the task must be declared.
+    Text and truth values are classes, floats a regression. Whole numbers, also as floats beside missing ones, may be
+    either, so the task must be declared.
 
     Args:
         labels: ``(N,)``, or ``(N, K)`` for several outputs or labels; ``None`` and NaN are missing.
-        task: the task, or the name of its kind, whose classes are those that occur.
+        task: the task, or what :func:`task_named` takes; of a kind alone, the classes are those that occur.
         label_range: of a regression; the smallest and largest label when ``None``.
         names: of the K outputs or labels; numbers from 0 when empty.
         where: names the labels in errors.
 
     Raises:
-        InputError: a task that the labels do not have, or whole numbers without a task.
+        InputError: a task that the labels do not have, whole numbers or probabilities without a task, or a class that
+            may be misspelt in one row.
 
     Example:
         >>> target_of(["yes", "no", None, "yes"], where="toy")
@@ -46,7 +54,9 @@ def target_of(
     """
     if hasattr(labels, "to_numpy"):  # pandas, whose own conversion makes floats of whole numbers beside missing ones
         labels = labels.to_numpy(dtype=object, na_value=None)
+    task = task_named(task) if isinstance(task, str) else task
     if isinstance(task, Task):
+        task = replace(task, names=tuple(names)) if isinstance(task, Regression) and names else task
         return task, task.encode(labels, where=where)
     given = np.asarray(labels) if not np.ma.isMaskedArray(labels) else np.ma.asarray(labels)
     if given.ndim == 2 and given.shape[1] == 1:
@@ -54,8 +64,8 @@ def target_of(
             f"{where}: target has shape {given.shape}; give (N,), one label per sample", code="wrong_shape"
         )
     kind = _kind(given, where) if task is None else task
-    if kind not in TASKS:
-        raise InputError.unknown("task", kind, TASKS)
+    if task is None and kind == Regression.kind:
+        _require_no_probabilities(given, where)
     found = _task(kind, given, label_range, names, where)
     return found, found.encode(given, where=where)
 
@@ -107,7 +117,7 @@ def _kind(labels: NDArray[Any], where: str) -> str:
         if labels.ndim == 2:
             return Multilabel.kind
         return Binary.kind if len({class_name(each) for each in known}) == 2 else Multiclass.kind
-    if known and all(isinstance(each, int) and not isinstance(each, bool) for each in known):
+    if are_whole(labels):
         first = ", ".join(sorted({str(each) for each in known})[:5])
         raise InputError(
             f"{where}: labels are whole numbers ({first}, ...), classes or amounts; give task='multiclass' "
@@ -115,6 +125,34 @@ def _kind(labels: NDArray[Any], where: str) -> str:
             code="missing",
         )
     return Regression.kind
+
+
+def are_whole(labels: NDArray[Any]) -> bool:
+    """Return whether labels are whole numbers, classes or amounts; also as floats, which missing ones make of them.
+
+    Example:
+        >>> [are_whole(np.array(each)) for each in ([1, 2], [1.0, 2.0], [1.0, np.nan], [True])]
+        [True, False, True, False]
+    """
+    given = [None if class_name(each) is None else each for each in labels.ravel().tolist()]
+    known = [each for each in given if each is not None]
+    if not known or any(isinstance(each, bool) or not isinstance(each, Real) for each in known):
+        return False
+    some_missing = len(known) < len(given)
+    return all(isinstance(each, Integral) or (some_missing and float(each).is_integer()) for each in known)
+
+
+def _require_no_probabilities(labels: NDArray[Any], where: str) -> None:
+    if labels.ndim != 2:
+        return
+    values = Regression(names=tuple(map(str, range(labels.shape[1])))).encode(labels, where=where)
+    known = values[np.isfinite(values).all(axis=1)]
+    if len(known) and (known >= 0).all() and np.allclose(known.sum(axis=1), 1.0, atol=1e-3):
+        raise InputError(
+            f"{where}: every row of labels adds up to 1, as probabilities of classes do; give the class of each sample "
+            "(the largest, argmax(1)), or task='regression' (--task)",
+            code="invalid",
+        )
 
 
 def _task(
@@ -130,12 +168,9 @@ def _task(
         return Regression(float(low), float(high), outputs)
     if kind == Multilabel.kind:
         return Multilabel(outputs)
-    if labels.ndim != 1:
-        raise InputError(
-            f"{where}: target has shape {labels.shape}; give (N,), one class per sample, or task='multilabel'",
-            code="wrong_shape",
-        )
+    one_class_each(labels, where)
     _require_no_fraction(labels, where)
+    _require_no_slip(labels, where)
     found = _class_names(labels)
     if len(found) == 1:
         raise InputError(f"{where}: all labels are {found[0]!r}; there is nothing to learn", code="invalid")
@@ -149,6 +184,38 @@ def _require_no_fraction(labels: NDArray[Any], where: str) -> None:
                 f"{where}: {each:g} is not a class; give names or whole numbers, or task='regression'",
                 code="wrong_type",
             )
+
+
+def _require_no_slip(labels: NDArray[Any], where: str) -> None:
+    """Refuse a class of one sample whose name is nearly that of another class, which has several."""
+    names = [class_name(each) for each in labels.tolist()]
+    counts = Counter(name for name in names if name is not None)
+    several = [name for name, count in counts.items() if count > 1]
+    for name in (each for each, count in counts.items() if count == 1):
+        for other in several:
+            if _nearly_alike(name, other):
+                raise InputError(
+                    f"{where}, row {names.index(name)}: class {name!r} is there once; did you mean {other!r}, which is "
+                    f"there {counts[other]} times? correct it, or name all classes (--task multiclass:{other},...)",
+                    code="unknown_name",
+                )
+
+
+def _nearly_alike(name: str, other: str) -> bool:
+    """Return whether names differ in their case, or by one letter that is another, too many, lacking or swapped."""
+    a, b = name.strip().casefold(), other.strip().casefold()
+    if a == b:
+        return True
+    start = _alike(a, b)
+    end = _alike(a[start:][::-1], b[start:][::-1])
+    rest, more = a[start : len(a) - end], b[start : len(b) - end]
+    close = max(len(rest), len(more)) == 1 or (len(rest) == 2 and rest == more[::-1])
+    return close and len(b) >= _LONG_NAME and not any(each.isdigit() for each in rest + more)
+
+
+def _alike(a: str, b: str) -> int:
+    """Return the number of letters that two names begin with."""
+    return next((k for k, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
 
 
 def _class_names(labels: NDArray[Any]) -> tuple[str, ...]:

@@ -53,7 +53,7 @@ def test_a_set_by_its_name():
         [4, 5, 6, 7],
         [8, 9, 10, 11],
     ]
-    folds = load("views:toy", protocol="fold5").partitions
+    folds = load("views:toy", protocol="fold5", label="mood").partitions
     assert [np.unique(arrays["fold5"][fold.test]).tolist() for fold in folds] == [[0], [1], [2], [3], [4]]
 
 
@@ -113,7 +113,6 @@ def test_a_label_is_no_view_whatever_its_shape(views):
     source = views(emotion_names=None)
     assert "emotion" not in source.dims
     assert with_label(source, label="emotion").task == Multilabel(("0", "1"))
-    assert "feeling" in views(feeling=multiview_arrays()["emotion"]).dims
     named = {"feeling": multiview_arrays()["emotion"], "feeling_names": np.array(["a", "b"])}
     assert "feeling" not in views(**named).dims
 
@@ -143,6 +142,22 @@ def test_a_view_of_a_pretrained_encoder_stands_in_for_a_modality(views):
     assert list(assemble(both).modalities) == ["text", "vision", "touch"]
     other = load("views:toy", features={"text": "text_minilm", "vision": "image"}, label="mood")
     assert other.spec.dims == {"text": 4, "vision": 3}
+
+
+def test_a_narrow_array_of_floats_is_asked_about_until_the_readme_tells(views):
+    """Numbers of two axes may be labels: taken as a view they would give the answer away."""
+    answers = multiview_arrays()["emotion"] * 3
+    with refused("missing", "data.npz, ratings", 2, "README.md"):
+        views(ratings=answers)
+    task = "- Task: classification.\n"
+    told = views(ratings=answers, readme=f"{task}- Views: image 3, text_minilm (a sentence). Unscaled, ratings kept.\n")
+    assert list(told.dims) == ["text_minilm", "image", "touch"]
+    assert told.labels["ratings"].columns == ("ratings.0", "ratings.1")
+    np.testing.assert_array_equal(load("views:toy", label="ratings", task="regression").target, answers)
+    told = views(ratings=answers, readme=f"{task}Views: ratings, image, text_minilm")
+    assert told.dims["ratings"] == 2
+    prose = views(wide=np.zeros((12, 33), np.float32), readme=f"{task}Views: two of them")
+    assert prose.dims["wide"] == 33
 
 
 def test_without_groups_every_sample_is_its_own(views):

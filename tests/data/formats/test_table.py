@@ -226,7 +226,6 @@ def test_a_table_without_labels_is_for_prediction(tmp_path, monkeypatch):
         ({"label": [*LABELS[:11], "good"]}, "'label'"),
         ({"label": [*LABELS[:11], "1,5"]}, "'label'"),
         ({"label": [*LABELS[:11], "1_0"]}, "'1_0'"),
-        ({"y": LABELS}, "'label'"),
         ({"id": ["", *IDS[1:]]}, "2"),
         ({"split": ["tset", *SPLIT[1:]]}, "'split'"),
         ({"split": ["", *SPLIT[1:]]}, "'split'"),

@@ -56,9 +56,12 @@ def test_names_are_classes(table):
     assert load(table(label=["yes", "no"] * 6)).spec.task == Binary(("no", "yes"))
 
 
-def test_a_misspelt_class_is_counted_and_refused_where_the_classes_are_given(table):
+def test_a_misspelt_class_is_refused_unless_it_is_given(table):
     folder = table(label=[*MOODS[:11], "angr"])
-    assert examine(open_source(folder)[0])[0].classes == {"anger": 3, "angr": 1, "fear": 4, "joy": 4}
+    with refused("unknown_name", "label 'label'", "row 11", "'angr'", "did you mean 'anger'"):
+        open_source(folder)
+    given = open_source(folder, task="multiclass:joy,fear,anger,angr")[0]
+    assert examine(given)[0].classes == {"joy": 4, "fear": 4, "anger": 3, "angr": 1}
     with refused("unknown_name", "label 'label'", "row 11", "'angr'", "did you mean 'anger'"):
         load(folder, task="multiclass:joy,fear,anger")
 
@@ -95,14 +98,24 @@ def test_names_among_numbers_stay_an_error(table):
         load(table(label=[*map(str, range(11)), "joy"]))
 
 
-def test_whole_numbers_are_numbers_unless_they_are_said_to_be_classes(table):
+def test_whole_numbers_are_asked_about(table):
     folder = table(label=[0, 1, 2] * 4)
-    assert load(folder).spec.task == Sentiment()
+    with refused("missing", "label 'label'", "0, 1, 2", "--task"):
+        load(folder)
     assert load(folder, task="multiclass").spec.task == Multiclass(("0", "1", "2"))
     assert load(folder, label="label", task="multiclass").target.tolist() == [0, 1, 2] * 4
-    assert load(table(label=[1, 4, 5] * 4)).spec.task == Regression(1.0, 5.0)
+    assert load(folder, task="regression").spec.task == Regression(0.0, 2.0)
+    assert load(table(label=[1.5, 4, 5] * 4)).spec.task == Regression(1.0, 5.0)
     with refused("wrong_type", "0.5"):
         load(table(label=[0.5, 1, 2] * 4), task="multiclass")
+    assert load(table(sentiment=[-1, 0, 3] * 4)).spec.task == Sentiment()
+
+
+def test_truth_values_are_classes(tmp_path):
+    whole = {"id": IDS, "split": SPLIT, "label": [True, False] * 6}
+    pq.write_table(pa.table(whole), tmp_path / "utterances.parquet")
+    np.savez(tmp_path / "a.npz", a=np.eye(12))
+    assert load(tmp_path).spec.task == Binary(("False", "True"))
 
 
 def test_several_columns(table):

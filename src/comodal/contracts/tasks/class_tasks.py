@@ -13,12 +13,20 @@ import numpy as np
 import numpy.typing as npt
 
 from comodal.contracts.errors import InputError
-from comodal.contracts.tasks.task import Array, Task, numbers_of, per_sample, require_names
+from comodal.contracts.tasks.task import (
+    Array,
+    Task,
+    class_name,
+    numbers_of,
+    one_class_each,
+    per_sample,
+    require_names,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["Binary", "Multiclass", "Multilabel", "class_name", "class_probabilities"]
+__all__ = ["Binary", "Multiclass", "Multilabel", "class_probabilities"]
 
 
 _SHOWN = ("accuracy", "macro_f1", "auroc", "log_loss")
@@ -51,14 +59,14 @@ class _Classes(Task):
         Whole numbers from 0 are the numbers of classes whose names are none.
 
         Raises:
-            InputError: a label that is not the name of a class.
+            InputError: a label that is not the name of a class, or several values a sample.
 
         Example:
             >>> task = Binary(("no", "yes"))
             >>> task.encode(["yes", None, "no"], where="toy").tolist(), task.encode([1, 0], where="toy").tolist()
             ([1.0, nan, 0.0], [1.0, 0.0])
         """
-        given = [class_name(label) for label in np.asarray(labels, dtype=object).ravel().tolist()]
+        given = [class_name(label) for label in one_class_each(labels, where).tolist()]
         number = {name: float(k) for k, name in enumerate(self.names)}
         numbered = {str(k): float(k) for k in range(len(self.names))}
         if not number.keys() & numbered.keys() and {*given} - {None} <= numbered.keys():
@@ -288,12 +296,3 @@ def class_probabilities(prediction: npt.ArrayLike) -> npt.NDArray[np.float64]:
 def _balanced(counts: Array) -> npt.NDArray[np.float32]:
     weights = np.divide(counts.sum(), len(counts) * counts, out=np.zeros(len(counts)), where=counts > 0)
     return np.asarray(weights, dtype=np.float32)
-
-
-def class_name(label: object) -> str | None:
-    """Return the name of a label's class, ``None`` for a missing label; 2.0 is the class ``2``."""
-    if label is None or str(label) in {"", "nan", "<NA>", "NaT"}:
-        return None
-    if isinstance(label, float) and label.is_integer():
-        return str(int(label))
-    return str(label)

@@ -19,7 +19,7 @@ from comodal.contracts.errors import InputError
 if TYPE_CHECKING:  # `comodal --help` imports this room, and must not wait for torch
     from torch import Tensor
 
-__all__ = ["Array", "Task", "numbers_of", "per_sample", "require_names"]
+__all__ = ["Array", "Task", "class_name", "numbers_of", "one_class_each", "per_sample", "require_names"]
 
 Array = npt.NDArray[Any]
 _NO_LIMIT = (-math.inf, math.inf)
@@ -246,3 +246,24 @@ def _require_whole_rows(found: npt.NDArray[np.float32], names: Sequence[str], wh
 def per_sample(errors: Array) -> Array:
     """Return ``(N,)`` errors, the mean over the outputs of each sample."""
     return errors if errors.ndim == 1 else np.asarray(errors.mean(axis=1))
+
+
+def one_class_each(labels: npt.ArrayLike, where: str) -> Array:
+    """Return labels ``(N,)`` as an array, masked where they are; refuse another shape."""
+    found = np.ma.asarray(labels) if np.ma.isMaskedArray(labels) else np.asarray(labels, dtype=object)
+    if found.ndim != 1:
+        raise InputError(
+            f"{where}: target has shape {found.shape}; give (N,), one class per sample (of probabilities the largest, "
+            "argmax(1)), or task='multilabel'",
+            code="wrong_shape",
+        )
+    return found
+
+
+def class_name(label: object) -> str | None:
+    """Return the name of a label's class, ``None`` for a missing label; 2.0 is the class ``2``."""
+    if label is None or str(label).lower() in {"", "nan", "<na>", "nat"}:
+        return None
+    if isinstance(label, float) and label.is_integer():
+        return str(int(label))
+    return str(label)

@@ -1,7 +1,8 @@
 """Read multi-view sets: a folder with ``data.npz``, one row per sample in every array.
 
 ``id`` and ``split`` or ``fold5`` are there, mostly ``group`` and ``transcript``. Arrays of floats with two or three
-axes are views, all others facts of the samples and labels. A README beside the file may declare classes.
+axes are views, all others facts of the samples and labels. A README beside the file may declare classes, and the views:
+of two axes, floats that it does not name are labels. Without it a narrow array of a name that tells neither is refused.
 
 Axis legend: N samples, T frames, d features of a frame.
 """
@@ -26,12 +27,13 @@ from comodal.data.formats.multiview_labels import (
     README,
     USUAL,
     declared_tasks,
+    declared_views,
     default_label,
     known_names,
     labels_of,
 )
 from comodal.data.formats.named_arrays import NamedArrays, open_arrays
-from comodal.data.formats.names import canonical_modality, canonical_part, in_order
+from comodal.data.formats.names import MODALITIES, canonical_modality, canonical_part, in_order
 from comodal.data.formats.texts import damaged, transcripts
 from comodal.data.ragged import RaggedArray, run_offsets
 from comodal.data.splits import grouped_k_fold
@@ -51,6 +53,9 @@ _NONE = "none"
 _TRANSCRIPT = "transcript"
 _BEFORE = dict.fromkeys(("meld", "mosei_text"), ("before_minilm", "text_minilm"))
 """Sets of speech with one view, which get that of the turn before as a second one: its name, and the view it is of."""
+_NARROW = 32
+"""Columns of an array that may be labels; views whose name does not tell are wider."""
+
 _FEW = 20
 """Different texts that may be classes in any set, however small."""
 
@@ -117,14 +122,26 @@ def _views(file: Path, archive: NamedArrays) -> dict[str, int]:
         if not _names_another(name, shapes) and (shape[:1] != (rows,) or len(shape) > 3 or 0 in shape):
             problem = f"shape {shape} where the first of one to three axes has {rows} rows"
             raise damaged(f"{file}, {name}", problem, remedy="give every sample one row", code="wrong_shape")
-    floats = (name for name, shape in shapes.items() if len(shape) > 1 and archive.kinds[name] == "f")
-    views = {name: shapes[name][-1] for name in floats if f"{name}{NAMES}" not in shapes and name not in USUAL}
+    floats = [name for name, shape in shapes.items() if len(shape) > 1 and archive.kinds[name] == "f"]
+    floats = [name for name in floats if f"{name}{NAMES}" not in shapes and name not in USUAL]
+    declared = declared_views(file) & set(floats)
+    views = {name: shapes[name][-1] for name in floats if _is_view(file, name, shapes[name], declared)}
     before, of = _BEFORE.get(file.parent.name, ("", ""))
     views |= {before: views[of]} if of in views else {}
     if not views:
         problem = "no view: no array of floats with two or three axes"
         raise damaged(file, problem, remedy="add one per modality", code="missing")
     return views
+
+
+def _is_view(file: Path, name: str, shape: tuple[int, ...], declared: Collection[str]) -> bool:
+    if len(shape) == 3 or declared:
+        return len(shape) == 3 or name in declared
+    if shape[1] > _NARROW or canonical_modality(name.removesuffix(_VARIANT)) in MODALITIES:
+        return True
+    problem = f"{shape[1]} columns of floats may be a view or labels"
+    remedy = f"name all views in {README} beside the file, in a line such as Views: text, {name}"
+    raise damaged(f"{file}, {name}", problem, remedy=remedy, code="missing")
 
 
 def _names_another(name: str, shapes: Collection[str]) -> bool:

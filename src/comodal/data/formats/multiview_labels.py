@@ -20,7 +20,16 @@ from comodal.data.formats.label_fields import amounts
 from comodal.data.formats.texts import damaged
 from comodal.data.targets import target_of, task_named
 
-__all__ = ["NAMES", "README", "USUAL", "declared_tasks", "default_label", "known_names", "labels_of"]
+__all__ = [
+    "NAMES",
+    "README",
+    "USUAL",
+    "declared_tasks",
+    "declared_views",
+    "default_label",
+    "known_names",
+    "labels_of",
+]
 
 NAMES = "_names"
 """After the name of a label, an array with the names of its classes or outputs."""
@@ -30,6 +39,7 @@ USUAL = ("label", "labels", "target", "sentiment", "emotion", "emotions")
 """Names of labels, which are no views whatever their shape; the first one that is there is predicted."""
 
 _CLASSES = re.compile(r"^\W*task: classification\b", re.IGNORECASE | re.MULTILINE)
+_VIEWS = re.compile(r"^\W*views: ([^.\n]+)", re.IGNORECASE | re.MULTILINE)
 _MOST_TEXT = 1 << 16
 
 # Sets whose own files do not say it; the first label of each is its default.
@@ -49,12 +59,22 @@ Columns = dict[str, NDArray[Any]]
 def declared_tasks(file: Path) -> dict[str, str]:
     """Return label to task, as far as the name of a set or the README beside its file declare it."""
     known = dict(_TASKS.get(file.parent.name, {}))
+    return {"label": Multiclass.kind, **known} if _CLASSES.search(_readme(file)) else known
+
+
+def declared_views(file: Path) -> frozenset[str]:
+    """Return the first word of each item in the line ``Views:`` of the README beside a file, up to a full stop."""
+    found = _VIEWS.search(_readme(file))
+    items = found[1].split(",") if found else []
+    return frozenset(word for item in items for word in item.split()[:1])
+
+
+def _readme(file: Path) -> str:
     try:
         with file.with_name(README).open(encoding="utf-8", errors="replace") as opened:
-            declared = _CLASSES.search(opened.read(_MOST_TEXT))
+            return opened.read(_MOST_TEXT)
     except OSError:
-        declared = None
-    return {"label": Multiclass.kind, **known} if declared else known
+        return ""
 
 
 def known_names(file: Path) -> dict[str, NDArray[np.str_]]:
@@ -119,15 +139,15 @@ def _single(
 def _several(
     name: str, values: NDArray[Any], outputs: tuple[str, ...] | None, where: str
 ) -> tuple[Columns, dict[str, Label]]:
-    """Return several outputs: labels where all are 0 or 1, or named amounts from 0, which also are a regression."""
-    outputs = outputs or tuple(map(str, range(values.shape[1])))
+    """Return several outputs: labels where all are 0 or 1, or amounts from 0 of known names, also a regression."""
+    named, outputs = bool(outputs) or name in USUAL, outputs or tuple(map(str, range(values.shape[1])))
     if len(outputs) != values.shape[1]:
         problem = f"{values.shape[1]} columns and {len(outputs)} names"
         raise damaged(where, problem, remedy="name every column", code="mismatch")
     numbers = values.astype(np.float64)
     if np.isin(numbers[np.isfinite(numbers)], (0, 1)).all():
         return _columns(name, outputs, numbers, Multilabel(outputs))
-    if values.dtype.kind != "f":
+    if values.dtype.kind != "f" or not named:
         return _columns(name, outputs, values, None)
     low, high = float(np.nanmin(numbers)), float(np.nanmax(numbers))
     if low != 0 or not np.isfinite(high):

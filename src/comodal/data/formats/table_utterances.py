@@ -16,7 +16,7 @@ from comodal.data.formats.ids import parse_id
 from comodal.data.formats.interface import Block, Division
 from comodal.data.formats.names import canonical_part
 from comodal.data.formats.table_file import Table, guessed, numbers_in
-from comodal.data.formats.table_labels import TableLabels, labels_in
+from comodal.data.formats.table_labels import TableLabels, labels_among
 from comodal.data.formats.texts import column, damaged, transcripts
 
 __all__ = ["LABELS", "Utterances", "utterances_of"]
@@ -44,16 +44,17 @@ class Utterances:
 
 def utterances_of(table: Table) -> Utterances:
     """Return the utterances of a table."""
-    label = _label_column(table)
+    found = _label_columns(table)
+    label = found[0] if len(found) == 1 else ""
     group = next((name for name in _GROUPS if name in table.columns), None)
     words = next((name for name in _TRANSCRIPTS if name in table.columns), None)
     written = _texts(table, "id")
     changed: _Changes = {}
     divided, divisions = _divided(table, changed)
     identifier, groups = _identities(table, written, group=group, split=divided.get("split"), changed=changed)
-    used = {"id", label, group, words, *divided}
+    used = {"id", *found, group, words, *divided}
     others = {name: guessed(cells) for name, cells in table.columns.items() if name not in used}
-    labels = labels_in(table, label)
+    labels = labels_among(table, found)
     block = Block(
         id=identifier,
         group=groups,
@@ -62,23 +63,19 @@ def utterances_of(table: Table) -> Utterances:
         columns={**divided, **others, **labels.columns},
         transcript=None if words is None else _transcripts(table, words, changed),
     )
-    return Utterances(block, label or "", labels, written, divisions, changed, _facts(table, label, group))
+    return Utterances(block, label, labels, written, divisions, changed, _facts(table, found, group))
 
 
-def _label_column(table: Table) -> str | None:
-    found = [name for name in LABELS if name in table.columns]
+def _label_columns(table: Table) -> list[str]:
     if "id" not in table.columns:
         problem = f"no column id (it has {', '.join(table.columns)})"
         raise damaged(table.path, problem, remedy="add it", code="missing")
-    if len(found) > 1:
-        problem = f"columns {' and '.join(map(repr, found))} could both be the label"
-        raise damaged(table.path, problem, remedy="rename one", code="duplicate")
-    return found[0] if found else None
+    return [name for name in LABELS if name in table.columns]
 
 
-def _facts(table: Table, label: str | None, group: str | None) -> dict[str, str]:
+def _facts(table: Table, labels: Sequence[str], group: str | None) -> dict[str, str]:
     facts = {
-        "label column": label or f"none of {', '.join(LABELS)}",
+        "label column": " or ".join(labels) or f"none of {', '.join(LABELS)}",
         "groups": f"column {group}" if group else "the video that the id begins with",
     }
     if table.left_out:
