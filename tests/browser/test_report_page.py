@@ -11,12 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from chromium import Watch, Watched
-from findings import of_task, task_explanation
+from findings import METRICS, comparison, of_task, task_explanation
 from playwright.sync_api import Locator, Page, expect
 
 from comodal.contracts import ExplanationTable, Findings, Multiclass, Multilabel
 from comodal.evaluation.gather import findings_of
 from comodal.evaluation.runs import RunSet
+from comodal.reports.label_budget_report import write_budgets
 from comodal.reports.page import render_page
 
 pytestmark = pytest.mark.slow
@@ -225,6 +226,22 @@ def test_samples_of_classes_are_searched_by_name_and_sorted_by_error(watch: Watc
     expect(page.locator("#detail-body")).to_contain_text(f"Target: {names[0][row]}; Prediction: {names[1][row]}")
     expect(page.locator("#detail-body")).to_contain_text(f"{table.prediction[row].max():.3f}")
     assert page.evaluate("document.documentElement.scrollWidth") == 390
+    watched.require_peace()
+
+
+def test_the_page_of_label_budgets_fits_a_phone_and_has_a_table_for_each_metric(watch: Watch, tmp_path: Path) -> None:
+    rows = [replace(row, labels=budget) for budget in (5, 0) for row in comparison(np.random.default_rng(0))]
+    write_budgets(rows, tmp_path, title="study")
+    address = (tmp_path / "label_efficiency.html").as_uri()
+    watched = watch(address, viewport={"width": 390, "height": 844})
+    page = watched.open(address)
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+    tables = page.locator("[data-of=efficiency]")
+    assert tables.count() == len(METRICS)
+    page.locator("select").select_option(METRICS[2])
+    shown = [each.get_attribute("data-key") for each in tables.all() if each.is_visible()]
+    assert shown == [METRICS[2]]
+    page.click("#theme-switch")
     watched.require_peace()
 
 

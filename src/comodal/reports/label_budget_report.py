@@ -17,10 +17,12 @@ from comodal.reports.number_text import (
     explanation,
     interval_text,
     mean_text,
+    metrics_of,
     p_text,
     primary_metric,
     verdict,
 )
+from comodal.reports.page.render import render_figures
 from comodal.reports.text_table import Cell, TextTable, markdown_table, rich_table
 
 __all__ = ["budget_table", "print_budgets", "write_budgets"]
@@ -64,16 +66,19 @@ def write_budgets(rows: Sequence[ComparisonRow], folder: str | Path, *, title: s
     """Write the summary of all budgets, the tables of every metric, and the chart where plotly is installed."""
     paths = list(write_summary(rows, folder, title=title).values())
     lines = [f"# {title}", ""] if title else []
-    for metric in dict.fromkeys(row.metric for row in rows):
-        table = budget_table(rows, metric)
+    tables = {metric: budget_table(rows, metric) for metric in metrics_of(rows)}
+    for table in tables.values():
         lines += [f"## {table.title}", "", *markdown_table(table), ""]
     texts = {_TABLE: "\n".join([*lines, *(f"- {each}" for each in _sentences(rows)), ""])}
     try:
-        from comodal.reports.page.figures_labels import chart_page  # noqa: PLC0415 - needs plotly
+        import jinja2  # noqa: F401, PLC0415
+
+        from comodal.reports.page.figures_labels import efficiency_card  # noqa: PLC0415 - needs plotly
     except ImportError:
         pass
     else:
-        texts[_CHART] = chart_page(rows, title=title, first=primary_metric(rows))
+        card = efficiency_card(rows, tables)
+        texts[_CHART] = render_figures({card.name: card}, title=title, notes=_sentences(rows))
     return [*paths, *written(folder, texts).values()]
 
 

@@ -16,7 +16,7 @@ from comodal.reports.page.figures_explanation import dependency_axis, labels_of
 from comodal.reports.page.sample import chosen, per_explanation, said, values_of
 from comodal.reports.page.theme import rounded, template
 
-__all__ = ["binned", "packed", "page_data"]
+__all__ = ["binned", "figure_data", "packed", "page_data"]
 
 _MOST_FRAMES = 60
 
@@ -33,8 +33,7 @@ def page_data(findings: Findings, cards: Mapping[str, Card]) -> str:
     held = {str(name) for name in findings.explanations[0].id[kept[0]]} if kept else set()
     labels = labels_of(findings.explanations)
     data = {
-        "themes": {"light": template(dark=False), "dark": template(dark=True)},
-        "figures": {name: _figure(card) for name, card in cards.items()},
+        **_figures(cards),
         "explanations": [_samples(*each) for each in zip(labels, findings.explanations, kept, strict=True)],
         "transcripts": _transcripts(findings.explanations, kept),
         "attributions": {
@@ -43,7 +42,12 @@ def page_data(findings: Findings, cards: Mapping[str, Card]) -> str:
             if name in held
         },
     }
-    return json.dumps(data, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
+    return _json(data)
+
+
+def figure_data(cards: Mapping[str, Card]) -> str:
+    """Return figures by name as JSON, for a page of figures alone."""
+    return _json(_figures(cards))
 
 
 def binned(frames: Sequence[float], most: int = _MOST_FRAMES) -> list[float | None]:
@@ -56,6 +60,17 @@ def binned(frames: Sequence[float], most: int = _MOST_FRAMES) -> list[float | No
         return rounded(frames, 4)
     starts = np.arange(most) * len(frames) // most
     return rounded(np.add.reduceat(np.asarray(frames, dtype=float), starts), 4)
+
+
+def _json(data: Mapping[str, Any]) -> str:
+    return json.dumps(data, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
+
+
+def _figures(cards: Mapping[str, Card]) -> dict[str, Any]:
+    return {
+        "themes": {"light": template(dark=False), "dark": template(dark=True)},
+        "figures": {name: _figure(card) for name, card in cards.items()},
+    }
 
 
 def _figure(card: Card) -> dict[str, Any]:

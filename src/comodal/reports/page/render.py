@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from typing import Any
 
 from comodal.contracts import Findings, InputError
-from comodal.reports.page.cards import cards_of
+from comodal.reports.page.cards import Card, cards_of
 from comodal.reports.page.glance import glance, missing_parts
 
-__all__ = ["content_policy", "render_page"]
+__all__ = ["content_policy", "render_figures", "render_page"]
 
 _SCRIPTS = ("basics.js", "figures.js", "utterances.js", "detail.js", "start.js")
 
@@ -37,23 +37,22 @@ def render_page(findings: Findings, *, panel: str = "", script: str = "", style:
         InputError: jinja2 or plotly is not installed (``needs_package``).
     """
     cards = cards_of(findings)
-    from comodal.reports.page.embedded import packed, page_data  # noqa: PLC0415 - needs plotly, checked above
+    from comodal.reports.page.embedded import page_data  # noqa: PLC0415 - needs plotly, checked above
 
     scripts = [_own_script()] + ([script] if script else [])
     if any("</script" in each.lower() for each in scripts):
         raise InputError("the panel's script holds '</script', which ends it early; write '<\\/script'", code="unsafe")
-    page: str = _page().render(
-        findings=findings,
-        cards=cards,
-        panel=panel,
-        scripts=scripts,
-        policy=content_policy(scripts, live=bool(panel)),
-        style=_asset("style.css") + style,
-        plotly=packed(_plotly()),
-        data=packed(page_data(findings, cards)),
-        **_texts(findings),
-    )
-    return page
+    parts = {"findings": findings, "cards": cards, "panel": panel, "style": _asset("style.css") + style}
+    data = page_data(findings, cards)
+    return _document("page.html.j2", scripts, data, live=bool(panel), **parts, **_texts(findings))
+
+
+def render_figures(cards: Mapping[str, Card], *, title: str, notes: Sequence[str] = ()) -> str:
+    """Return a page of figures alone, with the choices, themes and rules of :func:`render_page`."""
+    from comodal.reports.page.embedded import figure_data  # noqa: PLC0415 - needs plotly
+
+    parts = {"cards": cards, "title": title, "notes": notes, "style": _asset("style.css")}
+    return _document("figures.html.j2", [_own_script()], figure_data(cards), live=False, **parts)
 
 
 def content_policy(scripts: list[str], *, live: bool) -> str:
@@ -93,7 +92,15 @@ def _texts(findings: Findings) -> Mapping[str, Any]:
     }
 
 
-def _page() -> Any:
+def _document(template: str, scripts: list[str], data: str, *, live: bool, **parts: Any) -> str:
+    from comodal.reports.page.embedded import packed  # noqa: PLC0415 - needs plotly
+
+    policy, plotly = content_policy(scripts, live=live), packed(_plotly())
+    found: str = _template(template).render(scripts=scripts, policy=policy, plotly=plotly, data=packed(data), **parts)
+    return found
+
+
+def _template(name: str) -> Any:
     try:
         import jinja2  # noqa: PLC0415
     except ImportError as error:
@@ -105,7 +112,7 @@ def _page() -> Any:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template("page.html.j2")
+    return environment.get_template(name)
 
 
 def _own_script() -> str:

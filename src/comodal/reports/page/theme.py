@@ -57,7 +57,7 @@ def styles(arms: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Style]:
     def style(fusion: str, measure: str) -> Style:
         dash = _DASHES[fusions.index(fusion) % len(_DASHES)]
         if measure == _NO_PENALTY:
-            return Style(NEUTRAL, "circle-open", dash)
+            return Style(NEUTRAL, f"{_SYMBOLS[fusions.index(fusion) % len(_SYMBOLS)]}-open", dash)
         rank = measures.index(measure)
         return Style(_CYCLE[rank % len(_CYCLE)], _SYMBOLS[rank % len(_SYMBOLS)], dash)
 
