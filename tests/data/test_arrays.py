@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,6 +10,7 @@ from refusals import refused
 
 from comodal.data.arrays import from_arrays, from_frame
 from comodal.data.collate import batch
+from comodal.data.splits import three_way
 
 RNG = np.random.default_rng(0)
 N = 12
@@ -114,6 +117,21 @@ def test_training_samples_without_a_label_are_unlabelled():
     assert dataset.subset(np.arange(1, 12)).partitions[0].unlabelled.tolist() == [2, 5, 6]
     cleaned = from_arrays({"a": VECTORS}, target, split=split, clean=True)
     np.testing.assert_array_equal(cleaned.target, dataset.target)
+
+
+def test_a_random_division_is_stratified_by_the_classes_alone():
+    """Of each class every part has its share, of a regression the division is that of the groups."""
+    rng = np.random.default_rng(0)
+    features = {"a": rng.normal(size=(120, 3))}
+    moods = np.repeat(["calm", "angry", "sad"], [80, 30, 10])
+    (parts,) = from_arrays(features, moods).partitions
+    counts = {split: Counter(moods[rows].tolist()) for split, rows in parts.splits.items()}
+    assert counts["test"] == {"calm": 16, "angry": 6, "sad": 2}
+    assert counts["valid"] == {"calm": 8, "angry": 3, "sad": 1}
+    (plain,) = from_arrays(features, rng.normal(size=120)).partitions
+    np.testing.assert_array_equal(plain.test, three_way(np.arange(120)).test)
+    with refused("empty", "class 'odd' has 2 samples"):
+        from_arrays(features, np.repeat(["calm", "odd"], [118, 2]))
 
 
 def test_a_random_division_is_of_the_labelled_and_leaks_no_group():

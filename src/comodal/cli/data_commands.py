@@ -177,7 +177,7 @@ def _opened(source: str, folds: str | None, key: str | None, *, label: str | Non
     from comodal.data.load import find_source
 
     opened, _ = find_source(source)
-    if label is not None or task is not None:
+    if label is not None or task is not None or opened.own_task is not None:
         opened = with_label(opened, label=label, task=task)
     lists = _folds(folds, key)
     return opened if lists is None else with_folds(opened, lists)

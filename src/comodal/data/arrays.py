@@ -76,7 +76,7 @@ def from_arrays(
     groups = np.arange(len(dataset)) if group is None else dataset.group
     missing = is_missing(labels)
     if split is None:
-        partition = random_division(groups, missing, seed=seed)
+        partition = random_division(groups, missing, seed=seed, classes=task.presence(labels))
     else:
         partition = hide(by_name(_names(split, f"{name}: split")), missing)
         if (named := sum(map(len, partition.splits.values()))) != len(dataset):

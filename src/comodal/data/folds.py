@@ -12,11 +12,13 @@ from typing import Any
 import numpy as np
 
 from comodal.contracts import InputError
+from comodal.data.assemble import concatenate
 from comodal.data.dataset import SPLITS, UNLABELLED
 from comodal.data.formats.interface import Block, Division, Source
 from comodal.data.formats.names import canonical_part
+from comodal.data.splits import fold_numbers, grouped_k_fold
 
-__all__ = ["NO_SPLIT", "read_folds", "with_folds"]
+__all__ = ["NO_SPLIT", "read_folds", "stratified", "with_folds"]
 
 NO_SPLIT = "none"
 """Split of a sample whose video is in no list."""
@@ -174,6 +176,36 @@ def with_folds(source: Source, folds: Mapping[str, Collection[str]]) -> Source:
         blocks=lambda features: _divided(source, home, features, nowhere=-1 if numbered else NO_SPLIT),
         facts={**source.facts, "videos of the folds": listed},
     )
+
+
+def stratified(source: Source) -> Source:
+    """Return a source whose random folds are drawn anew, so that each has about its share of every class.
+
+    A source that has none, or whose label is of no classes, stays as it is.
+
+    Raises:
+        InputError: a class with fewer groups than folds.
+    """
+    drawn = {name: each for name, each in source.divisions.items() if each.drawn and each.folds}
+    if not drawn or not source.task.classes:
+        return source
+    whole = concatenate(list(source.blocks([])), where=str(source.path))
+    classes = source.task.presence(whole.target)
+    columns = {}
+    for each in drawn.values():
+        try:
+            columns[each.column] = fold_numbers(grouped_k_fold(whole.group, folds=each.folds or 0, classes=classes))
+        except InputError as error:
+            raise error.at(source.path) from error
+
+    def blocks(features: Collection[str]) -> Iterator[Block]:
+        start = 0
+        for block in source.blocks(features):
+            rows = slice(start, start := start + len(block))
+            yield replace(block, columns={**block.columns, **{name: each[rows] for name, each in columns.items()}})
+
+    settled = {name: replace(each, drawn=False) for name, each in drawn.items()}
+    return replace(source, divisions={**source.divisions, **settled}, blocks=blocks)
 
 
 def _divided(

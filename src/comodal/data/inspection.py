@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from comodal.contracts import Task
 from comodal.data.assemble import concatenate
 from comodal.data.formats.interface import Block, Source
 from comodal.data.formats.texts import damaged
@@ -185,19 +184,11 @@ def _counted(source: Source, samples: Block, features: Mapping[str, FeatureFacts
         empty_transcripts=None if spoken is None else sum(not str(text).strip() for text in spoken.tolist()),
         normalised=samples.normalised,
         first_ids=[str(each) for each in ids[:5]],
-        classes=_class_counts(source.task, target[finite]),
+        classes={name: int(rows.sum()) for name, rows in source.task.presence(target[finite]).items()},
         none_of_classes=int((target[finite] == 0).all(axis=1).sum()) if target.ndim == 2 and source.task.classes else 0,
         unlabelled=int(missing.sum()),
         unlabelled_parts={name: dict(Counter(each[missing].tolist())) for name, each in words.items()},
     )
-
-
-def _class_counts(task: Task, target: NDArray[np.float32]) -> dict[str, int]:
-    if target.ndim == 2:
-        counts = (target == 1).sum(axis=0)
-    else:
-        counts = (target[:, None] == np.arange(len(task.classes))).sum(axis=0)
-    return dict(zip(task.classes, counts.tolist(), strict=False))
 
 
 def repeated(values: NDArray[Any]) -> NDArray[Any]:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from comodal.contracts import InputError, Multilabel, Regression, Task
 from comodal.data.assemble import concatenate
+from comodal.data.folds import stratified
 from comodal.data.formats.interface import Block, Label, Source
 from comodal.data.targets import target_of, task_named
 
@@ -27,7 +28,7 @@ def with_label(source: Source, *, label: str | None = None, task: Task | str | N
         source: what a reader opened.
         label: name of one of its labels or columns, or several columns separated by commas; its own when ``None``.
         task: what is predicted, as :func:`comodal.data.targets.task_named` takes it; follows from the label when
-            ``None``, as in :func:`comodal.data.targets.target_of`.
+            ``None``, as in :func:`comodal.data.targets.target_of`. Random folds are stratified by its classes.
 
     Raises:
         InputError: no such label, a task that its values do not have, or whole numbers without a task.
@@ -39,9 +40,9 @@ def with_label(source: Source, *, label: str | None = None, task: Task | str | N
         Multiclass(names=('audio', 'text', 'vision'))
     """
     wanted = task_named(task) if isinstance(task, str) else task
-    own = source.labels.get(source.label, Label(task=source.task)).task
+    own = source.own_task
     if own is not None and label in {None, source.label} and wanted in {None, own, own.kind}:
-        return source
+        return stratified(source)
     whole = concatenate(list(source.blocks([])), where=str(source.path))
     name = source.label if label is None else label
     if not name and own is None:
@@ -67,7 +68,7 @@ def with_label(source: Source, *, label: str | None = None, task: Task | str | N
     labels = {**source.labels, name: chosen}
     labels |= {each: replace(labels[each], columns=(each,)) for each in kept}
     labels[name] = replace(labels[name], task=found)
-    return replace(source, task=found, label=name, labels=labels, blocks=blocks)
+    return stratified(replace(source, task=found, label=name, labels=labels, blocks=blocks))
 
 
 def without_labels(source: Source) -> Source:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,9 @@ from comodal.contracts import InputError
 from comodal.data.dataset import SPLITS, UNLABELLED, Partition
 from comodal.data.formats.names import canonical_part
 
-__all__ = ["by_fold", "by_name", "grouped_k_fold", "hide", "hide_folds", "random_division", "three_way"]
+__all__ = ["by_fold", "by_name", "fold_numbers", "grouped_k_fold", "hide", "hide_folds", "random_division", "three_way"]
+
+_NONE: Mapping[str, NDArray[Any]] = MappingProxyType({})
 
 
 def by_name(split: ArrayLike, *, name: str = "split") -> Partition:
@@ -61,16 +64,36 @@ def by_fold(fold: NDArray[Any], *, folds: int) -> tuple[Partition, ...]:
     return tuple(partitions)
 
 
-def three_way(group: ArrayLike, *, seed: int = 0, shares: Sequence[float] = (0.7, 0.1, 0.2)) -> Partition:
+Classes = Mapping[str, NDArray[Any]]
+"""Name of each class or label to ``(N,)`` whether a row has it."""
+
+
+def fold_numbers(partitions: Sequence[Partition]) -> NDArray[np.int64]:
+    """Return ``(N,)`` the fold that tests each row, which :func:`by_fold` makes the partitions of again.
+
+    Example:
+        >>> fold_numbers(by_fold(np.array([2, 0, 1, 0]), folds=3)).tolist()
+        [2, 0, 1, 0]
+    """
+    fold = np.empty(sum(len(each.test) for each in partitions), dtype=np.int64)
+    for number, each in enumerate(partitions):
+        fold[each.test] = number
+    return fold
+
+
+def three_way(
+    group: ArrayLike, *, seed: int = 0, shares: Sequence[float] = (0.7, 0.1, 0.2), classes: Classes = _NONE
+) -> Partition:
     """Return a random partition of whole groups, each part as near to its share of the samples as groups allow.
 
     Args:
         group: ``(N,)`` group of every row, for example its video or speaker.
         seed: order of the groups.
         shares: of train, validation and test; positive, summing to 1.
+        classes: name of each class to ``(N,)`` whether a row has it; every part has about its share of each, too.
 
     Raises:
-        InputError: fewer than 3 groups, or shares that are not positive or do not sum to 1.
+        InputError: fewer than 3 groups, of all or of a class, or shares that are not positive or do not sum to 1.
 
     Example:
         >>> import numpy as np
@@ -82,6 +105,9 @@ def three_way(group: ArrayLike, *, seed: int = 0, shares: Sequence[float] = (0.7
         remedy = "give three positive numbers for train, valid and test that sum to 1"
         raise InputError(f"shares {tuple(shares)}: {remedy}", code="out_of_range")
     number, sizes = _shuffled_groups(group, seed, at_least=3)
+    if classes:
+        part = _by_class(number, classes, np.array(shares))[number]
+        return Partition("random split", *(np.flatnonzero(part == k) for k in range(3)))
     filled = np.cumsum(sizes)
     n, groups = filled[-1], len(sizes)
     # The first cut leaves two groups for the other parts, the second one.
@@ -119,30 +145,35 @@ def hide_folds(partitions: Iterable[Partition], missing: NDArray[np.bool_]) -> t
     return tuple(hide(each, missing) for each in kept)
 
 
-def random_division(group: NDArray[Any], missing: NDArray[np.bool_], *, seed: int = 0) -> Partition:
+def random_division(
+    group: NDArray[Any], missing: NDArray[np.bool_], *, seed: int = 0, classes: Classes = _NONE
+) -> Partition:
     """Return :func:`three_way` of the samples with a label; those without one are unlabelled training samples.
 
     A sample without a label whose group validates or tests is in no part.
     """
     if not missing.any():
-        return three_way(group, seed=seed)
+        return three_way(group, seed=seed, classes=classes)
     known = np.flatnonzero(~missing)
-    parts = three_way(group[known], seed=seed)
+    parts = three_way(group[known], seed=seed, classes={name: rows[known] for name, rows in classes.items()})
     train, valid, test = (known[rows] for rows in parts.splits.values())
     free = missing & ~np.isin(group, group[np.concatenate([valid, test])])
     return Partition(parts.name, train, valid, test, np.flatnonzero(free))
 
 
-def grouped_k_fold(group: ArrayLike, *, folds: int = 5, seed: int = 0) -> tuple[Partition, ...]:
+def grouped_k_fold(
+    group: ArrayLike, *, folds: int = 5, seed: int = 0, classes: Classes = _NONE
+) -> tuple[Partition, ...]:
     """Return a random cross-validation over whole groups, with folds of similar size.
 
     Args:
         group: ``(N,)`` group of every row, for example its video or speaker.
         folds: at least 3.
         seed: order of the groups.
+        classes: name of each class to ``(N,)`` whether a row has it; every fold has about the same share of each, too.
 
     Raises:
-        InputError: fewer groups than folds.
+        InputError: fewer groups than folds, of all or of a class.
 
     Example:
         >>> import numpy as np
@@ -150,6 +181,8 @@ def grouped_k_fold(group: ArrayLike, *, folds: int = 5, seed: int = 0) -> tuple[
         [10, 10, 10, 10, 10]
     """
     number, sizes = _shuffled_groups(group, seed, at_least=folds)
+    if classes and folds >= 3:
+        return by_fold(_by_class(number, classes, np.full(folds, 1 / folds))[number], folds=folds)
     load = np.zeros(folds, dtype=np.int64)
     home = np.empty(len(sizes), dtype=np.int64)
     # Largest first into the emptiest fold; the stable sort keeps the random order among equals.
@@ -157,6 +190,42 @@ def grouped_k_fold(group: ArrayLike, *, folds: int = 5, seed: int = 0) -> tuple[
         home[each] = np.argmin(load)
         load[home[each]] += sizes[each]
     return by_fold(home[number], folds=folds)
+
+
+def _by_class(number: NDArray[np.int64], classes: Classes, shares: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return the part of each group, so that every part holds about its share of each class and of all rows.
+
+    Groups that hold most of a class come first, each to the part where its classes are furthest below their share, of
+    parts that would else never get one of them if there are such. The shares come out nearer than those of
+    scikit-learn's StratifiedGroupKFold, whose parts are of equal size.
+    """
+    counts = np.stack([np.bincount(number, weights=rows) for rows in (*classes.values(), np.ones(len(number)))], axis=1)
+    _require_groups(classes, counts, len(shares))
+    counts = counts[:, counts.any(axis=0)] / counts.sum(axis=0)[counts.any(axis=0)]
+    left = (counts > 0).sum(axis=0)
+    filled = np.zeros((len(shares), counts.shape[1]))
+    home = np.empty(len(counts), dtype=np.int64)
+    for each in np.argsort(-(counts**2).sum(axis=1), kind="stable"):
+        own = counts[each]
+        # What the squared distance from the shares, relative to them, grows by.
+        cost = 2 * (filled / shares[:, None] - 1) @ own + own @ own / shares
+        empty = filled == 0
+        due = (empty & (own > 0) & (empty.sum(axis=0) >= left)).any(axis=1)
+        home[each] = np.argmin(np.where(due | ~due.any(), cost, np.inf))
+        filled[home[each]] += own
+        left -= own > 0
+    return home
+
+
+def _require_groups(classes: Classes, counts: NDArray[Any], parts: int) -> None:
+    for name, column in zip(classes, counts.T, strict=False):
+        groups = int(np.count_nonzero(column))
+        if 0 < groups < parts:
+            raise InputError(
+                f"class {name!r} has {int(column.sum())} samples of {groups} groups, too few for {parts} parts; "
+                "merge it with another class, leave it out, or give a partition",
+                code="empty",
+            )
 
 
 def _shuffled_groups(group: ArrayLike, seed: int, *, at_least: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

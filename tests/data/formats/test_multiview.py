@@ -117,13 +117,44 @@ def test_a_label_is_no_view_whatever_its_shape(views):
     assert "feeling" not in views(**named).dims
 
 
+def fold_of(source):
+    return next(source.blocks([])).columns["group5"]
+
+
+def test_random_folds_of_groups_are_stratified_by_the_label(tmp_path):
+    """Forty groups of five, a quarter of which have one of two moods, and another quarter one of two kinds."""
+    rng, group = np.random.default_rng(0), np.repeat(np.arange(40), 5)
+    calm, tall = (rng.permutation(40)[group] < 10 for _ in range(2))
+    arrays = {
+        "id": np.arange(200).astype(str),
+        "group": group.astype(str),
+        "split": np.tile(["train", "valid"], 100),
+        "image": rng.normal(size=(200, 3)),
+        "label": np.where(calm, "calm", "angry"),
+        "kind": np.where(tall, "tall", "short"),
+        "stars": np.arange(200) % 3,
+    }
+    np.savez(tmp_path / "data.npz", **arrays)
+    source = FORMAT.open(tmp_path)
+    assert list(source.divisions) == ["group5"]
+    for label, rows in (("label", calm), ("kind", tall)):
+        fold = fold_of(with_label(source, label=label))
+        assert all(len(set(fold[group == each])) == 1 for each in range(40))
+        assert np.bincount(fold[rows], minlength=5).tolist() == [10] * 5
+    assert np.ptp(np.bincount(fold_of(source)[calm], minlength=5)) > 0  # what the reader draws, blind to the label
+    np.testing.assert_array_equal(fold_of(with_label(source, label="stars", task="regression")), fold_of(source))
+    np.savez(tmp_path / "data.npz", **{**arrays, "label": np.where(group < 3, "calm", "angry")})
+    with refused("empty", "class 'calm' has 15 samples of 3 groups", "5"):
+        with_label(FORMAT.open(tmp_path))
+
+
 def test_partitions_keep_groups_whole(views):
     source = views(fold5=np.arange(12) % 5)
     assert list(source.divisions) == ["split"]
     assert source.facts["partitions"] == "fold5 left out: a group is in several parts"
     source = views(fold5=np.arange(12) % 5, split=np.tile(["train", "valid", "test"], 4))
     assert list(source.divisions) == ["group5"]
-    partitions = assemble(with_label(source, task="multiclass")).partitions
+    partitions = assemble(with_label(source, label="stars", task="regression")).partitions
     assert sorted(np.concatenate([each.test for each in partitions]).tolist()) == list(range(12))
     group = multiview_arrays()["group"]
     for each in partitions:

@@ -131,6 +131,11 @@ class Task(ABC):
         """Return name to task, target and prediction of each label or output; under ``""`` where there is just one."""
         return {"": (self, target, prediction)}
 
+    def presence(self, target: Array) -> dict[str, Array]:
+        """Return name of each class or label to ``(N,)`` whether a sample has it, empty for a regression."""
+        held = target == 1 if target.ndim == 2 else target[:, None] == np.arange(len(self.classes))
+        return dict(zip(self.classes, held.T, strict=False))
+
     def probabilities(self, prediction: Array) -> dict[str, Array]:
         """Return name of each class or label to ``(N,)`` its probability, empty for a regression."""
         return dict(zip(self.classes, self.output_values(prediction).T, strict=False))

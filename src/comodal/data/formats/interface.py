@@ -61,6 +61,7 @@ class Division:
     )  # modality to the features it takes by default, if not all
     note: str = ""
     warned: frozenset[str] = frozenset()
+    drawn: bool = False  # random folds of whole groups, which a label of classes may stratify
 
 
 @dataclass(frozen=True)
@@ -110,6 +111,11 @@ class Source:
     files: tuple[Path, ...] = ()  # every file that the content depends on, for the digest of a cache
     facts: Mapping[str, str] = field(default_factory=dict)  # what else to tell of it, for `inspect`: title to text
     name: str = ""  # of the data set; that of the path when empty
+
+    @property
+    def own_task(self) -> Task | None:
+        """The task of its own label, ``None`` where nothing says what is predicted."""
+        return self.labels.get(self.label, Label(task=self.task)).task
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from comodal.contracts import InputError, Sentiment
+from comodal.data import splits
 from comodal.data.dataset import UNLABELLED
 from comodal.data.formats.folders import archive_members, locate_folder
 from comodal.data.formats.interface import Block, Division, Format, Label, Source
@@ -36,7 +37,6 @@ from comodal.data.formats.named_arrays import NamedArrays, open_arrays
 from comodal.data.formats.names import MODALITIES, canonical_modality, canonical_part, in_order
 from comodal.data.formats.texts import damaged, transcripts
 from comodal.data.ragged import RaggedArray, run_offsets
-from comodal.data.splits import grouped_k_fold
 
 __all__ = ["ENVIRONMENT", "FORMAT", "locate"]
 
@@ -193,8 +193,8 @@ def _divided(file: Path, table: Table) -> tuple[dict[str, NDArray[Any]], dict[st
     said = f"{', '.join(crossed)} left out: a group is in several parts"
     if not divisions:
         said = f"{said}; {_GROUP_FOLDS} has {_FOLDS} random folds of whole groups"
-        columns[_GROUP_FOLDS] = _folds_of_groups(table["group"])
-        divisions = {_GROUP_FOLDS: Division(_GROUP_FOLDS, folds=_FOLDS)}
+        columns[_GROUP_FOLDS] = splits.fold_numbers(splits.grouped_k_fold(table["group"], folds=_FOLDS))
+        divisions = {_GROUP_FOLDS: Division(_GROUP_FOLDS, folds=_FOLDS, drawn=True)}
     return columns, divisions, {"partitions": said}
 
 
@@ -203,13 +203,6 @@ def _keeps_groups(group: NDArray[np.str_], column: NDArray[Any], division: Divis
     column = np.where(column == UNLABELLED, "train", column) if division.folds is None else column
     homes = set(zip(group[inside].tolist(), column[inside].tolist(), strict=True))
     return len({each for each, _ in homes}) == len(homes)
-
-
-def _folds_of_groups(group: NDArray[np.str_]) -> NDArray[np.int64]:
-    fold = np.full(len(group), -1, dtype=np.int64)
-    for number, partition in enumerate(grouped_k_fold(group, folds=_FOLDS, seed=0)):
-        fold[partition.test] = number
-    return fold
 
 
 def _division(file: Path, name: str, values: NDArray[Any]) -> tuple[NDArray[Any], Division]:
