@@ -84,8 +84,30 @@ def dense_contents():
     }
     of_mult = {"text": values, "vision": values[:, :2], "id": [["v", 0.0, 1.0]] * 3, "labels": np.zeros((3, 1, 1))}
     of_lmf = {b"covarep": values[:, 0], b"glove": values, b"label": np.zeros((3, 1))}
-    dialogues = (values, np.zeros((3, 4)), values, np.zeros((3, 4)), 4, [4, 1, 2], [1, 2, 3])
-    return {"mmsa": {"train": of_mmsa}, "mult": {"train": of_mult}, "lmf": {b"train": of_lmf}, "bclstm": dialogues}
+    by_video = (values, np.zeros((3, 4)), values, np.zeros((3, 4)), 4, [4, 1, 2], [1, 2, 3])
+    return {
+        "mmsa": {"train": of_mmsa},
+        "mult": {"train": of_mult},
+        "lmf": {b"train": of_lmf},
+        "bclstm": by_video,
+        "dialogues": dialogues(values),
+    }
+
+
+def dialogues(values):
+    """Two dialogues to train on and one to test, the features of one as an array and of the other as lists."""
+    names = ("Ses01_a", "Ses01_b", "Ses02_a")
+    per = dict(zip(names, (4, 2, 3), strict=True))
+    return (
+        {name: [f"{name}_{k}" for k in range(n)] for name, n in per.items()},
+        {name: list("MFMF"[:n]) for name, n in per.items()},
+        {name: [(k + n) % 6 for k in range(n)] for name, n in per.items()},
+        {name: values.reshape(-1, 2)[:n] for name, n in per.items()},
+        {name: values.reshape(-1, 2)[-n:].tolist() for name, n in per.items()},
+        {name: ["so good"] * n for name, n in per.items()},
+        list(names[:2]),
+        {names[2]},
+    )
 
 
 def pickled(family, protocol):
@@ -291,6 +313,7 @@ FORMAT_SAMPLES = {
     "misa": (misa, misa_unaligned),
     "lmf": (pickled("lmf", 2),),
     "bclstm": (pickled("bclstm", 2), pickled("bclstm", 0)),
+    "dialogues": (pickled("dialogues", 2), pickled("dialogues", 4)),
     "comodal": (converted,),
 }
 """Name of each format to functions that write a sample into an empty folder and return what to open."""

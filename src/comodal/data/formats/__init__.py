@@ -5,7 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 
 from comodal.contracts import InputError
-from comodal.data.formats import bclstm, csd, h5_families, misa, mmsa, mosi_utterances, mult, multiview, table
+from comodal.data.formats import (
+    bclstm,
+    csd,
+    dialogues,
+    h5_families,
+    misa,
+    mmsa,
+    mosi_utterances,
+    mult,
+    multiview,
+    table,
+)
 from comodal.data.formats.interface import Block, Division, Format, Source
 from comodal.data.formats.pickles import refusal
 
@@ -26,6 +37,7 @@ FORMATS: dict[str, Format] = {
         misa.FORMAT,
         mult.LMF,
         bclstm.FORMAT,
+        dialogues.FORMAT,
     )
 }
 

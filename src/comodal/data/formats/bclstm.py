@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from comodal.contracts import Binary, Multiclass, Regression, Sentiment, Task
 from comodal.data.formats.interface import Format, Label, Source
+from comodal.data.formats.label_fields import numbered_classes
 from comodal.data.formats.names import MODALITIES, canonical_modality
 from comodal.data.formats.numeric import floats, numeric
 from comodal.data.formats.padding import dense
@@ -51,7 +51,7 @@ def open_source(path: Path) -> Source:
         raise damaged(path, "not the seven parts of a bc-LSTM pickle")
     feature, named = _feature(path)
     parts = [_part(content, split, path, feature, named) for split in _DATA]
-    task = _task(np.concatenate([part.target for part in parts]))
+    task = numbered_classes(np.concatenate([part.target for part in parts]))
     validation = "the file has none; convert it with --folds to divide its videos anew"
     source = source_of(path, parts, family=FORMAT.name, aligned=False, facts={})
     facts = {"validation": validation, **source.facts}
@@ -102,18 +102,6 @@ def _numbers(labels: NDArray[np.float32], *, where: str) -> NDArray[np.float32]:
     if not np.isin(labels, (0, 1)).all() or (labels.sum(axis=2) > 1).any() or not labels.any():
         raise damaged(where, f"labels of shape {labels.shape} that are not one class each")
     return np.where(labels.any(axis=2), labels.argmax(axis=2), np.nan).astype(np.float32)
-
-
-def _task(labels: NDArray[np.float32]) -> Task:
-    """Return classes by number where the labels are such, else sentiment."""
-    known = labels[np.isfinite(labels)]
-    last = known.max(initial=1.0)
-    if (known % 1 != 0).any() or (known < 0).any():
-        return Sentiment()
-    if last >= max(2, len(labels)):  # too many for classes
-        return Regression(0.0, float(last))
-    names = tuple(map(str, range(int(last) + 1)))
-    return Binary(names) if len(names) == 2 else Multiclass(names)
 
 
 def _feature(path: Path) -> tuple[str, str]:

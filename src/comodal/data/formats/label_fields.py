@@ -13,12 +13,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from comodal.contracts import InputError, Multilabel, Regression, Sentiment
+from comodal.contracts import Binary, InputError, Multiclass, Multilabel, Regression, Sentiment, Task
 from comodal.data.formats.interface import Label, Source
 from comodal.data.formats.numeric import floats, numeric
 from comodal.data.formats.texts import damaged
 
-__all__ = ["Fields", "LabelValues", "amounts", "fields_of", "label_values", "offering", "shared_fields"]
+__all__ = [
+    "Fields",
+    "LabelValues",
+    "amounts",
+    "fields_of",
+    "label_values",
+    "numbered_classes",
+    "offering",
+    "shared_fields",
+]
 
 _INTENSITY = "_intensity"  # after the name of labels that are amounts, the same as a regression
 _EMOTION, _ALL = "emotion", "labels"
@@ -125,6 +134,18 @@ def fields_of(shape: Sequence[int], *, where: str) -> Fields:
         remedy = "give (N,), (N, 1, 1), or (N, K) for K labels"
         raise damaged(where, f"labels have shape {tuple(shape)}", remedy=remedy, code="wrong_shape")
     return Fields("sentiment", _MOSEI) if width == 1 + len(_MOSEI) else Fields("", tuple(map(str, range(width))))
+
+
+def numbered_classes(labels: NDArray[np.float32]) -> Task:
+    """Return classes by number where the labels are such, else sentiment."""
+    known = labels[np.isfinite(labels)]
+    last = known.max(initial=1.0)
+    if (known % 1 != 0).any() or (known < 0).any():
+        return Sentiment()
+    if last >= max(2, len(labels)):  # too many for classes
+        return Regression(0.0, float(last))
+    names = tuple(map(str, range(int(last) + 1)))
+    return Binary(names) if len(names) == 2 else Multiclass(names)
 
 
 def _is_pairs(shape: Sequence[int]) -> bool:
