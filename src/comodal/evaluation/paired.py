@@ -13,7 +13,7 @@ import numpy as np
 from comodal.contracts import InputError, PredictionTable
 from comodal.evaluation.crossed import CrossedMean, crossed_mean
 from comodal.evaluation.groups import Grouping, grouping
-from comodal.metrics import Array, metrics_named
+from comodal.metrics import Array, metrics_named, on_groups
 
 __all__ = ["ArmMetrics", "difference", "evaluate_arm", "paired_differences", "require_same_samples"]
 
@@ -62,10 +62,11 @@ def evaluate_arm(tables: Sequence[PredictionTable], *, metrics: Sequence[str] | 
     require_same_samples(tables)
     groups = grouping(tables[0])
     values, left_out = {}, {}
-    for metric in metrics_named(metrics, tables[0].task):
-        runs = [metric.on_groups(table.target, table.prediction, groups.codes, groups.count) for table in tables]
-        values[metric.name] = np.array([value for value, _ in runs])
-        left_out[metric.name] = np.stack([left for _, left in runs], axis=1)
+    chosen = metrics_named(metrics, tables[0].task)
+    runs = [on_groups(chosen, table.target, table.prediction, groups.codes, groups.count) for table in tables]
+    for name in (metric.name for metric in chosen):
+        values[name] = np.array([run[name][0] for run in runs])
+        left_out[name] = np.stack([run[name][1] for run in runs], axis=1)
     return ArmMetrics(values, left_out, groups)
 
 

@@ -31,7 +31,7 @@ from comodal.metrics.classes import (
     weighted_f1,
 )
 from comodal.metrics.detection import Curve, curve
-from comodal.metrics.metric import Array, Metric, RankMetric, SumMetric, checked
+from comodal.metrics.metric import Array, Metric, RankMetric, SumMetric, checked, on_groups
 from comodal.metrics.regression import ccc, corr, mae, r2, rmse
 from comodal.metrics.sentiment import acc_2_nonneg, acc_2_pos, acc_5, acc_7, f1, f1_nonneg, f1_pos
 
@@ -66,6 +66,7 @@ __all__ = [
     "mae",
     "metrics_named",
     "micro_f1",
+    "on_groups",
     "r2",
     "reliability",
     "rmse",

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from comodal.contracts import InputError
 
-__all__ = ["Curve", "curve"]
+__all__ = ["Curve", "curve", "left_out_curve"]
 
 Array = NDArray[np.float64]
 
@@ -71,6 +71,26 @@ def curve(score: ArrayLike, found: ArrayLike, weight: ArrayLike | None = None) -
     ends = np.append(np.flatnonzero(np.diff(values[order])), len(values) - 1)
     hits, misses = (np.cumsum((weights * mask)[:, order], axis=1)[:, ends] for mask in (sought, ~sought))
     return Curve(hits, misses)
+
+
+def left_out_curve(score: Array, found: NDArray[np.bool_], codes: NDArray[np.intp], groups: range) -> Curve:
+    """Return the same with weights of one, and in each row the samples of one of these groups left out.
+
+    Counts are whole numbers, so these are the bits of :func:`curve` with weights of 0 and 1, in half the time.
+    """
+    _, place = np.unique(-score, return_inverse=True)
+    inside = (codes >= groups.start) & (codes < groups.stop)
+    steps = int(place.max()) + 1
+
+    def without_each(mask: NDArray[np.bool_]) -> Array:
+        total = np.cumsum(np.bincount(place[mask], minlength=steps))
+        own = mask & inside
+        cells = place[own] * len(groups) + codes[own] - groups.start
+        counts = np.bincount(cells, minlength=steps * len(groups)).reshape(steps, len(groups))
+        # Columns lie in memory one after another, as in `curve`: sums of areas add the steps in their order.
+        return np.subtract(total[:, None], np.cumsum(counts, axis=0), dtype=np.float64).T
+
+    return Curve(without_each(found), without_each(~found))
 
 
 def _check(score: Array, found: NDArray[Any], weight: Array) -> None:

@@ -5,8 +5,9 @@ Axis legend: N samples, V groups, W sets of weights, K outputs or classes, k ter
 
 from __future__ import annotations
 
+import itertools
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,13 +15,13 @@ import numpy as np
 import numpy.typing as npt
 
 from comodal.contracts import InputError
-from comodal.metrics.detection import Curve, curve
+from comodal.metrics.detection import Curve, curve, left_out_curve
 
-__all__ = ["Array", "Metric", "RankMetric", "SumMetric", "checked", "columns", "mean", "percent", "ratio"]
+__all__ = ["Array", "Metric", "RankMetric", "SumMetric", "checked", "columns", "mean", "on_groups", "percent", "ratio"]
 
 Array = npt.NDArray[np.float64]
-_AT_ONCE = 1 << 22
-"""Weights of single samples that are in memory at once."""
+_AT_ONCE = 1 << 17
+"""Weights of single samples that are in memory at once: so many stay in the cache of a processor."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class Metric(ABC):
             InputError: lengths differ, a value is NaN or infinite, or no sample counts.
         """
         y, p = checked(target, prediction)
-        return self._defined(self._value(y, p))
+        return self.defined(self._value(y, p))
 
     def on_groups(
         self, target: npt.ArrayLike, prediction: npt.ArrayLike, codes: npt.NDArray[np.intp], count: int
@@ -60,8 +61,7 @@ class Metric(ABC):
         Raises:
             InputError: as for a call.
         """
-        value, left_out = self._on_groups(*checked(target, prediction), codes, count)
-        return self._defined(value), left_out
+        return on_groups([self], target, prediction, codes, count)[self.name]
 
     @abstractmethod
     def resampled(
@@ -72,10 +72,8 @@ class Metric(ABC):
     @abstractmethod
     def _value(self, y: Array, p: Array) -> float: ...
 
-    @abstractmethod
-    def _on_groups(self, y: Array, p: Array, codes: npt.NDArray[np.intp], count: int) -> tuple[float, Array]: ...
-
-    def _defined(self, value: float) -> float:
+    def defined(self, value: float) -> float:
+        """Return a value of the metric; refuse one that does not exist."""
         if np.isnan(value):
             raise InputError(
                 f"{self.name}: no sample counts, or all labels are the same; leave it out (--metrics)", code="empty"
@@ -112,7 +110,8 @@ class SumMetric(Metric):
     def _value(self, y: Array, p: Array) -> float:
         return float(self._mean([self.terms(*each).sum(axis=0) for each in self._outputs(y, p)]))
 
-    def _on_groups(self, y: Array, p: Array, codes: npt.NDArray[np.intp], count: int) -> tuple[float, Array]:
+    def left_out(self, y: Array, p: Array, codes: npt.NDArray[np.intp], count: int) -> tuple[float, Array]:
+        """Return the metric on all samples, and with each group left out."""
         sums = self._group_sums(y, p, codes, count)
         totals = [each.sum(axis=0) for each in sums]
         left = [total - each for total, each in zip(totals, sums, strict=True)]
@@ -153,23 +152,62 @@ class RankMetric(Metric):
     ) -> Array:
         """See :meth:`Metric.resampled`."""
         y, p = checked(target, prediction)
-        step = max(1, _AT_ONCE // len(y))
-        starts = range(0, len(weights), step)
-        return np.concatenate([self._areas(y, p, weights[start : start + step][:, codes]) for start in starts])
+        parts = _parts(len(weights), len(y))
+        return np.concatenate([self._areas(y, p, weights[part.start : part.stop][:, codes]) for part in parts])
+
+    def mean_area(self, areas: list[Array], count: int) -> Array:
+        """Return ``(count,)`` the mean of the areas of the classes that have one, NaN where none has."""
+        every = np.stack(areas) if areas else np.full((1, count), np.nan)
+        known = np.isfinite(every)
+        total = np.where(known, every, 0.0).sum(axis=0)
+        return np.asarray(np.divide(total, known.sum(axis=0), out=np.full(count, np.nan), where=known.any(axis=0)))
 
     def _value(self, y: Array, p: Array) -> float:
         return float(self._areas(y, p, np.ones((1, len(y))))[0])
 
-    def _on_groups(self, y: Array, p: Array, codes: npt.NDArray[np.intp], count: int) -> tuple[float, Array]:
-        return self._value(y, p), self.resampled(y, p, codes, 1.0 - np.eye(count))
-
     def _areas(self, y: Array, p: Array, weights: Array) -> Array:
         found = [self.area(curve(score, sought, weights)) for score, sought in _rankings(y, p)]
-        areas = np.stack(found) if found else np.full((1, len(weights)), np.nan)
-        known = np.isfinite(areas)
-        total = np.where(known, areas, 0.0).sum(axis=0)
-        mean = np.divide(total, known.sum(axis=0), out=np.full(len(weights), np.nan), where=known.any(axis=0))
-        return np.asarray(mean)
+        return self.mean_area(found, len(weights))
+
+
+def on_groups(
+    metrics: Sequence[Metric],
+    target: npt.ArrayLike,
+    prediction: npt.ArrayLike,
+    codes: npt.NDArray[np.intp],
+    count: int,
+) -> dict[str, tuple[float, Array]]:
+    """Return name to what :meth:`Metric.on_groups` returns; metrics of rankings share the work of ranking."""
+    y, p = checked(target, prediction)
+    ranks = {each.name: each for each in metrics if isinstance(each, RankMetric)}
+    areas = _left_out_areas(ranks, y, p, codes, count)
+    found = {
+        each.name: each.left_out(y, p, codes, count) if isinstance(each, SumMetric) else (each(y, p), areas[each.name])
+        for each in metrics
+    }
+    return {each.name: (each.defined(found[each.name][0]), found[each.name][1]) for each in metrics}
+
+
+def _left_out_areas(
+    metrics: Mapping[str, RankMetric], y: Array, p: Array, codes: npt.NDArray[np.intp], count: int
+) -> dict[str, Array]:
+    """Return name to ``(V,)``, the metric with each group left out."""
+    parts: dict[str, list[Array]] = {name: [] for name in metrics}
+    for groups in _parts(count, len(y)) if metrics else ():
+        areas: dict[str, list[Array]] = {name: [] for name in metrics}
+        for score, sought in _rankings(y, p):
+            ranking = left_out_curve(score, sought, codes, groups)
+            for name, metric in metrics.items():
+                areas[name].append(metric.area(ranking))
+        for name, metric in metrics.items():
+            parts[name].append(metric.mean_area(areas[name], len(groups)))
+    return {name: np.concatenate(each) for name, each in parts.items()}
+
+
+def _parts(count: int, samples: int) -> list[range]:
+    """Return ranges of weights that are summed at once; of several weights none is alone, which may change a bit."""
+    ends = np.linspace(0, count, 1 + max(1, min(count // 4, count * samples // _AT_ONCE))).astype(int).tolist()
+    return [range(start, end) for start, end in itertools.pairwise(ends)]
 
 
 def _rankings(y: Array, p: Array) -> Iterator[tuple[Array, npt.NDArray[np.bool_]]]:
