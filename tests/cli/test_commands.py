@@ -74,7 +74,7 @@ def test_train_evaluate_and_read_back(comodal: Comodal, tmp_path: Path) -> None:
     assert report["folder"] == "run"
     assert set(Sentiment.reported) <= set(report)
     assert strict_json((tmp_path / "run" / "metrics.json").read_text()) == {
-        name: value for name, value in report.items() if name != "folder"
+        name: value for name, value in report.items() if name not in {"folder", "no_better_than"}
     }
     assert strict_json(comodal(f"{TRAIN} --json --penalty.measure kl").out) == report
     again = comodal("evaluate run --json --predictions table.parquet")
@@ -91,6 +91,10 @@ def test_without_json_a_table_for_people(comodal: Comodal) -> None:
     assert result.status == 0
     for name in Sentiment.reported:
         assert name in result.out
+    assert (
+        "no better than the linear reference in mae"
+        in comodal("train synthetic:redundant --out poor --training.max_epochs 1 --training.lr 1e-9").out
+    )
 
 
 def test_what_does_not_exist_is_null_and_not_nan(comodal: Comodal, monkeypatch: pytest.MonkeyPatch) -> None:

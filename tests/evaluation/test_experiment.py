@@ -112,6 +112,7 @@ def test_the_report_holds_every_metric_and_the_facts_of_the_fit(data: DataConfig
         "n_unlabelled",
         "n_test",
         "note",
+        "references",
     }
     assert report.folder is None
     table = report.predictions
@@ -119,6 +120,18 @@ def test_the_report_holds_every_metric_and_the_facts_of_the_fit(data: DataConfig
     assert report.metrics["mae"]["value"] == pytest.approx(np.abs(table.target - table.prediction).mean(), rel=1e-6)
     assert report.metrics["mae"]["value"] == mae(table.target, table.prediction)
     assert set(table.split) == {"test"}
+
+
+def test_the_report_names_the_references_that_the_model_does_not_beat(data: DataConfig, short: Short) -> None:
+    report = train(data, short(max_epochs=1, lr=1e-12))
+    assert "linear" in report.no_better_than
+    known = report.metrics["references"]
+    for value, names in ((0.0, ()), (known["linear"]["mae"], ("linear",)), (99.0, ("constant", "linear"))):
+        assert (
+            dataclasses.replace(report, metrics={"mae": {"value": value}, "references": known}).no_better_than == names
+        )
+    assert dataclasses.replace(report, metrics={"corr": {"value": 2.0}, "references": known}).no_better_than == ()
+    assert dataclasses.replace(report, metrics={"mae": {"value": 1.0}}).no_better_than == ()
 
 
 def test_ids_travel_from_the_data_to_the_table(data: DataConfig, dataset: Dataset, short: Short) -> None:

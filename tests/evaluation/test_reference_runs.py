@@ -14,11 +14,11 @@ from comodal.contracts.json_records import read_records
 from comodal.data.dataset import Dataset
 from comodal.data.ragged import RaggedArray
 from comodal.data.standardize import Scale
-from comodal.evaluation import reference_models
+from comodal.evaluation import reference_models, reference_runs
 from comodal.evaluation.comparison import compare
 from comodal.evaluation.data_config import DataConfig
 from comodal.evaluation.grid import CompareConfig
-from comodal.evaluation.reference_runs import ReferenceRuns, compared_with_references, frame_means
+from comodal.evaluation.reference_runs import ReferenceRuns, compared_with_references, frame_means, reference_scores
 from comodal.evaluation.rows import SeedRun, Setting, comparison_rows
 from comodal.evaluation.runs import open_runs
 from comodal.reports.number_text import notes
@@ -44,6 +44,18 @@ def test_a_linear_model_learns_from_what_the_networks_see(dataset: Dataset) -> N
     ]
     (fold,) = ReferenceRuns.of(dataset, RunConfig()).folds
     assert fold.features() == pytest.approx(np.concatenate(means, axis=1), abs=1e-5)
+
+
+def test_a_single_run_has_the_references_of_a_comparison(folds: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = RunConfig()
+    scores = reference_scores(folds, config)
+    for row in ReferenceRuns.of(folds, config).rows([config.seed]):
+        assert scores[row.fusion][row.metric] == pytest.approx(row.mean)
+    assert scores["samples"] == [len(part.train) for part in folds.partitions]
+    monkeypatch.setattr(reference_runs, "_MOST_NUMBERS", 300)
+    features = sum(array.dim for array in folds.modalities.values())
+    thinned = reference_scores(folds, config)["samples"]
+    assert all(1 < count * features <= 300 + features for count in thinned)
 
 
 def test_reference_rows_end_the_table_and_have_no_difference(compared_folder: Path, folds: Dataset) -> None:

@@ -43,19 +43,32 @@ def evaluate(
 
 def print_report(found: RunReport, *, as_json: bool) -> None:
     """Print the metrics of a run as JSON or as a table."""
+    references = found.metrics.get("references", {})
     if as_json:
-        print_json({"folder": str(found.folder), **found.metrics})
+        compared = {"no_better_than": found.no_better_than} if references else {}
+        print_json({"folder": str(found.folder), **found.metrics, **compared})
         return
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("metric", "value", "95 % interval over groups", title=str(found.folder))
+    simple = ("constant", "linear") if references else ()
+    table = Table("metric", "value", "95 % interval over groups", *simple, title=str(found.folder))
     for name, value in found.metrics.items():
-        if isinstance(value, dict):
-            table.add_row(name, _shown(value["value"]), f"[{_shown(value['ci_low'])}, {_shown(value['ci_high'])}]")
-        else:
-            table.add_row(name, _shown(value) if isinstance(value, float) else str(value), "")
+        if isinstance(value, dict) and name != "references":
+            interval = f"[{_shown(value['ci_low'])}, {_shown(value['ci_high'])}]"
+            table.add_row(name, _shown(value["value"]), interval, *(_shown(references[s].get(name)) for s in simple))
+        elif name != "references":
+            table.add_row(name, _shown(value) if isinstance(value, float) else str(value))
     Console().print(table, markup=False)
+    if references:
+        _print_references(found)
+
+
+def _print_references(found: RunReport) -> None:
+    samples, metric = found.metrics["references"]["samples"], next(iter(found.metrics))
+    print(f"constant, linear: simple reference models, fitted on {', '.join(map(str, samples))} labelled samples.")
+    for name in found.no_better_than:
+        print(f"The model is no better than the {name} reference in {metric}.")
 
 
 def _shown(value: float | None) -> str:

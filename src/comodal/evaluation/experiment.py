@@ -19,6 +19,7 @@ from comodal.data.load import load
 from comodal.evaluation.data_config import DataConfig, note_of
 from comodal.evaluation.fitted import FittedFold, save_fitted, save_history
 from comodal.evaluation.predictor import FittedPart, Predictor
+from comodal.evaluation.reference_runs import reference_scores
 from comodal.evaluation.runs import FINGERPRINT, PREDICTIONS, open_runs
 from comodal.evaluation.score import score
 from comodal.metrics import METRICS, metrics_named
@@ -44,13 +45,23 @@ class RunReport:
     Attributes:
         folder: where it is saved, ``None`` if nowhere.
         metrics: metric to value and 95 % interval over groups (``None`` where it does not exist), plus seconds, epochs,
-            validation loss, numbers of samples (training ones with and without a label, test) and a note on the data.
+            validation loss, numbers of samples (training ones with and without a label, test), a note on the data, and
+            as ``references`` what :func:`~comodal.evaluation.reference_runs.reference_scores` returns.
         predictions: the test part of every partition.
     """
 
     folder: Path | None
     metrics: dict[str, Any]
     predictions: PredictionTable
+
+    @property
+    def no_better_than(self) -> tuple[str, ...]:
+        """Name the references, ``constant`` and ``linear``, that the model does not beat in the first metric."""
+        name = next(iter(self.metrics))
+        sign, own = (1 if METRICS[name].higher_is_better else -1), self.metrics[name]["value"]
+        known = self.metrics.get("references", {})
+        others = {each: known[each][name] for each in ("constant", "linear") if name in known.get(each, ())}
+        return tuple(each for each, value in others.items() if own is None or sign * own <= sign * value)
 
 
 def fit(data: DataConfig | Dataset, config: RunConfig | None = None, *, progress: bool = False) -> Predictor:
@@ -241,6 +252,7 @@ def _train_partitions(
         "n_unlabelled": [len(each.unlabelled) for each in rows],
         "n_test": len(predictions),
         "note": note_of(inputs(dataset, config)),
+        "references": reference_scores(dataset, config),
     }
     return RunReport(path, {**_scores(predictions, metrics), **fits}, predictions)
 

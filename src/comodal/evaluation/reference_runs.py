@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import time
@@ -15,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from comodal.atomic_write import write_atomic, write_text
-from comodal.contracts import ComparisonRow, Multilabel, PredictionTable
+from comodal.contracts import ComparisonRow, InputError, Multilabel, PredictionTable
 from comodal.contracts.json_records import read_json
 from comodal.contracts.option_names import REFERENCE_NAMES
 from comodal.data.dataset import Dataset, Partition
@@ -35,7 +36,9 @@ from comodal.training.training_rows import TrainingRows
 if TYPE_CHECKING:  # scikit-learn takes a second to import, and most commands fit no reference model
     from comodal.evaluation.reference_models import ReferenceData
 
-__all__ = ["ReferenceRuns", "compared_with_references", "frame_means"]
+__all__ = ["ReferenceRuns", "compared_with_references", "frame_means", "reference_scores"]
+
+_MOST_NUMBERS = 10_000_000
 
 Array = NDArray[Any]
 Rows = NDArray[np.int64]
@@ -56,7 +59,7 @@ class ReferenceFold:
     Attributes:
         dataset: all samples, with features for all modalities.
         partition: which of them train, validate and test.
-        config: of the networks; its seed is not read.
+        config: of the networks.
     """
 
     dataset: Dataset
@@ -69,10 +72,10 @@ class ReferenceFold:
         found = TrainingRows.of(self.partition, config, group=data.group, target=data.target, task=data.spec.task)
         return found.labelled, found.unlabelled
 
-    def features(self) -> Array:
-        """Return ``(N, d)`` standardised features of all modalities side by side, 0 outside the partition."""
+    def features(self, rows: Rows | None = None) -> Array:
+        """Return ``(N, d)`` standardised features of all modalities side by side, 0 outside the rows (all used)."""
         standardizer = prepare(self.dataset, self.partition).standardizer
-        rows = np.unique(np.concatenate(list(self.partition.splits.values())))
+        rows = np.unique(np.concatenate(list(self.partition.splits.values()))) if rows is None else rows
         arrays = self.dataset.modalities.items()
         found = np.zeros((len(self.dataset), sum(array.dim for _, array in arrays)))
         found[rows] = np.concatenate([frame_means(each, rows, standardizer.of(name)) for name, each in arrays], axis=1)
@@ -95,6 +98,14 @@ class ReferenceFold:
             task.require_loss(options.task_loss),
             options.class_weight,
         )
+
+    def thinned(self) -> ReferenceData:
+        """Return the same for one run, with every k-th of its labelled samples where they would take long to fit."""
+        labelled, unlabelled = self.rows(self.config.seed)
+        numbers = len(labelled) * self.dataset.spec.task.width * sum(a.dim for a in self.dataset.modalities.values())
+        kept = labelled[:: max(1, -(-numbers // _MOST_NUMBERS))]
+        rows = np.unique(np.concatenate([kept, self.partition.valid, self.partition.test]))
+        return self.data(self.features(rows), kept, unlabelled[:0])
 
     def table(self, prediction: Array) -> PredictionTable:
         """Return predictions on the test part."""
@@ -171,6 +182,29 @@ class ReferenceRuns:
                     known[name, digest] = _kept(folder) or _fitted(fold, name, fold.data(features(), *rows), folder)
                 found[name, seed] = known[name, digest]
         return found
+
+
+def reference_scores(dataset: Dataset, config: RunConfig) -> dict[str, Any]:
+    """Return the test metrics of the constant and the linear model that a run is to beat, at the cost of seconds.
+
+    They are the reference rows of a comparison, on every k-th labelled sample of a partition where samples times
+    features times outputs would be more than 10 million.
+
+    Returns:
+        ``constant`` and ``linear`` to the value of each metric that is defined, and ``samples`` to the number of
+        labelled samples of each partition that they were fitted on.
+    """
+    from comodal.evaluation.reference_models import REFERENCE_MODELS  # noqa: PLC0415
+
+    folds = [(fold, fold.thinned()) for fold in ReferenceRuns.of(dataset, config).folds]
+    found: dict[str, Any] = {}
+    for name in REFERENCE_NAMES[:2]:
+        table = PredictionTable.concatenate([fold.table(REFERENCE_MODELS[name](data)) for fold, data in folds])
+        found[name] = {}
+        for metric in metrics_named(table.task.metrics, table.task):
+            with contextlib.suppress(InputError):  # not defined for these labels
+                found[name][metric.name] = metric(table.target, table.prediction)
+    return {**found, "samples": [len(data.labelled) for _, data in folds]}
 
 
 def compared_with_references(rows: Sequence[ComparisonRow], metric: str) -> list[ComparisonRow]:
