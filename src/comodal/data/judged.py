@@ -28,7 +28,7 @@ class Facts:
     """What the rules judge."""
 
     found: Inspection  # counts of the pass
-    samples: Block  # their ids, groups and transcripts
+    samples: Block  # their ids, groups, targets and transcripts
     parts: Mapping[str, Mapping[str, NDArray[np.int64]]] = field(default_factory=dict)  # to split or fold to rows
     folds: bool = False  # whether the partitions are the folds of one cross-validation
     unlabelled: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)  # partition to rows that need no label

@@ -18,6 +18,9 @@ from comodal.contracts.tasks.task import class_name, one_class_each
 
 __all__ = ["are_whole", "is_missing", "target_of", "task_named"]
 
+_FEW = 5
+"""Numbers that a question shows."""
+
 _LONG_NAME = 4
 """Letters of a name that may be misspelt: of shorter ones many are alike."""
 
@@ -118,9 +121,10 @@ def _kind(labels: NDArray[Any], where: str) -> str:
             return Multilabel.kind
         return Binary.kind if len({class_name(each) for each in known}) == 2 else Multiclass.kind
     if are_whole(labels):
-        first = ", ".join(sorted({str(each) for each in known})[:5])
+        found = sorted({int(each) for each in known})
+        first = ", ".join(map(str, found[:_FEW])) + ", ..." * (len(found) > _FEW)
         raise InputError(
-            f"{where}: labels are whole numbers ({first}, ...), classes or amounts; give task='multiclass' "
+            f"{where}: labels are whole numbers ({first}), classes or amounts; give task='multiclass' "
             "('binary', 'multilabel') or task='regression' (--task)",
             code="missing",
         )
