@@ -40,8 +40,8 @@ if TYPE_CHECKING:  # the same names as in _HOMES: editors and type checkers read
     from comodal.data.dataset import Dataset
     from comodal.data.load import load as load_dataset
     from comodal.data.synthetic_config import SyntheticConfig
+    from comodal.dependency.catalog import build_measure
     from comodal.dependency.estimation import EstimationConfig, estimate_dependency
-    from comodal.dependency.measures import DependencyMeasure
     from comodal.dependency.penalty import DependencyPenalty
     from comodal.dependency.schedules import CosineWarmup, LinearWarmup
     from comodal.evaluation.comparison import Comparison, compare
@@ -64,7 +64,6 @@ __all__ = [
     "Dataset",
     "DatasetSpec",
     "DependencyEstimate",
-    "DependencyMeasure",
     "DependencyPenalty",
     "EstimationConfig",
     "FusionOutput",
@@ -87,6 +86,7 @@ __all__ = [
     "SyntheticConfig",
     "Task",
     "TrainingConfig",
+    "build_measure",
     "compare",
     "dependency",
     "distributions",
@@ -115,7 +115,6 @@ _HOMES = {
     "Dataset": "comodal.data.dataset",
     "DatasetSpec": "comodal.contracts",
     "DependencyEstimate": "comodal.contracts",
-    "DependencyMeasure": "comodal.dependency.measures",
     "DependencyPenalty": "comodal.dependency.penalty",
     "EstimationConfig": "comodal.dependency.estimation",
     "FusionOutput": "comodal.contracts",
@@ -138,6 +137,7 @@ _HOMES = {
     "SyntheticConfig": "comodal.data.synthetic_config",
     "Task": "comodal.contracts",
     "TrainingConfig": "comodal.training.config",
+    "build_measure": "comodal.dependency.catalog",
     "compare": "comodal.evaluation.comparison",
     "dependency": "comodal",
     "distributions": "comodal",

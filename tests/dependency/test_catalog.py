@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 from refusals import refused
 
+from comodal.contracts.option_names import MEASURE_HABITS
 from comodal.dependency.catalog import MEASURES, measure_spec
 
 
@@ -22,7 +23,8 @@ def test_the_measures_of_the_paper_and_ours_are_known_by_name() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "offered"), [("wassertein", "wasserstein"), ("KL", "kl"), ("jensen-shannon", "jensen_s")]
+    ("name", "offered"),
+    [("wassertein", "wasserstein"), ("KL", "kl"), ("jensen-shannon", "jensen_s"), ("dv", "kl"), ("MI", "kl")],
 )
 def test_an_unknown_name_offers_the_nearest(name: str, offered: str) -> None:
     with refused("unknown_name", f"'{name}'", f"'{offered}"):
@@ -32,3 +34,8 @@ def test_an_unknown_name_offers_the_nearest(name: str, offered: str) -> None:
 def test_a_name_like_no_other_lists_them_all() -> None:
     with refused("unknown_name", "xyzzy", ", ".join(MEASURES)):
         measure_spec("xyzzy")
+
+
+def test_what_habits_mean_is_there() -> None:
+    assert set(MEASURE_HABITS.values()) <= set(MEASURES)
+    assert not set(MEASURE_HABITS) & set(MEASURES)

@@ -63,7 +63,7 @@ def test_the_critic_scores_every_utterance_as_the_measure_does(between: str) -> 
     views = out.representations
     if between == "fusion":
         views = {"fused": out.fused, "modalities": torch.cat(list(out.representations.values()), dim=1)}
-    np.testing.assert_allclose(table.critic_score, penalty.measure.scores(views).detach().numpy(), rtol=1e-5)
+    np.testing.assert_allclose(table.critic_score, penalty.measure.pointwise(views).detach().numpy(), rtol=1e-5)
     assert len(np.unique(table.critic_score)) > 1
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -71,10 +73,10 @@ def test_a_trained_critic_is_the_score_less_the_log_of_its_mean_over_broken_tupl
     penalty = fitted.penalty
     assert penalty is not None
     with torch.no_grad():
-        raw = penalty.measure.scores(views.compared())
+        raw = penalty.measure.pointwise(views.compared())
         train = [view.clone() for view in represent(fitted, "train").views.values()]
         scores = [
-            penalty.measure.scores([train[0], train[1].roll(step, 0), train[2].roll(2 * step, 0)])
+            penalty.measure.pointwise([train[0], train[1].roll(step, 0), train[2].roll(2 * step, 0)])
             for step in range(1, 60)
         ]
     shift = (raw - critic(views.compared())).numpy()
@@ -87,6 +89,14 @@ def test_a_trained_critic_is_the_score_less_the_log_of_its_mean_over_broken_tupl
 def test_a_run_without_a_penalty_says_how_to_fit_a_critic(without_critic: RunSet) -> None:
     with refused("missing", "--fit-critic kl"):
         from_penalty(next(without_critic.fitted(without_critic.runs[0])))
+
+
+def test_a_measure_of_whole_batches_explains_no_sample(fitted: FittedFold, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert fitted.penalty is not None
+    measure = fitted.penalty.measure
+    monkeypatch.setattr(measure, "facts", replace(measure.facts, pointwise=None))
+    with refused("unsupported", "kl", "--fit-critic kl"):
+        from_penalty(fitted)
 
 
 def test_views_that_do_not_fit_are_refused(fitted: FittedFold) -> None:

@@ -152,7 +152,7 @@ def test_tuples_score_as_batches_that_hold_the_other_modality(tmp_path: Path, be
     batch = fitted.fold.view[fitted.fold.partition.test]
     with torch.no_grad():
         output = fitted.model(rearranged(batch, dict(zip(batch.modalities, rows, strict=True))))
-        expected = fitted.penalty.measure.scores(views_of(output, between=between))
+        expected = fitted.penalty.measure.pointwise(views_of(output, between=between))
     difference = found.scorers["critic"](rows) - expected
     # Up to the constant that makes nats of the scores.
     assert torch.allclose(difference, difference.mean().expand(50), atol=1e-4)

@@ -10,7 +10,7 @@ from refusals import refused
 from torch import Tensor
 from torch.nn import functional
 
-from comodal.dependency import MEASURES, DependencyMeasure
+from comodal.dependency import MEASURES, build_measure
 from comodal.dependency.critics import SeparableCritic
 
 EVERY = sorted(MEASURES)
@@ -35,11 +35,11 @@ def bits(n: int, generator: torch.Generator) -> Tensor:
 def trained(name: str, *, copied: bool, critic: str = "joint", steps: int = 400) -> float:
     """Value on fresh pairs of bits, copied or independent, after training the critic."""
     generator = torch.Generator().manual_seed(0)
-    measure = DependencyMeasure(name, dims=[2, 2], normalize="sphere", critic=critic)
+    measure = build_measure(name, dims=[2, 2], normalize="sphere", critic=critic)
     optimizer = torch.optim.Adam(measure.critic.parameters(), lr=1e-2, fused=True)
     for _ in range(steps):
         first = bits(64, generator)
-        loss = measure.critic_loss([first, first if copied else bits(64, generator)])
+        loss = measure.learn([first, first if copied else bits(64, generator)])
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -79,7 +79,7 @@ def views_of(n: int, *, requires_grad: bool = False) -> dict[str, Tensor]:
 @pytest.mark.parametrize("critic", ["joint", "separable"])
 @pytest.mark.parametrize("name", EVERY)
 def test_gradients_reach_every_view_and_the_critic(name: str, critic: str) -> None:
-    measure, views = DependencyMeasure(name, dims=DIMS, critic=critic), views_of(12, requires_grad=True)
+    measure, views = build_measure(name, dims=DIMS, critic=critic), views_of(12, requires_grad=True)
     measure.value(views).backward()
     assert all(view.grad is not None and bool(view.grad.any()) for view in views.values())
     assert all(parameter.grad is not None for parameter in measure.critic.parameters())
@@ -87,8 +87,8 @@ def test_gradients_reach_every_view_and_the_critic(name: str, critic: str) -> No
 
 @pytest.mark.parametrize("name", EVERY)
 def test_a_critics_loss_reaches_no_view(name: str) -> None:
-    measure, views = DependencyMeasure(name, dims=DIMS), views_of(12, requires_grad=True)
-    measure.critic_loss(views).backward()
+    measure, views = build_measure(name, dims=DIMS), views_of(12, requires_grad=True)
+    measure.learn(views).backward()
     assert all(view.grad is None for view in views.values())
     assert all(parameter.grad is not None for parameter in measure.critic.parameters())
 
@@ -96,8 +96,8 @@ def test_a_critics_loss_reaches_no_view(name: str) -> None:
 @pytest.mark.parametrize("name", EVERY)
 def test_the_encoders_gradient_climbs_the_value(name: str) -> None:
     """What ``encoder_gradient_is_valid`` declares; the opposite direction lowers it."""
-    measure, views = DependencyMeasure(name, dims=DIMS).eval(), views_of(12, requires_grad=True)
-    assert measure.spec.bound.encoder_gradient_is_valid
+    measure, views = build_measure(name, dims=DIMS).eval(), views_of(12, requires_grad=True)
+    assert measure.bound.encoder_gradient_is_valid
     value = measure.value(views)
     gradients = torch.autograd.grad(value, list(views.values()))
     with torch.no_grad():
@@ -110,13 +110,13 @@ def test_the_encoders_gradient_climbs_the_value(name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(set(EVERY) - {"mine"}))
 def test_the_gradient_is_that_of_finite_differences(name: str) -> None:
-    measure = DependencyMeasure(name, dims=DIMS).double().eval()  # in evaluation the pairing is always the same
+    measure = build_measure(name, dims=DIMS).double().eval()  # in evaluation the pairing is always the same
     views = [view.double().requires_grad_() for view in views_of(6).values()]
     assert torch.autograd.gradcheck(lambda *given: measure.value(given), views, eps=1e-7)
 
 
 def test_the_gradient_of_mine_is_not_that_of_its_value() -> None:
-    measure = DependencyMeasure("mine", dims=DIMS).double().eval()
+    measure = build_measure("mine", dims=DIMS).double().eval()
     views = [view.double().requires_grad_() for view in views_of(6).values()]
     assert torch.autograd.gradcheck(lambda *given: measure.value(given), views, eps=1e-7)  # no past yet: the same
     measure.log_average.fill_(3.0)
@@ -124,7 +124,7 @@ def test_the_gradient_of_mine_is_not_that_of_its_value() -> None:
 
 
 def change_by_scale(name: str, normalize: str) -> float:
-    measure, views = DependencyMeasure(name, dims=DIMS, normalize=normalize).eval(), views_of(40)
+    measure, views = build_measure(name, dims=DIMS, normalize=normalize).eval(), views_of(40)
     scaled = {key: 50.0 * view for key, view in views.items()}
     with torch.no_grad():
         return abs(float(measure.value(scaled) - measure.value(views)))
@@ -143,16 +143,16 @@ def test_without_normalisation_scale_changes_the_value(name: str) -> None:
 
 @pytest.mark.parametrize("name", EVERY)
 def test_the_order_of_modalities_given_does_not_matter(name: str) -> None:
-    measure, views = DependencyMeasure(name, dims=DIMS).eval(), views_of(12)
+    measure, views = build_measure(name, dims=DIMS).eval(), views_of(12)
     backwards = dict(reversed(views.items()))
     assert torch.equal(measure.value(views), measure.value(backwards))
-    assert torch.equal(measure.scores(views), measure.scores(backwards))
+    assert torch.equal(measure.pointwise(views), measure.pointwise(backwards))
 
 
 @pytest.mark.parametrize("name", ["kl", "mine", "f", "squared_hellinger"])
 def test_the_order_of_samples_does_not_matter_where_no_pairing_is_drawn(name: str) -> None:
-    separable = DependencyMeasure(name, dims=DIMS, critic="separable").eval()
-    drawn, views, order = DependencyMeasure(name, dims=DIMS).eval(), views_of(12), torch.randperm(12)
+    separable = build_measure(name, dims=DIMS, critic="separable").eval()
+    drawn, views, order = build_measure(name, dims=DIMS).eval(), views_of(12), torch.randperm(12)
     shuffled = {key: view[order] for key, view in views.items()}
     torch.testing.assert_close(separable.value(views), separable.value(shuffled))
     assert not torch.isclose(drawn.value(views), drawn.value(shuffled), rtol=1e-7, atol=1e-9)
@@ -160,7 +160,7 @@ def test_the_order_of_samples_does_not_matter_where_no_pairing_is_drawn(name: st
 
 @pytest.mark.parametrize("name", EVERY)
 def test_two_views_are_enough_and_as_many_rows_as_views(name: str) -> None:
-    measure = DependencyMeasure(name, dims=[4, 5])
+    measure = build_measure(name, dims=[4, 5])
     assert measure.value([torch.randn(2, 4), torch.randn(2, 5)]).isfinite()
     with refused("out_of_range", 1, 2):
         measure.value([torch.randn(1, 4), torch.randn(1, 5)])
@@ -169,33 +169,34 @@ def test_two_views_are_enough_and_as_many_rows_as_views(name: str) -> None:
 @pytest.mark.parametrize("normalize", ["layer", "sphere"])
 @pytest.mark.parametrize("name", EVERY)
 def test_heavy_tails_and_constant_views_give_finite_values_and_gradients(name: str, normalize: str) -> None:
-    measure = DependencyMeasure(name, dims=DIMS, normalize=normalize)
+    measure = build_measure(name, dims=DIMS, normalize=normalize)
     heavy = {key: (view / torch.rand_like(view).pow(4)).requires_grad_() for key, view in views_of(16).items()}
     constant = {key: torch.zeros_like(view).requires_grad_() for key, view in views_of(16).items()}
     for views in (heavy, constant):
         value = measure.value(views)
         gradients = torch.autograd.grad(value, list(views.values()))
         assert all(bool(part.isfinite().all()) for part in (value, *gradients))
-        assert measure.critic_loss(views).isfinite()
+        assert measure.learn(views).isfinite()
 
 
 @pytest.mark.parametrize("name", EVERY)
 def test_facts_are_declared(name: str) -> None:
-    measure = DependencyMeasure(name, dims=DIMS)
-    assert measure.spec is MEASURES[name]
-    assert measure.spec.bound.unit == {
+    measure = build_measure(name, dims=DIMS)
+    assert measure.facts == MEASURES[name].facts
+    assert measure.bound is MEASURES[name].bound
+    assert measure.bound.unit == {
         "wasserstein": "distance",
         "pearson": "divergence",
         "squared_hellinger": "divergence",
     }.get(name, "nats")
-    assert (measure.lipschitz is not None) == measure.spec.bound.needs_lipschitz == (name == "wasserstein")
-    assert isinstance(DependencyMeasure(name, dims=DIMS, critic="separable").critic, SeparableCritic)
+    assert (measure.lipschitz is not None) == measure.bound.needs_lipschitz == (name == "wasserstein")
+    assert isinstance(build_measure(name, dims=DIMS, critic="separable").critic, SeparableCritic)
 
 
 @pytest.mark.parametrize("name", EVERY)
 def test_more_pairings_lower_the_variance(name: str) -> None:
     def spread(pairings: int) -> float:
-        measure, views = DependencyMeasure(name, dims=DIMS, pairings=pairings), views_of(12)
+        measure, views = build_measure(name, dims=DIMS, pairings=pairings), views_of(12)
         for parameter in measure.critic.parameters():
             parameter.data.mul_(2.0)
         return float(torch.stack([measure.value(views).detach() for _ in range(60)]).std())

@@ -176,7 +176,7 @@ def test_the_penalty_gets_the_configs_options(config: Config, fold: FoldData) ->
     penalty = build_penalty(model, options, 4)
     assert penalty is not None
     assert (penalty.weight, penalty.critic_steps, penalty.critic_lr) == (0.7, 2, 0.02)
-    assert (penalty.measure.spec.name, penalty.measure.normalize, penalty.measure.lipschitz) == (
+    assert (penalty.measure.name, penalty.measure.normalize, penalty.measure.lipschitz) == (
         "wasserstein",
         "sphere",
         "spectral_norm",

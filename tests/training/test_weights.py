@@ -36,7 +36,7 @@ def test_model_and_critic_come_back_from_a_file_bit_for_bit(tmp_path: Path) -> N
             parameter.add_(1.0)
     restore_weights(other, other_penalty, load_weights(tmp_path / "deep" / "weights"))
     views = [torch.randn(8, 4), torch.randn(8, 4)]
-    assert torch.equal(other_penalty.measure.scores(views), penalty.measure.scores(views))
+    assert torch.equal(other_penalty.measure.pointwise(views), penalty.measure.pointwise(views))
     for name, value in copy_weights(model, penalty).items():
         assert torch.equal(value, copy_weights(other, other_penalty)[name]), name
     assert [path.name for path in (tmp_path / "deep").iterdir()] == ["weights"]

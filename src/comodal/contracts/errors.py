@@ -5,7 +5,8 @@ from __future__ import annotations
 import difflib
 import functools
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Literal
 
 __all__ = ["Code", "InputError"]
@@ -74,14 +75,23 @@ class InputError(ValueError):
         return InputError(f"{where}: {self}", code=self.code)
 
     @classmethod
-    def unknown(cls, kind: str, name: object, known: Iterable[object], *, where: str = "") -> InputError:
-        """Return the error for a name that is not in a family; it offers the nearest known name.
+    def unknown(
+        cls,
+        kind: str,
+        name: object,
+        known: Iterable[object],
+        *,
+        where: str = "",
+        habits: Mapping[str, str] = MappingProxyType({}),
+    ) -> InputError:
+        """Return the error for a name that is not in a family; it offers the known name that is meant, or the nearest.
 
         Args:
             kind: what the name should have been, for example ``"fusion"``.
             name: what was given.
             known: every legal name.
             where: file or argument it was given in.
+            habits: customary names of others, in small letters, to the known name that is meant.
 
         Example:
             >>> print(InputError.unknown("fusion", "erly", ["early", "lfn"]))
@@ -90,7 +100,8 @@ class InputError(ValueError):
             frame: unknown column 'x': give one of: label
         """
         names = [str(each) for each in known]
-        near = difflib.get_close_matches(str(name).lower(), names, n=1, cutoff=0.5)
+        meant = habits.get(str(name).lower())
+        near = [meant] if meant else difflib.get_close_matches(str(name).lower(), names, n=1, cutoff=0.5)
         listed = ", ".join(names)
         remedy = f"did you mean {near[0]!r}? (known: {listed})" if near else f"give one of: {listed}"
         message = f"unknown {kind} {name!r}: {remedy}"

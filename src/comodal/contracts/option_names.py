@@ -11,6 +11,7 @@ __all__ = [
     "ENCODER_NAMES",
     "FUSION_NAMES",
     "LIPSCHITZ_NAMES",
+    "MEASURE_HABITS",
     "MEASURE_NAMES",
     "NORMALIZATION_NAMES",
     "REFERENCE_NAMES",
@@ -25,6 +26,20 @@ ENCODER_NAMES = ("mean", "lstm")
 
 MEASURE_NAMES = ("kl", "mine", "f", "reverse_kl", "pearson", "squared_hellinger", "jensen_shannon", "wasserstein")
 """Keys of :data:`comodal.dependency.MEASURES`."""
+
+MEASURE_HABITS = {
+    "donsker_varadhan": "kl",
+    "dv": "kl",
+    "f-gan": "f",
+    "gan": "jensen_shannon",
+    "js": "jensen_shannon",
+    "mi": "kl",
+    "mutual_information": "kl",
+    "tc": "kl",
+    "total_correlation": "kl",
+    "w1": "wasserstein",
+}
+"""Customary names of measures to the name that is meant, offered where they are typed by habit."""
 
 CRITIC_NAMES = ("joint", "separable")
 """Keys of :data:`comodal.dependency.CRITICS`."""

@@ -13,17 +13,18 @@ from comodal.dependency.bounds import (
     squared_hellinger,
 )
 from comodal.dependency.calibration import Calibration
-from comodal.dependency.catalog import MEASURES, MeasureSpec, measure_spec
+from comodal.dependency.catalog import MEASURES, MeasureSpec, build_measure, measure_spec
 from comodal.dependency.critics import CRITICS, Critic, JointCritic, QuadraticCritic, SeparableCritic, SumCritic
 from comodal.dependency.estimation import EstimationConfig, estimate_dependency
 from comodal.dependency.fitted_critic import CorrectedGaussianCritic, OrthogonalCritic, PairwiseSort
 from comodal.dependency.fitting import FitConfig
 from comodal.dependency.lipschitz import SpectralLinear, gradient_penalty, spectral_norm
 from comodal.dependency.log_ratio import LogRatioForm
-from comodal.dependency.measures import NORMALIZATIONS, DependencyMeasure
+from comodal.dependency.measure import Measure, MeasureFacts
 from comodal.dependency.penalty import DependencyPenalty
 from comodal.dependency.samples import SplitViews, held_out_rows
 from comodal.dependency.schedules import ConstantWeight, CosineWarmup, LinearWarmup
+from comodal.dependency.variational import NORMALIZATIONS, Variational
 from comodal.dependency.views import ViewLayout, Views, views_of
 
 __all__ = [
@@ -38,13 +39,14 @@ __all__ = [
     "CorrectedGaussianCritic",
     "CosineWarmup",
     "Critic",
-    "DependencyMeasure",
     "DependencyPenalty",
     "EstimationConfig",
     "FitConfig",
     "JointCritic",
     "LinearWarmup",
     "LogRatioForm",
+    "Measure",
+    "MeasureFacts",
     "MeasureSpec",
     "OrthogonalCritic",
     "PairwiseSort",
@@ -53,8 +55,10 @@ __all__ = [
     "SpectralLinear",
     "SplitViews",
     "SumCritic",
+    "Variational",
     "ViewLayout",
     "Views",
+    "build_measure",
     "donsker_varadhan",
     "estimate_dependency",
     "gradient_penalty",

@@ -253,6 +253,7 @@ class Bound:
             where only the order of scores has a meaning.
         of_log_partition: ``(joint (n,), log E_Q[exp T]) -> scalar`` for bounds that need only that number of Q, so
             that a critic which knows it needs no broken pairs; else ``None``.
+        moving_average: whether its gradient is MINE's, which divides by a moving average of ``E_Q[exp T]``.
     """
 
     name: str
@@ -264,6 +265,7 @@ class Bound:
     encoder_gradient_is_valid: bool = True
     needs_lipschitz: bool = False
     averages_over_batches: bool = True
+    moving_average: bool = False
 
     def __call__(self, joint: Tensor, marginal: Tensor) -> Tensor:
         """The value, ``evaluate(joint, marginal)``."""

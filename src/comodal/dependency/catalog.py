@@ -1,13 +1,27 @@
-"""The registry of dependency measures."""
+"""The registry of dependency measures: every name, with what makes it.
+
+Larger values mean more dependent. Names differ between papers: ``kl`` is the ``L_kl`` of the paper, ``f`` its ``L_f``
+(NWJ, the f-GAN bound for KL), ``wasserstein`` its ``L_W``; ``mine`` is ``kl`` with MINE's moving-average gradient.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from torch import Tensor
 
 from comodal.contracts import InputError
+from comodal.contracts.option_names import MEASURE_HABITS
 from comodal.dependency.bounds import BOUNDS, Bound
+from comodal.dependency.measure import Measure, MeasureFacts
+from comodal.dependency.variational import Variational, facts_of
 
-__all__ = ["MEASURES", "MeasureSpec", "measure_spec"]
+__all__ = ["MEASURES", "MeasureSpec", "build_measure", "measure_spec"]
+
+_OF_EVERY_FAMILY = ("facts", "name", "dims", "seed")
 
 
 @dataclass(frozen=True)
@@ -17,27 +31,53 @@ class MeasureSpec:
     Attributes:
         name: its key in :data:`MEASURES`.
         paper_name: its name in the source paper and elsewhere.
-        bound: the bound whose value it reports, with the facts about it.
-        moving_average: whether its gradient is MINE's, whose state is a buffer.
+        family: class of the measure.
+        core: what the family builds it from: a bound.
+        facts: what is true of it.
     """
 
     name: str
     paper_name: str
-    bound: Bound
-    moving_average: bool = False
+    family: Callable[..., Measure]
+    core: Bound | Callable[..., Tensor]
+    facts: MeasureFacts
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """Names of the options that the family takes beside ``dims`` and ``seed``."""
+        given = inspect.signature(self.family).parameters.values()
+        return tuple(
+            each.name for each in given if each.kind is each.KEYWORD_ONLY and each.name not in _OF_EVERY_FAMILY
+        )
+
+    @property
+    def bound(self) -> Bound:
+        """The bound that a critic raises.
+
+        Raises:
+            InputError: a measure without a critic.
+        """
+        if isinstance(self.core, Bound):
+            return self.core
+        critics = ", ".join(name for name, spec in MEASURES.items() if isinstance(spec.core, Bound))
+        raise InputError(f"{self.name} has no critic that could be fitted: give one of {critics}", code="unsupported")
+
+
+def _with_critic(name: str, paper_name: str, bound: Bound) -> MeasureSpec:
+    return MeasureSpec(name, paper_name, Variational, bound, facts_of(bound))
 
 
 MEASURES: dict[str, MeasureSpec] = {
     spec.name: spec
     for spec in (
-        MeasureSpec("kl", "L_kl, Donsker-Varadhan", BOUNDS["donsker_varadhan"]),
-        MeasureSpec("mine", "L_kl with MINE's gradient", BOUNDS["donsker_varadhan"], moving_average=True),
-        MeasureSpec("f", "L_f for KL, NWJ, MINE-f", BOUNDS["nwj"]),
-        MeasureSpec("reverse_kl", "L_f for reverse KL", BOUNDS["reverse_kl"]),
-        MeasureSpec("pearson", "L_f for Pearson chi-squared", BOUNDS["pearson"]),
-        MeasureSpec("squared_hellinger", "L_f for squared Hellinger", BOUNDS["squared_hellinger"]),
-        MeasureSpec("jensen_shannon", "L_f for Jensen-Shannon", BOUNDS["jensen_shannon"]),
-        MeasureSpec("wasserstein", "L_W, Kantorovich-Rubinstein", BOUNDS["kantorovich_rubinstein"]),
+        _with_critic("kl", "L_kl, Donsker-Varadhan", BOUNDS["donsker_varadhan"]),
+        _with_critic("mine", "L_kl with MINE's gradient", replace(BOUNDS["donsker_varadhan"], moving_average=True)),
+        _with_critic("f", "L_f for KL, NWJ, MINE-f", BOUNDS["nwj"]),
+        _with_critic("reverse_kl", "L_f for reverse KL", BOUNDS["reverse_kl"]),
+        _with_critic("pearson", "L_f for Pearson chi-squared", BOUNDS["pearson"]),
+        _with_critic("squared_hellinger", "L_f for squared Hellinger", BOUNDS["squared_hellinger"]),
+        _with_critic("jensen_shannon", "L_f for Jensen-Shannon", BOUNDS["jensen_shannon"]),
+        _with_critic("wasserstein", "L_W, Kantorovich-Rubinstein", BOUNDS["kantorovich_rubinstein"]),
     )
 }
 
@@ -51,7 +91,7 @@ def measure_spec(name: str) -> MeasureSpec:
         name: a key of :data:`MEASURES`, or ``"nwj"``, another name of ``"f"``.
 
     Raises:
-        InputError: unknown name; the message offers the nearest one.
+        InputError: unknown name; the message offers the nearest one, or the one that is meant by a customary name.
 
     Example:
         >>> measure_spec("nwj").name
@@ -59,5 +99,30 @@ def measure_spec(name: str) -> MeasureSpec:
     """
     known = [*MEASURES, *_ALIASES]
     if name not in known:
-        raise InputError.unknown("measure", name, known)
+        raise InputError.unknown("measure", name, known, habits=MEASURE_HABITS)
     return MEASURES[_ALIASES.get(name, name)]
+
+
+def build_measure(name: str, *, dims: Mapping[str, int] | Sequence[int], seed: int = 0, **options: Any) -> Measure:
+    """Return a measure by name.
+
+    Args:
+        name: a key of :data:`MEASURES`.
+        dims: name to width of each representation, or widths in order.
+        seed: of all that is random in it; PyTorch's global generator is not touched.
+        options: of its family, such as ``critic`` of :class:`~comodal.dependency.variational.Variational`.
+
+    Raises:
+        InputError: an unknown name, an option that the family does not have, or options that contradict each other.
+
+    Example:
+        >>> import torch
+        >>> measure = build_measure("kl", dims={"text": 8, "audio": 4}, critic="separable")
+        >>> measure.value([torch.randn(16, 8), torch.randn(16, 4)]).shape, measure.facts.unit
+        (torch.Size([]), 'nats')
+    """
+    spec = measure_spec(name)
+    for option in options:
+        if option not in spec.options:
+            raise InputError.unknown("option", option, spec.options or ["none"], where=spec.name)
+    return spec.family(spec.core, name=spec.name, dims=dims, seed=seed, **options)

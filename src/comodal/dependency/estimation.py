@@ -15,8 +15,9 @@ import torch
 from torch import Tensor
 
 from comodal.contracts import DependencyEstimate, InputError
+from comodal.dependency.bounds import Bound
 from comodal.dependency.calibration import calibrate, standard_error
-from comodal.dependency.catalog import MeasureSpec, measure_spec
+from comodal.dependency.catalog import measure_spec
 from comodal.dependency.fitted_critic import fitted_critic
 from comodal.dependency.fitting import FitConfig, aligned_rows, broken_rows, score_tuples
 from comodal.dependency.log_ratio import LOG_RATIO_FORMS
@@ -78,7 +79,7 @@ def estimate_dependency(
     Args:
         views: name to samples ``(n, d_m)``, or the samples alone: arrays or tensors, ``(n,)`` counting as ``(n, 1)``.
             Row i of every view belongs to the same sample.
-        measure: a key of :data:`~comodal.dependency.catalog.MEASURES`.
+        measure: a key of :data:`~comodal.dependency.catalog.MEASURES` with a critic.
         seed: of the split, the critic's first weights and all pairings; PyTorch's global generator is not used.
         config: options; the default suits most data.
 
@@ -90,7 +91,7 @@ def estimate_dependency(
 
     Raises:
         InputError: fewer than 2 views, lengths that differ, too few samples, values that are not finite, a constant
-            view, an unknown measure.
+            view, an unknown measure or one without a critic.
 
     Source: Belghazi et al. 2018, section 4.1, with held-out samples; the bounds as in :mod:`comodal.dependency.bounds`.
 
@@ -104,6 +105,7 @@ def estimate_dependency(
     """
     config = config or EstimationConfig()
     spec = measure_spec(measure)
+    bound = spec.bound
     parts = divide(
         checked_views(views),
         seed=seed,
@@ -111,10 +113,10 @@ def estimate_dependency(
         validation_share=config.validation_share,
         scaling=config.scaling,
     )
-    form = LOG_RATIO_FORMS[spec.bound.name]
+    form = LOG_RATIO_FORMS[bound.name]
     generator = torch.Generator().manual_seed(seed)
     critic = fitted_critic(
-        spec,
+        bound,
         train=parts.train,
         validation=parts.validation,
         tuples=config.validation_tuples,
@@ -123,37 +125,37 @@ def estimate_dependency(
         generator=generator,
     )
     order = broken_rows(parts.validation, config.eval_tuples, generator)
-    calibration = calibrate(spec.bound, critic, parts.validation, order)
+    calibration = calibrate(bound, critic, parts.validation, order)
     order = broken_rows(parts.held_out, config.eval_tuples, generator)
     joint, marginal = (
         form.score(calibration(score_tuples(critic, parts.held_out, rows).double()))
         for rows in (aligned_rows(parts.held_out), order)
     )
-    value, error = float(spec.bound(joint, marginal)), standard_error(spec.bound, joint, marginal, order)
+    value, error = float(bound(joint, marginal)), standard_error(bound, joint, marginal, order)
     return DependencyEstimate(
         measure=spec.name,
         value=value,
         ci_low=value - NORMAL_QUANTILE * error,
         ci_high=value + NORMAL_QUANTILE * error,
-        unit=spec.bound.unit,
+        unit=bound.unit,
         n_fit=len(parts.train[0]) + len(parts.validation[0]),
         n_eval=len(joint),
-        is_lower_bound=spec.bound.is_lower_bound,
-        pointwise=_pointwise(spec, joint, marginal),
-        warnings=_warnings(spec, value, len(joint), calibration.temperature),
+        is_lower_bound=bound.is_lower_bound,
+        pointwise=_pointwise(bound, joint, marginal),
+        warnings=_warnings(bound, value, len(joint), calibration.temperature),
     )
 
 
-def _pointwise(spec: MeasureSpec, joint: Tensor, marginal: Tensor) -> np.ndarray[Any, np.dtype[np.float32]]:
-    values = joint if spec.bound.log_ratio is None else spec.bound.log_ratio(joint, marginal)
+def _pointwise(bound: Bound, joint: Tensor, marginal: Tensor) -> np.ndarray[Any, np.dtype[np.float32]]:
+    values = joint if bound.log_ratio is None else bound.log_ratio(joint, marginal)
     return values.float().numpy()
 
 
-def _warnings(spec: MeasureSpec, value: float, n_eval: int, temperature: float) -> tuple[str, ...]:
+def _warnings(bound: Bound, value: float, n_eval: int, temperature: float) -> tuple[str, ...]:
     found = []
     if temperature == 0:
         found.append("validation samples confirm no dependency: the value is that of independent views")
-    if spec.bound.name in {"donsker_varadhan", "nwj"} and value > math.log(n_eval) - 1:
+    if bound.name in {"donsker_varadhan", "nwj"} and value > math.log(n_eval) - 1:
         most = f"log({n_eval}) = {math.log(n_eval):.2f}"
         found.append(f"the value is near {most}, the most such a bound can certify: give more samples")
     return tuple(found)

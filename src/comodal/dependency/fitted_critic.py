@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrizations
 
-from comodal.dependency.catalog import MeasureSpec
+from comodal.dependency.bounds import Bound
 from comodal.dependency.critics import Critic, QuadraticCritic, relu_network
 from comodal.dependency.fitting import FitConfig, aligned_rows, broken_rows, fit_critic, score_tuples
 from comodal.dependency.log_ratio import LOG_RATIO_FORMS, LogRatioForm
@@ -133,7 +133,7 @@ def _orthonormal(inputs: int, outputs: int) -> nn.Module:
 
 
 def fitted_critic(
-    spec: MeasureSpec,
+    bound: Bound,
     *,
     train: Sequence[Tensor],
     validation: Sequence[Tensor],
@@ -145,7 +145,7 @@ def fitted_critic(
     """Return a fitted critic: 1-Lipschitz for a distance, else the closed form for Gaussians plus a network.
 
     Args:
-        spec: the measure.
+        bound: what the critic raises.
         train: scaled samples for the gradient, one ``(n, d_m)`` tensor per view.
         validation: as ``train``, other samples, on which the weights are chosen.
         tuples: approximate number of tuples with broken pairing for validation.
@@ -156,13 +156,13 @@ def fitted_critic(
     Returns:
         A critic whose scores estimate the log density ratio, or for ``wasserstein`` have slopes of at most 1.
     """
-    form = LOG_RATIO_FORMS[spec.bound.name]
+    form = LOG_RATIO_FORMS[bound.name]
     order = broken_rows(validation, tuples, generator)
     critic: Critic
     slow: list[nn.Parameter] = []
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
-        if spec.bound.needs_lipschitz:
+        if bound.needs_lipschitz:
             critic = OrthogonalCritic([view.shape[1] for view in train], hidden=config.hidden)
         else:
             start = _gaussian_start(form, train, validation, order)

@@ -81,7 +81,7 @@ def broken_rows(views: Sequence[Tensor], tuples: int, generator: torch.Generator
 
 
 @torch.no_grad()
-def score_tuples(critic: Critic, views: Sequence[Tensor], order: Tensor) -> Tensor:
+def score_tuples(critic: Callable[[Sequence[Tensor]], Tensor], views: Sequence[Tensor], order: Tensor) -> Tensor:
     """Return scores ``(k,)`` of the tuples with rows ``(M, k)``, computed in pieces that fit the processor's cache."""
     with parametrize.cached():
         pieces = [critic(_take(views, piece)) for piece in torch.split(order, CHUNK, dim=1)]

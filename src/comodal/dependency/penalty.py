@@ -11,11 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from comodal.contracts import InputError
-from comodal.dependency.critics import Critic
+from comodal.dependency.catalog import build_measure
 from comodal.dependency.distributed import gather_batches
-from comodal.dependency.measures import DependencyMeasure
+from comodal.dependency.measure import Measure
 from comodal.dependency.schedules import ConstantWeight
-from comodal.dependency.views import Batches, Views, full_precision
+from comodal.dependency.views import Batches, ViewLayout, Views, full_precision
 
 __all__ = ["DependencyPenalty"]
 
@@ -35,24 +35,22 @@ class DependencyPenalty(nn.Module):
     numbers and does not count as a step.
 
     Args:
-        measure: a key of :data:`~comodal.dependency.catalog.MEASURES`, such as ``"kl"``, ``"f"`` or ``"wasserstein"``.
-        dims: name to width of each representation, or widths in order; 2 or more.
-        weight: lambda, at least 0.
-        critic_steps: K, updates of the critic per step of the model; 0 trains both at once.
+        measure: a key of :data:`~comodal.dependency.catalog.MEASURES`, such as ``"kl"``, ``"f"`` or ``"wasserstein"``,
+            or a :class:`~comodal.dependency.measure.Measure`.
+        dims: name to width of each representation, or widths in order; 2 or more. Those of a given measure are its own.
+        weight: lambda, at least 0; below 0 only for a measure that is an upper bound, to make views less dependent.
+        critic_steps: K, updates of the measure's own parameters (the critic) per step of the model; 0 trains both at
+            once. A measure without parameters takes none.
         fresh_batches: whether every critic step takes representations of a new batch, as in the paper, instead of new
             pairings of the same ones; :meth:`update_critic` then takes a callable or an iterator.
         schedule: step to share of the weight, such as :class:`~comodal.dependency.schedules.LinearWarmup`.
-        critic: ``"joint"``, ``"separable"``, or a critic of these dims.
-        hidden: widths of the critic's hidden layers; ``None`` is the critic's own default.
-        normalize: ``"layer"``, ``"sphere"`` or ``"none"``; the last is refused for ``wasserstein``.
         critic_lr: learning rate of the critic.
-        lipschitz: one of :data:`~comodal.dependency.measures.LIPSCHITZ`, for ``wasserstein``.
-        pairings: number of pairings per batch.
-        ema_rate: weight of a new batch in MINE's moving average.
         seed: of the critic's weights and of the pairings.
+        options: of the measure named, as in :func:`~comodal.dependency.catalog.build_measure`: for example ``critic``,
+            ``hidden``, ``normalize`` and ``pairings`` of ``"kl"``.
 
     Attributes:
-        measure: the :class:`~comodal.dependency.measures.DependencyMeasure`, larger = more dependent.
+        measure: the :class:`~comodal.dependency.measure.Measure`, larger = more dependent.
         step: calls so far in training, which the schedule counts.
         last_value: detached value of the measure at the last call, for logs.
 
@@ -74,44 +72,29 @@ class DependencyPenalty(nn.Module):
 
     def __init__(
         self,
-        measure: str,
+        measure: str | Measure,
         *,
-        dims: Mapping[str, int] | Sequence[int],
+        dims: Mapping[str, int] | Sequence[int] | None = None,
         weight: float = 0.3,
         critic_steps: int = 1,
         fresh_batches: bool = False,
         schedule: Callable[[int], float] | None = None,
-        critic: str | Critic = "joint",
-        hidden: Sequence[int] | None = None,
-        normalize: str = "layer",
         critic_lr: float = 1e-3,
-        lipschitz: str = "gradient_penalty",
-        pairings: int = 1,
-        ema_rate: float = 0.01,
         seed: int = 0,
+        **options: Any,
     ) -> None:
         super().__init__()
-        _check(weight, critic_steps, critic_lr, fresh_batches=fresh_batches)
-        self.weight, self.critic_steps, self.critic_lr = float(weight), critic_steps, critic_lr
+        _check(critic_steps, critic_lr, fresh_batches=fresh_batches)
+        self.measure = _measure_of(measure, dims, seed=seed, options=options)
+        self.weight, self.critic_steps, self.critic_lr = _checked_weight(weight, self.measure), critic_steps, critic_lr
         self.fresh_batches = fresh_batches
         self.schedule = schedule or ConstantWeight()
-        self.measure = DependencyMeasure(
-            measure,
-            dims=dims,
-            critic=critic,
-            hidden=hidden,
-            normalize=normalize,
-            lipschitz=lipschitz,
-            pairings=pairings,
-            ema_rate=ema_rate,
-            seed=seed,
-        )
         self.step = 0
         self.last_value: Tensor | None = None
         self._optimizer: torch.optim.Adam | None = None
-        if critic_steps > 0:
-            self._optimizer = torch.optim.Adam(self.measure.critic.parameters(), lr=critic_lr, fused=True)
-            _freeze(self._optimizer.param_groups[0]["params"])
+        if critic_steps > 0 and (own := list(self.measure.parameters())):
+            self._optimizer = torch.optim.Adam(own, lr=critic_lr, fused=True)
+            _freeze(own)
 
     def update_critic(self, representations: Batches | Callable[[], Views] | Iterable[Views]) -> Tensor | None:
         """Train the critic for K steps on detached representations, with a fresh pairing each.
@@ -121,7 +104,8 @@ class DependencyPenalty(nn.Module):
                 yields, the representations of a new batch for each of the K steps; no graph is recorded of it.
 
         Returns:
-            The critic's last loss, detached; ``None`` with ``critic_steps=0``, when nothing is done.
+            The critic's last loss, detached; ``None``, and nothing is done, with ``critic_steps=0`` or for a measure
+            without parameters.
 
         Raises:
             InputError: representations that do not fit, hold NaN or infinity, or are too few rows to break their
@@ -168,7 +152,7 @@ class DependencyPenalty(nn.Module):
         return self.weight * self.schedule(self.step)
 
     def parameter_groups(self) -> list[dict[str, Any]]:
-        """Return parameter groups for the model's optimiser: the critic with ``critic_steps=0``, else none.
+        """Return parameter groups for the model's optimiser: the critic, if any, with ``critic_steps=0``, else none.
 
         Returns:
             Optimiser parameter groups, each with ``name``, ``params`` and ``lr``.
@@ -178,14 +162,15 @@ class DependencyPenalty(nn.Module):
             >>> [(group["name"], group["lr"]) for group in penalty.parameter_groups()]
             [('critic', 0.01)]
         """
-        if self.critic_steps > 0:
+        own = list(self.measure.parameters())
+        if self.critic_steps > 0 or not own:
             return []
-        return [{"name": "critic", "params": list(self.measure.critic.parameters()), "lr": self.critic_lr}]
+        return [{"name": "critic", "params": own, "lr": self.critic_lr}]
 
     def get_extra_state(self) -> dict[str, Any]:
         """Return the state that is no tensor of a module: optimiser, step and name of the measure."""
         optimizer = None if self._optimizer is None else self._optimizer.state_dict()
-        return {"measure": self.measure.spec.name, "step": self.step, "optimizer": optimizer}
+        return {"measure": self.measure.name, "step": self.step, "optimizer": optimizer}
 
     def set_extra_state(self, state: dict[str, Any]) -> None:
         """Restore what :meth:`get_extra_state` gave.
@@ -193,9 +178,9 @@ class DependencyPenalty(nn.Module):
         Raises:
             InputError: a state of another measure, or of another way to train the critic.
         """
-        if state["measure"] != self.measure.spec.name:
+        if state["measure"] != self.measure.name:
             raise InputError(
-                f"this state is of a {state['measure']!r} penalty and this one is {self.measure.spec.name!r}: "
+                f"this state is of a {state['measure']!r} penalty and this one is {self.measure.name!r}: "
                 "load it into a penalty of the same measure",
                 code="mismatch",
             )
@@ -209,7 +194,7 @@ class DependencyPenalty(nn.Module):
 
     def extra_repr(self) -> str:
         """Return the options to print."""
-        return f"measure={self.measure.spec.name!r}, weight={self.weight}, critic_steps={self.critic_steps}"
+        return f"measure={self.measure.name!r}, weight={self.weight}, critic_steps={self.critic_steps}"
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> DependencyPenalty:
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
@@ -223,7 +208,8 @@ class DependencyPenalty(nn.Module):
             parameter.requires_grad = True
         try:
             with torch.enable_grad(), full_precision(views[0]):
-                loss = self.measure.critic_loss(views)
+                loss = self.measure.learn(views)
+                assert loss is not None  # noqa: S101 - a measure with parameters has a loss of them
                 self._refuse_non_finite(loss, views)
                 gradients = torch.autograd.grad(loss, parameters, allow_unused=True)
             for parameter, gradient in zip(parameters, gradients, strict=True):
@@ -271,7 +257,8 @@ class DependencyPenalty(nn.Module):
                     code="not_finite",
                 )
         raise InputError(
-            f"the critic of {self.measure.spec.name!r} diverged, its value is {value.item()}: lower critic_lr",
+            f"{self.measure.name!r} diverged, its value is {value.item()}: lower "
+            + ("critic_lr" if self._optimizer is not None else "the learning rate"),
             code="diverged",
         )
 
@@ -282,9 +269,39 @@ def _freeze(parameters: list[nn.Parameter]) -> None:
         parameter.grad = None  # else it would count when gradients of the model are clipped
 
 
-def _check(weight: float, critic_steps: int, critic_lr: float, *, fresh_batches: bool) -> None:
-    if not (math.isfinite(weight) and weight >= 0):
-        raise InputError(f"weight={weight}: give 0 or more, the penalty rewards dependency", code="out_of_range")
+def _measure_of(
+    measure: str | Measure,
+    dims: Mapping[str, int] | Sequence[int] | None,
+    *,
+    seed: int,
+    options: Mapping[str, Any],
+) -> Measure:
+    if isinstance(measure, str):
+        if dims is None:
+            raise InputError(f"dims: give the widths of the representations, which {measure!r} needs", code="missing")
+        return build_measure(measure, dims=dims, seed=seed, **options)
+    if not isinstance(measure, Measure):
+        raise InputError(f"measure is a {type(measure).__name__}: give a name or a Measure", code="wrong_type")
+    if dims is not None and ViewLayout(dims).widths != measure.layout.widths:
+        raise InputError(
+            f"dims are {ViewLayout(dims).widths} and those of the measure {measure.layout.widths}: leave dims out",
+            code="mismatch",
+        )
+    if options:
+        raise InputError(f"{next(iter(options))}: the measure is built, give it there instead", code="conflict")
+    return measure
+
+
+def _checked_weight(weight: float, measure: Measure) -> float:
+    if not (math.isfinite(weight) and (weight >= 0 or measure.facts.estimates == "upper bound")):
+        raise InputError(
+            f"weight={weight}: give 0 or more, the penalty rewards dependency; below 0 only with an upper bound",
+            code="out_of_range",
+        )
+    return float(weight)
+
+
+def _check(critic_steps: int, critic_lr: float, *, fresh_batches: bool) -> None:
     if isinstance(critic_steps, bool) or not isinstance(critic_steps, int) or critic_steps < 0:
         raise InputError(
             f"critic_steps={critic_steps!r}: give a whole number, 0 to train critic and model in one step",

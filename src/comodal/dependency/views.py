@@ -49,6 +49,11 @@ class ViewLayout:
         self.names = tuple(named)
         self.dims = tuple(named.values())
 
+    @property
+    def widths(self) -> dict[str, int]:
+        """Name to width, in order."""
+        return dict(zip(self.names, self.dims, strict=True))
+
     def match(self, views: Views) -> list[Tensor]:
         """Return the views as a list in the order of the layout.
 

@@ -121,7 +121,7 @@ def predict(
     penalty: DependencyPenalty | None = None,
     between: str = "modalities",
 ) -> PredictionTable:
-    """Run a model in evaluation mode over batches, in their order; critic scores are NaN without a penalty."""
+    """Run a model in evaluation mode over batches, in their order; critic scores are NaN without any."""
     ids: list[str] = []
     parts: list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]] = []
     device = next((weight.device for weight in model.parameters()), torch.device("cpu"))
@@ -144,6 +144,5 @@ def predict(
 
 
 def _scores(penalty: DependencyPenalty | None, output: FusionOutput, between: str) -> torch.Tensor:
-    if penalty is None:
-        return output.logits.new_full((len(output.logits),), float("nan"))
-    return penalty.measure.scores(views_of(output, between=between))
+    scores = None if penalty is None else penalty.measure.pointwise(views_of(output, between=between))
+    return output.logits.new_full((len(output.logits),), float("nan")) if scores is None else scores

@@ -13,8 +13,9 @@ import torch
 from torch import Tensor
 
 from comodal.contracts import InputError
+from comodal.dependency.bounds import Bound
 from comodal.dependency.calibration import calibrate
-from comodal.dependency.catalog import MeasureSpec, measure_spec
+from comodal.dependency.catalog import measure_spec
 from comodal.dependency.critics import Critic
 from comodal.dependency.estimation import EstimationConfig
 from comodal.dependency.fitted_critic import fitted_critic
@@ -44,7 +45,8 @@ class PointwiseCritic:
         origin: :data:`TRAINED` or :data:`FITTED`.
         between: what the views are, ``"modalities"`` or ``"fusion"``; see :func:`comodal.dependency.views_of`.
         scale: views by name to the critic's inputs, in order, row by row.
-        critic: scores them.
+        dims: widths of the views, in order.
+        critic: scores tuples of them ``(k,)``.
         log_ratio: scores ``(k,)`` to pointwise dependency ``(k,)``, an increasing function.
         warnings: limits to report with the numbers.
     """
@@ -55,7 +57,8 @@ class PointwiseCritic:
     origin: str
     between: str
     scale: Callable[[Mapping[str, Tensor]], list[Tensor]]
-    critic: Critic
+    dims: tuple[int, ...]
+    critic: Callable[[Sequence[Tensor]], Tensor]
     log_ratio: Callable[[Tensor], Tensor]
     warnings: tuple[str, ...] = ()
 
@@ -73,7 +76,7 @@ class PointwiseCritic:
         if missing := [name for name in self.names if name not in views]:
             raise InputError.unknown("view", missing[0], list(views), where="critic")
         named = {name: torch.as_tensor(views[name]) for name in self.names}
-        for name, width in zip(self.names, self.critic.dims, strict=True):
+        for name, width in zip(self.names, self.dims, strict=True):
             if named[name].shape[1:] != (width,):
                 shape = tuple(named[name].shape)
                 raise InputError(f"view {name!r} has shape {shape}: give (n, {width})", code="wrong_shape")
@@ -87,13 +90,13 @@ class PointwiseCritic:
 
 
 def from_penalty(fitted: FittedFold) -> PointwiseCritic:
-    """Return the critic that was trained with a model.
+    """Return what was trained with a model and scores samples.
 
     Its free constant is set on broken pairs of the training part: ``T - log E_Q[exp T]`` for ``kl``, ``T - 1`` for
-    ``f``; see ``log_ratio`` of :class:`comodal.dependency.Bound`.
+    ``f``; see :meth:`comodal.dependency.Measure.log_ratio`.
 
     Raises:
-        InputError: the model was trained without a penalty.
+        InputError: the model was trained without a penalty, or with a measure of whole batches.
     """
     if fitted.penalty is None:
         raise InputError(
@@ -101,20 +104,32 @@ def from_penalty(fitted: FittedFold) -> PointwiseCritic:
             code="missing",
         )
     measure, between = fitted.penalty.measure, fitted.config.penalty.between
-    with torch.no_grad():
-        train = measure.normalized(represent(fitted, "train").compared(between))
+    unit = measure.facts.pointwise
+    if unit is None:
+        raise InputError(
+            f"{measure.name} is a number of a batch and has no value of one sample; "
+            "fit a critic on the representations: --fit-critic kl",
+            code="unsupported",
+        )
+
+    def score(views: Sequence[Tensor]) -> Tensor:
+        scores = measure.pointwise(views)
+        assert scores is not None  # noqa: S101 - what a unit of it promises
+        return scores
+
+    train = measure.layout.match(represent(fitted, "train").compared(between))
     rows = broken_rows(train, FIT.validation_tuples, torch.Generator().manual_seed(0))
-    marginal = score_tuples(measure.critic, train, rows).double()
-    form = measure.spec.bound.log_ratio
+    broken = score_tuples(score, train, rows).double()
     return PointwiseCritic(
         names=measure.layout.names,
-        measure=measure.spec.name,
-        unit=unit_of(measure.spec),
+        measure=measure.name,
+        unit=unit,
         origin=TRAINED,
         between=between,
-        scale=measure.normalized,
-        critic=measure.critic,
-        log_ratio=lambda scores: scores if form is None else form(scores, marginal),
+        scale=measure.layout.match,
+        dims=measure.layout.dims,
+        critic=score,
+        log_ratio=lambda scores: measure.log_ratio(scores, broken),
     )
 
 
@@ -134,7 +149,7 @@ def fit_afterwards(
 
     Args:
         train: name to ``(N, d_m)``, samples other than those to explain.
-        measure: a key of :data:`~comodal.dependency.catalog.MEASURES`.
+        measure: a key of :data:`~comodal.dependency.catalog.MEASURES` with a critic.
         seed: of initial weights, pairings and the split.
         validation: as ``train``, other samples, which select the critic; default: a fifth of ``train``.
         between: what the views are.
@@ -145,6 +160,7 @@ def fit_afterwards(
             measure.
     """
     config, spec = config or FIT, measure_spec(measure)
+    bound = spec.bound
     known, judged = _divided(train, validation, seed=seed, share=config.validation_share)
     transforms = {name: SCALINGS[config.scaling](view) for name, view in known.items()}
 
@@ -153,7 +169,7 @@ def fit_afterwards(
 
     generator = torch.Generator().manual_seed(seed)
     critic = fitted_critic(
-        spec,
+        bound,
         train=scale(known),
         validation=scale(judged),
         tuples=config.validation_tuples,
@@ -161,14 +177,15 @@ def fit_afterwards(
         seed=seed,
         generator=generator,
     ).requires_grad_(requires_grad=False)
-    constant, warnings = _judged(spec, critic, scale(judged), generator)
+    constant, warnings = _judged(bound, critic, scale(judged), generator)
     return PointwiseCritic(
         names=tuple(known),
         measure=spec.name,
-        unit=unit_of(spec),
+        unit=unit_of(bound),
         origin=FITTED,
         between=between,
         scale=scale,
+        dims=critic.dims,
         critic=critic,
         log_ratio=lambda scores: scores + constant,
         warnings=warnings,
@@ -188,16 +205,16 @@ def _divided(
 
 
 def _judged(
-    spec: MeasureSpec, critic: Critic, views: Sequence[Tensor], generator: torch.Generator
+    bound: Bound, critic: Critic, views: Sequence[Tensor], generator: torch.Generator
 ) -> tuple[float, tuple[str, ...]]:
     """Return the constant that is best on validation samples, and a warning when they confirm no dependency."""
     rows = broken_rows(views, FIT.validation_tuples, generator)
     joint, marginal = (score_tuples(critic, views, each).double() for each in (aligned_rows(views), rows))
-    constant = float(LOG_RATIO_FORMS[spec.bound.name].constant(joint, marginal))
-    confirmed = calibrate(spec.bound, critic, views, rows).temperature > 0
+    constant = float(LOG_RATIO_FORMS[bound.name].constant(joint, marginal))
+    confirmed = calibrate(bound, critic, views, rows).temperature > 0
     return constant, () if confirmed else (UNCONFIRMED,)
 
 
-def unit_of(spec: MeasureSpec) -> str:
-    """Return the unit of a measure's pointwise dependency."""
-    return RANK if spec.bound.log_ratio is None else NATS
+def unit_of(bound: Bound) -> str:
+    """Return the unit of the pointwise dependency that a critic fitted to a bound estimates."""
+    return RANK if bound.log_ratio is None else NATS

@@ -73,7 +73,7 @@ def explain_representations(
         "source": Path(path).name,
         "fusion": "",
         "measure": spec.name,
-        "unit": unit_of(spec),
+        "unit": unit_of(spec.bound),
         "critic": FITTED,
         "seed": seed,
         "split": "all, by two critics fitted on the other half" if split is None else "test",

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from comodal.contracts import DatasetSpec, InputError
-from comodal.dependency import DependencyPenalty, LinearWarmup
+from comodal.dependency import DependencyPenalty, LinearWarmup, measure_spec
 from comodal.fusion import fusion_family
 from comodal.training.config import RunConfig
 from comodal.training.streams import stream_seed
@@ -38,6 +38,13 @@ def build_penalty(model: Any, config: RunConfig, steps_per_epoch: int) -> Depend
     dims: dict[str, int] = dict(model.dims)
     if options.between == "fusion":
         dims = {"fused": model.fused_dim, "modalities": sum(dims.values())}
+    of_families = {
+        "critic": options.critic,
+        "hidden": options.critic_hidden,
+        "normalize": options.normalize,
+        "lipschitz": options.lipschitz,
+    }
+    taken = measure_spec(options.measure).options  # a comparison of measures of several families shares one config
     return DependencyPenalty(
         options.measure,
         dims=dims,
@@ -45,10 +52,7 @@ def build_penalty(model: Any, config: RunConfig, steps_per_epoch: int) -> Depend
         critic_steps=options.critic_steps,
         fresh_batches=options.fresh_batches,
         schedule=LinearWarmup(options.warmup_epochs * steps_per_epoch) if options.warmup_epochs else None,
-        critic=options.critic,
-        hidden=options.critic_hidden,
-        normalize=options.normalize,
         critic_lr=options.critic_lr,
-        lipschitz=options.lipschitz,
         seed=stream_seed(config.seed, "critic"),
+        **{name: value for name, value in of_families.items() if name in taken},
     )

@@ -15,6 +15,7 @@ from comodal.contracts.option_names import (
     CRITIC_NAMES,
     FUSION_NAMES,
     LIPSCHITZ_NAMES,
+    MEASURE_HABITS,
     MEASURE_NAMES,
     NORMALIZATION_NAMES,
     TASK_LOSS_NAMES,
@@ -81,7 +82,8 @@ class PenaltyConfig:
         }
         for name, known in choices.items():
             if getattr(self, name) not in known:
-                raise InputError.unknown(f"penalty.{name}", getattr(self, name), known)
+                habits = MEASURE_HABITS if name == "measure" else {}
+                raise InputError.unknown(f"penalty.{name}", getattr(self, name), known, habits=habits)
         for name in ("weight", "critic_steps", "warmup_epochs"):
             _require(math.isfinite(getattr(self, name)) and getattr(self, name) >= 0, self, name, "0 or more")
         _require(math.isfinite(self.critic_lr) and self.critic_lr > 0, self, "critic_lr", "a number above 0")

@@ -1,8 +1,4 @@
-"""Dependency measures: a critic, a pairing and a bound on normalised representations.
-
-Larger values mean more dependent. Names differ between papers: ``kl`` is the ``L_kl`` of the paper, ``f`` its ``L_f``
-(NWJ, the f-GAN bound for KL), ``wasserstein`` its ``L_W``; ``mine`` is ``kl`` with MINE's moving-average gradient.
-"""
+"""Measures that a critic makes: a critic, a pairing and a bound on normalised representations."""
 
 from __future__ import annotations
 
@@ -10,19 +6,20 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from comodal.contracts import InputError
-from comodal.dependency.catalog import MeasureSpec, measure_spec
+from comodal.dependency.bounds import Bound
 from comodal.dependency.critics import CRITICS, Critic
 from comodal.dependency.exponentials import log_mean_exp
 from comodal.dependency.lipschitz import GRADIENT_PENALTY_COEFFICIENT, gradient_penalty, spectral_norm
+from comodal.dependency.measure import Measure, MeasureFacts
 from comodal.dependency.moving_average import mine_surrogate, moving_log_partition
 from comodal.dependency.views import ViewLayout, Views, full_precision
 from comodal.resampling import cyclic_order
 
-__all__ = ["LIPSCHITZ", "NORMALIZATIONS", "DependencyMeasure"]
+__all__ = ["LIPSCHITZ", "NORMALIZATIONS", "Variational", "facts_of"]
 
 
 NORMALIZATIONS: dict[str, Callable[[Tensor], Tensor]] = {
@@ -43,35 +40,40 @@ class _PairScores(NamedTuple):
     points: Tensor  # (n + m, D) what was scored, joint rows first
 
 
-class DependencyMeasure(nn.Module):
-    """A lower bound on the dependency between M representations, with its critic.
+class Variational(Measure):
+    """A lower bound on the dependency between representations, with a critic that learns to raise it.
 
-    ``bound(T(joint), T(product of marginals))`` of the normalised representations, in float32 even under autocast. In
-    training mode with gradients on, each call draws a new pairing; otherwise the pairing is fixed, so that evaluation
-    is deterministic and does not change training.
+    ``bound(T(joint), T(product of marginals))`` of the normalised representations. The joint is aligned tuples, the
+    product of marginals the same ones with their pairing broken; in training mode with gradients on, each call draws a
+    new pairing.
 
     Args:
-        measure: a key of :data:`MEASURES`.
+        bound: a value of :data:`~comodal.dependency.bounds.BOUNDS`, or one of your own.
+        name: the user's name for it; ``None`` is the bound's.
         dims: name to width of each representation, or widths in order.
         critic: a key of :data:`~comodal.dependency.critics.CRITICS`, or a critic of these dims.
         hidden: widths of the critic's hidden layers; ``None`` is the critic's own default.
         normalize: a key of :data:`NORMALIZATIONS`; ``"none"`` is refused where the value grows with scale alone.
         lipschitz: one of :data:`LIPSCHITZ`, used where the bound needs it.
         pairings: number of pairings per batch; more of them lower the variance.
-        ema_rate: weight of a new batch in MINE's moving average.
-        seed: of the critic's first weights and of the pairings; PyTorch's global generator is not touched.
+        ema_rate: weight of a new batch in the moving average, of bounds with one.
+        seed: of the critic's first weights and of the pairings.
 
     Attributes:
-        spec: name and facts of the measure; ``unit``, ``is_lower_bound`` and others are in ``spec.bound``.
+        critic: scores tuples.
+        bound: the bound, with the facts about it.
 
     Raises:
         InputError: an unknown name (the nearest is offered), or options that contradict each other.
 
+    Source: Belghazi et al. 2018 (MINE); Nowozin et al. 2016 (f-GAN); Ozair et al. 2019.
+
     Example:
         >>> import torch
-        >>> measure = DependencyMeasure("kl", dims={"text": 8, "audio": 4})
+        >>> from comodal.dependency import BOUNDS
+        >>> measure = Variational(BOUNDS["nwj"], dims={"text": 8, "audio": 4})
         >>> views = {"text": torch.randn(16, 8), "audio": torch.randn(16, 4)}
-        >>> measure.value(views).shape, measure.scores(views).shape, measure.spec.bound.unit
+        >>> measure.value(views).shape, measure.pointwise(views).shape, measure.facts.unit
         (torch.Size([]), torch.Size([16]), 'nats')
     """
 
@@ -79,9 +81,10 @@ class DependencyMeasure(nn.Module):
 
     def __init__(
         self,
-        measure: str,
+        bound: Bound,
         *,
         dims: Mapping[str, int] | Sequence[int],
+        name: str | None = None,
         critic: str | Critic = "joint",
         hidden: Sequence[int] | None = None,
         normalize: str = "layer",
@@ -90,124 +93,58 @@ class DependencyMeasure(nn.Module):
         ema_rate: float = 0.01,
         seed: int = 0,
     ) -> None:
-        super().__init__()
-        self.spec = measure_spec(measure)
-        self.layout = ViewLayout(dims)
-        self.normalize = _checked_normalization(normalize, self.spec, self.layout)
+        super().__init__(facts_of(bound), name=name or bound.name, dims=dims, seed=seed)
+        self.bound = bound
+        self.normalize = _checked_normalization(normalize, self)
         if pairings < 1 or not 0.0 < ema_rate <= 1.0:
             raise InputError(
                 f"pairings={pairings}, ema_rate={ema_rate}: give 1 or more pairings, and an ema_rate in (0, 1]",
                 code="out_of_range",
             )
-        self.pairings, self.ema_rate, self.seed = pairings, ema_rate, seed
-        self.lipschitz = lipschitz if self.spec.bound.needs_lipschitz else None
+        self.pairings, self.ema_rate = pairings, ema_rate
+        self.lipschitz = lipschitz if bound.needs_lipschitz else None
         if self.lipschitz is not None and lipschitz not in LIPSCHITZ:
             raise InputError.unknown("lipschitz", lipschitz, LIPSCHITZ)
         self.critic = _built_critic(critic, self.layout, hidden=hidden, seed=seed)
         if self.lipschitz == "spectral_norm":
             spectral_norm(self.critic)
-        self.generator = torch.Generator().manual_seed(seed)
         self.register_buffer("log_average", torch.tensor(-torch.inf))
 
     def value(self, views: Views) -> Tensor:
-        """Return the bound, differentiable by the views and by the critic.
+        """Return the bound, differentiable by the views and by the critic; for ``mine`` with its own gradient.
 
-        Args:
-            views: ``(n, D_m)`` each, ``n`` at least the number of views.
-
-        Returns:
-            Scalar in the unit of the measure, larger = more dependent. For ``mine`` the value is Donsker-Varadhan's and
-            the gradient that of the moving average.
-
-        Raises:
-            InputError: views that do not fit, or too few rows to break the pairing.
+        Refuses fewer rows than there are views, whose pairing cannot be broken.
         """
         ordered = self.layout.match(views)
         with full_precision(ordered[0]):
             return self._value(self._pair_scores(ordered), learn=False)
 
     def terms(self, views: Views) -> tuple[Tensor, Tensor | None]:
-        """Return the bound and the regulariser that keeps its critic 1-Lipschitz, for a step that trains the critic.
-
-        Updates the moving average. The first is differentiable by views and critic, the second by the critic alone.
-
-        Args:
-            views: as in :meth:`value`.
-
-        Returns:
-            Scalar bound, larger = more dependent; and scalar regulariser >= 0 with its coefficient, or ``None``.
-
-        Raises:
-            InputError: as in :meth:`value`.
-        """
+        """Return the bound and the regulariser that keeps its critic 1-Lipschitz; updates the moving average."""
         ordered = self.layout.match(views)
         with full_precision(ordered[0]):
             pair = self._pair_scores(ordered)
             return self._value(pair, learn=True), self._regulariser(pair)
 
-    def critic_loss(self, views: Views) -> Tensor:
-        """Return the loss of the critic: minus the bound, plus its regulariser.
-
-        Args:
-            views: as in :meth:`value`; no gradient flows to them.
-
-        Returns:
-            Scalar, smaller = better critic.
-
-        Raises:
-            InputError: as in :meth:`value`.
-        """
-        value, regulariser = self.terms([view.detach() for view in self.layout.match(views)])
-        return -value if regulariser is None else regulariser - value
-
-    def scores(self, views: Views) -> Tensor:
-        """Return the critic's score of each sample: high where its modalities agree, low where they disagree.
-
-        Args:
-            views: ``(n, D_m)`` each, any ``n``.
-
-        Returns:
-            ``(n,)``, of which only the order has a meaning; the bound's ``log_ratio`` converts them to log density
-            ratios.
-
-        Raises:
-            InputError: views that do not fit.
-        """
+    def pointwise(self, views: Views) -> Tensor:
+        """Return the critic's score ``(n,)`` of each sample, of which only the order has a meaning."""
         points = self.normalized(views)
         with full_precision(points[0]):
             scores: Tensor = self.critic(points)
             return scores
 
+    def log_ratio(self, scores: Tensor, broken: Tensor) -> Tensor:
+        """Return the log density ratio ``(k,)`` of scores at the best critic, for a distance the scores themselves."""
+        return scores if self.bound.log_ratio is None else self.bound.log_ratio(scores, broken)
+
     def normalized(self, views: Views) -> list[Tensor]:
-        """Return the input of the critic: normalised views, in order and in the critic's precision.
-
-        Args:
-            views: as in :meth:`value`.
-
-        Returns:
-            One ``(n, D_m)`` tensor per view.
-
-        Raises:
-            InputError: views that do not fit.
-        """
+        """Return the input of the critic, one ``(n, D_m)`` tensor per view."""
         ordered = self.layout.match(views)
         with full_precision(ordered[0]):
             return [self._normalized(view) for view in ordered]
 
-    def get_extra_state(self) -> dict[str, Tensor]:
-        """State of the pairing's generator, for ``state_dict``."""
-        return {"generator": self.generator.get_state()}
-
-    def set_extra_state(self, state: dict[str, Tensor]) -> None:
-        """Restore what :meth:`get_extra_state` gave."""
-        self.generator.set_state(state["generator"].cpu())
-
-    def _random(self) -> torch.Generator:
-        learning = self.training and torch.is_grad_enabled()
-        return self.generator if learning else torch.Generator().manual_seed(self.seed)
-
     def _pair_scores(self, views: list[Tensor]) -> _PairScores:
-        if self.critic.knows_log_partition and self.spec.bound.of_log_partition is not None:
+        if self.critic.knows_log_partition and self.bound.of_log_partition is not None:
             scores, log_partition = self.critic.with_log_partition([self._normalized(view) for view in views])
             assert log_partition is not None  # noqa: S101 - what knows_log_partition promises
             return _PairScores(scores, log_partition, scores)
@@ -234,8 +171,8 @@ class DependencyMeasure(nn.Module):
         return NORMALIZATIONS[self.normalize](view.to(self.log_average.dtype))
 
     def _value(self, pair: _PairScores, *, learn: bool) -> Tensor:
-        bound = self.spec.bound
-        if self.spec.moving_average:
+        bound = self.bound
+        if self.bound.moving_average:
             return self._moving_average_value(pair, learn=learn)
         if pair.marginal.ndim == 0 and bound.of_log_partition is not None:
             return bound.of_log_partition(pair.joint, pair.marginal)
@@ -258,12 +195,22 @@ class DependencyMeasure(nn.Module):
         return GRADIENT_PENALTY_COEFFICIENT * penalty
 
 
-def _checked_normalization(normalize: str, spec: MeasureSpec, layout: ViewLayout) -> str:
+def facts_of(bound: Bound) -> MeasureFacts:
+    """Return what is true of every measure with a bound."""
+    return MeasureFacts(
+        unit=bound.unit,
+        estimates="lower bound" if bound.is_lower_bound else "neither",
+        pointwise="rank" if bound.log_ratio is None else "nats",
+    )
+
+
+def _checked_normalization(normalize: str, measure: Variational) -> str:
+    layout = measure.layout
     if normalize not in NORMALIZATIONS:
         raise InputError.unknown("normalize", normalize, list(NORMALIZATIONS))
-    if normalize == "none" and spec.bound.unit == "distance":
+    if normalize == "none" and measure.facts.unit == "distance":
         raise InputError(
-            f"normalize='none': {spec.name} grows with the scale of representations: use 'layer' or 'sphere'",
+            f"normalize='none': {measure.name} grows with the scale of representations: use 'layer' or 'sphere'",
             code="conflict",
         )
     if normalize == "layer" and 1 in layout.dims:

@@ -1,0 +1,171 @@
+"""What every dependency measure is: a number of representations, larger where they depend more, with declared facts."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from comodal.dependency.views import ViewLayout, Views
+
+__all__ = ["Measure", "MeasureFacts"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeasureFacts:
+    """What is true of a measure, whatever its data.
+
+    Attributes:
+        unit: of its value, such as ``"nats"``, ``"distance"`` or ``"correlation"``.
+        estimates: whether its value is a lower bound, an upper bound or neither of a dependency between the views.
+        pointwise: unit of the dependency of one sample: ``"nats"``; ``"rank"`` where only its order has a meaning;
+            ``None`` where the value is that of a batch alone.
+        pairwise: whether its value is a mean over pairs of views, blind to what only three or more show together.
+        fewest_rows: samples that a batch needs; or as many as there are views, if they are more.
+
+    Example:
+        >>> MeasureFacts(unit="nats", estimates="lower bound").pointwise
+        'nats'
+    """
+
+    unit: str
+    estimates: Literal["lower bound", "upper bound", "neither"]
+    pointwise: Literal["nats", "rank"] | None = "nats"
+    pairwise: bool = False
+    fewest_rows: int = 2
+
+
+class Measure(nn.Module, ABC):
+    """The dependency between two or more representations, larger = more dependent.
+
+    It computes in float32 even under autocast, and draws from a generator of its own: PyTorch's global one is not
+    touched. In training mode with gradients on, each call may draw anew; otherwise calls repeat.
+
+    Args:
+        facts: what is true of it.
+        name: the user's name for it.
+        dims: name to width of each representation, or widths in order; 2 or more.
+        seed: of all that is random.
+
+    Attributes:
+        layout: names and widths of the representations, in order.
+
+    Raises:
+        InputError: fewer than 2 views, or a width below 1.
+    """
+
+    def __init__(
+        self, facts: MeasureFacts, *, name: str, dims: Mapping[str, int] | Sequence[int], seed: int = 0
+    ) -> None:
+        super().__init__()
+        self.facts, self.name, self.seed = facts, name, seed
+        self.layout = ViewLayout(dims)
+        self.generator = torch.Generator().manual_seed(seed)
+
+    @abstractmethod
+    def value(self, views: Views) -> Tensor:
+        """Return the dependency, differentiable by the views and by the measure's own parameters.
+
+        Args:
+            views: ``(n, D_m)`` each.
+
+        Returns:
+            Scalar in the unit of the measure, larger = more dependent.
+
+        Raises:
+            InputError: views that do not fit, or too few rows.
+        """
+
+    @abstractmethod
+    def normalized(self, views: Views) -> list[Tensor]:
+        """Return the views as the measure compares them: in order, normalised and in its precision.
+
+        Args:
+            views: as in :meth:`value`.
+
+        Returns:
+            One ``(n, D_m)`` tensor per view.
+
+        Raises:
+            InputError: views that do not fit.
+        """
+
+    def terms(self, views: Views) -> tuple[Tensor, Tensor | None]:
+        """Return the value and a regulariser of the measure's own parameters, for a step that trains these too.
+
+        Args:
+            views: as in :meth:`value`.
+
+        Returns:
+            Scalar, larger = more dependent; and scalar regulariser >= 0 with its coefficient, or ``None``. The second
+            is differentiable by the measure's own parameters alone.
+
+        Raises:
+            InputError: as in :meth:`value`.
+        """
+        return self.value(views), None
+
+    def learn(self, views: Views) -> Tensor | None:
+        """Return the loss of the measure's own parameters on detached views.
+
+        Args:
+            views: as in :meth:`value`; no gradient flows to them.
+
+        Returns:
+            Scalar, smaller = better parameters; ``None`` for a measure that has none.
+
+        Raises:
+            InputError: as in :meth:`value`.
+        """
+        if next(self.parameters(), None) is None:
+            return None
+        value, regulariser = self.terms([view.detach() for view in self.layout.match(views)])
+        return -value if regulariser is None else regulariser - value
+
+    def pointwise(self, views: Views) -> Tensor | None:
+        """Return a score of each sample: high where its modalities agree, low where they disagree.
+
+        Args:
+            views: ``(n, D_m)`` each, any ``n``; also tuples whose modalities come from different samples.
+
+        Returns:
+            ``(n,)``, of which only the order has a meaning; :meth:`log_ratio` converts it. ``None`` for a measure of
+            whole batches, as its facts say.
+
+        Raises:
+            InputError: views that do not fit.
+        """
+        self.layout.match(views)
+        return None
+
+    def log_ratio(self, scores: Tensor, broken: Tensor) -> Tensor:  # noqa: ARG002 - of those that know it
+        """Return the pointwise dependency ``(k,)`` in the unit of ``facts.pointwise``, increasing in the scores.
+
+        Args:
+            scores: ``(k,)`` of :meth:`pointwise`.
+            broken: ``(m,)`` of :meth:`pointwise` for tuples whose pairing is broken.
+
+        Returns:
+            Log density ratios of joint to product of marginals, or the scores themselves for a rank.
+        """
+        return scores
+
+    def get_extra_state(self) -> dict[str, Tensor]:
+        """State of the generator, for ``state_dict``."""
+        return {"generator": self.generator.get_state()}
+
+    def set_extra_state(self, state: dict[str, Tensor]) -> None:
+        """Restore what :meth:`get_extra_state` gave."""
+        self.generator.set_state(state["generator"].cpu())
+
+    def extra_repr(self) -> str:
+        """Return the options to print."""
+        return f"{self.name!r}, dims={self.layout.widths}"
+
+    def _random(self) -> torch.Generator:
+        learning = self.training and torch.is_grad_enabled()
+        return self.generator if learning else torch.Generator().manual_seed(self.seed)
