@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from refusals import refused
 from scipy.stats import multivariate_normal, norm, spearmanr
+from task_data import LABELS, penalised_run
 
 from comodal.dependency.estimation import EstimationConfig
 from comodal.dependency.fitting import FitConfig
 from comodal.evaluation.fitted import FittedFold
 from comodal.evaluation.runs import RunSet
 from comodal.explain.critic import FITTED, TRAINED, UNCONFIRMED, fit_afterwards, from_penalty
+from comodal.explain.explain import ExplanationConfig, critic_of
 from comodal.explain.representations import represent
 
 CORRELATION = 0.8
@@ -115,3 +118,29 @@ def test_global_randomness_is_left_alone() -> None:
     before = torch.random.get_rng_state()
     fit_afterwards(_gaussian(200, 0), config=QUICK)
     assert torch.equal(before, torch.random.get_rng_state())
+
+
+def test_critics_know_the_unlabelled_training_samples(tmp_path: Path) -> None:
+    labels = LABELS["multiclass"].astype(object)  # type: ignore[attr-defined]
+    split = np.repeat(["train", "valid", "test"], [140, 52, 48])
+    labels[40:140] = None
+    runs = penalised_run("multiclass", tmp_path, labels, split=split)
+    (fitted,) = runs.fitted(runs.runs[0])
+    with torch.no_grad():
+        every = {
+            name: view.double() for name, view in fitted.model(fitted.fold.view[range(140)]).representations.items()
+        }
+    test, valid = represent(fitted).views, represent(fitted, "valid").views
+    found = critic_of(fitted, ExplanationConfig(fit_critic="kl"))(test)
+    torch.testing.assert_close(found, fit_afterwards(every, validation=valid)(test))
+    few = {name: view[:40] for name, view in every.items()}
+    assert not torch.allclose(found, fit_afterwards(few, validation=valid)(test), atol=0.1)
+    # The same of the critic that was trained: as if all 140 were labelled, and not as if there were the first 40 only.
+    nobody = np.zeros(0, dtype=np.int64)
+
+    def as_if(count: int) -> torch.Tensor:
+        part = replace(fitted.fold.partition, train=np.arange(count), unlabelled=nobody)
+        return from_penalty(replace(fitted, fold=replace(fitted.fold, partition=part)))(test)
+
+    torch.testing.assert_close(from_penalty(fitted)(test), as_if(140))
+    assert not torch.allclose(as_if(140), as_if(40))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -25,15 +26,15 @@ NAMED = ("binary", "multiclass", "multilabel", "outputs")
 """The tasks whose classes, labels or outputs have names."""
 
 
-def dataset(kind: str) -> Dataset:
-    """240 samples in groups of four."""
+def dataset(kind: str, labels: object = None, **more: Any) -> Dataset:
+    """240 samples in groups of four, with the labels of a kind or others."""
     rng = np.random.default_rng(1)
     features = {name: LATENT + 0.3 * rng.normal(size=(N, 3)) for name in ("left", "right")}
-    return comodal.from_arrays(features, LABELS[kind], group=np.arange(N) // 4)
+    return comodal.from_arrays(features, LABELS[kind] if labels is None else labels, group=np.arange(N) // 4, **more)
 
 
-def penalised_run(kind: str, folder: Path) -> RunSet:
+def penalised_run(kind: str, folder: Path, labels: object = None, **more: Any) -> RunSet:
     """A short run with a critic."""
-    data, penalty = dataset(kind), PenaltyConfig(measure="kl", weight=0.1)
+    data, penalty = dataset(kind, labels, **more), PenaltyConfig(measure="kl", weight=0.1)
     train(data, RunConfig(penalty=penalty, training=TrainingConfig(max_epochs=8, lr=5e-3)), out=folder)
     return open_runs(folder, source=data)

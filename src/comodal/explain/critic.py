@@ -23,7 +23,7 @@ from comodal.dependency.fitting import FitConfig, aligned_rows, broken_rows, sco
 from comodal.dependency.log_ratio import LOG_RATIO_FORMS
 from comodal.dependency.samples import SCALINGS, checked_views
 from comodal.evaluation.fitted import FittedFold
-from comodal.explain.representations import represent
+from comodal.explain.representations import represent_training
 
 __all__ = ["FITTED", "TRAINED", "PointwiseCritic", "fit_afterwards", "from_penalty", "unit_of"]
 
@@ -117,7 +117,7 @@ def from_penalty(fitted: FittedFold) -> PointwiseCritic:
         assert scores is not None  # noqa: S101 - what a unit of it promises
         return scores
 
-    train = measure.layout.match(represent(fitted, "train").compared(between))
+    train = measure.layout.match(represent_training(fitted).compared(between))
     rows = broken_rows(train, FIT.validation_tuples, torch.Generator().manual_seed(0))
     broken = score_tuples(score, train, rows).double()
     return PointwiseCritic(

@@ -24,7 +24,7 @@ from comodal.explain.exchange import DONORS, exchanged, exchanged_inputs
 from comodal.explain.partition_tables import joined_tables, partition_table
 from comodal.explain.ranking import rankings
 from comodal.explain.representation_file import require_enough
-from comodal.explain.representations import represent, without_each
+from comodal.explain.representations import represent, represent_training, without_each
 from comodal.fusion import fusion_family
 
 __all__ = ["Explanation", "ExplanationConfig", "critic_of", "explain", "explained_run"]
@@ -89,7 +89,7 @@ def critic_of(fitted: FittedFold, config: ExplanationConfig) -> PointwiseCritic:
     if not config.fit_critic:
         return from_penalty(fitted)
     between = fitted.config.penalty.between
-    train, valid = (represent(fitted, split).compared(between) for split in ("train", "valid"))
+    train, valid = (each.compared(between) for each in (represent_training(fitted), represent(fitted, "valid")))
     return fit_afterwards(train, measure=config.fit_critic, seed=config.seed, validation=valid, between=between)
 
 

@@ -26,7 +26,7 @@ from comodal.evaluation.fitted import FittedFold
 from comodal.explain.broken_pairs import rearranged
 from comodal.explain.critic import PointwiseCritic, fit_afterwards, from_penalty
 from comodal.explain.linear_cca import choose_cca
-from comodal.explain.representations import represent, represent_batches
+from comodal.explain.representations import represent, represent_batches, represent_training
 
 __all__ = ["CCA", "CRITIC", "FEATURE_CCA", "FITTED_CRITIC", "RowScorer", "cca_scorer", "critic_scorer", "scorers_of"]
 
@@ -52,7 +52,8 @@ def scorers_of(
     if len(names) < 2:
         raise InputError(f"this run has only the modality {names[0]!r}: choose another arm (--arm)", code="unsupported")
     critic = from_penalty(fitted) if fitted.penalty is not None or not measure_to_fit else None
-    train, valid = ({name: represent(fitted, split).views[name] for name in names} for split in ("train", "valid"))
+    parts = represent_training(fitted), represent(fitted, "valid")
+    train, valid = ({name: part.views[name] for name in names} for part in parts)
     output = represent_batches(fitted.model, [fitted.fold.view[rows]], group=fitted.fold.groups[rows], task=fitted.task)
     views = {name: output.views[name] for name in names}
     scorers: dict[str, RowScorer] = {}
@@ -108,7 +109,8 @@ def _of_features(fitted: FittedFold, rows: NDArray[np.int64]) -> dict[str, RowSc
     if not all(sequence.values.is_floating_point() for sequence in batch.modalities.values()):
         return {}
     parts = fitted.fold.partition
-    cca = choose_cca(_means(fitted.fold.view[parts.train]), _means(fitted.fold.view[parts.valid]))
+    training = np.concatenate([parts.train, parts.unlabelled])
+    cca = choose_cca(_means(fitted.fold.view[training]), _means(fitted.fold.view[parts.valid]))
     return {FEATURE_CCA: partial(cca.of_rows, cca.prepare(_means(batch)))}
 
 

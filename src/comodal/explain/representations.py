@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -16,10 +17,11 @@ from torch import Tensor, nn
 
 from comodal.contracts import FusionOutput, MultimodalBatch, Regression, Task
 from comodal.data.corruption_acts import drop_modality
+from comodal.data.dataset import UNLABELLED
 from comodal.dependency import views_of
 from comodal.evaluation.fitted import FittedFold
 
-__all__ = ["Representations", "represent", "represent_batches", "without_each"]
+__all__ = ["Representations", "represent", "represent_batches", "represent_training", "without_each"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,6 +72,15 @@ def represent(fitted: FittedFold, split: str = "test") -> Representations:
     """Return the outputs of a fitted model for one split of its partition: ``train``, ``valid`` or ``test``."""
     rows = fitted.fold.partition.splits[split]
     return represent_batches(fitted.model, fitted.batches(split), group=fitted.fold.groups[rows], task=fitted.task)
+
+
+def represent_training(fitted: FittedFold) -> Representations:
+    """Return the same for the training part, with its unlabelled samples, which the dependency measure saw too."""
+    parts = fitted.fold.partition.splits
+    splits = [name for name in ("train", UNLABELLED) if name in parts]
+    groups = fitted.fold.groups[np.concatenate([parts[name] for name in splits])]
+    batches = chain.from_iterable(map(fitted.batches, splits))
+    return represent_batches(fitted.model, batches, group=groups, task=fitted.task)
 
 
 def represent_batches(
