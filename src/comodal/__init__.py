@@ -44,6 +44,7 @@ if TYPE_CHECKING:  # the same names as in _HOMES: editors and type checkers read
     from comodal.dependency.estimation import EstimationConfig, estimate_dependency
     from comodal.dependency.penalty import DependencyPenalty
     from comodal.dependency.schedules import CosineWarmup, LinearWarmup
+    from comodal.estimators import FusionClassifier, FusionRegressor
     from comodal.evaluation.comparison import Comparison, compare
     from comodal.evaluation.data_config import DataConfig
     from comodal.evaluation.experiment import RunReport, evaluate, fit, train
@@ -66,7 +67,9 @@ __all__ = [
     "DependencyEstimate",
     "DependencyPenalty",
     "EstimationConfig",
+    "FusionClassifier",
     "FusionOutput",
+    "FusionRegressor",
     "InputError",
     "InputSpec",
     "LinearWarmup",
@@ -117,7 +120,9 @@ _HOMES = {
     "DependencyEstimate": "comodal.contracts",
     "DependencyPenalty": "comodal.dependency.penalty",
     "EstimationConfig": "comodal.dependency.estimation",
+    "FusionClassifier": "comodal.estimators",
     "FusionOutput": "comodal.contracts",
+    "FusionRegressor": "comodal.estimators",
     "InputError": "comodal.contracts",
     "InputSpec": "comodal.contracts",
     "LinearWarmup": "comodal.dependency.schedules",
