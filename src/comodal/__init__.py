@@ -40,6 +40,7 @@ if TYPE_CHECKING:  # the same names as in _HOMES: editors and type checkers read
     from comodal.data.dataset import Dataset
     from comodal.data.load import load as load_dataset
     from comodal.data.synthetic_config import SyntheticConfig
+    from comodal.dependency.attach import attach
     from comodal.dependency.catalog import build_measure
     from comodal.dependency.estimation import EstimationConfig, estimate_dependency
     from comodal.dependency.penalty import DependencyPenalty
@@ -89,6 +90,7 @@ __all__ = [
     "SyntheticConfig",
     "Task",
     "TrainingConfig",
+    "attach",
     "build_measure",
     "compare",
     "dependency",
@@ -143,6 +145,7 @@ _HOMES = {
     "Task": "comodal.contracts",
     "TrainingConfig": "comodal.training.config",
     "build_measure": "comodal.dependency.catalog",
+    "attach": "comodal.dependency.attach",
     "compare": "comodal.evaluation.comparison",
     "dependency": "comodal",
     "distributions": "comodal",

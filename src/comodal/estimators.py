@@ -18,7 +18,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, check_random_state, column_or_1d, validate_data
 
 from comodal.contracts import Binary, InputError, Multiclass, Multilabel, Task
-from comodal.contracts.tasks.class_tasks import class_name
+from comodal.contracts.tasks.task import class_name
 from comodal.data.arrays import from_arrays
 from comodal.data.targets import is_missing, target_of
 from comodal.evaluation.experiment import fit

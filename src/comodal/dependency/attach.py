@@ -1,0 +1,210 @@
+"""Attach a penalty to layers of a model that does not return its representations.
+
+Axis legend: B samples of a batch, T time steps, D width of a representation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from comodal.contracts import InputError, ModalitySequence
+from comodal.dependency.penalty import DependencyPenalty
+from comodal.encoders import last_frame, masked_mean
+
+__all__ = ["POOLS", "AttachedPenalty", "attach"]
+
+
+def _maximum(sequence: ModalitySequence) -> Tensor:
+    found = sequence.values.masked_fill(~sequence.mask.unsqueeze(-1), -torch.inf).amax(dim=1)
+    return torch.where(sequence.mask.any(dim=1, keepdim=True), found, 0.0)
+
+
+def _first_frame(sequence: ModalitySequence) -> Tensor:
+    return sequence.values[:, 0]
+
+
+POOLS: dict[str, Callable[[ModalitySequence], Tensor]] = {
+    "mean": masked_mean,
+    "max": _maximum,
+    "first": _first_frame,
+    "last": last_frame,
+}
+"""Name to function that makes one vector of the frames ``(B, T, D)`` of a sample; ``first`` is BERT's ``[CLS]``."""
+
+Pool = str | Callable[[Any], Tensor]
+
+
+class AttachedPenalty(nn.Module):
+    """A :class:`DependencyPenalty` between the outputs of layers; see :func:`attach`.
+
+    Attributes:
+        penalty: the penalty, ``None`` before the first call, which finds the widths of the layers.
+    """
+
+    penalty: DependencyPenalty | None
+
+    def __init__(self, layers: Mapping[str, nn.Module], pool: Mapping[str, Pool], options: Mapping[str, Any]) -> None:
+        super().__init__()
+        self.penalty = None
+        self._pool, self._options = dict(pool), dict(options)
+        self._outputs: dict[str, tuple[Any, bool]] = {}
+        self._hooks = [layer.register_forward_hook(self._keeper(name)) for name, layer in layers.items()]
+
+    def forward(self, mask: Mapping[str, Tensor] | None = None) -> Tensor:
+        """Train the critic on the outputs of the model's last forward pass, and return the term of the loss.
+
+        Where gradients are off, or in evaluation mode, the critic is not trained.
+
+        Args:
+            mask: view to ``(B, T)`` bool, true on the real frames of a sequence; all of them where it is not given.
+
+        Returns:
+            Scalar to add to the loss.
+
+        Raises:
+            InputError: a layer that has not run since the last call, or ran without gradients; an output that is no
+                tensor, or of another width than before.
+        """
+        views = {name: self._pooled(name, self._taken(name), (mask or {}).get(name)) for name in self._pool}
+        if self.penalty is None:
+            self._build({name: view.shape[1] for name, view in views.items()})
+        penalty = self.penalty
+        assert penalty is not None  # noqa: S101 - built above
+        penalty.to(next(iter(views.values())).device)
+        if self.training and torch.is_grad_enabled():
+            penalty.update_critic(views)
+        term: Tensor = penalty(views)
+        return term
+
+    def remove(self) -> None:
+        """Take the hooks from the model, which is then as it was."""
+        while self._hooks:
+            self._hooks.pop().remove()
+        self._outputs.clear()
+
+    def get_extra_state(self) -> dict[str, Any]:
+        """Return the widths, from which a new penalty is built when the state is loaded."""
+        layout = None if self.penalty is None else self.penalty.measure.layout
+        return {"dims": None if layout is None else dict(zip(layout.names, layout.dims, strict=True))}
+
+    def set_extra_state(self, state: dict[str, Any]) -> None:
+        """Build the penalty that a state is of, before its weights are loaded."""
+        if state["dims"] is not None and self.penalty is None:
+            self._build(state["dims"])
+
+    def _build(self, dims: Mapping[str, int]) -> None:
+        self.penalty = DependencyPenalty(dims=dims, **self._options).train(self.training)
+
+    def _keeper(self, name: str) -> Callable[[nn.Module, Any, Any], None]:
+        def keep(_layer: nn.Module, _given: Any, output: Any) -> None:
+            self._outputs[name] = (output, torch.is_grad_enabled())
+
+        return keep
+
+    def _taken(self, name: str) -> Any:
+        if not self._hooks:
+            raise InputError("the penalty was removed from its model: attach a new one", code="conflict")
+        if name not in self._outputs:
+            raise InputError(
+                f"the layer of {name!r} has not run since the last call: run the model before each call, and choose a "
+                "layer that its forward pass calls",
+                code="missing",
+            )
+        output, differentiable = self._outputs.pop(name)
+        if self.training and torch.is_grad_enabled() and not differentiable:
+            raise InputError(
+                f"the layer of {name!r} ran without gradients, so the penalty cannot reach it: leave torch.no_grad, "
+                "or checkpoint with use_reentrant=False",
+                code="conflict",
+            )
+        return output
+
+    def _pooled(self, name: str, returned: Any, mask: Tensor | None) -> Tensor:
+        """Return ``(B, D)`` of what a layer returned."""
+        pool = self._pool[name]
+        output = pool(returned) if callable(pool) else returned
+        if not isinstance(output, Tensor):
+            raise InputError(
+                f"the layer of {name!r} returns a {type(output).__name__}: give pool={{{name!r}: function}} that takes "
+                "a tensor (B, D) from it",
+                code="wrong_type",
+            )
+        if output.ndim == 3 and isinstance(pool, str):
+            real = torch.ones(output.shape[:2], dtype=torch.bool, device=output.device) if mask is None else mask.bool()
+            if real.shape != output.shape[:2]:
+                raise InputError(
+                    f"mask of {name!r} is {tuple(real.shape)}, its frames are {tuple(output.shape[:2])}: give (B, T)",
+                    code="wrong_shape",
+                )
+            output = POOLS[pool](ModalitySequence(output, real))
+        if output.ndim != 2:
+            raise InputError(
+                f"the layer of {name!r} returns {tuple(output.shape)}: choose one that returns (B, D) or (B, T, D), or "
+                f"give pool={{{name!r}: function}}",
+                code="wrong_shape",
+            )
+        found: Tensor = output
+        return found
+
+
+def attach(
+    model: nn.Module,
+    layers: Mapping[str, str],
+    *,
+    measure: str = "kl",
+    pool: Pool | Mapping[str, Pool] = "mean",
+    **options: Any,
+) -> AttachedPenalty:
+    """Return a dependency penalty between the outputs of named layers of a model.
+
+    Forward hooks keep what the layers return, so the model's code stays as it is. Call the penalty after each forward
+    pass and add what it returns to the loss; it trains its own critic. It is no part of the model: save its state
+    beside the model's, and leave it out of ``DistributedDataParallel`` and ``torch.compile``.
+
+    Args:
+        model: any module; attach before ``torch.compile`` or a wrapper.
+        layers: name of each view to the path of the layer, as in ``model.named_modules()``; two or more.
+        measure: name of the dependency measure.
+        pool: key of :data:`POOLS` for sequences ``(B, T, D)``, or a function from what a layer returns, such as a
+            tuple, to ``(B, D)``; or a mapping from view to one of these.
+        options: of :class:`DependencyPenalty`, such as ``weight`` and ``critic_lr``.
+
+    Raises:
+        InputError: no such layer, an unknown rule of pooling, or options that do not fit.
+
+    Example:
+        >>> import torch
+        >>> encoders = torch.nn.ModuleDict({"text": torch.nn.Linear(5, 8), "audio": torch.nn.Linear(3, 4)})
+        >>> penalty = attach(encoders, {"text": "text", "audio": "audio"}, measure="kl", weight=0.1)
+        >>> outputs = encoders["text"](torch.randn(16, 5)), encoders["audio"](torch.randn(16, 3))
+        >>> penalty().backward()
+        >>> encoders["text"].weight.grad.shape
+        torch.Size([8, 5])
+    """
+    if options.get("critic_steps") == 0 or options.get("fresh_batches"):
+        raise InputError(
+            "an attached penalty trains its critic itself, on the batches of the model: give critic_steps of 1 or more "
+            "and leave out fresh_batches",
+            code="conflict",
+        )
+    if len(layers) < 2:
+        raise InputError(
+            f"layers={dict(layers)}: a dependency is between 2 or more views, name 2 layers", code="missing"
+        )
+    known = dict(model.named_modules())
+    for view, path in layers.items():
+        if path not in known:
+            raise InputError.unknown("layer", path, filter(None, known), where=f"layers[{view!r}]")
+    pools = dict(pool) if isinstance(pool, Mapping) else dict.fromkeys(layers, pool)
+    for view in layers:
+        rule = pools.setdefault(view, "mean")
+        if isinstance(rule, str) and rule not in POOLS:
+            raise InputError.unknown("pool", rule, POOLS, where=f"pool[{view!r}]")
+    chosen = {view: pools[view] for view in layers}
+    return AttachedPenalty(
+        {view: known[path] for view, path in layers.items()}, chosen, {"measure": measure, **options}
+    )
