@@ -14,6 +14,7 @@ from comodal.data.arrays import from_arrays
 from comodal.data.dataset import Dataset
 from comodal.evaluation.comparison import Comparison, compare
 from comodal.evaluation.data_config import DataConfig
+from comodal.evaluation.gather import gather
 from comodal.evaluation.grid import CompareConfig
 from comodal.evaluation.label_budgets import budget_folder, budget_rows, compare_budgets
 from comodal.reports.label_budget_report import budget_table, print_budgets, write_budgets
@@ -99,6 +100,13 @@ def test_the_same_call_resumes(study: tuple[Path, dict[int, Comparison]], monkey
     monkeypatch.setattr(DataConfig, "load", lambda _: views())
     again = compare_budgets(DataConfig(source="views"), CONFIG, budgets=[2], out=folder)
     assert again[2].rows == found[2].rows
+
+
+def test_the_folder_of_a_study_names_those_of_its_budgets(study: tuple[Path, dict[int, Comparison]]) -> None:
+    with refused("missing", "labels-2", "labels-all"):
+        gather(study[0])
+    assert gather(study[0] / "labels-2", source=views()).label_budget == 2
+    assert gather(study[0] / "labels-all", source=views()).label_budget == 0
 
 
 def test_one_table_holds_arms_by_budgets(study: tuple[Path, dict[int, Comparison]], tmp_path: Path, capsys) -> None:

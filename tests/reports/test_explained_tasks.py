@@ -15,7 +15,7 @@ from comodal.reports.page.embedded import page_data
 from comodal.reports.page.figures_explanation import dependency_figure
 from comodal.reports.page.figures_map import map_figure
 from comodal.reports.page.sample import chosen, values_of
-from comodal.reports.page.theme import nth_style
+from comodal.reports.page.theme import BETTER, WORSE, nth_style
 
 pytestmark = pytest.mark.slow
 
@@ -75,6 +75,13 @@ def test_dependency_is_parted_by_class_and_by_label() -> None:
     assert [trace.name.partition("<br>")[0] for trace in outputs] == [
         f"{name}, {sign}" for name in "ab" for sign in ("negative", "positive")
     ]
+
+
+def test_a_class_named_like_a_sign_has_the_colour_of_a_class() -> None:
+    figure = dependency_figure(task_explanation(Multiclass(("neutral", "joy", "negative"))))
+    assert len({trace.line.color for trace in figure.data}) == 1
+    signs = dependency_figure(task_explanation(Regression(names=("a", "b")))).data
+    assert [trace.line.color for trace in signs] == [WORSE, BETTER] * 2
 
 
 def task_rows(target: np.ndarray, task: Task, name: str) -> np.ndarray:

@@ -112,6 +112,11 @@ def test_transcripts_are_whole_in_the_packed_data() -> None:
     assert "alert(1)" not in page()
 
 
+def test_a_label_budget_is_stated() -> None:
+    assert "5 training samples" in render_page(replace(empty(), label_budget=5))
+    assert "training samples" not in render_page(empty())
+
+
 def test_nothing_leaves_the_file() -> None:
     """No attribute or style names a place outside, and the policy forbids to ask one; the check sees a link."""
     reader = Reader(page())

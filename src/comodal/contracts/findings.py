@@ -97,6 +97,7 @@ class Findings:
         explanations: one table per explained run.
         attributions: attributions of the first explanation by sample id.
         pairing: how well the critic finds artificially broken pairs.
+        label_budget: labels that training saw, per class (of a task without classes: in all); 0 for every label.
     """
 
     title: str
@@ -114,3 +115,4 @@ class Findings:
     explanations: tuple[ExplanationTable, ...] = ()
     attributions: Mapping[str, tuple[Attribution, ...]] = field(default_factory=dict)
     pairing: tuple[PairingScore, ...] = ()
+    label_budget: int = 0

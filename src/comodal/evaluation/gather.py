@@ -130,6 +130,7 @@ def findings_of(runs: RunSet) -> Findings:
         explanations=tuple(ExplanationTable.from_parquet(each / EXPLANATION) for each in explained),
         attributions=read_attributions(explained[0]) if explained else {},
         pairing=next((scores for each in explained if (scores := _optional(each / PAIRING, PairingScore))), ()),
+        label_budget=runs.runs[0].configs[0].training.label_budget,
     )
 
 

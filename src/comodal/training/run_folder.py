@@ -67,9 +67,9 @@ def read_config(path: Path) -> dict[str, Any]:
     try:
         values = yaml.safe_load((path / _CONFIG).read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise InputError(
-            f"{path}: not a run folder (no {_CONFIG}); give the --out of `comodal train`", code="missing"
-        ) from error
+        inner = [found.parent.name for found in sorted(path.glob(f"*/{_CONFIG}"))]
+        remedy = f"one of the folders in it: {', '.join(inner)}" if inner else "the --out of `comodal train`"
+        raise InputError(f"{path}: not a run folder (no {_CONFIG}); give {remedy}", code="missing") from error
     except (OSError, yaml.YAMLError) as error:
         raise InputError(
             f"{path / _CONFIG}: cannot be read; restore it, or train into another folder", code="damaged"

@@ -94,10 +94,10 @@ def confused_pairs(task: Task, predictions: Sequence[ArmPredictions]) -> dict[st
             cells = [cell for cell in _cells(counts, classes) if cell[0] != cell[1] and cell[2]]
             worst = sorted(cells, key=lambda cell: -cell[2])[:_PAIRS]
             lines = [
-                [Cell(true), Cell(wrong), Cell(f"{n:.1f}"), Cell(f"{share:.1f}")] for true, wrong, n, share in worst
+                [Cell(f"{true} → {wrong}"), Cell(f"{n:.1f}"), Cell(f"{share:.1f}")] for true, wrong, n, share in worst
             ]
             title = f"{' '.join(filter(None, (arm, part)))}: classes confused most often, mean over seeds"
-            found[arm] = TextTable(("True class", "Predicted as", "Samples", "% of the true class"), lines, title)
+            found[arm] = TextTable(("True class → predicted class", "Samples", "% of the true class"), lines, title)
     return found
 
 

@@ -68,12 +68,15 @@ def distribution_card(explanations: Sequence[ExplanationTable]) -> Card | None:
 
 def dependency_figure(table: ExplanationTable) -> go.Figure:
     """Return a violin with a box per group of targets, drawn from evenly spaced quantiles of large groups."""
+    signs = {} if table.task.classes else _COLOUR
+    found = _by_target(table)
+    colours = {name: signs.get(name.rpartition(", ")[2], BETTER) for name in found}
     traces = [
         go.Violin(
             y=rounded(_representatives(values)),
             name=f"{plain_text(name)}<br>({len(values)})",
-            line={"color": _COLOUR.get(name, BETTER)},
-            fillcolor=faded(_COLOUR.get(name, BETTER), 0.2),
+            line={"color": colours[name]},
+            fillcolor=faded(colours[name], 0.2),
             box={"visible": True},
             meanline={"visible": True},
             points=False,
@@ -81,7 +84,7 @@ def dependency_figure(table: ExplanationTable) -> go.Figure:
             hoverinfo="y",
             showlegend=False,
         )
-        for name, values in _by_target(table).items()
+        for name, values in found.items()
     ]
     return drawn(
         traces,
