@@ -1,4 +1,4 @@
-"""Bounds, distances and products as functions of tensors, in the manner of ``torch.nn.functional``.
+"""Bounds, statistics, distances and products as functions of tensors, in the manner of ``torch.nn.functional``.
 
 >>> import torch
 >>> from comodal import functional
@@ -15,6 +15,8 @@ from comodal.dependency.bounds import (
     reverse_kl,
     squared_hellinger,
 )
+from comodal.dependency.covariance_statistics import barlow, gaussian, vicreg
+from comodal.dependency.kernel_statistics import dhsic, distance_correlation
 from comodal.dependency.lipschitz import gradient_penalty
 from comodal.dependency.views import views_of
 from comodal.encoders.pooling import last_frame, masked_mean
@@ -24,9 +26,13 @@ from comodal.fusion.tfn import tensor_product
 from comodal.resampling import cyclic_order
 
 __all__ = [
+    "barlow",
     "cmd",
     "cyclic_order",
+    "dhsic",
+    "distance_correlation",
     "donsker_varadhan",
+    "gaussian",
     "gradient_penalty",
     "jensen_shannon",
     "kantorovich_rubinstein",
@@ -40,5 +46,6 @@ __all__ = [
     "soft_orthogonality",
     "squared_hellinger",
     "tensor_product",
+    "vicreg",
     "views_of",
 ]

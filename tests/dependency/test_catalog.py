@@ -17,6 +17,13 @@ def test_the_measures_of_the_paper_and_ours_are_known_by_name() -> None:
         "squared_hellinger",
         "jensen_shannon",
         "wasserstein",
+        "infonce",
+        "symile",
+        "dhsic",
+        "distance_correlation",
+        "gaussian",
+        "vicreg",
+        "barlow",
     ]
     assert all(measure_spec(name) is spec and spec.name == name for name, spec in MEASURES.items())
     assert measure_spec("nwj") is MEASURES["f"]
@@ -24,7 +31,15 @@ def test_the_measures_of_the_paper_and_ours_are_known_by_name() -> None:
 
 @pytest.mark.parametrize(
     ("name", "offered"),
-    [("wassertein", "wasserstein"), ("KL", "kl"), ("jensen-shannon", "jensen_s"), ("dv", "kl"), ("MI", "kl")],
+    [
+        ("wassertein", "wasserstein"),
+        ("KL", "kl"),
+        ("jensen-shannon", "jensen_s"),
+        ("dv", "kl"),
+        ("MI", "kl"),
+        ("clip", "infonce"),
+        ("hsic", "dhsic"),
+    ],
 )
 def test_an_unknown_name_offers_the_nearest(name: str, offered: str) -> None:
     with refused("unknown_name", f"'{name}'", f"'{offered}"):

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from refusals import refused
 
-from comodal.dependency import MEASURES, fitting, held_out_rows
+from comodal.dependency import BOUNDS, MEASURES, Bound, fitting, held_out_rows
 from comodal.dependency.estimation import EstimationConfig, estimate_dependency
 from comodal.dependency.fitting import FitConfig
 from comodal.distributions import CopiedBits, GaussianViews, StudentT
@@ -15,13 +16,15 @@ from comodal.distributions import CopiedBits, GaussianViews, StudentT
 QUICK = EstimationConfig(eval_tuples=20_000, validation_tuples=5_000, fit=FitConfig(steps=60, checks=6))
 GAUSSIAN = GaussianViews.with_total_correlation(1.0, views=3, dim=2, rotation_seed=0)
 
+WITH_CRITIC = [name for name, spec in MEASURES.items() if isinstance(spec.core, Bound)]
+
 
 def sample(distribution, n, seed=0):
     return distribution.sample(n, torch.Generator().manual_seed(seed))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("measure", MEASURES)
+@pytest.mark.parametrize("measure", WITH_CRITIC)
 def test_every_measure_reports_its_facts_and_the_known_value_for_copied_bits(measure):
     config = EstimationConfig(
         scaling="none", eval_tuples=50_000, validation_tuples=5_000, fit=FitConfig(steps=400, checks=8)
@@ -104,7 +107,7 @@ def test_held_out_samples_have_no_say_in_the_fit():
     assert broken.ci_high < honest.ci_low
 
 
-@pytest.mark.parametrize("measure", MEASURES)
+@pytest.mark.parametrize("measure", WITH_CRITIC)
 @pytest.mark.parametrize("scaling", ["normal_scores", "standard"])
 def test_heavy_tails_and_outliers_stay_finite(measure, scaling):
     config = EstimationConfig(scaling=scaling, eval_tuples=5_000, validation_tuples=2_000, fit=FitConfig(steps=20))
@@ -187,3 +190,15 @@ def test_an_unknown_measure_offers_the_nearest():
 def test_impossible_settings_are_refused(make, code, named):
     with refused(code, named):
         make()
+
+
+def test_a_measure_without_a_critic_is_refused():
+    with refused("unsupported", "dhsic", "kl"):
+        estimate_dependency([np.arange(50.0), np.arange(50.0) ** 2], measure="dhsic")
+
+
+def test_a_bound_that_is_registered_without_a_form_to_fit_is_refused(monkeypatch):
+    bound = replace(BOUNDS["nwj"], name="strange")
+    monkeypatch.setitem(MEASURES, "strange", replace(MEASURES["f"], name="strange", core=bound))
+    with refused("unsupported", "strange", "nwj"):
+        estimate_dependency([np.arange(50.0), np.arange(50.0) ** 2], measure="strange")

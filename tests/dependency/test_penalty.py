@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from fitting_dims import fitting_dims
 from refusals import refused
 from torch import Tensor, nn
 from torch.nn import functional
@@ -18,6 +19,7 @@ from comodal.dependency import MEASURES, DependencyPenalty, LinearWarmup
 
 DIMS = {"text": 6, "audio": 4, "vision": 4}
 EVERY = sorted(MEASURES)
+LEARNT = sorted(name for name, spec in MEASURES.items() if spec.facts.pointwise is not None)
 
 
 class Encoders(nn.Module):
@@ -34,8 +36,9 @@ class Encoders(nn.Module):
         return SimpleNamespace(logits=self.head(torch.cat(tuple(views.values()), 1)), representations=views)
 
 
-def representations(n: int = 12, *, requires_grad: bool = False) -> dict[str, Tensor]:
-    return {name: torch.randn(n, dim, requires_grad=requires_grad) for name, dim in DIMS.items()}
+def representations(n: int = 12, *, measure: str = "kl", requires_grad: bool = False) -> dict[str, Tensor]:
+    dims = fitting_dims(measure, DIMS)
+    return {name: torch.randn(n, dim, requires_grad=requires_grad) for name, dim in dims.items()}
 
 
 @pytest.mark.parametrize("views", [2, 3, 5])
@@ -64,7 +67,10 @@ def test_a_list_of_batches_is_one_batch() -> None:
 
 @pytest.mark.parametrize("name", EVERY)
 def test_the_penalty_is_minus_the_weighted_value(name: str) -> None:
-    penalty, views = DependencyPenalty(name, dims=DIMS, weight=0.7).eval(), representations()
+    penalty, views = (
+        DependencyPenalty(name, dims=fitting_dims(name, DIMS), weight=0.7).eval(),
+        representations(measure=name),
+    )
     torch.testing.assert_close(penalty(views), -0.7 * penalty.measure.value(views))
     assert penalty.last_value is not None
     torch.testing.assert_close(penalty.last_value, penalty.measure.value(views))
@@ -90,7 +96,10 @@ def test_minimising_it_makes_representations_more_dependent(name: str) -> None:
 
 @pytest.mark.parametrize("name", EVERY)
 def test_its_gradient_reaches_the_representations_and_not_the_critic(name: str) -> None:
-    penalty, views = DependencyPenalty(name, dims=DIMS), representations(requires_grad=True)
+    penalty, views = (
+        DependencyPenalty(name, dims=fitting_dims(name, DIMS)),
+        representations(measure=name, requires_grad=True),
+    )
     before = [parameter.clone() for parameter in penalty.parameters()]
     penalty(views).backward()
     assert all(view.grad is not None and bool(view.grad.any()) for view in views.values())
@@ -98,9 +107,12 @@ def test_its_gradient_reaches_the_representations_and_not_the_critic(name: str) 
     assert all(torch.equal(old, new) for old, new in zip(before, penalty.parameters(), strict=True))
 
 
-@pytest.mark.parametrize("name", EVERY)
+@pytest.mark.parametrize("name", LEARNT)
 def test_an_update_moves_the_critic_and_not_the_representations(name: str) -> None:
-    penalty, views = DependencyPenalty(name, dims=DIMS), representations(requires_grad=True)
+    penalty, views = (
+        DependencyPenalty(name, dims=fitting_dims(name, DIMS)),
+        representations(measure=name, requires_grad=True),
+    )
     before = [parameter.clone() for parameter in penalty.parameters()]
     penalty.update_critic(views)
     assert all(view.grad is None for view in views.values())
@@ -156,9 +168,12 @@ def test_fresh_batches_and_one_batch_are_not_mistaken_for_each_other() -> None:
         DependencyPenalty("kl", dims=DIMS).update_critic(representations)
 
 
-@pytest.mark.parametrize("name", EVERY)
+@pytest.mark.parametrize("name", LEARNT)
 def test_with_no_critic_steps_one_backward_trains_both(name: str) -> None:
-    penalty, views = DependencyPenalty(name, dims=DIMS, critic_steps=0), representations(requires_grad=True)
+    penalty, views = (
+        DependencyPenalty(name, dims=fitting_dims(name, DIMS), critic_steps=0),
+        representations(measure=name, requires_grad=True),
+    )
     assert penalty.update_critic(views) is None
     assert penalty.step == 0
     penalty(views).backward()
@@ -166,7 +181,7 @@ def test_with_no_critic_steps_one_backward_trains_both(name: str) -> None:
     assert all(view.grad is not None for view in views.values())
     assert all(parameter.grad is not None for parameter in group["params"])
     assert {id(parameter) for parameter in group["params"]} == {id(parameter) for parameter in penalty.parameters()}
-    assert DependencyPenalty(name, dims=DIMS).parameter_groups() == []
+    assert DependencyPenalty(name, dims=fitting_dims(name, DIMS)).parameter_groups() == []
 
 
 def test_in_one_step_critic_and_representations_climb_the_same_bound_and_the_regulariser_holds_the_critic_back() -> (
@@ -254,8 +269,11 @@ def test_the_same_seed_repeats_and_another_does_not() -> None:
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
 @pytest.mark.parametrize("name", EVERY)
 def test_a_bad_representation_is_named_and_the_critic_is_not_spoilt(name: str, bad: float, act: str) -> None:
-    penalty, views = DependencyPenalty(name, dims=DIMS), representations()
+    penalty, views = DependencyPenalty(name, dims=fitting_dims(name, DIMS)), representations(measure=name)
     views["audio"][[3, 5], 0] = bad
+    if act == "update_critic" and name not in LEARNT:
+        assert penalty.update_critic(views) is None
+        return
     with refused("not_finite", "'audio'", "2 of 12", 3):
         getattr(penalty, act)(views)
     assert all(bool(parameter.isfinite().all()) and not parameter.requires_grad for parameter in penalty.parameters())

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from comodal.dependency import MEASURES, DependencyPenalty
 
-DIMS = [6, 4]
+DIMS = [6, 6]
 EVERY = sorted(MEASURES)
 
 
@@ -17,7 +17,7 @@ class Encoders(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.first, self.second = nn.Linear(5, 6), nn.Linear(5, 4)
+        self.first, self.second = nn.Linear(5, 6), nn.Linear(5, 6)
 
     def forward(self, inputs: Tensor) -> list[Tensor]:
         return [self.first(inputs), self.second(inputs)]
@@ -43,7 +43,7 @@ def test_under_bfloat16_autocast_it_computes_in_single_precision(name: str) -> N
 
 
 def test_autocast_would_have_changed_it() -> None:
-    penalty, views = DependencyPenalty("kl", dims=DIMS), [torch.randn(16, 6), torch.randn(16, 4)]
+    penalty, views = DependencyPenalty("kl", dims=DIMS), [torch.randn(16, 6), torch.randn(16, 6)]
     with torch.autocast("cpu", dtype=torch.bfloat16):
         assert penalty.measure.critic(views).dtype == torch.bfloat16
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from comodal.dependency import MEASURES, DependencyPenalty, LinearWarmup
 
-DIMS = {"text": 6, "audio": 4}
+DIMS = {"text": 4, "audio": 4}
 VARIANTS = [
     *({"measure": name} for name in sorted(MEASURES)),
     {"measure": "wasserstein", "lipschitz": "spectral_norm"},

@@ -30,9 +30,9 @@ VARIANTS: list[dict[str, Any]] = [
 class Encoders(nn.Module):
     """Representations of one input."""
 
-    def __init__(self) -> None:
+    def __init__(self, dims: dict[str, int]) -> None:
         super().__init__()
-        self.encoders = nn.ModuleDict({name: nn.Linear(5, dim) for name, dim in DIMS.items()})
+        self.encoders = nn.ModuleDict({name: nn.Linear(5, dim) for name, dim in dims.items()})
 
     def forward(self, inputs: Tensor) -> dict[str, Tensor]:
         return {name: encoder(inputs) for name, encoder in self.encoders.items()}
@@ -41,10 +41,11 @@ class Encoders(nn.Module):
 def trained(options: dict[str, Any], *, rank: int | None, rows: list[int], seed: int = 0) -> dict[str, Any]:
     """Two steps on one's own rows of the global batch (all of them when rank is None)."""
     torch.manual_seed(0)
-    plain = Encoders()
+    dims = dict.fromkeys(DIMS, 4) if MEASURES[options["measure"]].facts.equal_widths else DIMS
+    plain = Encoders(dims)
     model = plain if rank is None else DistributedDataParallel(plain)
     torch.manual_seed(seed + (rank or 0))  # ranks differ in their global generators, as they do in practice
-    penalty = DependencyPenalty(options["measure"], dims=DIMS, **{k: v for k, v in options.items() if k != "measure"})
+    penalty = DependencyPenalty(options["measure"], dims=dims, **{k: v for k, v in options.items() if k != "measure"})
     optimizer = torch.optim.SGD(model.parameters(), lr=0.5)
     values, gradients = [], []
     for step in range(2):

@@ -24,17 +24,44 @@ FUSION_NAMES = ("early", "lfn", "ef_lstm", "late", "tfn", "mfn", "graph_mfn", "m
 ENCODER_NAMES = ("mean", "lstm")
 """Keys of :data:`comodal.encoders.ENCODERS`."""
 
-MEASURE_NAMES = ("kl", "mine", "f", "reverse_kl", "pearson", "squared_hellinger", "jensen_shannon", "wasserstein")
+MEASURE_NAMES = (
+    "kl",
+    "mine",
+    "f",
+    "reverse_kl",
+    "pearson",
+    "squared_hellinger",
+    "jensen_shannon",
+    "wasserstein",
+    "infonce",
+    "symile",
+    "dhsic",
+    "distance_correlation",
+    "gaussian",
+    "vicreg",
+    "barlow",
+)
 """Keys of :data:`comodal.dependency.MEASURES`."""
 
 MEASURE_HABITS = {
+    "barlow_twins": "barlow",
+    "cca": "gaussian",
+    "cka": "dhsic",
+    "clip": "infonce",
+    "dcor": "distance_correlation",
+    "dcorr": "distance_correlation",
     "donsker_varadhan": "kl",
     "dv": "kl",
     "f-gan": "f",
     "gan": "jensen_shannon",
+    "hsic": "dhsic",
+    "info_nce": "infonce",
     "js": "jensen_shannon",
     "mi": "kl",
+    "multivariance": "distance_correlation",
     "mutual_information": "kl",
+    "nt-xent": "infonce",
+    "ntxent": "infonce",
     "tc": "kl",
     "total_correlation": "kl",
     "w1": "wasserstein",

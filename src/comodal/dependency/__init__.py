@@ -14,16 +14,20 @@ from comodal.dependency.bounds import (
 )
 from comodal.dependency.calibration import Calibration
 from comodal.dependency.catalog import MEASURES, MeasureSpec, build_measure, measure_spec
+from comodal.dependency.contrastive import SIMILARITIES, Contrastive, Similarity
+from comodal.dependency.covariance_statistics import barlow, gaussian, vicreg
 from comodal.dependency.critics import CRITICS, Critic, JointCritic, QuadraticCritic, SeparableCritic, SumCritic
 from comodal.dependency.estimation import EstimationConfig, estimate_dependency
 from comodal.dependency.fitted_critic import CorrectedGaussianCritic, OrthogonalCritic, PairwiseSort
 from comodal.dependency.fitting import FitConfig
+from comodal.dependency.kernel_statistics import dhsic, distance_correlation
 from comodal.dependency.lipschitz import SpectralLinear, gradient_penalty, spectral_norm
 from comodal.dependency.log_ratio import LogRatioForm
 from comodal.dependency.measure import Measure, MeasureFacts
 from comodal.dependency.penalty import DependencyPenalty
 from comodal.dependency.samples import SplitViews, held_out_rows
 from comodal.dependency.schedules import ConstantWeight, CosineWarmup, LinearWarmup
+from comodal.dependency.statistic import Statistic
 from comodal.dependency.variational import NORMALIZATIONS, Variational
 from comodal.dependency.views import ViewLayout, Views, views_of
 
@@ -33,9 +37,11 @@ __all__ = [
     "CRITICS",
     "MEASURES",
     "NORMALIZATIONS",
+    "SIMILARITIES",
     "Bound",
     "Calibration",
     "ConstantWeight",
+    "Contrastive",
     "CorrectedGaussianCritic",
     "CosineWarmup",
     "Critic",
@@ -52,15 +58,21 @@ __all__ = [
     "PairwiseSort",
     "QuadraticCritic",
     "SeparableCritic",
+    "Similarity",
     "SpectralLinear",
     "SplitViews",
+    "Statistic",
     "SumCritic",
     "Variational",
     "ViewLayout",
     "Views",
+    "barlow",
     "build_measure",
+    "dhsic",
+    "distance_correlation",
     "donsker_varadhan",
     "estimate_dependency",
+    "gaussian",
     "gradient_penalty",
     "held_out_rows",
     "jensen_shannon",
@@ -71,5 +83,6 @@ __all__ = [
     "reverse_kl",
     "spectral_norm",
     "squared_hellinger",
+    "vicreg",
     "views_of",
 ]

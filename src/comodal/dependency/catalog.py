@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from torch import Tensor
@@ -16,10 +17,15 @@ from torch import Tensor
 from comodal.contracts import InputError
 from comodal.contracts.option_names import MEASURE_HABITS
 from comodal.dependency.bounds import BOUNDS, Bound
+from comodal.dependency.contrastive import SIMILARITIES, Contrastive, Similarity, facts_of_similarity
+from comodal.dependency.covariance_statistics import barlow, gaussian, vicreg
+from comodal.dependency.kernel_statistics import dhsic, distance_correlation
 from comodal.dependency.measure import Measure, MeasureFacts
+from comodal.dependency.statistic import Statistic
 from comodal.dependency.variational import Variational, facts_of
+from comodal.dependency.views import ViewLayout
 
-__all__ = ["MEASURES", "MeasureSpec", "build_measure", "measure_spec"]
+__all__ = ["MEASURES", "MeasureSpec", "build_measure", "measure_of", "measure_spec"]
 
 _OF_EVERY_FAMILY = ("facts", "name", "dims", "seed")
 
@@ -32,14 +38,14 @@ class MeasureSpec:
         name: its key in :data:`MEASURES`.
         paper_name: its name in the source paper and elsewhere.
         family: class of the measure.
-        core: what the family builds it from: a bound.
+        core: what the family builds it from: a bound, a similarity, or a function of the views.
         facts: what is true of it.
     """
 
     name: str
     paper_name: str
     family: Callable[..., Measure]
-    core: Bound | Callable[..., Tensor]
+    core: Bound | Similarity | Callable[..., Tensor]
     facts: MeasureFacts
 
     @property
@@ -67,6 +73,18 @@ def _with_critic(name: str, paper_name: str, bound: Bound) -> MeasureSpec:
     return MeasureSpec(name, paper_name, Variational, bound, facts_of(bound))
 
 
+def _of_partners(name: str, paper_name: str) -> MeasureSpec:
+    similarity = SIMILARITIES[name]
+    return MeasureSpec(name, paper_name, Contrastive, similarity, facts_of_similarity(similarity))
+
+
+def _of_batch(
+    function: Callable[..., Tensor], paper_name: str, unit: str, *, pairwise: bool = False, equal_widths: bool = False
+) -> MeasureSpec:
+    facts = MeasureFacts(unit=unit, estimates="neither", pointwise=None, pairwise=pairwise, equal_widths=equal_widths)
+    return MeasureSpec(function.__name__, paper_name, partial(Statistic, facts=facts), function, facts)
+
+
 MEASURES: dict[str, MeasureSpec] = {
     spec.name: spec
     for spec in (
@@ -78,6 +96,13 @@ MEASURES: dict[str, MeasureSpec] = {
         _with_critic("squared_hellinger", "L_f for squared Hellinger", BOUNDS["squared_hellinger"]),
         _with_critic("jensen_shannon", "L_f for Jensen-Shannon", BOUNDS["jensen_shannon"]),
         _with_critic("wasserstein", "L_W, Kantorovich-Rubinstein", BOUNDS["kantorovich_rubinstein"]),
+        _of_partners("infonce", "InfoNCE over pairs, the loss of CLIP"),
+        _of_partners("symile", "Symile, a multilinear inner product"),
+        _of_batch(dhsic, "dHSIC normalised; for two views centred kernel alignment", "correlation"),
+        _of_batch(distance_correlation, "total multicorrelation, for two views distance correlation", "correlation"),
+        _of_batch(gaussian, "Gaussian total correlation, -1/2 log det", "nats"),
+        _of_batch(vicreg, "VICReg", "loss", pairwise=True, equal_widths=True),
+        _of_batch(barlow, "Barlow Twins", "loss", pairwise=True, equal_widths=True),
     )
 }
 
@@ -123,6 +148,32 @@ def build_measure(name: str, *, dims: Mapping[str, int] | Sequence[int], seed: i
     """
     spec = measure_spec(name)
     for option in options:
+        if not spec.options:
+            raise InputError(f"{spec.name} has no options, got {option}: leave it out", code="unknown_name")
         if option not in spec.options:
-            raise InputError.unknown("option", option, spec.options or ["none"], where=spec.name)
+            raise InputError.unknown("option", option, spec.options, where=spec.name)
     return spec.family(spec.core, name=spec.name, dims=dims, seed=seed, **options)
+
+
+def measure_of(
+    measure: str | Measure,
+    dims: Mapping[str, int] | Sequence[int] | None,
+    *,
+    seed: int,
+    options: Mapping[str, Any],
+) -> Measure:
+    """Return the measure that is given, or the one of that name; refuses what contradicts it."""
+    if isinstance(measure, str):
+        if dims is None:
+            raise InputError(f"dims: give the widths of the representations, which {measure!r} needs", code="missing")
+        return build_measure(measure, dims=dims, seed=seed, **options)
+    if not isinstance(measure, Measure):
+        raise InputError(f"measure is a {type(measure).__name__}: give a name or a Measure", code="wrong_type")
+    if dims is not None and ViewLayout(dims).widths != measure.layout.widths:
+        raise InputError(
+            f"dims are {ViewLayout(dims).widths} and those of the measure {measure.layout.widths}: leave dims out",
+            code="mismatch",
+        )
+    if options:
+        raise InputError(f"{next(iter(options))}: the measure is built, give it there instead", code="conflict")
+    return measure

@@ -14,10 +14,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from comodal.dependency.bounds import donsker_varadhan, jensen_shannon, kantorovich_rubinstein
+from comodal.contracts import InputError
+from comodal.dependency.bounds import Bound, donsker_varadhan, jensen_shannon, kantorovich_rubinstein
 from comodal.dependency.exponentials import guarded_exp, log_mean_exp
 
-__all__ = ["LOG_RATIO_FORMS", "LogRatioForm"]
+__all__ = ["LOG_RATIO_FORMS", "LogRatioForm", "log_ratio_form"]
 
 _OfScores = Callable[[Tensor, Tensor], Tensor]
 
@@ -71,3 +72,18 @@ LOG_RATIO_FORMS: dict[str, LogRatioForm] = {
     "kantorovich_rubinstein": LogRatioForm(lambda s: s, kantorovich_rubinstein, _no_constant),
 }
 """Bound name to form."""
+
+
+def log_ratio_form(bound: Bound) -> LogRatioForm:
+    """Return the form in which a critic is fitted to a bound.
+
+    Raises:
+        InputError: a bound without one, which a penalty can use and an estimate cannot.
+    """
+    if bound.name not in LOG_RATIO_FORMS:
+        raise InputError(
+            f"{bound.name} has no form in terms of the log density ratio to fit: use it in a penalty, "
+            f"or estimate one of {', '.join(LOG_RATIO_FORMS)}",
+            code="unsupported",
+        )
+    return LOG_RATIO_FORMS[bound.name]

@@ -10,6 +10,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from comodal.contracts import InputError
 from comodal.dependency.views import ViewLayout, Views
 
 __all__ = ["Measure", "MeasureFacts"]
@@ -25,6 +26,7 @@ class MeasureFacts:
         pointwise: unit of the dependency of one sample: ``"nats"``; ``"rank"`` where only its order has a meaning;
             ``None`` where the value is that of a batch alone.
         pairwise: whether its value is a mean over pairs of views, blind to what only three or more show together.
+        equal_widths: whether it compares views feature by feature, so that they need one width.
         fewest_rows: samples that a batch needs; or as many as there are views, if they are more.
 
     Example:
@@ -36,6 +38,7 @@ class MeasureFacts:
     estimates: Literal["lower bound", "upper bound", "neither"]
     pointwise: Literal["nats", "rank"] | None = "nats"
     pairwise: bool = False
+    equal_widths: bool = False
     fewest_rows: int = 2
 
 
@@ -55,7 +58,7 @@ class Measure(nn.Module, ABC):
         layout: names and widths of the representations, in order.
 
     Raises:
-        InputError: fewer than 2 views, or a width below 1.
+        InputError: fewer than 2 views, a width below 1, or widths that differ where its facts ask for one.
     """
 
     def __init__(
@@ -64,6 +67,12 @@ class Measure(nn.Module, ABC):
         super().__init__()
         self.facts, self.name, self.seed = facts, name, seed
         self.layout = ViewLayout(dims)
+        if facts.equal_widths and len(set(self.layout.dims)) > 1:
+            raise InputError(
+                f"{name} compares features one by one and dims are {self.layout.widths}: "
+                "project the representations to one width first",
+                code="mismatch",
+            )
         self.generator = torch.Generator().manual_seed(seed)
 
     @abstractmethod
@@ -165,6 +174,17 @@ class Measure(nn.Module, ABC):
     def extra_repr(self) -> str:
         """Return the options to print."""
         return f"{self.name!r}, dims={self.layout.widths}"
+
+    def _matched(self, views: Views) -> list[Tensor]:
+        """Return the views in order, of as many rows as the measure needs."""
+        ordered = self.layout.match(views)
+        least = max(self.facts.fewest_rows, len(ordered))
+        if len(ordered[0]) < least:
+            raise InputError(
+                f"{self.name}: {len(ordered[0])} rows are too few for {len(ordered)} views, give {least} or more",
+                code="out_of_range",
+            )
+        return ordered
 
     def _random(self) -> torch.Generator:
         learning = self.training and torch.is_grad_enabled()

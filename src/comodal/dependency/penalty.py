@@ -11,11 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from comodal.contracts import InputError
-from comodal.dependency.catalog import build_measure
+from comodal.dependency.catalog import measure_of
 from comodal.dependency.distributed import gather_batches
 from comodal.dependency.measure import Measure
 from comodal.dependency.schedules import ConstantWeight
-from comodal.dependency.views import Batches, ViewLayout, Views, full_precision
+from comodal.dependency.views import Batches, Views, full_precision
 
 __all__ = ["DependencyPenalty"]
 
@@ -85,7 +85,7 @@ class DependencyPenalty(nn.Module):
     ) -> None:
         super().__init__()
         _check(critic_steps, critic_lr, fresh_batches=fresh_batches)
-        self.measure = _measure_of(measure, dims, seed=seed, options=options)
+        self.measure = measure_of(measure, dims, seed=seed, options=options)
         self.weight, self.critic_steps, self.critic_lr = _checked_weight(weight, self.measure), critic_steps, critic_lr
         self.fresh_batches = fresh_batches
         self.schedule = schedule or ConstantWeight()
@@ -267,29 +267,6 @@ def _freeze(parameters: list[nn.Parameter]) -> None:
     for parameter in parameters:
         parameter.requires_grad = False
         parameter.grad = None  # else it would count when gradients of the model are clipped
-
-
-def _measure_of(
-    measure: str | Measure,
-    dims: Mapping[str, int] | Sequence[int] | None,
-    *,
-    seed: int,
-    options: Mapping[str, Any],
-) -> Measure:
-    if isinstance(measure, str):
-        if dims is None:
-            raise InputError(f"dims: give the widths of the representations, which {measure!r} needs", code="missing")
-        return build_measure(measure, dims=dims, seed=seed, **options)
-    if not isinstance(measure, Measure):
-        raise InputError(f"measure is a {type(measure).__name__}: give a name or a Measure", code="wrong_type")
-    if dims is not None and ViewLayout(dims).widths != measure.layout.widths:
-        raise InputError(
-            f"dims are {ViewLayout(dims).widths} and those of the measure {measure.layout.widths}: leave dims out",
-            code="mismatch",
-        )
-    if options:
-        raise InputError(f"{next(iter(options))}: the measure is built, give it there instead", code="conflict")
-    return measure
 
 
 def _checked_weight(weight: float, measure: Measure) -> float:

@@ -56,6 +56,11 @@ class FittedFold:
         """Return what is predicted."""
         return self.fold.view.spec.task
 
+    @property
+    def has_critic(self) -> bool:
+        """Return whether it was trained with a penalty that scores samples."""
+        return self.penalty is not None and self.penalty.measure.facts.pointwise is not None
+
     @classmethod
     def of(cls, fold: FoldData, config: RunConfig, result: FitResult) -> FittedFold:
         """Return the model of a fit with the data of its partition."""

@@ -16,7 +16,9 @@ from torch import Tensor
 
 from comodal.contracts import Attribution, DatasetSpec, ExplanationTable, InputError, MultimodalBatch
 from comodal.data.dataset import Dataset
+from comodal.dependency.catalog import measure_spec
 from comodal.evaluation.fitted import FittedFold
+from comodal.evaluation.grid import Arm
 from comodal.evaluation.runs import RunSet, SavedRun, choose_run
 from comodal.explain.attribution import attributions_of, integrated_gradients
 from comodal.explain.critic import PointwiseCritic, fit_afterwards, from_penalty
@@ -69,13 +71,17 @@ class Explanation(NamedTuple):
 
 
 def explained_run(runs: RunSet, *, arm: str = "", seed: int | None = None) -> SavedRun:
-    """Return the run of an arm such as ``"early/kl"``; by default the first with a penalty, or else the first.
+    """Return the run of an arm such as ``"early/kl"``; by default the first with a critic, or else the first.
 
     Raises:
         InputError: no such arm or seed.
     """
-    first = next((run.arm for run in runs.runs if run.arm.has_penalty), runs.runs[0].arm)
+    first = next((run.arm for run in runs.runs if _scores_samples(run.arm)), runs.runs[0].arm)
     return choose_run(runs.runs, arm=arm or first.name, seed=seed, where=runs.folder)
+
+
+def _scores_samples(arm: Arm) -> bool:
+    return arm.has_penalty and measure_spec(arm.measure).facts.pointwise is not None
 
 
 def critic_of(fitted: FittedFold, config: ExplanationConfig) -> PointwiseCritic:

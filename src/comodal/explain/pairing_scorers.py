@@ -51,7 +51,7 @@ def scorers_of(
     names = list(fitted.fold.view.spec.modalities)
     if len(names) < 2:
         raise InputError(f"this run has only the modality {names[0]!r}: choose another arm (--arm)", code="unsupported")
-    critic = from_penalty(fitted) if fitted.penalty is not None or not measure_to_fit else None
+    critic = from_penalty(fitted) if fitted.has_critic or not measure_to_fit else None
     parts = represent_training(fitted), represent(fitted, "valid")
     train, valid = ({name: part.views[name] for name in names} for part in parts)
     output = represent_batches(fitted.model, [fitted.fold.view[rows]], group=fitted.fold.groups[rows], task=fitted.task)

@@ -154,7 +154,7 @@ class LiveModel:
 
 
 def _live(fitted: FittedFold, fit_critic: str) -> _LiveFold:
-    if fitted.penalty is None and not fit_critic:
+    if not fitted.has_critic and not fit_critic:
         return _LiveFold(fitted, None, np.empty(0))
     critic = critic_of(fitted, ExplanationConfig(fit_critic=fit_critic))
     dependency = critic(represent(fitted).compared(critic.between))

@@ -1,0 +1,167 @@
+"""Measures that find the true partner of a sample among the others of its batch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from itertools import combinations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from comodal.contracts import InputError
+from comodal.dependency.measure import Measure, MeasureFacts
+from comodal.dependency.views import Views, full_precision
+
+__all__ = ["SIMILARITIES", "Contrastive", "Similarity"]
+
+LARGEST_SCALE = 100.0
+"""Scores are not multiplied by more, as in CLIP: a smaller temperature lets training diverge."""
+
+
+@dataclass(frozen=True)
+class Similarity:
+    """How much the views of one tuple resemble each other, on the unit sphere.
+
+    Attributes:
+        name: of what it makes a measure.
+        of_tuples: ``(views (n, D) each) -> (n,)`` similarity of each tuple.
+        of_batch: ``(views (n, D) each, generator) -> (n, n) matrices``: the anchors' similarities with candidates; the
+            true ones on the diagonal.
+        pairwise: whether each matrix compares two views, blind to what only three or more show together.
+    """
+
+    name: str
+    of_tuples: Callable[[Sequence[Tensor]], Tensor]
+    of_batch: Callable[[Sequence[Tensor], torch.Generator], list[Tensor]]
+    pairwise: bool
+
+
+class Contrastive(Measure):
+    """The dependency that is needed to find the true partners in a batch: ``log n`` less the cross-entropy.
+
+    Each matrix of a similarity has a row for each anchor and a column for each candidate, and the true one on the
+    diagonal; the value is ``log n`` plus the mean log softmax of the diagonal. Representations are on the unit sphere,
+    so their widths are equal. The scale of scores, one over the temperature, is learnt; there is no critic.
+
+    Args:
+        similarity: a value of :data:`SIMILARITIES`, or one of your own.
+        name: the user's name for it; ``None`` is the similarity's.
+        dims: name to width of each representation, or widths in order.
+        temperature: the first one, above 0.
+        seed: of the candidates that are drawn.
+
+    Attributes:
+        log_scale: logarithm of one over the temperature, the only parameter.
+
+    Raises:
+        InputError: fewer than 2 views, widths that differ, or a temperature that is not above 0.
+
+    Source: van den Oord et al. 2018 (InfoNCE); Radford et al. 2021 (CLIP); Saporta et al. 2024 (Symile).
+
+    Example:
+        >>> import torch
+        >>> measure = Contrastive(SIMILARITIES["infonce"], dims=[4, 4], temperature=0.01)
+        >>> views = torch.eye(4)
+        >>> measure.value([views, views]).detach(), math.log(4)
+        (tensor(1.3863), 1.3862943611198906)
+    """
+
+    def __init__(
+        self,
+        similarity: Similarity,
+        *,
+        dims: Mapping[str, int] | Sequence[int],
+        name: str | None = None,
+        temperature: float = 0.1,
+        seed: int = 0,
+    ) -> None:
+        super().__init__(facts_of_similarity(similarity), name=name or similarity.name, dims=dims, seed=seed)
+        if not 1.0 / LARGEST_SCALE <= temperature < math.inf:
+            raise InputError(
+                f"temperature={temperature}: give a number of at least {1.0 / LARGEST_SCALE}", code="out_of_range"
+            )
+        self.similarity = similarity
+        self.log_scale = nn.Parameter(torch.tensor(-math.log(temperature)))
+
+    def value(self, views: Views) -> Tensor:
+        """Return ``log n`` less the cross-entropy, at most ``log n``, differentiable by views and scale."""
+        ordered = self._matched(views)
+        with full_precision(ordered[0]):
+            scale = self._scale()
+            scores = self.similarity.of_batch([self._normalized(view) for view in ordered], self._random())
+            found = [functional.log_softmax(scale * each, dim=1).diagonal().mean() for each in scores]
+            return torch.stack(found).mean() + math.log(len(ordered[0]))
+
+    def pointwise(self, views: Views) -> Tensor:
+        """Return the scaled similarity ``(n,)`` of each tuple, of which only the order has a meaning."""
+        normal = self.normalized(views)
+        with full_precision(normal[0]):
+            return self._scale() * self.similarity.of_tuples(normal)
+
+    def normalized(self, views: Views) -> list[Tensor]:
+        """Return the views on the unit sphere."""
+        ordered = self.layout.match(views)
+        with full_precision(ordered[0]):
+            return [self._normalized(view) for view in ordered]
+
+    def _normalized(self, view: Tensor) -> Tensor:
+        return functional.normalize(view.to(self.log_scale.dtype), dim=1)
+
+    def _scale(self) -> Tensor:
+        return self.log_scale.exp().clamp(max=LARGEST_SCALE)
+
+
+def facts_of_similarity(similarity: Similarity) -> MeasureFacts:
+    """Return what is true of every measure with a similarity."""
+    return MeasureFacts(
+        unit="nats",
+        estimates="lower bound",
+        pointwise="rank",
+        pairwise=similarity.pairwise,
+        equal_widths=True,
+    )
+
+
+def _mean_cosine(views: Sequence[Tensor]) -> Tensor:
+    return torch.stack([(one * other).sum(dim=1) for one, other in combinations(views, 2)]).mean(dim=0)
+
+
+def _cosines(views: Sequence[Tensor], generator: torch.Generator) -> list[Tensor]:  # noqa: ARG001 - nothing is drawn
+    """Every view with every other: all samples of the batch are candidates."""
+    pairs = [one @ other.T for one, other in combinations(views, 2)]
+    return [*pairs, *(each.T for each in pairs)]
+
+
+def _multilinear(views: Sequence[Tensor]) -> Tensor:
+    """The sum over features of the product over views; of the size of a cosine for any number of views."""
+    product: Tensor = reduce(torch.mul, views).sum(dim=1)
+    return product * _size_of_product(views)
+
+
+def _size_of_product(views: Sequence[Tensor]) -> float:
+    return math.sqrt(views[0].shape[1]) ** (len(views) - 2)
+
+
+def _shuffled_products(views: Sequence[Tensor], generator: torch.Generator) -> list[Tensor]:
+    """Each view in turn with products of the others, shuffled apart from each other except for the true one."""
+    n, true, found = len(views[0]), _multilinear(views), []
+    for place, anchor in enumerate(views):
+        first, *rest = (view for other, view in enumerate(views) if other != place)
+        rows = [torch.randperm(n, generator=generator).to(anchor.device) for _ in rest]
+        mixed = [view.index_select(0, order) for view, order in zip(rest, rows, strict=True)]
+        scores = _size_of_product(views) * anchor @ reduce(torch.mul, mixed, first).T
+        found.append(scores.diagonal_scatter(true))
+    return found
+
+
+SIMILARITIES: dict[str, Similarity] = {
+    each.name: each
+    for each in (
+        Similarity("infonce", _mean_cosine, _cosines, pairwise=True),
+        Similarity("symile", _multilinear, _shuffled_products, pairwise=False),
+    )
+}
