@@ -13,6 +13,7 @@ from comodal.dependency.bounds import (
     nwj,
     pearson,
     reverse_kl,
+    smile,
     squared_hellinger,
 )
 from comodal.dependency.covariance_statistics import barlow, gaussian, vicreg
@@ -43,6 +44,7 @@ __all__ = [
     "nwj",
     "pearson",
     "reverse_kl",
+    "smile",
     "soft_orthogonality",
     "squared_hellinger",
     "tensor_product",

@@ -17,6 +17,7 @@ def test_the_measures_of_the_paper_and_ours_are_known_by_name() -> None:
         "squared_hellinger",
         "jensen_shannon",
         "wasserstein",
+        "smile",
         "infonce",
         "symile",
         "dhsic",

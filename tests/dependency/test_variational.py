@@ -100,6 +100,20 @@ def test_the_value_of_mine_is_donsker_varadhans_and_its_gradient_the_moving_aver
     assert not torch.allclose(through_mine, through_kl)
 
 
+def test_smile_has_its_own_value_and_the_gradient_of_jensen_shannon() -> None:
+    views = {name: view.requires_grad_() for name, view in views_of().items()}
+    smile, twin, dv = (build_measure(name, dims=DIMS).eval() for name in ("smile", "jensen_shannon", "kl"))
+    for measure in (smile, twin, dv):
+        for parameter in measure.critic.parameters():
+            parameter.data.mul_(0.5)
+    torch.testing.assert_close(smile.value(views), dv.value(views))  # scores of this size are not clipped
+    (through_smile,) = torch.autograd.grad(smile.value(views), views["text"])
+    (through_twin,) = torch.autograd.grad(twin.value(views), views["text"])
+    torch.testing.assert_close(through_smile, through_twin)
+    assert twin.facts.estimates == "lower bound"
+    assert smile.facts.estimates == "neither"
+
+
 def test_terms_train_both_but_the_regulariser_the_critic_alone() -> None:
     measure = build_measure("wasserstein", dims=DIMS)
     for parameter in measure.critic.parameters():

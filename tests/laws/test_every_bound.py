@@ -16,7 +16,7 @@ import torch
 from refusals import refused
 from torch import Tensor
 
-from comodal.dependency.bounds import BOUNDS, Bound
+from comodal.dependency.bound import BOUNDS, Bound
 
 Value = Callable[[Tensor, Tensor], Tensor]
 
@@ -216,7 +216,7 @@ def points_back(bound: Value, scale: float) -> bool:
 
 @pytest.mark.parametrize("name", EVERY)
 def test_gradients_point_back_from_absurd_scores(name: str) -> None:
-    assert points_back(BOUNDS[name], 1e4)
+    assert points_back(BOUNDS[name].surrogate or BOUNDS[name], 1e4)
 
 
 def test_clamping_scores_would_leave_no_gradient() -> None:
@@ -246,6 +246,14 @@ def test_half_precision_scores_are_evaluated_in_single(name: str) -> None:
     torch.testing.assert_close(
         value, BOUNDS[name](joint.bfloat16().float(), marginal.bfloat16().float()), rtol=1e-2, atol=1e-2
     )
+
+
+def test_smile_is_no_bound_and_donsker_varadhan_where_nothing_is_clipped() -> None:
+    joint, marginal = torch.randn(40), torch.randn(60)
+    torch.testing.assert_close(BOUNDS["smile"](joint, marginal), BOUNDS["donsker_varadhan"](joint, marginal))
+    assert not BOUNDS["smile"].is_lower_bound
+    above = TABLES[0].samples(torch.full((2, 2), 50.0, dtype=torch.float64))
+    assert float(BOUNDS["smile"](*above)) > TABLES[0].truth("donsker_varadhan") + 1.0
 
 
 def test_the_registry_is_keyed_by_name() -> None:

@@ -33,6 +33,7 @@ MEASURE_NAMES = (
     "squared_hellinger",
     "jensen_shannon",
     "wasserstein",
+    "smile",
     "infonce",
     "symile",
     "dhsic",

@@ -1,15 +1,15 @@
 """Dependency between representations: bounds, critics, measures, estimates and penalties."""
 
 from comodal.contracts.option_names import BETWEEN
+from comodal.dependency.bound import BOUNDS, Bound
 from comodal.dependency.bounds import (
-    BOUNDS,
-    Bound,
     donsker_varadhan,
     jensen_shannon,
     kantorovich_rubinstein,
     nwj,
     pearson,
     reverse_kl,
+    smile,
     squared_hellinger,
 )
 from comodal.dependency.calibration import Calibration
@@ -81,6 +81,7 @@ __all__ = [
     "nwj",
     "pearson",
     "reverse_kl",
+    "smile",
     "spectral_norm",
     "squared_hellinger",
     "vicreg",

@@ -16,37 +16,33 @@ one plus ours elsewhere); critic = statistics network = discriminator; total cor
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 from torch.nn import functional
 
 from comodal.dependency.exponentials import EXPONENT_LIMIT, guarded_exp, log_mean_exp, mean_score
 
 __all__ = [
-    "BOUNDS",
-    "Bound",
     "donsker_varadhan",
     "jensen_shannon",
     "kantorovich_rubinstein",
     "nwj",
     "pearson",
     "reverse_kl",
+    "smile",
     "squared_hellinger",
 ]
 
 
-def _dv_of_partition(joint: Tensor, log_partition: Tensor) -> Tensor:
+def dv_of_partition(joint: Tensor, log_partition: Tensor) -> Tensor:
     return mean_score(joint) - log_partition
 
 
-def _nwj_of_partition(joint: Tensor, log_partition: Tensor) -> Tensor:
+def nwj_of_partition(joint: Tensor, log_partition: Tensor) -> Tensor:
     return mean_score(joint.clamp(max=EXPONENT_LIMIT + 1.0)) - guarded_exp(log_partition - 1.0)
 
 
-def _hellinger_of_partition(joint: Tensor, log_partition: Tensor) -> Tensor:
+def hellinger_of_partition(joint: Tensor, log_partition: Tensor) -> Tensor:
     return 2.0 - guarded_exp(log_mean_exp(-joint)) - guarded_exp(log_partition)
 
 
@@ -71,7 +67,7 @@ def donsker_varadhan(joint: Tensor, marginal: Tensor) -> Tensor:
         >>> donsker_varadhan(torch.tensor([30.0, 30.0]), copied_bits)
         tensor(0.6931)
     """
-    return _dv_of_partition(joint, log_mean_exp(marginal))
+    return dv_of_partition(joint, log_mean_exp(marginal))
 
 
 def nwj(joint: Tensor, marginal: Tensor) -> Tensor:
@@ -95,7 +91,7 @@ def nwj(joint: Tensor, marginal: Tensor) -> Tensor:
         >>> nwj(torch.ones(3), torch.ones(3))          # the critic of independent variables: log ratio 0
         tensor(0.)
     """
-    return _nwj_of_partition(joint, log_mean_exp(marginal))
+    return nwj_of_partition(joint, log_mean_exp(marginal))
 
 
 def reverse_kl(joint: Tensor, marginal: Tensor) -> Tensor:
@@ -164,7 +160,7 @@ def squared_hellinger(joint: Tensor, marginal: Tensor) -> Tensor:
         >>> squared_hellinger(torch.zeros(3), torch.zeros(3))
         tensor(0.)
     """
-    return _hellinger_of_partition(joint, log_mean_exp(marginal))
+    return hellinger_of_partition(joint, log_mean_exp(marginal))
 
 
 def jensen_shannon(joint: Tensor, marginal: Tensor) -> Tensor:
@@ -213,81 +209,30 @@ def kantorovich_rubinstein(joint: Tensor, marginal: Tensor) -> Tensor:
     return mean_score(joint) - mean_score(marginal)
 
 
-# The log density ratio of each bound's best critic, from scores (k,) and those of broken pairs (m,). Named functions
-# rather than lambdas, so that a penalty can be pickled.
-def _above_partition(scores: Tensor, marginal: Tensor) -> Tensor:
-    return scores - log_mean_exp(marginal)  # the best critic of Donsker-Varadhan is free up to a constant
+SMILE_CLIP = 5.0
+"""Scores beyond it, of either sign, are cut in the partition of :func:`smile`."""
 
 
-def _above_one(scores: Tensor, marginal: Tensor) -> Tensor:  # noqa: ARG001 - one signature for all
-    return scores - 1.0
+def smile(joint: Tensor, marginal: Tensor) -> Tensor:
+    """Return the SMILE estimate of total correlation: Donsker-Varadhan with clipped scores in its partition.
 
+    ``E_J[T] - log E_Q[exp clip(T, -5, 5)]`` for a critic that estimates the log density ratio. Clipping lowers the
+    variance of the logarithm of a mean and makes the estimate biased: it is no bound. The critic is trained by
+    :func:`jensen_shannon`, and so are the representations, because the clipped partition has no gradient to hold high
+    scores back.
 
-def _itself(scores: Tensor, marginal: Tensor) -> Tensor:  # noqa: ARG001
-    return scores
+    Args:
+        joint: ``(n,)`` scores T of aligned tuples.
+        marginal: ``(m,)`` scores T of tuples with broken pairing.
 
+    Returns:
+        Scalar in nats.
 
-def _doubled(scores: Tensor, marginal: Tensor) -> Tensor:  # noqa: ARG001
-    return 2.0 * scores
+    Source: Song and Ermon 2020, eq. 15 and section 4.
 
-
-def _of_excess(scores: Tensor, marginal: Tensor) -> Tensor:  # noqa: ARG001
-    return torch.log((1.0 + 0.5 * scores).clamp(min=1e-12))  # the best critic of Pearson is 2 (r - 1)
-
-
-@dataclass(frozen=True)
-class Bound:
-    """A bound and the facts about it.
-
-    Attributes:
-        name: its key in :data:`BOUNDS`.
-        evaluate: ``(joint (n,), marginal (m,)) -> scalar``.
-        unit: ``"nats"``, ``"distance"`` or ``"divergence"``.
-        is_lower_bound: the population value is never above the divergence it estimates.
-        encoder_gradient_is_valid: whether, at a fixed critic, the gradient by the representations is that of a lower
-            bound.
-        needs_lipschitz: whether it holds only for critics with slopes of at most 1.
-        averages_over_batches: whether the value of a batch is the mean of the values of its equal parts, so that
-            mini-batch gradients are unbiased; false for a logarithm of a mean.
-        log_ratio: ``(scores (k,), marginal (m,)) -> (k,)`` pointwise log density ratio at the best critic, or ``None``
-            where only the order of scores has a meaning.
-        of_log_partition: ``(joint (n,), log E_Q[exp T]) -> scalar`` for bounds that need only that number of Q, so
-            that a critic which knows it needs no broken pairs; else ``None``.
-        moving_average: whether its gradient is MINE's, which divides by a moving average of ``E_Q[exp T]``.
+    Example:
+        >>> import torch
+        >>> smile(torch.ones(2), torch.tensor([-100.0, 100.0]))         # 1 - log mean(exp -5, exp 5)
+        tensor(-3.3069)
     """
-
-    name: str
-    evaluate: Callable[[Tensor, Tensor], Tensor]
-    unit: str
-    log_ratio: Callable[[Tensor, Tensor], Tensor] | None
-    of_log_partition: Callable[[Tensor, Tensor], Tensor] | None = None
-    is_lower_bound: bool = True
-    encoder_gradient_is_valid: bool = True
-    needs_lipschitz: bool = False
-    averages_over_batches: bool = True
-    moving_average: bool = False
-
-    def __call__(self, joint: Tensor, marginal: Tensor) -> Tensor:
-        """The value, ``evaluate(joint, marginal)``."""
-        return self.evaluate(joint, marginal)
-
-
-BOUNDS: dict[str, Bound] = {
-    bound.name: bound
-    for bound in (
-        Bound(
-            "donsker_varadhan",
-            donsker_varadhan,
-            "nats",
-            _above_partition,
-            _dv_of_partition,
-            averages_over_batches=False,
-        ),
-        Bound("nwj", nwj, "nats", _above_one, _nwj_of_partition),
-        Bound("reverse_kl", reverse_kl, "nats", _itself),
-        Bound("pearson", pearson, "divergence", _of_excess),
-        Bound("squared_hellinger", squared_hellinger, "divergence", _doubled, _hellinger_of_partition),
-        Bound("jensen_shannon", jensen_shannon, "nats", _itself),
-        Bound("kantorovich_rubinstein", kantorovich_rubinstein, "distance", None, needs_lipschitz=True),
-    )
-}
+    return donsker_varadhan(joint, marginal.clamp(-SMILE_CLIP, SMILE_CLIP))

@@ -15,7 +15,7 @@ from itertools import product
 import torch
 from torch import Tensor
 
-from comodal.dependency.bounds import BOUNDS, Bound
+from comodal.dependency.bound import BOUNDS, Bound
 from comodal.dependency.critics import Critic
 from comodal.dependency.exponentials import log_mean_exp
 from comodal.dependency.fitting import aligned_rows, score_tuples

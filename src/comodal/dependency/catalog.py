@@ -16,7 +16,7 @@ from torch import Tensor
 
 from comodal.contracts import InputError
 from comodal.contracts.option_names import MEASURE_HABITS
-from comodal.dependency.bounds import BOUNDS, Bound
+from comodal.dependency.bound import BOUNDS, Bound
 from comodal.dependency.contrastive import SIMILARITIES, Contrastive, Similarity, facts_of_similarity
 from comodal.dependency.covariance_statistics import barlow, gaussian, vicreg
 from comodal.dependency.kernel_statistics import dhsic, distance_correlation
@@ -96,6 +96,7 @@ MEASURES: dict[str, MeasureSpec] = {
         _with_critic("squared_hellinger", "L_f for squared Hellinger", BOUNDS["squared_hellinger"]),
         _with_critic("jensen_shannon", "L_f for Jensen-Shannon", BOUNDS["jensen_shannon"]),
         _with_critic("wasserstein", "L_W, Kantorovich-Rubinstein", BOUNDS["kantorovich_rubinstein"]),
+        _with_critic("smile", "SMILE, Donsker-Varadhan with a clipped partition", BOUNDS["smile"]),
         _of_partners("infonce", "InfoNCE over pairs, the loss of CLIP"),
         _of_partners("symile", "Symile, a multilinear inner product"),
         _of_batch(dhsic, "dHSIC normalised; for two views centred kernel alignment", "correlation"),

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from comodal.contracts import DependencyEstimate, InputError
-from comodal.dependency.bounds import Bound
+from comodal.dependency.bound import Bound
 from comodal.dependency.calibration import calibrate, standard_error
 from comodal.dependency.catalog import measure_spec
 from comodal.dependency.fitted_critic import fitted_critic

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrizations
 
-from comodal.dependency.bounds import Bound
+from comodal.dependency.bound import Bound
 from comodal.dependency.critics import Critic, QuadraticCritic, relu_network
 from comodal.dependency.fitting import FitConfig, aligned_rows, broken_rows, fit_critic, score_tuples
 from comodal.dependency.log_ratio import LogRatioForm, log_ratio_form

@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 
 from comodal.contracts import InputError
-from comodal.dependency.bounds import Bound, donsker_varadhan, jensen_shannon, kantorovich_rubinstein
+from comodal.dependency.bound import Bound
+from comodal.dependency.bounds import donsker_varadhan, jensen_shannon, kantorovich_rubinstein
 from comodal.dependency.exponentials import guarded_exp, log_mean_exp
 
 __all__ = ["LOG_RATIO_FORMS", "LogRatioForm", "log_ratio_form"]
@@ -67,6 +68,7 @@ LOG_RATIO_FORMS: dict[str, LogRatioForm] = {
         profile=lambda joint, marginal: -log_mean_exp(-joint / 2) - log_mean_exp(marginal / 2),
         constant=lambda joint, marginal: log_mean_exp(-joint / 2) - log_mean_exp(marginal / 2),
     ),
+    "smile": LogRatioForm(lambda s: s, jensen_shannon, _no_constant),
     "jensen_shannon": LogRatioForm(lambda s: s, jensen_shannon, _no_constant),
     # Not a ratio but the critic's score, so that one procedure fits all.
     "kantorovich_rubinstein": LogRatioForm(lambda s: s, kantorovich_rubinstein, _no_constant),

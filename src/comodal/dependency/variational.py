@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from comodal.contracts import InputError
-from comodal.dependency.bounds import Bound
+from comodal.dependency.bound import Bound
 from comodal.dependency.critics import CRITICS, Critic
 from comodal.dependency.exponentials import log_mean_exp
 from comodal.dependency.lipschitz import GRADIENT_PENALTY_COEFFICIENT, gradient_penalty, spectral_norm
@@ -176,7 +176,11 @@ class Variational(Measure):
             return self._moving_average_value(pair, learn=learn)
         if pair.marginal.ndim == 0 and bound.of_log_partition is not None:
             return bound.of_log_partition(pair.joint, pair.marginal)
-        return bound(pair.joint, pair.marginal)
+        value = bound(pair.joint, pair.marginal)
+        if bound.surrogate is None:
+            return value
+        surrogate = bound.surrogate(pair.joint, pair.marginal)
+        return surrogate + (value - surrogate).detach()
 
     def _moving_average_value(self, pair: _PairScores, *, learn: bool) -> Tensor:
         log_partition = pair.marginal if pair.marginal.ndim == 0 else log_mean_exp(pair.marginal)

@@ -21,7 +21,7 @@ _GENERATORS: dict[str, Callable[[float], float]] = {
     "squared_hellinger": lambda u: (math.sqrt(u) - 1) ** 2,
     "jensen_shannon": lambda u: 0.5 * ((u * math.log(u) if u > 0 else 0.0) - (u + 1) * math.log((u + 1) / 2)),
 }
-_SAME_TRUTH = {"mine": "kl", "f": "kl", "nwj": "kl"}
+_SAME_TRUTH = {"mine": "kl", "smile": "kl", "f": "kl", "nwj": "kl"}
 
 
 class KnownDistribution(Protocol):

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from comodal.contracts import InputError
-from comodal.dependency.bounds import Bound
+from comodal.dependency.bound import Bound
 from comodal.dependency.calibration import calibrate
 from comodal.dependency.catalog import measure_spec
 from comodal.dependency.critics import Critic
