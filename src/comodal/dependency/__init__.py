@@ -1,6 +1,7 @@
 """Dependency between representations: bounds, critics, measures, estimates and penalties."""
 
 from comodal.contracts.option_names import BETWEEN
+from comodal.dependency.attach import AttachedPenalty
 from comodal.dependency.bound import BOUNDS, Bound
 from comodal.dependency.bounds import (
     donsker_varadhan,
@@ -38,6 +39,7 @@ __all__ = [
     "MEASURES",
     "NORMALIZATIONS",
     "SIMILARITIES",
+    "AttachedPenalty",
     "Bound",
     "Calibration",
     "ConstantWeight",
