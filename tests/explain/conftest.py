@@ -44,5 +44,11 @@ def without_critic(tmp_path_factory: pytest.TempPathFactory) -> RunSet:
 
 
 @pytest.fixture(scope="session")
+def with_statistic(tmp_path_factory: pytest.TempPathFactory) -> RunSet:
+    """A run of a measure that scores no sample."""
+    return _run(tmp_path_factory.mktemp("dhsic"), "dhsic")
+
+
+@pytest.fixture(scope="session")
 def fitted(with_kl: RunSet) -> FittedFold:
     return next(with_kl.fitted(with_kl.runs[0]))

@@ -18,7 +18,9 @@ from comodal.evaluation.fitted import FittedFold
 from comodal.evaluation.runs import RunSet
 from comodal.explain.critic import FITTED, TRAINED, UNCONFIRMED, fit_afterwards, from_penalty
 from comodal.explain.explain import ExplanationConfig, critic_of
+from comodal.explain.pairing_scorers import CRITIC, FITTED_CRITIC, scorers_of
 from comodal.explain.representations import represent
+from comodal.serve.live_model import LiveModel
 
 CORRELATION = 0.8
 QUICK = EstimationConfig(validation_tuples=10_000, fit=FitConfig(steps=60, checks=6))
@@ -94,12 +96,17 @@ def test_a_run_without_a_penalty_says_how_to_fit_a_critic(without_critic: RunSet
         from_penalty(next(without_critic.fitted(without_critic.runs[0])))
 
 
-def test_a_measure_of_whole_batches_explains_no_sample(fitted: FittedFold, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert fitted.penalty is not None
-    measure = fitted.penalty.measure
-    monkeypatch.setattr(measure, "facts", replace(measure.facts, pointwise=None))
-    with refused("unsupported", "kl", "--fit-critic kl"):
-        from_penalty(fitted)
+def test_a_measure_of_whole_batches_explains_no_sample_and_says_so(with_statistic: RunSet) -> None:
+    run = with_statistic.runs[0]
+    assert np.isnan(run.predictions().critic_score).all()
+    found = next(with_statistic.fitted(run))
+    with refused("unsupported", "dhsic", "--fit-critic kl"):
+        from_penalty(found)
+    rows = found.fold.partition.test[:20]
+    scorers, _ = scorers_of(found, rows, measure_to_fit="kl")
+    assert FITTED_CRITIC in scorers
+    assert CRITIC not in scorers
+    assert LiveModel.of(with_statistic, run).facts["unit"] is None
 
 
 def test_views_that_do_not_fit_are_refused(fitted: FittedFold) -> None:
