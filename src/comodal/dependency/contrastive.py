@@ -91,10 +91,10 @@ class Contrastive(Measure):
         """Return ``log n`` less the cross-entropy, at most ``log n``, differentiable by views and scale."""
         ordered = self._matched(views)
         with full_precision(ordered[0]):
-            scale = self._scale()
-            scores = self.similarity.of_batch([self._normalized(view) for view in ordered], self._random())
-            found = [functional.log_softmax(scale * each, dim=1).diagonal().mean() for each in scores]
-            return torch.stack(found).mean() + math.log(len(ordered[0]))
+            found = self.similarity.of_batch([self._normalized(view) for view in ordered], self._random())
+            scores = self._scale() * torch.stack(found)
+            true = scores.diagonal(dim1=1, dim2=2)
+            return (true - torch.logsumexp(scores, dim=2)).mean() + math.log(len(ordered[0]))
 
     def pointwise(self, views: Views) -> Tensor:
         """Return the scaled similarity ``(n,)`` of each tuple, of which only the order has a meaning."""

@@ -69,10 +69,13 @@ def vicreg(views: Sequence[Tensor]) -> Tensor:
         >>> vicreg([x, x]), vicreg([x, x + 1])
         (tensor(0.), tensor(-1.))
     """
-    far = torch.stack([(one - other).square().mean() for one, other in combinations(views, 2)]).mean()
-    narrow = torch.stack([torch.relu(1.0 - (view.var(dim=0) + 1e-4).sqrt()).mean() for view in views]).mean()
-    shared = torch.stack([_off_diagonal(torch.cov(view.T)) / view.shape[1] for view in views]).mean()
-    return 0.0 - (far + narrow + 2.0 * shared / 25.0)
+    stacked = torch.stack(tuple(views))
+    one, other = _pairs(stacked)
+    centred = stacked - stacked.mean(dim=1, keepdim=True)
+    covariances = centred.mT @ centred / (stacked.shape[1] - 1)
+    narrow = torch.relu(1.0 - (covariances.diagonal(dim1=1, dim2=2) + 1e-4).sqrt()).mean()
+    shared = _off_diagonal(covariances) / (stacked.shape[0] * stacked.shape[2])
+    return 0.0 - ((one - other).square().mean() + narrow + 2.0 * shared / 25.0)
 
 
 def barlow(views: Sequence[Tensor]) -> Tensor:
@@ -95,19 +98,22 @@ def barlow(views: Sequence[Tensor]) -> Tensor:
         >>> barlow([x, x]).round(decimals=4), barlow([x, -x]).round(decimals=4)
         (tensor(0.), tensor(-4.))
     """
-    standardised = [_standardised(view) for view in views]
-    n, width = standardised[0].shape
-    losses = []
-    for one, other in combinations(standardised, 2):
-        correlations = one.T @ other / n
-        losses.append(((1.0 - correlations.diagonal()).square().sum() + 0.005 * _off_diagonal(correlations)) / width)
-    return 0.0 - torch.stack(losses).mean()
+    one, other = _pairs(_standardised(torch.stack(tuple(views))))
+    correlations = one.mT @ other / one.shape[1]
+    on = (1.0 - correlations.diagonal(dim1=1, dim2=2)).square().sum()
+    return 0.0 - (on + 0.005 * _off_diagonal(correlations)) / (one.shape[0] * one.shape[2])
+
+
+def _pairs(stacked: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the first and the second view of each pair, from views ``(M, n, D)``."""
+    first, second = zip(*combinations(range(len(stacked)), 2), strict=True)
+    return stacked[list(first)], stacked[list(second)]
 
 
 def _standardised(view: Tensor) -> Tensor:
-    """Zero mean and unit variance of each feature; a constant one is 0."""
-    centred = view - view.mean(dim=0)
-    variance = centred.square().mean(dim=0)
+    """Zero mean and unit variance of each feature of views ``(.., n, D)``; a constant one is 0."""
+    centred = view - view.mean(dim=-2, keepdim=True)
+    variance = centred.square().mean(dim=-2, keepdim=True)
     return centred / torch.where(variance > _TINY, variance, torch.inf).sqrt()
 
 
@@ -121,5 +127,6 @@ def _log_determinant(positive: Tensor) -> Tensor:
     return value
 
 
-def _off_diagonal(square: Tensor) -> Tensor:
-    return square.square().sum() - square.diagonal().square().sum()
+def _off_diagonal(squares: Tensor) -> Tensor:
+    """Sum of squares off the diagonals of matrices ``(k, D, D)``."""
+    return squares.square().sum() - squares.diagonal(dim1=1, dim2=2).square().sum()

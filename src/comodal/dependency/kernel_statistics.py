@@ -40,10 +40,12 @@ def dhsic(views: Sequence[Tensor]) -> Tensor:
         >>> dhsic([x, -2 * x]).round(decimals=4)
         tensor(1.)
     """
-    kernels = [_gaussian_kernel(view) for view in views]
-    own = [_joint_less_product([kernel] * len(kernels)).clamp(min=_SMALLEST) for kernel in kernels]
-    scale = torch.stack(own).log().mean().exp()
-    return _joint_less_product(kernels) / scale
+    kernels = torch.stack([_gaussian_kernel(view) for view in views])
+    rows, many = kernels.mean(dim=2), len(views)
+    own = kernels.pow(many).mean(dim=(1, 2)) + rows.mean(dim=1).pow(many) - 2.0 * rows.pow(many).mean(dim=1)
+    joint: Tensor = reduce(torch.mul, kernels.unbind()).mean()
+    value = joint + rows.mean(dim=1).prod() - 2.0 * reduce(torch.mul, rows.unbind()).mean()
+    return value / _geometric_mean(own)
 
 
 def distance_correlation(views: Sequence[Tensor]) -> Tensor:
@@ -70,21 +72,14 @@ def distance_correlation(views: Sequence[Tensor]) -> Tensor:
         >>> distance_correlation([x, -2 * x]).round(decimals=4)
         tensor(1.)
     """
-    centred = [_centred_distances(view) for view in views]
-    own = [_total_multivariance([each] * len(centred)).clamp(min=_SMALLEST) for each in centred]
-    scale = torch.stack(own).log().mean().exp()
-    return (_total_multivariance(centred) / scale).clamp(min=_SMALLEST).sqrt()
+    raised = 1.0 + torch.stack([_centred_distances(view) for view in views])
+    own = raised.pow(len(views)).mean(dim=(1, 2)) - 1.0
+    total: Tensor = reduce(torch.mul, raised.unbind()).mean() - 1.0
+    return (total / _geometric_mean(own)).clamp(min=_SMALLEST).sqrt()
 
 
-def _total_multivariance(centred: Sequence[Tensor]) -> Tensor:
-    product: Tensor = reduce(torch.mul, [1.0 + each for each in centred])
-    return product.mean() - 1.0
-
-
-def _joint_less_product(kernels: Sequence[Tensor]) -> Tensor:
-    rows = torch.stack([kernel.mean(dim=1) for kernel in kernels])
-    joint: Tensor = reduce(torch.mul, kernels).mean()
-    return joint + rows.mean(dim=1).prod() - 2.0 * rows.prod(dim=0).mean()
+def _geometric_mean(own: Tensor) -> Tensor:
+    return own.clamp(min=_SMALLEST).log().mean().exp()
 
 
 def _gaussian_kernel(view: Tensor) -> Tensor:
