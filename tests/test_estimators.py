@@ -85,6 +85,57 @@ def test_every_class_validates_where_it_can(monkeypatch):
     assert [(valid == k).sum() for k in (0, 1)] == [14, 2]
 
 
+def test_every_class_trains_whatever_validates(monkeypatch):
+    seen = []
+    monkeypatch.setattr("comodal.estimators.fit", lambda dataset, _: seen.append(dataset))
+    once = np.array(["a"] * 40 + ["b"] * 39 + ["c"])
+    pairs = np.arange(80) // 2
+    for seed in range(12):
+        FusionClassifier(random_state=seed).fit(X, once)
+        FusionClassifier(random_state=seed).fit(X, pairs)
+        FusionClassifier(random_state=seed).fit(X, pairs // 10, groups=(np.arange(80) // 10)[:, None])
+    for dataset in seen:
+        part = dataset.partitions[0]
+        assert set(dataset.target[part.train]) == set(dataset.target)
+        assert len(part.valid)
+        assert not set(dataset.group[part.train]) & set(dataset.group[part.valid])
+
+
+@pytest.mark.parametrize(
+    ("labels", "classes"),
+    [
+        (np.array([True, False] * 39 + [None, None]), [False, True]),
+        (np.array([7, 3] * 39 + [None, None]), [3, 7]),
+        (pd.Series([True, False] * 39 + [pd.NA, None], dtype="boolean"), [False, True]),
+        (pd.Series(["-x", "a, b = ü"] * 39 + [pd.NA, None]), ["-x", "a, b = ü"]),
+    ],
+)
+def test_missing_labels_leave_the_kind_of_the_others(monkeypatch, labels, classes):
+    seen = []
+    monkeypatch.setattr("comodal.estimators.fit", lambda dataset, _: seen.append(dataset))
+    model = FusionClassifier(random_state=0).fit(X, labels)
+    assert model.classes_.tolist() == classes
+    assert np.isnan(seen[0].target).sum() == 2
+    target = pd.Series([*NUMBER[:78], pd.NA, None], dtype=object)
+    FusionRegressor(random_state=0).fit(X, target)
+    assert np.isnan(seen[1].target).sum() == 2
+    np.testing.assert_allclose(seen[1].target[:78], NUMBER[:78], rtol=1e-6)
+
+
+def test_a_grid_reaches_options_by_name():
+    given = {"max_epochs": 1}
+    model = FusionClassifier(views=VIEWS, measure="kl", training=given, random_state=0)
+    search = GridSearchCV(model, {"training__lr": [0.02], "penalty__critic_lr": [0.01]}, cv=2).fit(X, SIGN)
+    config = search.best_estimator_.model_.parts[0].config
+    assert (config.training.max_epochs, config.training.lr, config.penalty.critic_lr) == (1, 0.02, 0.01)
+    assert (given, model.penalty) == ({"max_epochs": 1}, None)
+    assert model.set_params(training={}, training__lr=0.1).training == {"lr": 0.1}
+    with pytest.raises(ValueError, match="bogus"):
+        model.set_params(bogus=1)
+    with refused("conflict", "measure"):
+        model.set_params(penalty__measure="none").fit(X, SIGN)
+
+
 def test_groups_reach_the_folds_of_cross_validation():
     groups = np.arange(80) // 8
     model = FusionRegressor(views=VIEWS, training=SHORT, random_state=0)
@@ -112,6 +163,9 @@ def test_columns_by_name_and_modalities_as_a_dict():
     )
     assert np.array_equal(by_name, by_number)
     assert np.array_equal(by_number, whole)
+    model = FusionRegressor(views=names, training=SHORT, random_state=0).fit(frame, NUMBER)
+    with pytest.warns(UserWarning, match="feature names"):
+        assert np.array_equal(model.predict(X), by_name)
 
 
 def test_mistakes_are_named():
@@ -120,6 +174,12 @@ def test_mistakes_are_named():
         model.fit(pd.DataFrame(X[:, :2], columns=["c0", "c1"]), NUMBER)
     with refused("out_of_range", "eeg"):
         FusionRegressor(views={"eeg": slice(9, 12)}).fit(X, NUMBER)
+    for wrong in ([True] * 6, np.arange(6) > 2, [0.0, 1.7]):
+        with refused("wrong_type", "eeg"):
+            FusionRegressor(views={"eeg": wrong}).fit(X, NUMBER)
+    for wrong in ({}, [[0], [1]]):
+        with refused("wrong_type", "views"):
+            FusionRegressor(views=wrong).fit(X, NUMBER)
     with refused("conflict", "views"):
         FusionRegressor(views=VIEWS).fit({"eeg": X}, NUMBER)
     with refused("out_of_range", "validation"):

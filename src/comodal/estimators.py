@@ -80,7 +80,7 @@ class _FusionEstimator(BaseEstimator):  # type: ignore[misc]
             raise InputError(f"y: {len(target)} labels for {count} samples; give one per sample", code="mismatch")
         random = check_random_state(self.random_state)
         seed = int(random.randint(2**31 - 1))
-        group = np.arange(count) if groups is None else np.asarray(groups)
+        group = np.arange(count) if groups is None else column_or_1d(groups)
         if len(group) != count:
             raise InputError(f"groups: {len(group)} for {count} samples; give one per sample", code="mismatch")
         split = _division(
@@ -99,7 +99,24 @@ class _FusionEstimator(BaseEstimator):  # type: ignore[misc]
         self.task_ = task
         return self
 
+    def set_params(self, **params: Any) -> Self:
+        """Set parameters; ``training__lr`` sets one option of ``training``, so that a grid can search it.
+
+        Raises:
+            ValueError: an unknown parameter.
+        """
+        nested: dict[str, dict[str, Any]] = {}
+        for key in list(params):
+            name, _, option = key.partition("__")
+            if option and name in {"fusion_config", "penalty", "training"}:
+                before = nested.get(name, params.get(name, getattr(self, name)))
+                nested[name] = {**(before or {}), option: params.pop(key)}
+        found: Self = super().set_params(**params | nested)
+        return found
+
     def _config(self, seed: int) -> RunConfig:
+        for name in {"measure", "weight"} & set(self.penalty or {}):
+            raise InputError(f"penalty has {name!r}, which is a parameter of its own; give it there", code="conflict")
         given: dict[str, Any] = {
             "fusion": self.fusion,
             "fusion_config": dict(self.fusion_config or {}),
@@ -119,10 +136,12 @@ class _FusionEstimator(BaseEstimator):  # type: ignore[misc]
             raise InputError(
                 "views name columns of one table, and X has a table per modality; leave one out", code="conflict"
             )
-        names = np.array(getattr(X, "columns", ()))
         table = validate_data(self, X, reset=reset, dtype=np.float32, ensure_min_samples=1 + int(reset))
         if self.views is None:
             return {_WHOLE: table}
+        if not isinstance(self.views, Mapping) or not self.views:
+            raise InputError(f"views is {self.views!r}: give a mapping from modality to columns", code="wrong_type")
+        names = [str(name) for name in getattr(self, "feature_names_in_", ())]
         return {name: table[:, _columns(chosen, names, table.shape[1], name)] for name, chosen in self.views.items()}
 
     def _predicted(self, X: Any) -> Any:  # noqa: N803
@@ -185,8 +204,9 @@ class FusionClassifier(ClassifierMixin, _FusionEstimator):  # type: ignore[misc]
         known = np.array([class_name(each) is not None for each in labels.tolist()], dtype=bool)
         if labels.dtype.kind == "f" and np.isinf(labels).any():
             raise InputError("y: a class is infinite; give names or whole numbers", code="not_finite")
-        check_classification_targets(labels[known])
-        self.classes_, number = np.unique(labels[known], return_inverse=True)
+        given = _one_kind(labels[known])
+        check_classification_targets(given)
+        self.classes_, number = np.unique(given, return_inverse=True)
         if len(self.classes_) < 2:
             raise InputError(f"y: one class, {self.classes_.tolist()}; give two or more", code="empty")
         names = tuple(map(str, self.classes_.tolist()))
@@ -216,7 +236,10 @@ class FusionRegressor(RegressorMixin, _FusionEstimator):  # type: ignore[misc]
         return np.asarray(self._predicted(X).prediction, dtype=np.float64)
 
     def _target(self, y: ArrayLike) -> tuple[Array, Task]:
-        labels = np.asarray(y, dtype=np.float64)
+        labels = np.asarray(y)
+        if labels.dtype == object:
+            labels = np.where(np.vectorize(class_name, otypes=[object])(labels) == None, np.nan, labels)  # noqa: E711
+        labels = labels.astype(np.float64)
         several = labels.ndim == 2 and labels.shape[1] > 1
         labels = labels if several else column_or_1d(labels, warn=True)
         names = tuple(map(str, range(labels.shape[1]))) if several else ()
@@ -224,17 +247,25 @@ class FusionRegressor(RegressorMixin, _FusionEstimator):  # type: ignore[misc]
         return target, task
 
 
-def _columns(chosen: Any, names: Array, width: int, view: str) -> NDArray[np.int64]:
+def _one_kind(labels: Array) -> Array:
+    """Return labels of objects as the numbers or truth values that all of them are; text stays as it is."""
+    if labels.dtype == object and not any(isinstance(each, str) for each in labels.tolist()):
+        return np.array(labels.tolist())
+    return labels
+
+
+def _columns(chosen: Any, names: list[str], width: int, view: str) -> NDArray[np.int64]:
     """Return the numbers of the columns that a slice, numbers or names choose."""
     if isinstance(chosen, slice):
         found = np.arange(width)[chosen]
     else:
-        each = [chosen] if isinstance(chosen, str | int) else list(chosen)
-        place = {str(name): number for number, name in enumerate(names.tolist())}
+        each = [chosen] if np.isscalar(chosen) else list(chosen)
         for column in each:
-            if isinstance(column, str) and column not in place:
-                raise InputError.unknown("column", column, place, where=f"views[{view!r}]")
-        found = np.array([place[column] if isinstance(column, str) else column for column in each], dtype=np.int64)
+            if isinstance(column, str) and column not in names:
+                raise InputError.unknown("column", column, names, where=f"views[{view!r}]")
+        if any(isinstance(column, bool) or not isinstance(column, str | int | np.integer) for column in each):
+            raise InputError(f"views[{view!r}] is {chosen!r}: give numbers or names of columns", code="wrong_type")
+        found = np.array([names.index(column) if isinstance(column, str) else column for column in each], np.int64)
     if not len(found) or found.min() < 0 or found.max() >= width:
         raise InputError(f"views[{view!r}] is {chosen!r}: choose some of the {width} columns of X", code="out_of_range")
     return found
@@ -258,8 +289,12 @@ def _division(target: Array, group: Array, task: Task, *, share: float, seed: in
         splitter = StratifiedShuffleSplit(1, test_size=share, random_state=seed)
     else:
         splitter = ShuffleSplit(1, test_size=share, random_state=seed)
-    train, valid = next(splitter.split(known, target[known].astype(str), group[known] if grouped else None))
+    train, _ = next(splitter.split(known, target[known].astype(str), group[known] if grouped else None))
+    trains = np.isin(np.arange(len(known)), train)
+    for rows in task.rows_by_class(target[known]).values():  # a class that only validated could not be learnt
+        if len(rows) and not trains[rows].any():
+            trains |= group[known] == group[known[rows[0]]]
     split = np.full(len(target), "unlabelled")
-    split[known[train]], split[known[valid]] = "train", "valid"
-    split[missing & np.isin(group, group[known[valid]])] = ""
+    split[known] = np.where(trains, "train", "valid")
+    split[missing & np.isin(group, group[known[~trains]])] = ""
     return split

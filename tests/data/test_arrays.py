@@ -48,6 +48,18 @@ def test_lists_of_vectors_and_tensors_are_vectors():
         np.testing.assert_array_equal(array.values, VECTORS.astype(np.float32))
 
 
+def test_none_is_an_absent_modality():
+    rows = [None if i % 3 == 0 else row for i, row in enumerate(RAGGED)]
+    empty = [np.zeros((0, 2)) if row is None else row for row in rows]
+    of_none, of_objects, of_empty = (
+        from_arrays({"a": VECTORS, "c": given}, TARGET).modalities["c"]
+        for given in (rows, np.array([*rows, ()], dtype=object)[:-1], empty)
+    )
+    for found in (of_none, of_objects):
+        np.testing.assert_array_equal(found.values, of_empty.values)
+        np.testing.assert_array_equal(found.offsets, of_empty.offsets)
+
+
 def test_split_names_and_groups_are_respected():
     split = ["train"] * 6 + ["dev"] * 3 + ["test"] * 3
     dataset = from_arrays({"a": VECTORS}, TARGET, split=split, group=np.repeat(["x", "y", "z"], [6, 3, 3]))

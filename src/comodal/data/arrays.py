@@ -42,7 +42,7 @@ def from_arrays(
 
     Args:
         features: modality to ``(N, d)`` vectors, ``(N, T, d)`` sequences of one length, or a list of N sequences
-            ``(T_i, d)``, where ``T_i = 0`` is an absent modality.
+            ``(T_i, d)``, where ``None`` or ``T_i = 0`` is an absent modality.
         target: ``(N,)`` labels: floats, names of classes, or truth values; ``(N, K)`` for several outputs or labels.
             Training samples whose label is NaN or ``None`` are unlabelled: the dependency measure sees them.
         id: ``(N,)`` sample ids; row numbers when ``None``.
@@ -207,7 +207,8 @@ def _ragged(values: Any, where: str) -> RaggedArray:
             shapes = "(N, d), (N, T, d) or a list of (T_i, d), for one feature values[:, None]"
             raise InputError(f"{where}: shape {array.shape}; give {shapes}", code="wrong_shape")
         values = array.tolist()
-    rows = [np.asarray(row) for row in values]  # a vector is one frame
+    width = next((np.shape(row)[-1:] for row in values if row is not None), (0,))
+    rows = [np.empty((0, *width)) if row is None else np.asarray(row) for row in values]  # a vector is one frame
     return RaggedArray.from_rows([row[None] if row.ndim == 1 else row for row in rows], where=where)
 
 
