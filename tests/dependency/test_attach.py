@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import pickle
 
 import pytest
 import torch
@@ -104,6 +105,62 @@ def test_removed_hooks_leave_the_model_as_it_was():
         penalty()
 
 
+def test_a_copy_of_the_model_keeps_nothing_for_the_penalty():
+    model = Hidden()
+    twin = copy.deepcopy(model)
+    penalty = comodal.attach(model, LAYERS, measure="kl", weight=0.5)
+    copied = copy.deepcopy(model)
+    loss = model(*batch()).square().mean()
+    with torch.no_grad():
+        copied(*batch(5, n=7))  # a moving average or a teacher
+    (loss + penalty()).backward()
+    torch.testing.assert_close(gradients(model), by_hand(twin, [batch()]))
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda both: pickle.loads(pickle.dumps(both))])
+def test_model_and_penalty_are_copied_and_saved_together(copied):
+    model = Hidden()
+    penalty = comodal.attach(model, LAYERS, measure="kl", weight=0.5)
+    model(*batch(1))
+    penalty()
+    model(*batch(2))  # what a layer returned is no part of a copy
+    twin, twins = copied((model, penalty))
+    with refused("missing", "text"):
+        twins()
+    twin(*batch(3))
+    model(*batch(3))
+    assert torch.equal(twins(), penalty())
+    assert "encoders.text.weight" in pickle.loads(pickle.dumps(model)).state_dict()
+    twins.remove()
+    assert not any(each._forward_hooks for each in twin.modules())
+    model(*batch(4))
+    assert torch.isfinite(penalty())
+
+
+def test_data_parallel_replicas_are_refused():
+    model = Hidden()
+    comodal.attach(model, LAYERS)  # dropped at once: its hooks keep nothing
+    model(*batch())
+    penalty = comodal.attach(model, LAYERS)
+    replica = model.encoders["text"]._replicate_for_data_parallel()
+    replica.weight, replica.bias = model.encoders["text"].weight, model.encoders["text"].bias
+    with refused("conflict", "text", "DataParallel"):
+        replica(batch()[0])
+    assert penalty.training
+
+
+def test_a_first_call_in_inference_mode_leaves_a_critic_that_learns():
+    model = Hidden()
+    penalty = comodal.attach(model, LAYERS, measure="kl")
+    with torch.inference_mode():
+        model(*batch())
+        penalty()
+    before = copy.deepcopy(penalty.state_dict())
+    model(*batch())
+    penalty().backward()
+    assert any(not torch.equal(before[k], v) for k, v in penalty.state_dict().items() if k.endswith("weight"))
+
+
 def test_a_state_goes_on_where_it_was():
     def run(steps: range, state: dict | None = None) -> tuple[list[float], dict]:
         torch.manual_seed(0)
@@ -179,12 +236,25 @@ def test_mistakes_are_named():
         comodal.attach(model, {"text": "encoders.text"})
     with refused("conflict", "critic_steps"):
         comodal.attach(model, LAYERS, critic_steps=0)
+    for name, wrong in (
+        ("mutual", {"measure": "mutual"}),
+        ("critc", {"critc": "joint"}),
+        ("txt", {"pool": {"txt": "max"}}),
+    ):
+        with refused("unknown_name", name):
+            comodal.attach(model, LAYERS, **wrong)
+    with refused("out_of_range", "weight"):
+        comodal.attach(model, LAYERS, weight=-1.0)
+    with refused("wrong_type", "layers"):
+        comodal.attach(model, list(LAYERS.values()))
     never = comodal.attach(model, LAYERS | {"idle": "unused"})
     model(*batch())
     with refused("missing", "idle"):
         never()
     penalty = comodal.attach(model, LAYERS)
     model(*batch())
+    with refused("unknown_name", "txt"):
+        penalty(mask={"txt": torch.ones(16, 2)})
     penalty()
     with refused("missing", "text"):
         penalty()

@@ -5,7 +5,8 @@ Axis legend: B samples of a batch, T time steps, D width of a representation.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import weakref
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import torch
@@ -38,6 +39,35 @@ POOLS: dict[str, Callable[[ModalitySequence], Tensor]] = {
 Pool = str | Callable[[Any], Tensor]
 
 
+class _Outputs(dict[str, tuple[Any, bool]]):
+    """View to what its layer returned and whether a gradient reaches it; a copy, as in a saved model, is empty."""
+
+    def __reduce__(self) -> tuple[type[_Outputs], tuple[()]]:
+        return _Outputs, ()
+
+
+class _Keeper:
+    """Forward hook that keeps an output while its penalty lives: a copy of the model alone keeps nothing."""
+
+    def __init__(self, outputs: _Outputs, name: str) -> None:
+        self.outputs, self.name = weakref.ref(outputs), name
+
+    def __reduce__(self) -> tuple[type[_Keeper], tuple[_Outputs, str]]:
+        outputs = self.outputs()
+        return _Keeper, (_Outputs() if outputs is None else outputs, self.name)
+
+    def __call__(self, layer: nn.Module, _given: Any, output: Any) -> None:
+        if getattr(layer, "_is_replica", False):
+            raise InputError(
+                f"the layer of {self.name!r} sees a part of the batch on each device of DataParallel: use "
+                "DistributedDataParallel, whose processes share their batches",
+                code="conflict",
+            )
+        outputs = self.outputs()
+        if outputs is not None:
+            outputs[self.name] = (output, torch.is_grad_enabled())
+
+
 class AttachedPenalty(nn.Module):
     """A :class:`DependencyPenalty` between the outputs of layers; see :func:`attach`.
 
@@ -51,8 +81,8 @@ class AttachedPenalty(nn.Module):
         super().__init__()
         self.penalty = None
         self._pool, self._options = dict(pool), dict(options)
-        self._outputs: dict[str, tuple[Any, bool]] = {}
-        self._hooks = [layer.register_forward_hook(self._keeper(name)) for name, layer in layers.items()]
+        self._outputs = _Outputs()
+        self._hooks = [layer.register_forward_hook(_Keeper(self._outputs, name)) for name, layer in layers.items()]
 
     def forward(self, mask: Mapping[str, Tensor] | None = None) -> Tensor:
         """Train the critic on the outputs of the model's last forward pass, and return the term of the loss.
@@ -69,6 +99,7 @@ class AttachedPenalty(nn.Module):
             InputError: a layer that has not run since the last call, or ran without gradients; an output that is no
                 tensor, or of another width than before.
         """
+        _require_views(mask or {}, self._pool, "mask")
         views = {name: self._pooled(name, self._taken(name), (mask or {}).get(name)) for name in self._pool}
         if self.penalty is None:
             self._build({name: view.shape[1] for name, view in views.items()})
@@ -97,13 +128,8 @@ class AttachedPenalty(nn.Module):
             self._build(state["dims"])
 
     def _build(self, dims: Mapping[str, int]) -> None:
-        self.penalty = DependencyPenalty(dims=dims, **self._options).train(self.training)
-
-    def _keeper(self, name: str) -> Callable[[nn.Module, Any, Any], None]:
-        def keep(_layer: nn.Module, _given: Any, output: Any) -> None:
-            self._outputs[name] = (output, torch.is_grad_enabled())
-
-        return keep
+        with torch.inference_mode(mode=False):  # else its weights could never be trained
+            self.penalty = DependencyPenalty(dims=dims, **self._options).train(self.training)
 
     def _taken(self, name: str) -> Any:
         if not self._hooks:
@@ -161,9 +187,10 @@ def attach(
 ) -> AttachedPenalty:
     """Return a dependency penalty between the outputs of named layers of a model.
 
-    Forward hooks keep what the layers return, so the model's code stays as it is. Call the penalty after each forward
-    pass and add what it returns to the loss; it trains its own critic. It is no part of the model: save its state
-    beside the model's, and leave it out of ``DistributedDataParallel`` and ``torch.compile``.
+    Forward hooks keep what the layers return, of a layer that runs twice the last output, so the model's code stays as
+    it is. Call the penalty after each forward pass and add what it returns to the loss; it trains its own critic. It is
+    no part of the model: save its state beside the model's, and leave it out of ``DistributedDataParallel`` and
+    ``torch.compile``. A copy of the model alone, such as a moving average, is not watched; one of both together is.
 
     Args:
         model: any module; attach before ``torch.compile`` or a wrapper.
@@ -191,6 +218,8 @@ def attach(
             "and leave out fresh_batches",
             code="conflict",
         )
+    if not isinstance(layers, Mapping):
+        raise InputError(f"layers is {layers!r}: give a mapping from view to path", code="wrong_type")
     if len(layers) < 2:
         raise InputError(
             f"layers={dict(layers)}: a dependency is between 2 or more views, name 2 layers", code="missing"
@@ -200,11 +229,21 @@ def attach(
         if path not in known:
             raise InputError.unknown("layer", path, filter(None, known), where=f"layers[{view!r}]")
     pools = dict(pool) if isinstance(pool, Mapping) else dict.fromkeys(layers, pool)
+    _require_views(pools, layers, "pool")
     for view in layers:
         rule = pools.setdefault(view, "mean")
         if isinstance(rule, str) and rule not in POOLS:
             raise InputError.unknown("pool", rule, POOLS, where=f"pool[{view!r}]")
+    if isinstance(measure, str):
+        DependencyPenalty(measure, dims=dict.fromkeys(layers, 8), **options)  # refuses options before any training
     chosen = {view: pools[view] for view in layers}
     return AttachedPenalty(
         {view: known[path] for view, path in layers.items()}, chosen, {"measure": measure, **options}
     )
+
+
+def _require_views(given: Iterable[str], views: Iterable[str], where: str) -> None:
+    known = list(views)
+    for name in given:
+        if name not in known:
+            raise InputError.unknown("view", name, known, where=where)
