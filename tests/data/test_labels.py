@@ -54,6 +54,20 @@ def test_a_column_of_names_becomes_classes(several):
     np.testing.assert_array_equal(targets(several), targets(replace(source, blocks=several.blocks)))
 
 
+def test_names_with_commas(make_block, make_source):
+    blocks = []
+    for split in ("train", "valid", "test"):
+        block = make_block(split, [1] * 4)
+        columns = {"well, or not": np.array(["yes", "no, never", "-x=1", "日本"]), "a": np.arange(4) / 4}
+        blocks.append(replace(block, columns={**block.columns, **columns}))
+    source = make_source(*blocks)
+    alone = with_label(source, label="well, or not", task='multiclass:"no, never",yes,-x=1, 日本')
+    assert alone.task == Multiclass(("no, never", "yes", "-x=1", "日本"))
+    assert targets(alone).tolist() == [1, 0, 2, 3] * 3
+    with refused("unknown_name", "b, c"):
+        with_label(source, label='a,"b, c"')
+
+
 def test_a_task_fixes_the_order_of_the_classes_and_refuses_others_by_name(several):
     source = with_label(several, label="mood", task="multiclass:joy,anger,fear")
     assert targets(source).tolist() == [0, 1, 2] * 4

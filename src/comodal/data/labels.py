@@ -16,7 +16,7 @@ from comodal.contracts import InputError, Multilabel, Regression, Task
 from comodal.data.assemble import concatenate
 from comodal.data.folds import stratified
 from comodal.data.formats.interface import Block, Label, Source
-from comodal.data.targets import target_of, task_named
+from comodal.data.targets import listed, target_of, task_named
 
 __all__ = ["with_label", "without_labels"]
 
@@ -91,8 +91,8 @@ def _chosen(source: Source, whole: Block, name: str) -> Label:
     """Return a label by its name, or by names of columns."""
     if name in source.labels or not name:
         return source.labels.get(name, Label())
-    columns = tuple(each.strip() for each in name.split(",") if each.strip())
     known = dict.fromkeys([*source.labels, *whole.columns])
+    columns = (name,) if name in known else tuple(filter(None, listed(name)))
     for each in columns:
         if each not in known or len(source.labels.get(each, Label()).columns) > 1:
             raise InputError.unknown("label", each, known, where=str(source.path))

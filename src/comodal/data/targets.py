@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import math
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -16,7 +17,7 @@ from comodal.contracts import Binary, InputError, Multiclass, Multilabel, Regres
 from comodal.contracts.tasks import TASKS
 from comodal.contracts.tasks.task import class_name, one_class_each
 
-__all__ = ["are_whole", "is_missing", "target_of", "task_named"]
+__all__ = ["are_whole", "is_missing", "listed", "target_of", "task_named"]
 
 _FEW = 5
 """Numbers that a question shows."""
@@ -86,7 +87,7 @@ def task_named(text: str) -> Task | str:
     kind, separator, details = text.partition(":")
     if kind not in TASKS:
         raise InputError.unknown("task", kind, TASKS)
-    given = tuple(each.strip() for each in details.split(","))
+    given = listed(details) or ("",)
     if not separator:
         return kind
     classes: dict[str, Callable[[tuple[str, ...]], Task]]
@@ -102,6 +103,16 @@ def task_named(text: str) -> Task | str:
             f"task {text!r}: give the smallest and the largest label, as in regression:0,5", code="invalid"
         ) from error
     return Regression(low, high)
+
+
+def listed(text: str) -> tuple[str, ...]:
+    """Return names separated by commas; one with a comma stands in double quotes.
+
+    Example:
+        >>> listed('yes, "no, never"')
+        ('yes', 'no, never')
+    """
+    return tuple(each.strip() for row in csv.reader([text], skipinitialspace=True) for each in row)
 
 
 def is_missing(target: NDArray[np.float32]) -> NDArray[np.bool_]:
