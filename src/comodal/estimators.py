@@ -237,9 +237,7 @@ class FusionRegressor(RegressorMixin, _FusionEstimator):  # type: ignore[misc]
 
     def _target(self, y: ArrayLike) -> tuple[Array, Task]:
         labels = np.asarray(y)
-        if labels.dtype == object:
-            labels = np.where(np.vectorize(class_name, otypes=[object])(labels) == None, np.nan, labels)  # noqa: E711
-        labels = labels.astype(np.float64)
+        labels = labels if labels.dtype == object else labels.astype(np.float64)
         several = labels.ndim == 2 and labels.shape[1] > 1
         labels = labels if several else column_or_1d(labels, warn=True)
         names = tuple(map(str, range(labels.shape[1]))) if several else ()

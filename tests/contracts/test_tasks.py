@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from refusals import refused
@@ -80,6 +81,10 @@ def test_labels_become_numbers_and_names_again() -> None:
     numbered = Multiclass(("joy", "anger", "fear"))
     assert np.array_equal(numbered.encode([2, None, 0.0, "1"], where="toy"), [2.0, np.nan, 0.0, 1.0], equal_nan=True)
     labels = Multilabel(("happy", "sad")).encode([[1, 0], [1, 1], [None, None]], where="toy")
+    frame = pd.DataFrame({"happy": [1, 1, None], "sad": [0, 1, None]}, dtype="Int64").astype(object)
+    before = frame.to_numpy()
+    assert np.array_equal(Multilabel(("happy", "sad")).encode(before, where="toy"), labels, equal_nan=True)
+    assert before[2, 0] is pd.NA  # what was given stays
     assert Multilabel(("happy", "sad")).readable(labels).tolist() == ["happy", "happy+sad", ""]
 
 

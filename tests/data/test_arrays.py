@@ -59,6 +59,9 @@ def test_none_is_an_absent_modality():
         np.testing.assert_array_equal(found.values, of_empty.values)
         np.testing.assert_array_equal(found.offsets, of_empty.offsets)
 
+    with refused("empty", "features['c']", "leave"):
+        from_arrays({"a": VECTORS, "c": [None] * N}, TARGET)
+
 
 def test_split_names_and_groups_are_respected():
     split = ["train"] * 6 + ["dev"] * 3 + ["test"] * 3

@@ -228,6 +228,19 @@ def test_files_hold_the_table(model: Predictor, dataset: Dataset, tmp_path: Path
         found.write(tmp_path / "out.xls")
 
 
+def test_unknown_values_of_several_outputs_are_empty_cells(model: Predictor, dataset: Dataset, tmp_path: Path) -> None:
+    found = model.predict({"text": arrays(dataset)["text"][:2]})
+    pairs, unknown = np.array([[1.5, 2.0], [3.0, 4.0]], np.float32), np.full((2, 2), np.nan, np.float32)
+    several = dataclasses.replace(found, prediction=pairs, prediction_std=unknown, target=pairs)
+    several.write(tmp_path / "out.csv")
+    several.write(tmp_path / "out.json")
+    with (tmp_path / "out.csv").open(encoding="utf-8", newline="") as opened:
+        rows = list(csv.DictReader(opened))
+    assert [json.loads(row["prediction"]) for row in rows] == pairs.tolist()
+    assert {row["prediction_std"] for row in rows} == {""}
+    assert [row["prediction_std"] for row in json.loads((tmp_path / "out.json").read_text())] == [None, None]
+
+
 def test_a_language_model_takes_transcripts(tmp_path: Path) -> None:
     backbone = save_tiny(tmp_path / "backbone", tokenizer=bert_like())
     words = np.array(["so good", "good film", "a film", "ungoodly", "so a film"] * 8, dtype=object)

@@ -207,8 +207,12 @@ def _ragged(values: Any, where: str) -> RaggedArray:
             shapes = "(N, d), (N, T, d) or a list of (T_i, d), for one feature values[:, None]"
             raise InputError(f"{where}: shape {array.shape}; give {shapes}", code="wrong_shape")
         values = array.tolist()
-    width = next((np.shape(row)[-1:] for row in values if row is not None), (0,))
-    rows = [np.empty((0, *width)) if row is None else np.asarray(row) for row in values]  # a vector is one frame
+    width = next((np.shape(row)[-1:] for row in values if row is not None), None)
+    if width is None and len(values):
+        raise InputError(f"{where}: every sample lacks it; leave the modality out", code="empty")
+    rows = [
+        np.empty((0, *(width or ()))) if row is None else np.asarray(row) for row in values
+    ]  # a vector is one frame
     return RaggedArray.from_rows([row[None] if row.ndim == 1 else row for row in rows], where=where)
 
 

@@ -90,7 +90,8 @@ def require_new_table(path: str | Path, *, force: bool = False) -> Path:
 
 def _plain(value: Any) -> Any:
     if isinstance(value, list):
-        return [_plain(each) for each in value]
+        each = [_plain(each) for each in value]
+        return each if any(plain is not None for plain in each) else None
     return None if isinstance(value, float) and not np.isfinite(value) else value
 
 

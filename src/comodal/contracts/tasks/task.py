@@ -222,7 +222,10 @@ def numbers_of(labels: npt.ArrayLike, names: Sequence[str], where: str) -> npt.N
     if np.ma.isMaskedArray(labels):
         labels = np.ma.filled(np.ma.asarray(labels, dtype=np.float64), np.nan)
     try:
-        found = np.asarray(labels, dtype=np.float32)
+        found = np.array(labels)
+        if found.dtype == object:  # pandas' missing values become no float
+            found[np.vectorize(lambda each: class_name(each) is None, otypes=[bool])(found)] = np.nan
+        found = found.astype(np.float32)
     except (TypeError, ValueError) as error:
         raise InputError(
             f"{where}: target is not numbers ({error}); give one float per sample, or task= for classes",
