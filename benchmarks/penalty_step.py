@@ -7,43 +7,28 @@ machine slows all alike; a ratio is the median over rounds of each round's ratio
 
 from __future__ import annotations
 
-import argparse
 import statistics
 from collections.abc import Callable
 
 import torch
-from support.interleaved import median_ratio, taken_in_turn
-from support.steps import penalized, training_step
+from support.interleaved import median_ratio, rounds_of_steps, taken_in_turn
+from support.steps import DIMS, early_fusion_step
 
-from comodal.contracts import DatasetSpec, ModalitySequence, MultimodalBatch
+from comodal.contracts import Regression
 from comodal.dependency import MEASURES, DependencyPenalty
-from comodal.fusion import EarlyFusion
-from comodal.training.config import TrainingConfig
-from comodal.training.optim import build_optimizer
 
-DIMS = {"text": 100, "audio": 73, "vision": 100}
 WIDTH = 32
 BATCH = 64
 
 
 def step_of(penalty: DependencyPenalty | None) -> Callable[[], None]:
-    """Return a function that makes one training step of early fusion with its default optimiser."""
-    torch.manual_seed(0)
-    model = EarlyFusion(DatasetSpec("benchmark", DIMS, dict.fromkeys(DIMS, 1)))
-    optimizer = build_optimizer(model, TrainingConfig())
-    present = torch.ones(BATCH, 1, dtype=torch.bool)
-    sequences = {name: ModalitySequence(torch.randn(BATCH, 1, dim), present) for name, dim in DIMS.items()}
-    batch = MultimodalBatch(tuple(map(str, range(BATCH))), sequences, torch.randn(BATCH))
-    return training_step(model, optimizer, penalized(model, batch, penalty))
+    """Return a function that makes one training step of a regression."""
+    return early_fusion_step(Regression(), torch.randn(BATCH), penalty)
 
 
 def main() -> None:
     """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=60)
-    parser.add_argument("--steps", type=int, default=20)
-    options = parser.parse_args()
-    torch.set_num_threads(1)
+    options = rounds_of_steps(__doc__)
     dims = dict.fromkeys(DIMS, WIDTH)
     variants = {"none": step_of(None)}
     variants |= {name: step_of(DependencyPenalty(name, dims=dims)) for name in MEASURES}

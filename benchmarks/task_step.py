@@ -7,32 +7,16 @@ interleaved, so that a busy machine slows both alike; a ratio is the median over
 
 from __future__ import annotations
 
-import argparse
 import statistics
-from collections.abc import Callable
 
 import torch
-from support.interleaved import median_ratio, taken_in_turn
-from support.steps import training_step
+from support.interleaved import median_ratio, rounds_of_steps, taken_in_turn
+from support.steps import DIMS, early_fusion_step
 from torch import Tensor
 
-from comodal.contracts import (
-    Binary,
-    DatasetSpec,
-    ModalitySequence,
-    Multiclass,
-    Multilabel,
-    MultimodalBatch,
-    Regression,
-    Task,
-)
+from comodal.contracts import Binary, Multiclass, Multilabel, Regression, Task
 from comodal.dependency import DependencyPenalty
-from comodal.fusion import EarlyFusion
-from comodal.objective import TaskLoss, objective_terms
-from comodal.training.config import TrainingConfig
-from comodal.training.optim import build_optimizer
 
-DIMS = {"text": 100, "audio": 73, "vision": 100}
 BATCH = 64
 NAMES = tuple("abcdefghij")
 PAIRS: dict[str, tuple[Task, Task]] = {
@@ -41,27 +25,6 @@ PAIRS: dict[str, tuple[Task, Task]] = {
     "multilabel of 10": (Multilabel(NAMES), Regression(names=NAMES)),
 }
 """Name to a task of classes and a regression of as many outputs."""
-
-
-def step_of(task: Task, *, penalised: bool) -> Callable[[], None]:
-    """Return a function that makes one training step of early fusion with its default optimiser and the task's loss."""
-    torch.manual_seed(0)
-    model = EarlyFusion(DatasetSpec("benchmark", DIMS, dict.fromkeys(DIMS, 1), task=task))
-    present = torch.ones(BATCH, 1, dtype=torch.bool)
-    sequences = {name: ModalitySequence(torch.randn(BATCH, 1, dim), present) for name, dim in DIMS.items()}
-    batch = MultimodalBatch(tuple(map(str, range(BATCH))), sequences, targets(task))
-    loss = TaskLoss(task.require_loss("auto"))
-    penalty = DependencyPenalty("kl", dims=dict.fromkeys(DIMS, 32)) if penalised else None
-
-    def objective() -> Tensor:
-        output = model(batch)
-        terms = {}
-        if penalty is not None:
-            penalty.update_critic(output.representations)
-            terms["dependency"] = penalty(output.representations)
-        return objective_terms(output, batch.target, loss=loss, penalties=terms).total
-
-    return training_step(model, build_optimizer(model, TrainingConfig()), objective)
 
 
 def targets(task: Task) -> Tensor:
@@ -75,15 +38,13 @@ def targets(task: Task) -> Tensor:
 
 def main() -> None:
     """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=60)
-    parser.add_argument("--steps", type=int, default=20)
-    options = parser.parse_args()
-    torch.set_num_threads(1)
+    options = rounds_of_steps(__doc__)
     print(f"{'task':28} {'us a step':>10} {'of a regression as wide':>24}")
     for name, pair in PAIRS.items():
         for penalised in (False, True):
-            own, other = (step_of(task, penalised=penalised) for task in pair)
+            penalties = (DependencyPenalty("kl", dims=dict.fromkeys(DIMS, 32)) if penalised else None for _ in pair)
+            steps = zip(pair, penalties, strict=True)
+            own, other = (early_fusion_step(task, targets(task), penalty) for task, penalty in steps)
             seconds = taken_in_turn({"own": own, "other": other}, rounds=options.rounds, repeats=options.steps)
             label = f"{name}{', with kl' if penalised else ''}"
             microseconds = statistics.median(seconds["own"]) * 1e6

@@ -5,13 +5,14 @@ On a CPU the time is the process's own; on a GPU it is wall-clock time, read aft
 
 from __future__ import annotations
 
+import argparse
 import statistics
 import time
 from collections.abc import Callable, Mapping
 
 import torch
 
-__all__ = ["clock_of", "median_ratio", "repeats_in", "taken_in_turn"]
+__all__ = ["clock_of", "median_ratio", "repeats_in", "rounds_of_steps", "taken_in_turn"]
 
 
 def clock_of(device: str) -> Callable[[], float]:
@@ -24,6 +25,15 @@ def clock_of(device: str) -> Callable[[], float]:
         return time.perf_counter()
 
     return clock
+
+
+def rounds_of_steps(description: str | None) -> argparse.Namespace:
+    """Return ``rounds`` and ``steps`` of the command line, and keep PyTorch on one core."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=60)
+    parser.add_argument("--steps", type=int, default=20)
+    torch.set_num_threads(1)
+    return parser.parse_args()
 
 
 def taken_in_turn(

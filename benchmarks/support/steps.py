@@ -4,14 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.optim import Optimizer
 
-from comodal.contracts import MultimodalBatch
+from comodal.contracts import DatasetSpec, ModalitySequence, MultimodalBatch, Task
 from comodal.dependency import DependencyPenalty
+from comodal.fusion import EarlyFusion
+from comodal.objective import TaskLoss
+from comodal.training.config import TrainingConfig
+from comodal.training.optim import build_optimizer
 
-__all__ = ["fitting", "penalized", "training_step"]
+__all__ = ["DIMS", "early_fusion_step", "fitting", "penalized", "training_step"]
+
+DIMS = {"text": 100, "audio": 73, "vision": 100}
+"""Widths of the modalities of CMU-MOSI's utterance file."""
 
 
 def training_step(model: nn.Module, optimizer: Optimizer, objective: Callable[[], Tensor]) -> Callable[[], None]:
@@ -33,15 +41,29 @@ def fitting(predict: Callable[[], Tensor], target: Tensor) -> Callable[[], Tenso
     return lambda: functional.l1_loss(predict(), target)
 
 
-def penalized(model: nn.Module, batch: MultimodalBatch, penalty: DependencyPenalty | None) -> Callable[[], Tensor]:
-    """Return an objective: the mean absolute error plus the penalty, if given, after the critic's own steps."""
+def penalized(
+    model: nn.Module, batch: MultimodalBatch, penalty: DependencyPenalty | None, loss: str = "l1"
+) -> Callable[[], Tensor]:
+    """Return an objective: a task loss plus the penalty, if given, after the critic's own steps."""
+    task_loss = TaskLoss(loss)
 
     def objective() -> Tensor:
         output = model(batch)
-        loss = functional.l1_loss(output.logits.squeeze(1), batch.target)
+        value = task_loss(output.logits, batch.target)
         if penalty is None:
-            return loss
+            return value
         penalty.update_critic(output.representations)
-        return loss + penalty(output.representations)
+        return value + penalty(output.representations)
 
     return objective
+
+
+def early_fusion_step(task: Task, target: Tensor, penalty: DependencyPenalty | None) -> Callable[[], None]:
+    """Return a function that makes one training step of early fusion with its default optimiser and the task's loss."""
+    torch.manual_seed(0)
+    model = EarlyFusion(DatasetSpec("benchmark", DIMS, dict.fromkeys(DIMS, 1), task=task))
+    present = torch.ones(len(target), 1, dtype=torch.bool)
+    sequences = {name: ModalitySequence(torch.randn(len(target), 1, dim), present) for name, dim in DIMS.items()}
+    batch = MultimodalBatch(tuple(map(str, range(len(target)))), sequences, target)
+    objective = penalized(model, batch, penalty, task.require_loss("auto"))
+    return training_step(model, build_optimizer(model, TrainingConfig()), objective)

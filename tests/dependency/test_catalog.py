@@ -7,25 +7,7 @@ from comodal.contracts.option_names import MEASURE_HABITS
 from comodal.dependency.catalog import MEASURES, measure_spec
 
 
-def test_the_measures_of_the_paper_and_ours_are_known_by_name() -> None:
-    assert list(MEASURES) == [
-        "kl",
-        "mine",
-        "f",
-        "reverse_kl",
-        "pearson",
-        "squared_hellinger",
-        "jensen_shannon",
-        "wasserstein",
-        "smile",
-        "infonce",
-        "symile",
-        "dhsic",
-        "distance_correlation",
-        "gaussian",
-        "vicreg",
-        "barlow",
-    ]
+def test_every_measure_is_known_by_its_name() -> None:
     assert all(measure_spec(name) is spec and spec.name == name for name, spec in MEASURES.items())
     assert measure_spec("nwj") is MEASURES["f"]
 
