@@ -23,7 +23,7 @@ MOODS = ["joy", "anger", "fear"]
 
 @pytest.fixture
 def several(make_block, make_source):
-    """Two blocks of six and three samples with labels of every kind among their columns."""
+    """Blocks of six, three and three samples with labels of every kind among their columns."""
     blocks = []
     for split, lengths in {"train": [1] * 6, "valid": [1] * 3, "test": [1] * 3}.items():
         block = make_block(split, lengths)

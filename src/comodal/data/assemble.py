@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from comodal.contracts import InputError
-from comodal.data.dataset import SPLITS, UNLABELLED, Dataset, Partition, describe
+from comodal.data.dataset import PARTS, Dataset, Partition, describe
 from comodal.data.formats.interface import Block, Division, Source
 from comodal.data.formats.texts import damaged
 from comodal.data.ragged import RaggedArray
@@ -149,8 +149,7 @@ def _kind(block: Block) -> dict[str, int]:
 def partitions_of(column: NDArray[Any], division: Division, *, name: str) -> tuple[Partition, ...]:
     """Return the partitions by rows of a column ``(N,)`` of split names or fold numbers; others are in no part."""
     if division.folds is None:
-        parts = (*SPLITS, UNLABELLED)
-        return (Partition(name, **{part: np.flatnonzero(np.asarray(column) == part) for part in parts}),)
+        return (Partition(name, **{part: np.flatnonzero(np.asarray(column) == part) for part in PARTS}),)
     try:
         fold = np.asarray(column, dtype=np.int64)
     except (ValueError, TypeError, OverflowError) as error:

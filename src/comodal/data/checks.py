@@ -8,21 +8,19 @@ from itertools import chain
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from comodal.contracts import InputError
-from comodal.data.dataset import SPLITS, UNLABELLED, Dataset, Partition
+from comodal.data.assemble import partitions_of
+from comodal.data.dataset import UNLABELLED, Dataset, Partition
 from comodal.data.formats.interface import Block, Source
 from comodal.data.inspection import Inspection, examine
-from comodal.data.judged import Facts
+from comodal.data.judged import Facts, Rows
 from comodal.data.ragged import RaggedArray
 from comodal.data.rules import ERROR, RULES, Finding, Rule, findings
 from comodal.data.splits import hide
 from comodal.data.targets import is_missing
 
 __all__ = ["check", "check_ids", "refuse", "require_labels", "validate"]
-
-Rows = NDArray[np.int64]
 
 
 def validate(
@@ -63,12 +61,11 @@ def _facts(source: Source, found: Inspection, samples: Block) -> Facts:
     missing = is_missing(samples.target)
     for name, division in source.divisions.items():  # a sample with another word or number is in no part
         words = samples.columns[division.column].astype(np.str_)
-        names = (*SPLITS, UNLABELLED) if division.folds is None else map(str, range(division.folds))
-        rows = {part: np.flatnonzero(words == part) for part in names}
         if division.folds is None:
-            partition = hide(Partition(name, **rows), missing)
+            partition = hide(partitions_of(words, division, name=name)[0], missing)
             parts[name], unlabelled[name] = _parts(partition), partition.unlabelled
         else:
+            rows = {fold: np.flatnonzero(words == fold) for fold in map(str, range(division.folds))}
             parts[name], unlabelled[name] = rows, np.flatnonzero(missing & np.isin(words, list(rows)))
     return Facts(found, samples, parts, unlabelled=unlabelled, task=source.task)
 

@@ -12,10 +12,11 @@ from numpy.typing import ArrayLike, NDArray
 from comodal.contracts import DatasetSpec, InputError, Sentiment, Task, TokenSpec
 from comodal.data.ragged import RaggedArray
 
-__all__ = ["SPLITS", "UNLABELLED", "CleaningReport", "Dataset", "Partition", "describe", "unequal"]
+__all__ = ["PARTS", "SPLITS", "UNLABELLED", "CleaningReport", "Dataset", "Partition", "describe", "unequal"]
 
 SPLITS = ("train", "valid", "test")
 UNLABELLED = "unlabelled"
+PARTS = (*SPLITS, UNLABELLED)
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,7 +13,7 @@ import numpy as np
 
 from comodal.contracts import InputError
 from comodal.data.assemble import concatenate
-from comodal.data.dataset import SPLITS, UNLABELLED
+from comodal.data.dataset import PARTS
 from comodal.data.formats.interface import Block, Division, Source
 from comodal.data.formats.names import canonical_part
 from comodal.data.splits import fold_numbers, grouped_k_fold
@@ -24,7 +24,6 @@ NO_SPLIT = "none"
 """Split of a sample whose video is in no list."""
 
 _STANDARD = "standard"
-_PARTS = (*SPLITS, UNLABELLED)
 _MOST_BYTES = 2**24
 _REMEDY = 'give JSON {"train": [videos], "valid": [...], "test": [...]}, or the lists of the SDK as a Python file'
 _NOTE = (
@@ -42,7 +41,7 @@ def read_folds(path: Path, key: str | None = None) -> dict[str, tuple[str, ...]]
         key: one of several names, ``standard`` when ``None``.
 
     Returns:
-        ``train``, ``valid`` and ``test`` in this order, or ``"0"``, ``"1"``, ... to videos, each once.
+        ``train``, ``valid``, ``test`` and ``unlabelled`` in this order, or ``"0"``, ``"1"``, ... to videos, each once.
 
     Raises:
         InputError: the file is unreadable or of another kind, or a video is in two lists.
@@ -127,13 +126,13 @@ def _splits(lists: Mapping[str, Any], path: Path) -> dict[str, tuple[str, ...]]:
     for name, videos in lists.items():
         split = canonical_part(name)
         if not split:
-            raise InputError.unknown("split", name, _PARTS, where=str(path))
+            raise InputError.unknown("split", name, PARTS, where=str(path))
         if split in found:
             raise InputError(f"{path}: two lists of {split}; leave one", code="duplicate")
         found[split] = _videos(videos, f"{path}, {name}")
     if "train" not in found or len(found) == 1:
         raise InputError(f"{path}: lists of {', '.join(found) or 'nothing'} only; {_REMEDY}", code="missing")
-    return {split: found[split] for split in _PARTS if split in found}
+    return {split: found[split] for split in PARTS if split in found}
 
 
 def _videos(videos: Any, where: str) -> tuple[str, ...]:
@@ -222,10 +221,7 @@ def _divided(
         lost = homes.count(nowhere)
         held = replace(
             block,
-            columns={
-                **block.columns,
-                "split": np.array(homes, dtype=np.int64 if nowhere == -1 else f"U{len(UNLABELLED)}"),
-            },
+            columns={**block.columns, "split": np.array(homes, dtype=np.int64 if nowhere == -1 else np.str_)},
             normalised={**block.normalised, **({"videos in no fold, so in no split": lost} if lost else {})},
         )
     if len(unseen) == len(home):

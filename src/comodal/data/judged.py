@@ -12,11 +12,12 @@ from comodal.contracts import Sentiment, Task
 from comodal.data.formats.interface import Block
 from comodal.data.inspection import Inspection
 
-__all__ = ["NO_ROW", "SHOWN", "Facts", "Found"]
+__all__ = ["NO_ROW", "SHOWN", "Facts", "Found", "Rows"]
 
 SHOWN = 3
 """Examples of a violation."""
 
+Rows = NDArray[np.int64]
 NO_ROW = np.zeros(0, dtype=np.int64)
 
 Found = Iterator[tuple[str, int, Iterable[object]]]
@@ -29,9 +30,9 @@ class Facts:
 
     found: Inspection  # counts of the pass
     samples: Block  # their ids, groups, targets and transcripts
-    parts: Mapping[str, Mapping[str, NDArray[np.int64]]] = field(default_factory=dict)  # to split or fold to rows
+    parts: Mapping[str, Mapping[str, Rows]] = field(default_factory=dict)  # to split or fold to rows
     folds: bool = False  # whether the partitions are the folds of one cross-validation
-    unlabelled: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)  # partition to rows that need no label
+    unlabelled: Mapping[str, Rows] = field(default_factory=dict)  # partition to rows that need no label
     listed: Mapping[str, str] = field(default_factory=dict)  # group to its split in given lists
     changed_files: tuple[str, ...] = ()  # files of a converted data set that differ from what was written
     task: Task = field(default_factory=Sentiment)  # what is predicted

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from comodal.data.dataset import SPLITS
-from comodal.data.judged import NO_ROW, SHOWN, Facts, Found
+from comodal.data.judged import NO_ROW, SHOWN, Facts, Found, Rows
 from comodal.data.targets import is_missing
 
 __all__ = [
@@ -17,8 +16,6 @@ __all__ = [
     "unlabelled_samples",
     "unseen_classes",
 ]
-
-Rows = NDArray[np.int64]
 
 
 def missing_labels(facts: Facts) -> Found:

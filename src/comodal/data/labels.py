@@ -110,7 +110,7 @@ def _values(block: Block, label: Label, source: Source) -> NDArray[Any]:
     if not label.columns:
         return block.target
     found = [_column(block, name, source) for name in label.columns]
-    return found[0] if not label.names else np.stack(found, axis=1)
+    return np.stack(found, axis=1) if label.names else found[0]
 
 
 def _column(block: Block, name: str, source: Source) -> NDArray[Any]:

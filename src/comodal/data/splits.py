@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from comodal.contracts import InputError
-from comodal.data.dataset import SPLITS, UNLABELLED, Partition
+from comodal.data.dataset import PARTS, Partition
 from comodal.data.formats.names import canonical_part
 
 __all__ = ["by_fold", "by_name", "fold_numbers", "grouped_k_fold", "hide", "hide_folds", "random_division", "three_way"]
@@ -34,11 +34,10 @@ def by_name(split: ArrayLike, *, name: str = "split") -> Partition:
         [0, 3]
     """
     names, row = np.unique(np.asarray(split).astype(str), return_inverse=True)
-    known = np.array([canonical_part(each) for each in names.tolist()], dtype=f"U{len(UNLABELLED)}")
-    parts = (*SPLITS, UNLABELLED)
+    known = np.array([canonical_part(each) for each in names.tolist()], dtype=np.str_)
     if "" in known:
-        raise InputError.unknown("split", str(names[known == ""][0]), parts)
-    return Partition(name, **{each: np.flatnonzero(known[row] == each) for each in parts})
+        raise InputError.unknown("split", str(names[known == ""][0]), PARTS)
+    return Partition(name, **{each: np.flatnonzero(known[row] == each) for each in PARTS})
 
 
 def by_fold(fold: NDArray[Any], *, folds: int) -> tuple[Partition, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import math
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from numbers import Integral, Real
 from typing import Any
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from comodal.contracts import Binary, InputError, Multiclass, Multilabel, Regression, Sentiment, Task
-from comodal.contracts.tasks import TASKS
+from comodal.contracts.tasks import TASKS, task_from_dict
 from comodal.contracts.tasks.task import class_name, one_class_each
 
 __all__ = ["are_whole", "is_missing", "listed", "target_of", "task_named"]
@@ -90,10 +90,8 @@ def task_named(text: str) -> Task | str:
     given = listed(details) or ("",)
     if not separator:
         return kind
-    classes: dict[str, Callable[[tuple[str, ...]], Task]]
-    classes = {Binary.kind: Binary, Multiclass.kind: Multiclass, Multilabel.kind: Multilabel}
-    if kind in classes:
-        return classes[kind](given)
+    if kind in {Binary.kind, Multiclass.kind, Multilabel.kind}:
+        return task_from_dict({"kind": kind, "names": given})
     if kind == Sentiment.kind:
         raise InputError(f"task {text!r}: sentiment is from -3 to 3; write sentiment alone", code="conflict")
     try:
@@ -149,8 +147,8 @@ def are_whole(labels: NDArray[Any]) -> bool:
         >>> [are_whole(np.array(each)) for each in ([1, 2], [1.0, 2.0], [1.0, np.nan], [True])]
         [True, False, True, False]
     """
-    given = [None if class_name(each) is None else each for each in labels.ravel().tolist()]
-    known = [each for each in given if each is not None]
+    given = labels.ravel().tolist()
+    known = [each for each in given if class_name(each) is not None]
     if not known or any(isinstance(each, bool) or not isinstance(each, Real) for each in known):
         return False
     some_missing = len(known) < len(given)

@@ -77,13 +77,9 @@ def test_every_label(label, task, wanted, first):
     np.testing.assert_allclose(dataset.target[:3], first, rtol=1e-6)
 
 
-@pytest.mark.usefixtures("views")
-def test_whole_numbers_that_nothing_declares_are_asked_about():
-    with refused("missing", "label 'stars'", "--task"):
-        load("views:toy", label="stars")
-
-
 def test_classes_without_a_declaration_are_asked_about(views):
+    with refused("missing", "label 'stars'", "--task"):  # the README declares the classes of the label alone
+        load("views:toy", label="stars")
     source = views(readme="# toy\nNothing of classes.")
     assert source.label == "label"
     assert np.isnan(assemble(source).target).all()

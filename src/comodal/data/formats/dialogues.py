@@ -150,14 +150,14 @@ def _names(count: int) -> list[str]:
 
 
 def _numbers(raw: Sequence[Any], *, where: str) -> NDArray[np.float32]:
-    found = floats(list(raw), where=where, what="labels")
+    found = floats(raw, where=where, what="labels")
     if found.ndim != 1:
         raise damaged(where, f"labels of shape {found.shape}, not one class each", code="wrong_shape")
     return found
 
 
 def _vectors(raw: Sequence[Any], *, where: str) -> RaggedArray:
-    found = floats(list(raw), where=where)
+    found = floats(raw, where=where)
     if found.ndim != 2 or not found.shape[1]:
         raise damaged(where, f"shape {found.shape} where (utterances, features) is expected", code="wrong_shape")
     return RaggedArray.from_vectors(found)

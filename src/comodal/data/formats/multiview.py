@@ -44,8 +44,7 @@ ENVIRONMENT = "COMODAL_VIEWS_DIR"
 _BESIDE = Path("shared") / "data" / "views"
 _FILE = "data.npz"
 _VARIANT = "_minilm"
-_FOLD = re.compile(r"fold\d*")
-_SPLIT = re.compile(r"split|.+_(split|fold)")
+_DIVIDES = re.compile(r"split|fold\d*|.+_(split|fold)")
 _FACTS = frozenset({"id", "group", "start", "end", "speaker", "show", "n_segments"})
 _GROUP_FOLDS = "group5"
 _FOLDS = 5
@@ -77,7 +76,7 @@ def recognises(path: Path) -> bool:
     members = archive_members(file)
     if members is None:  # opening it reports the damage
         return file.name == _FILE
-    return "id" in members and any(_SPLIT.fullmatch(name) or _FOLD.fullmatch(name) for name in members)
+    return "id" in members and any(map(_DIVIDES.fullmatch, members))
 
 
 def open_source(path: Path) -> Source:
@@ -166,14 +165,11 @@ def _table(file: Path, archive: NamedArrays, views: Collection[str]) -> dict[str
 
 def _label_arrays(table: Table) -> tuple[dict[str, NDArray[Any]], dict[str, NDArray[Any]]]:
     """Return the arrays that may be labels, and the names of classes and outputs; texts that vary much are neither."""
-    names = {key.removesuffix(NAMES): table[key] for key in table if _names_another(key, table)}
-    rest = {key: table[key] for key in table if not (key in _FACTS or _divides(key) or _names_another(key, table))}
+    another = [key for key in table if _names_another(key, table)]
+    names = {key.removesuffix(NAMES): table[key] for key in another}
+    rest = {key: each for key, each in table.items() if key not in {*_FACTS, *another} and not _DIVIDES.fullmatch(key)}
     most = max(_FEW, len(table["id"]) // 10)
     return {key: each for key, each in rest.items() if each.dtype.kind != "U" or len(np.unique(each)) <= most}, names
-
-
-def _divides(name: str) -> bool:
-    return bool(_SPLIT.fullmatch(name) or _FOLD.fullmatch(name))
 
 
 def _divided(file: Path, table: Table) -> tuple[dict[str, NDArray[Any]], dict[str, Division], dict[str, str]]:
@@ -182,7 +178,7 @@ def _divided(file: Path, table: Table) -> tuple[dict[str, NDArray[Any]], dict[st
     columns = {key: each for key, each in table.items() if each.shape == (rows,) and key not in {"id", "group"}}
     divisions: dict[str, Division] = {}
     crossed = []
-    for name in sorted(filter(_divides, columns), key=lambda each: each != "split"):
+    for name in sorted(filter(_DIVIDES.fullmatch, columns), key=lambda each: each != "split"):
         columns[name], division = _division(file, name, columns[name])
         if _keeps_groups(table["group"], columns[name], division):
             divisions[name] = division

@@ -145,19 +145,8 @@ def _several(
         problem = f"{values.shape[1]} columns and {len(outputs)} names"
         raise damaged(where, problem, remedy="name every column", code="mismatch")
     numbers = values.astype(np.float64)
-    if np.isin(numbers[np.isfinite(numbers)], (0, 1)).all():
-        return _columns(name, outputs, numbers, Multilabel(outputs))
-    if values.dtype.kind != "f" or not named:
-        return _columns(name, outputs, values, None)
-    low, high = float(np.nanmin(numbers)), float(np.nanmax(numbers))
-    if low != 0 or not np.isfinite(high):
-        return _columns(name, outputs, values, None)
-    held, _ = _columns(name, outputs, values, None)
-    return held, amounts(name, dict(zip(outputs, held, strict=True)), high)
-
-
-def _columns(
-    name: str, outputs: tuple[str, ...], values: NDArray[Any], task: Task | None
-) -> tuple[Columns, dict[str, Label]]:
-    columns = {f"{name}.{each}": values[:, k] for k, each in enumerate(outputs)}
-    return columns, {name: Label(tuple(columns), task, outputs)}
+    present = bool(np.isin(numbers[np.isfinite(numbers)], (0, 1)).all())
+    held = {f"{name}.{each}": column for each, column in zip(outputs, (numbers if present else values).T, strict=True)}
+    if present or not named or values.dtype.kind != "f" or np.isinf(numbers).any() or np.nanmin(numbers) != 0:
+        return held, {name: Label(tuple(held), Multilabel(outputs) if present else None, outputs)}
+    return held, amounts(name, dict(zip(outputs, held, strict=True)), float(np.nanmax(numbers)))

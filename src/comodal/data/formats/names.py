@@ -37,7 +37,7 @@ def canonical_split(key: object) -> str:
 
 
 def canonical_part(word: str) -> str:
-    """Return the same, or ``unlabelled`` for the training samples without a label; empty for any other word."""
+    """Return a split by :func:`canonical_split`, or ``unlabelled``; empty for any other word."""
     return UNLABELLED if word.strip().lower() in {UNLABELLED, "unlabeled"} else canonical_split(word)
 
 

@@ -18,13 +18,7 @@ from numpy.typing import NDArray
 
 from comodal.data.formats.ids import Identified, identify_splits
 from comodal.data.formats.interface import Block, Source
-from comodal.data.formats.label_fields import (
-    Fields,
-    LabelValues,
-    label_values,
-    offering,
-    shared_fields,
-)
+from comodal.data.formats.label_fields import Fields, LabelValues, label_values, offering, shared_fields
 from comodal.data.formats.numeric import floats, numeric
 from comodal.data.formats.parts import DIVISIONS
 from comodal.data.formats.texts import as_text, column, damaged, one_line

@@ -30,10 +30,8 @@ class TableLabels:
     fact: str = ""
 
 
-def _labels_in(table: Table, name: str | None) -> TableLabels:
-    """Return the labels in a column; all are missing where there is none, or only one class."""
-    if name is None:
-        return TableLabels(_no_label(table))
+def _labels_in(table: Table, name: str) -> TableLabels:
+    """Return the labels in a column; all are missing where there is only one class."""
     classes = _classes(table.columns[name])
     if classes is None:
         return _numbers(table, name)
@@ -85,9 +83,9 @@ def _task(name: str, target: NDArray[np.float32], cells: NDArray[Any]) -> Task |
 
 def labels_among(table: Table, names: Sequence[str]) -> TableLabels:
     """Return the labels of the only column that may be one; of several, all are missing until one is chosen by name."""
-    if len(names) < 2:
-        return _labels_in(table, next(iter(names), None))
     found = [_labels_in(table, name) for name in names]
+    if len(found) < 2:
+        return next(iter(found), TableLabels(_no_label(table)))
     labels = {name: label for each in found for name, label in each.labels.items()}
     columns = {name: column for each in found for name, column in each.columns.items()}
     return TableLabels(_no_label(table), labels={**labels, "": Label()}, columns=columns)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from comodal.contracts import InputError
-from comodal.data.dataset import SPLITS, UNLABELLED
+from comodal.data.dataset import PARTS
 from comodal.data.formats.ids import parse_id
 from comodal.data.formats.interface import Block, Division
 from comodal.data.formats.names import canonical_part
@@ -158,7 +158,7 @@ def _splits(table: Table, changed: _Changes) -> NDArray[np.str_]:
     found = [canonical_part(word) for word in given]
     if "" in found:
         row = found.index("")
-        error = InputError.unknown("split", given[row], (*SPLITS, UNLABELLED))
+        error = InputError.unknown("split", given[row], PARTS)
         raise error.at(table.at("split", row))
     changed["splits were named train, valid or test"] = np.array(found) != np.array(given)
     return column(found, where=table.at("split"))
