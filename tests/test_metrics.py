@@ -196,7 +196,7 @@ def test_unknown_metric_offers_the_nearest() -> None:
 def test_metrics_are_named_once_and_the_primary_one_leads_unless_they_are() -> None:
     assert [metric.name for metric in metrics_named(["f1", "mae"])] == ["f1", "mae"]
     for task in (Regression(), Sentiment(), Binary(("no", "yes")), Multiclass(("a", "b", "c")), Multilabel(("a", "b"))):
-        assert metrics_named(None, task)[0].name == task.primary
+        assert metrics_named(None, task)[0].name == task.metrics[0]
     for names in ([], ["mae", "mae"]):
         with refused("duplicate", *names):
             metrics_named(names)

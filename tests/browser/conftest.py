@@ -10,6 +10,7 @@ import pytest
 import torch
 from chromium import FLAGS, PATIENCE, Watch, Watched, chromium
 from findings import findings as made_up_findings
+from finished_runs import two_arms
 from live_server import running
 from playwright.sync_api import Browser, BrowserContext, sync_playwright
 
@@ -17,7 +18,6 @@ from comodal.contracts import Findings
 from comodal.evaluation.comparison import compare
 from comodal.evaluation.data_config import DataConfig
 from comodal.evaluation.gather import findings_of
-from comodal.evaluation.grid import CompareConfig
 from comodal.evaluation.robustness import RobustnessConfig, robustness
 from comodal.evaluation.runs import RunSet, open_runs
 from comodal.explain.explain import ExplanationConfig, explain, explained_run
@@ -29,7 +29,7 @@ from comodal.serve.app import build_app
 from comodal.serve.live_model import LiveModel
 from comodal.serve.security import allowed_hosts
 from comodal.serve.start import live_page
-from comodal.training.config import RunConfig, TrainingConfig
+from comodal.training.config import TrainingConfig
 
 
 @pytest.fixture(scope="session")
@@ -60,13 +60,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> RunSet:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     folder = tmp_path_factory.mktemp("browser") / "comparison"
-    config = CompareConfig(
-        measures=("none", "kl"),
-        weight=0.3,
-        seeds=2,
-        selection_seeds=1,
-        base=RunConfig(training=TrainingConfig(max_epochs=2)),
-    )
+    config = two_arms(TrainingConfig(max_epochs=2))
     write_summary(compare(DataConfig(source="synthetic:redundant"), config, out=folder).rows, folder)
     subsets = RobustnessConfig(scenarios="subsets", metrics=("mae",))
     write_robustness(robustness(folder, subsets, out=folder / "robustness"), folder / "robustness")

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from finished_runs import two_arms
 from live_server import short_run
 from refusals import refused
 
@@ -20,12 +21,13 @@ from comodal.evaluation.comparison import Comparison, compare
 from comodal.evaluation.data_config import DataConfig
 from comodal.evaluation.experiment import train
 from comodal.evaluation.gather import findings_of, gather
-from comodal.evaluation.grid import Arm, CompareConfig
+from comodal.evaluation.grid import Arm
 from comodal.evaluation.runs import open_runs
 from comodal.reports import write_summary
 from comodal.training.config import RunConfig, TrainingConfig
 
 DATA = DataConfig(source="synthetic:redundant")
+CONFIG = two_arms(TrainingConfig(max_epochs=1))
 
 
 @pytest.fixture(scope="module")
@@ -36,14 +38,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def compared(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Comparison]:
     folder = tmp_path_factory.mktemp("found") / "comparison"
-    config = CompareConfig(
-        measures=("none", "kl"),
-        weight=0.3,
-        seeds=2,
-        selection_seeds=1,
-        base=RunConfig(training=TrainingConfig(max_epochs=1)),
-    )
-    found = compare(DATA, config, out=folder, replicate=True)
+    found = compare(DATA, CONFIG, out=folder, replicate=True)
     write_summary(found.rows, folder)
     write_summary(found.replication, folder / "replication")
     return folder, found
@@ -113,14 +108,7 @@ def test_facts_of_the_data_are_those_of_the_preset(trained: Path) -> None:
 
 def test_predictions_are_gathered_for_a_task_with_figures_of_them(trained: Path, tmp_path: Path) -> None:
     assert gather(trained).predictions == ()
-    config = CompareConfig(
-        measures=("none", "kl"),
-        weight=0.3,
-        seeds=2,
-        selection_seeds=1,
-        base=RunConfig(training=TrainingConfig(max_epochs=1)),
-    )
-    compared = compare(DataConfig(source="digits"), config, out=tmp_path)
+    compared = compare(DataConfig(source="digits"), CONFIG, out=tmp_path)
     found = gather(tmp_path)
     assert list(found.breakdown) == compared.breakdown
     assert len(found.breakdown) == 3 * 10 * 4

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from finished_runs import SHORT, two_arms
 from refusals import refused
 
 from comodal.contracts.option_names import REFERENCE_NAMES
@@ -15,19 +16,11 @@ from comodal.data.dataset import Dataset
 from comodal.evaluation.comparison import Comparison, compare
 from comodal.evaluation.data_config import DataConfig
 from comodal.evaluation.gather import gather
-from comodal.evaluation.grid import CompareConfig
 from comodal.evaluation.label_budgets import budget_folder, budget_rows, compare_budgets
 from comodal.reports.label_budget_report import budget_table, print_budgets, write_budgets
 from comodal.reports.number_text import notes
-from comodal.training.config import RunConfig, TrainingConfig
 
-CONFIG = CompareConfig(
-    measures=("none", "kl"),
-    weight=0.3,
-    seeds=2,
-    selection_seeds=1,
-    base=RunConfig(training=TrainingConfig(max_epochs=2, batch_size=16)),
-)
+CONFIG = two_arms(SHORT)
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from fusion_batches import featureless
 from mag_by_hand import UNKNOWN, batch_of, model_of, replaced, spec_of
 from refusals import refused
 from tiny_language_models import save_tiny
@@ -59,9 +60,8 @@ def test_contributions_sum_to_the_change_of_the_prediction(fusion: str) -> None:
     model = FUSIONS[fusion].build(_spec(), FUSIONS[fusion].config()).eval()
     batch = _batch()
     found = integrated_gradients(model, batch)
-    nothing = {name: ModalitySequence(torch.zeros_like(s.values), s.mask) for name, s in batch.modalities.items()}
     with torch.no_grad():
-        change = (model(batch).logits - model(MultimodalBatch(batch.id, nothing, batch.target)).logits).squeeze(1)
+        change = (model(batch).logits - model(featureless(batch)).logits).squeeze(1)
     total = torch.stack([values.sum(dim=(1, 2)) for values in found.values.values()]).sum(dim=0)
     np.testing.assert_allclose(total, change, atol=0.011 * max(1.0, float(change.abs().max())))
     assert float(change.abs().max()) > 0.02

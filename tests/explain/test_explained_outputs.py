@@ -11,8 +11,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from fusion_batches import featureless
 from refusals import refused
-from task_data import NAMED, penalised_run
+from task_data import NAMED, OF_CLASSES, penalised_run
 from torch import Tensor, nn
 
 import comodal
@@ -41,7 +42,6 @@ from comodal.explain.representation_file import read_representations, save_repre
 from comodal.explain.representations import represent, without_each
 from comodal.training.config import PenaltyConfig, RunConfig, TrainingConfig
 
-OF_CLASSES = ("binary", "multiclass", "multilabel")
 QUICK = ExplanationConfig(donors=3, attributions=3)
 
 
@@ -80,9 +80,8 @@ def _batch() -> MultimodalBatch:
 
 def _logit_change(model: nn.Module, batch: MultimodalBatch) -> Tensor:
     """Logits less those at the baseline, with the model called by hand: ``(B, K)``."""
-    nothing = {name: ModalitySequence(torch.zeros_like(s.values), s.mask) for name, s in batch.modalities.items()}
     with torch.no_grad():
-        return model(batch).logits - model(replace(batch, modalities=nothing)).logits
+        return model(batch).logits - model(featureless(batch)).logits
 
 
 def _total(found: Contributions) -> Tensor:

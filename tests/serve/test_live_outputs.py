@@ -8,31 +8,25 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from fusion_batches import featureless, without
 from live_server import asked, request, running
 from refusals import refused
-from task_data import NAMED
+from task_data import NAMED, OF_CLASSES
 
-from comodal.contracts import ModalitySequence, MultimodalBatch
+from comodal.contracts import MultimodalBatch
 from comodal.evaluation.fitted import FittedFold
 from comodal.serve.app import build_app
 from comodal.serve.live_model import LiveModel
 from comodal.serve.panel_request import Edit, PanelRequest
 from comodal.serve.security import allowed_hosts
 
-OF_CLASSES = ("binary", "multiclass", "multilabel")
-
 
 def model_of(live: LiveModel) -> FittedFold:
     return live._folds[0].fitted
 
 
-def sample(live: LiveModel, name: str, *, without: str = "") -> MultimodalBatch:
-    batch = model_of(live).fold.view[[live._place[name][1]]]
-    hidden = {
-        each: ModalitySequence(torch.zeros_like(s.values), torch.zeros_like(s.mask)) if each == without else s
-        for each, s in batch.modalities.items()
-    }
-    return MultimodalBatch(batch.id, hidden, batch.target)
+def sample(live: LiveModel, name: str, *, hidden: str = "") -> MultimodalBatch:
+    return without(model_of(live).fold.view[[live._place[name][1]]], hidden)
 
 
 def logits(live: LiveModel, batch: MultimodalBatch) -> torch.Tensor:
@@ -46,8 +40,8 @@ def test_the_class_and_all_probabilities_are_answered(kind: str, lives: dict[str
     task, name = model_of(live).task, live.ids[3]
     assert (live.facts["names"], live.facts["classes"], live.facts["label_range"]) == (list(task.classes), True, None)
     answer = live.answer(PanelRequest(name, {"left": Edit("off")}))
-    for key, without in (("clean", ""), ("changed", "left")):
-        prediction = task.predict(logits(live, sample(live, name, without=without)).unsqueeze(0)).numpy()
+    for key, hidden in (("clean", ""), ("changed", "left")):
+        prediction = task.predict(logits(live, sample(live, name, hidden=hidden)).unsqueeze(0)).numpy()
         wanted = {each: values[0] for each, values in task.probabilities(prediction).items()}
         assert answer[key]["probabilities"] == {each: pytest.approx(value, abs=1e-5) for each, value in wanted.items()}
         assert answer[key]["prediction"] == task.readable(task.decide(prediction))[0]
@@ -76,13 +70,12 @@ def test_contributions_sum_to_the_change_of_the_explained_logit(kind: str, lives
         assert outputs == ([max(probabilities, key=probabilities.__getitem__)] if probabilities else ["0", "1"])
         for each in found:
             number = task.output_number(each["output"])
-            for key, without in (("clean", ""), ("changed", "left")):
-                batch = sample(live, name, without=without)
-                nothing = {n: ModalitySequence(torch.zeros_like(s.values), s.mask) for n, s in batch.modalities.items()}
-                change = logits(live, batch) - logits(live, MultimodalBatch(batch.id, nothing, batch.target))
+            for key, hidden in (("clean", ""), ("changed", "left")):
+                batch = sample(live, name, hidden=hidden)
+                change = logits(live, batch) - logits(live, featureless(batch))
                 wanted = float(task.output_logits(change.unsqueeze(0))[0, number])
                 assert sum(each[key].values()) == pytest.approx(wanted, abs=0.011 * max(1.0, abs(wanted)))
-                assert set(each[key]) == {"left", "right"} - {without}
+                assert set(each[key]) == {"left", "right"} - {hidden}
 
 
 def test_a_named_class_is_explained_and_another_is_not(lives: dict[str, LiveModel]) -> None:

@@ -34,6 +34,12 @@ def config(measure: str = "kl", **options: Any) -> RunConfig:
     return RunConfig(penalty=PenaltyConfig(measure=measure, weight=0.3), training=SHORT, **options)
 
 
+def two_arms(training: TrainingConfig) -> CompareConfig:
+    """Early fusion with and without a penalty of a fixed weight, over two seeds."""
+    base = RunConfig(training=training)
+    return CompareConfig(measures=("none", "kl"), weight=0.3, seeds=2, selection_seeds=1, base=base)
+
+
 def compared(folder: Path, dataset: Dataset) -> Path:
     """Early fusion with and without a penalty, of another weight in each fold, and on text alone."""
     turns = itertools.count()

@@ -75,6 +75,11 @@ def with_sequences(
     return dataclasses.replace(batch, modalities=changed)
 
 
+def featureless(batch: MultimodalBatch) -> MultimodalBatch:
+    """The same samples with all features 0: where integrated gradients start."""
+    return with_sequences(batch, lambda _, each: ModalitySequence(torch.zeros_like(each.values), each.mask))
+
+
 def without(batch: MultimodalBatch, name: str, *, values: float = 0.0) -> MultimodalBatch:
     """One modality masked out; what stands in its place must not matter."""
 

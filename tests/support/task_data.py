@@ -22,7 +22,8 @@ LABELS: dict[str, object] = {
     "regression": LATENT[:, 0],
     "outputs": LATENT[:, :2],
 }
-NAMED = ("binary", "multiclass", "multilabel", "outputs")
+OF_CLASSES = ("binary", "multiclass", "multilabel")
+NAMED = (*OF_CLASSES, "outputs")
 """The tasks whose classes, labels or outputs have names."""
 
 

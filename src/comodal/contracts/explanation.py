@@ -15,9 +15,11 @@ import numpy as np
 from comodal.contracts.columns import read_columns, require_one_length, write_columns
 from comodal.contracts.tasks import Sentiment, Task, task_from_dict
 
-__all__ = ["Attribution", "ExplanationTable", "PairingScore"]
+__all__ = ["SCALARS", "Attribution", "ExplanationTable", "PairingScore"]
 
-_SCALARS = ("id", "group", "target", "prediction", "dependency", "percentile", "transcript", "map_x", "map_y")
+SCALARS = ("id", "group", "target", "prediction", "dependency", "percentile", "transcript", "map_x", "map_y")
+"""Columns with a row per sample that every explanation has."""
+
 _BY_MODALITY = ("swapped", "without")
 
 
@@ -125,7 +127,7 @@ class ExplanationTable:
 
     def columns(self) -> dict[str, np.ndarray[Any, Any]]:
         """Return name and array of every column, in file order; columns per modality are named ``swapped:audio``."""
-        found = {name: getattr(self, name) for name in _SCALARS}
+        found = {name: getattr(self, name) for name in SCALARS}
         for kind in _BY_MODALITY:
             found.update({f"{kind}:{name}": column for name, column in getattr(self, kind).items()})
         return found
@@ -141,12 +143,12 @@ class ExplanationTable:
         Raises:
             InputError: the file is missing, is not Parquet, or lacks a column.
         """
-        column, facts = read_columns(path, kind="explanation", needed=_SCALARS, command="comodal explain")
+        column, facts = read_columns(path, kind="explanation", needed=SCALARS, command="comodal explain")
         swapped, without = (
             {name.partition(":")[2]: values for name, values in column.items() if name.startswith(f"{kind}:")}
             for kind in _BY_MODALITY
         )
-        scalars = {name: column[name] for name in _SCALARS}
+        scalars = {name: column[name] for name in SCALARS}
         task = task_from_dict(facts.pop("task", {}))
         return ExplanationTable(**scalars, swapped=swapped, without=without, facts=facts, task=task)
 

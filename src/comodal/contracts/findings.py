@@ -55,6 +55,11 @@ class ArmPredictions:
     target: Array
     prediction: Array
 
+    @property
+    def arm(self) -> str:
+        """Name of the arm, for example ``"early/kl"``."""
+        return f"{self.fusion}/{self.measure}"
+
 
 @dataclass(frozen=True)
 class TrainingCurve:

@@ -65,6 +65,11 @@ class ComparisonRow:
     mean_high: float | None = None
     labels: int | None = None
 
+    @property
+    def arm(self) -> str:
+        """Name of the arm, for example ``"early/kl"``."""
+        return f"{self.fusion}/{self.measure}"
+
     def with_note(self, note: str) -> ComparisonRow:
         """Return the row with one more note, or unchanged for an empty note."""
         return replace(self, note="; ".join(part for part in (self.note, note) if part))

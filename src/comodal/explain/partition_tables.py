@@ -14,14 +14,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from comodal.contracts import ExplanationTable
+from comodal.contracts.explanation import SCALARS
 from comodal.explain.critic import PointwiseCritic
 from comodal.explain.plane import on_plane
 from comodal.explain.ranking import percentiles
 from comodal.explain.representations import Representations
 
 __all__ = ["joined_tables", "partition_table"]
-
-_COLUMNS = ("id", "group", "target", "prediction", "dependency", "percentile", "transcript", "map_x", "map_y")
 
 
 def partition_table(
@@ -82,5 +81,5 @@ def joined_tables(parts: Sequence[ExplanationTable], facts: Mapping[str, Any]) -
         kind: {name: np.concatenate([getattr(part, kind)[name] for part in parts]) for name in getattr(parts[0], kind)}
         for kind in ("swapped", "without")
     }
-    columns: dict[str, Any] = {name: np.concatenate([getattr(part, name) for part in parts]) for name in _COLUMNS}
+    columns: dict[str, Any] = {name: np.concatenate([getattr(part, name) for part in parts]) for name in SCALARS}
     return ExplanationTable(**columns, **by_modality, facts={**facts, **notes}, task=parts[0].task)

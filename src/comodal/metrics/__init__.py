@@ -76,7 +76,7 @@ __all__ = [
 ]
 
 _SENTIMENT: tuple[Metric, ...] = (acc_2_nonneg, acc_2_pos, acc_5, acc_7, f1, f1_nonneg, f1_pos)
-_REGRESSION: tuple[Metric, ...] = (mae, corr, r2, ccc, rmse)
+_REGRESSION: tuple[SumMetric, ...] = (mae, corr, r2, ccc, rmse)
 _CLASSES: tuple[Metric, ...] = (
     accuracy,
     balanced_accuracy,
@@ -94,7 +94,7 @@ _CLASSES: tuple[Metric, ...] = (
 METRICS: Mapping[str, Metric] = {metric.name: metric for metric in (*_SENTIMENT, *_REGRESSION, *_CLASSES)}
 """Name to metric; :attr:`comodal.contracts.Task.metrics` names those that mean something for a task."""
 
-_OF_EACH: Mapping[str, SumMetric] = {metric.name: metric for metric in (*of_each_class, mae, corr, r2, ccc, rmse)}
+_OF_EACH: Mapping[str, SumMetric] = {metric.name: metric for metric in (*of_each_class, *_REGRESSION)}
 
 
 def breakdown(task: Task, target: npt.ArrayLike, prediction: npt.ArrayLike) -> dict[str, Array]:

@@ -81,8 +81,8 @@ def _mean_over(values: Array, counted: npt.NDArray[np.bool_]) -> Array:
     return 100.0 * ratio(total, counted.sum(axis=-1).astype(np.float64), empty=np.nan)
 
 
-def _f1(tp: Array, fp: Array, fn: Array) -> Array:
-    return ratio(2 * tp, 2 * tp + fp + fn, empty=0.0)
+def _f1(tp: Array, fp: Array, fn: Array, *, empty: float = 0.0) -> Array:
+    return ratio(2 * tp, 2 * tp + fp + fn, empty=empty)
 
 
 def _macro_f1(sums: Array) -> Array:
@@ -97,8 +97,7 @@ def _weighted_f1(sums: Array) -> Array:
 
 
 def _micro_f1(sums: Array) -> Array:
-    tp, fp, fn = (each.sum(axis=-1) for each in _counts(sums))
-    return 100.0 * ratio(2 * tp, 2 * tp + fp + fn, empty=np.nan)
+    return 100.0 * _f1(*(each.sum(axis=-1) for each in _counts(sums)), empty=np.nan)
 
 
 def _balanced(sums: Array) -> Array:
@@ -117,8 +116,7 @@ def _recall(sums: Array) -> Array:
 
 
 def _class_f1(sums: Array) -> Array:
-    tp, fp, fn = _counts(sums)
-    return 100.0 * ratio(2 * tp, 2 * tp + fp + fn, empty=np.nan)
+    return 100.0 * _f1(*_counts(sums), empty=np.nan)
 
 
 def _support(sums: Array) -> Array:

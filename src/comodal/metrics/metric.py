@@ -160,7 +160,7 @@ class RankMetric(Metric):
         every = np.stack(areas) if areas else np.full((1, count), np.nan)
         known = np.isfinite(every)
         total = np.where(known, every, 0.0).sum(axis=0)
-        return np.asarray(np.divide(total, known.sum(axis=0), out=np.full(count, np.nan), where=known.any(axis=0)))
+        return ratio(total, known.sum(axis=0), empty=np.nan)
 
     def _value(self, y: Array, p: Array) -> float:
         return float(self._areas(y, p, np.ones((1, len(y))))[0])

@@ -23,7 +23,15 @@ from comodal.reports.number_text import (
 )
 from comodal.reports.text_table import Cell, TextTable, markdown_table, rich_table
 
-__all__ = ["file_table", "print_comparison", "read_summary", "screen_table", "write_summary"]
+__all__ = [
+    "file_cell",
+    "file_table",
+    "print_comparison",
+    "read_summary",
+    "screen_cell",
+    "screen_table",
+    "write_summary",
+]
 
 _ON_SCREEN = 4
 
@@ -47,7 +55,7 @@ def file_table(rows: Sequence[ComparisonRow]) -> TextTable:
         first = next(iter(own.values()))
         budget = [Cell(f"{labels or 'all'}")] if budgets else []
         runs = (str(first.n_seeds), str(first.collapsed), f"{first.seconds:.1f}")
-        cells = (_file_cell(own[name]) if name in own else Cell() for name in names)
+        cells = (file_cell(own[name]) if name in own else Cell() for name in names)
         lines.append([*budget, *map(Cell, (fusion, measure, f"{weight:g}")), *cells, *map(Cell, runs)])
     return TextTable(heads, lines)
 
@@ -61,7 +69,7 @@ def screen_table(rows: Sequence[ComparisonRow], *, metrics: Sequence[str] | None
         model = Cell(f"{fusion}\n{measure}" + (f"\nweight {weight:g}" if weight else ""))
         runs = f"{first.n_seeds} seed{'s' if first.n_seeds != 1 else ''}\n{first.seconds:.1f} s each"
         collapsed = Cell(runs, f"{first.collapsed} collapsed", "harm" if first.collapsed else "")
-        lines.append([model, *(_screen_cell(own[name]) if name in own else Cell() for name in names), collapsed])
+        lines.append([model, *(screen_cell(own[name]) if name in own else Cell() for name in names), collapsed])
     return TextTable(("model", *_heads(rows, names, "{}\n{}"), "runs"), lines)
 
 
@@ -135,10 +143,12 @@ def _arms(rows: Sequence[ComparisonRow]) -> dict[tuple[str, str, float, int | No
     return arms
 
 
-def _file_cell(row: ComparisonRow) -> Cell:
+def file_cell(row: ComparisonRow) -> Cell:
+    """Return mean and difference for a file."""
     return Cell(mean_text(row), difference_text(row), verdict(row))
 
 
-def _screen_cell(row: ComparisonRow) -> Cell:
+def screen_cell(row: ComparisonRow) -> Cell:
+    """Return the same for the screen, the interval in a line of its own."""
     delta, interval = interval_text(row)
     return Cell(mean_text(row), "\n".join(filter(None, (f"{delta} {p_text(row)}".strip(), interval))), verdict(row))

@@ -9,19 +9,9 @@ from rich.console import Console
 from rich.text import Text
 
 from comodal.contracts import ComparisonRow
-from comodal.reports.comparison_report import write_summary
+from comodal.reports.comparison_report import file_cell, screen_cell, write_summary
 from comodal.reports.long_csv import written
-from comodal.reports.number_text import (
-    difference_text,
-    direction,
-    explanation,
-    interval_text,
-    mean_text,
-    metrics_of,
-    p_text,
-    primary_metric,
-    verdict,
-)
+from comodal.reports.number_text import direction, explanation, metrics_of, primary_metric
 from comodal.reports.page.render import render_figures
 from comodal.reports.text_table import Cell, TextTable, markdown_table, rich_table
 
@@ -31,7 +21,7 @@ _TABLE, _CHART = "label_efficiency.md", "label_efficiency.html"
 
 
 def budget_table(
-    rows: Sequence[ComparisonRow], metric: str, *, cell: Callable[[ComparisonRow], Cell] | None = None
+    rows: Sequence[ComparisonRow], metric: str, *, cell: Callable[[ComparisonRow], Cell] = file_cell
 ) -> TextTable:
     """Return one row per arm and one column per label budget, for one metric.
 
@@ -40,12 +30,12 @@ def budget_table(
     (('model', '5 labels'), ['early/none', '0.800 ± 0.100'])
     """
     own = [row for row in rows if row.metric == metric]
-    budgets, shown = list(dict.fromkeys(row.labels for row in own)), cell or _file_cell
+    budgets = list(dict.fromkeys(row.labels for row in own))
     arms: dict[str, dict[int | None, ComparisonRow]] = {}
     for row in own:
-        arms.setdefault(f"{row.fusion}/{row.measure}", {})[row.labels] = row
+        arms.setdefault(row.arm, {})[row.labels] = row
     lines = [
-        [Cell(name), *(shown(cells[each]) if each in cells else Cell() for each in budgets)]
+        [Cell(name), *(cell(cells[each]) if each in cells else Cell() for each in budgets)]
         for name, cells in arms.items()
     ]
     title = f"{metric} ({direction(own[0])}) by label budget"
@@ -55,7 +45,7 @@ def budget_table(
 def print_budgets(rows: Sequence[ComparisonRow], *, title: str = "", console: Console | None = None) -> None:
     """Print the table of the primary metric, and how to read it."""
     out = console if console is not None else Console()
-    table = budget_table(rows, primary_metric(rows), cell=_screen_cell)
+    table = budget_table(rows, primary_metric(rows), cell=screen_cell)
     out.print(Text(": ".join(filter(None, (title, table.title))), style="bold"))
     out.print(rich_table(table))
     for sentence in _sentences(rows):
@@ -88,12 +78,3 @@ def _sentences(rows: Sequence[ComparisonRow]) -> list[str]:
         "the others; the labels of a larger budget contain those of a smaller one."
     )
     return [kept, *explanation(rows)]
-
-
-def _file_cell(row: ComparisonRow) -> Cell:
-    return Cell(mean_text(row), difference_text(row), verdict(row))
-
-
-def _screen_cell(row: ComparisonRow) -> Cell:
-    delta, interval = interval_text(row)
-    return Cell(mean_text(row), "\n".join(filter(None, (f"{delta} {p_text(row)}".strip(), interval))), verdict(row))

@@ -112,7 +112,7 @@ def outcomes(rows: Sequence[ComparisonRow]) -> list[str]:
     if not found:
         return [f"No penalty makes a significant difference in {metric} (corrected p below {_SIGNIFICANT})."]
     return [
-        f"{row.fusion}/{row.measure} is {_VERDICTS[verdict(row)]} than {row.reference}{_budget(row)}: {metric} "
+        f"{row.arm} is {_VERDICTS[verdict(row)]} than {row.reference}{_budget(row)}: {metric} "
         f"{difference_text(row)}, over {row.n_seeds} seeds."
         for row in found
     ]
@@ -133,7 +133,7 @@ def notes(rows: Sequence[ComparisonRow]) -> list[str]:
 
 
 def _arm(row: ComparisonRow) -> str:
-    return f"{row.fusion}/{row.measure}" + (f" at {row.labels or 'all'} labels" if row.labels is not None else "")
+    return row.arm + (f" at {row.labels or 'all'} labels" if row.labels is not None else "")
 
 
 def _digits(metric: str) -> int:

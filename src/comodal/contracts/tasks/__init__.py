@@ -14,7 +14,7 @@ from typing import Any
 
 from comodal.contracts.errors import InputError
 from comodal.contracts.tasks.class_tasks import Binary, Multiclass, Multilabel, class_probabilities
-from comodal.contracts.tasks.regression_tasks import Regression, Sentiment, regression_on
+from comodal.contracts.tasks.regression_tasks import Regression, Sentiment
 from comodal.contracts.tasks.task import Task
 
 __all__ = [
@@ -26,7 +26,6 @@ __all__ = [
     "Sentiment",
     "Task",
     "class_probabilities",
-    "regression_on",
     "task_from_dict",
 ]
 

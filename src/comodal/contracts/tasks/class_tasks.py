@@ -265,7 +265,7 @@ class Multilabel(Task):
 
     def parts(self, target: Array, prediction: Array) -> dict[str, tuple[Task, Array, Array]]:
         """Return each label as a task of two classes, without and with it."""
-        pairs = zip(self.names, target.T, prediction.T, strict=True)
+        pairs = zip(self.names, target.T, np.moveaxis(prediction, -1, 0), strict=True)
         return {name: (Binary((f"not {name}", name)), wanted, found) for name, wanted, found in pairs}
 
     def of_decided(self, values: Array, prediction: Array) -> Array:

@@ -15,7 +15,7 @@ from comodal.contracts.tasks.task import Array, Task, numbers_of, per_sample, re
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["Regression", "Sentiment", "regression_on"]
+__all__ = ["Regression", "Sentiment"]
 
 _COLLAPSED = 0.05
 _SIGNS = {"negative": -1.0, "neutral": 0.0, "positive": 1.0}
@@ -112,7 +112,7 @@ class Regression(Task):
         """Return each of several outputs as a regression on the same range."""
         if not self.names:
             return super().parts(target, prediction)
-        pairs = zip(self.names, target.T, prediction.T, strict=True)
+        pairs = zip(self.names, target.T, np.moveaxis(prediction, -1, 0), strict=True)
         return {name: (Regression(self.low, self.high), wanted, found) for name, wanted, found in pairs}
 
     def error(self, prediction: Array, target: Array) -> Array:
@@ -157,17 +157,6 @@ class Sentiment(Regression):
         "rmse",
     )
     reported = ("mae", "corr", "acc_2_pos", "acc_7", "acc_2_nonneg", "acc_5", "f1")
-
-
-def regression_on(label_range: tuple[float, float]) -> Regression:
-    """Return sentiment for labels from -3 to 3, else a regression.
-
-    >>> regression_on((-3.0, 3.0)).kind, regression_on((0.0, 5.0)).kind
-    ('sentiment', 'regression')
-    """
-    sentiment = Sentiment()
-    low, high = map(float, label_range)
-    return sentiment if (low, high) == sentiment.label_range else Regression(low, high)
 
 
 def _centred(values: Array) -> Array:

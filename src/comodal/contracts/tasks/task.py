@@ -44,11 +44,6 @@ class Task(ABC):
     noun: ClassVar[str]
 
     @property
-    def primary(self) -> str:
-        """Name of the metric that leads tables."""
-        return self.metrics[0]
-
-    @property
     def width(self) -> int:
         """Number of outputs K of a model."""
         return 1
@@ -128,7 +123,10 @@ class Task(ABC):
         return self.rows_by_class(target)
 
     def parts(self, target: Array, prediction: Array) -> dict[str, tuple[Task, Array, Array]]:
-        """Return name to task, target and prediction of each label or output; under ``""`` where there is just one."""
+        """Return name to task, target and prediction of each label or output; under ``""`` where there is just one.
+
+        Predictions may have more axes in front, such as one of seeds.
+        """
         return {"": (self, target, prediction)}
 
     def presence(self, target: Array) -> dict[str, Array]:

@@ -47,7 +47,7 @@ def forest(metric: str, rows: Sequence[ComparisonRow], replication: Sequence[Com
     """Return one line per arm: its difference and interval, with the replication below."""
     shown = [row for row in rows if row.metric == metric and row.delta is not None]
     fresh = [row for row in replication if row.metric == metric and row.delta is not None]
-    labels = list(dict.fromkeys(_label(row) for row in [*shown, *fresh]))
+    labels = list(dict.fromkeys(row.arm for row in [*shown, *fresh]))
     gap = 0.17 if fresh else 0.0
     traces = _marks(shown, labels, symbol="circle", offset=-gap, prefix="first seeds: " if fresh else "")
     traces += _marks(fresh, labels, symbol="square", offset=gap, prefix="fresh seeds: ")
@@ -78,7 +78,7 @@ def _marks(
                         (row.delta or 0.0, row.ci_low or row.delta or 0.0, row.ci_high or row.delta or 0.0)
                         for row in chosen
                     ],
-                    [labels.index(_label(row)) + offset for row in chosen],
+                    [labels.index(row.arm) + offset for row in chosen],
                     {"symbol": symbol + _FILLED[kind], "size": 11, "color": _COLOUR[kind], "line": {"width": 2}},
                     name=prefix + said,
                     hover=[_hover(row) for row in chosen],
@@ -124,10 +124,6 @@ def lines_axis(labels: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def _label(row: ComparisonRow) -> str:
-    return f"{row.fusion}/{row.measure}"
-
-
 def _hover(row: ComparisonRow) -> str:
     delta, interval = interval_text(row)
-    return plain_text(f"{_label(row)}: {delta} {interval} {p_text(row)}")
+    return plain_text(f"{row.arm}: {delta} {interval} {p_text(row)}")

@@ -18,18 +18,20 @@ from comodal.reports.page.cards import Card
 from comodal.reports.page.theme import LIGHT_TO_BLUE, drawn, plain_text, rounded
 from comodal.reports.text_table import Cell, TextTable
 
-__all__ = ["arm_name", "confused_pairs", "confusion_card", "confusion_figure", "mean_confusion", "part_selector"]
+__all__ = ["confusion_card", "confusion_figure", "part_selector"]
 
 _SHARE, _SAMPLES = "row shares, %", "samples"
 _WITH_NUMBERS, _LABELLED, _LONGEST = 14, 30, 18
 _PAIRS = 15
+_Matrix = tuple[str, str, tuple[str, ...], Array]
 
 
 def confusion_card(task: Task, predictions: Sequence[ArmPredictions]) -> Card:
     """Return one variant per arm, label of several, and unit of the cells."""
     variants: dict[tuple[str, ...], go.Figure] = {}
     table: list[tuple[Any, ...]] = []
-    for arm, part, classes, counts in _matrices(task, predictions):
+    matrices = list(_matrices(task, predictions))
+    for arm, part, classes, counts in matrices:
         for shown in (_SHARE, _SAMPLES):
             key = (arm, part, shown) if part else (arm, shown)
             variants[key] = confusion_figure(counts, classes, shown)
@@ -45,7 +47,7 @@ def confusion_card(task: Task, predictions: Sequence[ArmPredictions]) -> Card:
         ("Model", *part_selector(task, predictions), "Shown"),
         variants,
         columns,
-        confused_pairs(task, predictions),
+        _confused_pairs(matrices),
     )
 
 
@@ -86,10 +88,10 @@ def confusion_figure(counts: Array, classes: Sequence[str], shown: str = _SHARE)
     )
 
 
-def confused_pairs(task: Task, predictions: Sequence[ArmPredictions]) -> dict[str, TextTable]:
+def _confused_pairs(matrices: Sequence[_Matrix]) -> dict[str, TextTable]:
     """Return arm to the pairs of classes that it confuses most often; empty for fewer than three classes."""
     found = {}
-    for arm, part, classes, counts in _matrices(task, predictions):
+    for arm, part, classes, counts in matrices:
         if len(classes) > 2:
             cells = [cell for cell in _cells(counts, classes) if cell[0] != cell[1] and cell[2]]
             worst = sorted(cells, key=lambda cell: -cell[2])[:_PAIRS]
@@ -101,29 +103,18 @@ def confused_pairs(task: Task, predictions: Sequence[ArmPredictions]) -> dict[st
     return found
 
 
-def mean_confusion(task: Task, target: Array, prediction: Array) -> Array:
-    """Return ``(K, K)`` counts of one task, the mean over seeds; ``prediction`` has one more axis in front for them."""
-    found = [confusion_matrix(target, task.decide(each), len(task.classes)) for each in prediction]
-    return np.asarray(np.mean(found, axis=0))
-
-
-def arm_name(each: ArmPredictions) -> str:
-    """Return the name of an arm, as tables have it."""
-    return f"{each.fusion}/{each.measure}"
-
-
 def part_selector(task: Task, predictions: Sequence[ArmPredictions]) -> list[str]:
     """Return the name of the choice between several labels or outputs, none where there is just one."""
     first = predictions[0]
-    return [task.noun.capitalize()] if "" not in task.parts(first.target, first.prediction[0]) else []
+    return [task.noun.capitalize()] if "" not in task.parts(first.target, first.prediction) else []
 
 
-def _matrices(task: Task, predictions: Sequence[ArmPredictions]) -> Iterator[tuple[str, str, tuple[str, ...], Array]]:
-    """Yield arm, label of several, names of its classes, and mean counts."""
+def _matrices(task: Task, predictions: Sequence[ArmPredictions]) -> Iterator[_Matrix]:
+    """Yield arm, label of several, names of its classes, and counts ``(K, K)``, the mean over seeds."""
     for each in predictions:
-        seeds = [task.parts(each.target, prediction) for prediction in each.prediction]
-        for part, (own, target, _) in seeds[0].items():
-            yield arm_name(each), part, own.classes, mean_confusion(own, target, np.stack([s[part][2] for s in seeds]))
+        for part, (own, target, seeds) in task.parts(each.target, each.prediction).items():
+            counts = [confusion_matrix(target, own.decide(found), len(own.classes)) for found in seeds]
+            yield each.arm, part, own.classes, np.mean(counts, axis=0)
 
 
 def _shares(counts: Array) -> Array:

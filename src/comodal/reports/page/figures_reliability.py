@@ -35,7 +35,11 @@ class Reliability(NamedTuple):
 
 def reliability_card(task: Task, predictions: Sequence[ArmPredictions]) -> Card:
     """Return one variant per fusion model and label of several, with a line per measure."""
-    found = {(each.fusion, part, each.measure): own for each, part, own in _every(task, predictions)}
+    found = {
+        (each.fusion, part, each.measure): mean_reliability(target, seeds)
+        for each in predictions
+        for part, (_, target, seeds) in task.parts(each.target, each.prediction).items()
+    }
     look = styles((fusion, measure) for fusion, _, measure in found)
     groups: dict[tuple[str, ...], dict[str, Reliability]] = {}
     table: list[tuple[Any, ...]] = []
@@ -61,19 +65,9 @@ def reliability_card(task: Task, predictions: Sequence[ArmPredictions]) -> Card:
 
 def mean_reliability(target: Array, prediction: Array) -> Reliability:
     """Return the reliability of one task of classes; ``prediction`` has one more axis in front for S seeds."""
-    seeds = [reliability(target, each) for each in prediction]
-    samples = np.sum([n for n, _, _ in seeds], axis=0)
-    confidence, right = (
-        np.divide(
-            np.sum([n * np.nan_to_num(each[k]) for (n, *each) in seeds], axis=0),
-            samples,
-            out=np.full(samples.shape, np.nan),
-            where=samples > 0,
-        )
-        for k in range(2)
-    )
+    samples, confidence, right = reliability(np.tile(target, len(prediction)), np.concatenate(prediction))
     errors = np.array([calibration_error(target, each) for each in prediction])
-    return Reliability(samples / len(seeds), confidence, right, errors)
+    return Reliability(samples / len(prediction), confidence, right, errors)
 
 
 def reliability_figure(own: dict[str, Reliability], look: dict[str, Style]) -> go.Figure:
@@ -112,13 +106,6 @@ def _traces(measure: str, found: Reliability, look: Style) -> Iterator[go.Scatte
             hovertext=hover,
             hoverinfo="text",
         )
-
-
-def _every(task: Task, predictions: Sequence[ArmPredictions]) -> Iterator[tuple[ArmPredictions, str, Reliability]]:
-    for each in predictions:
-        seeds = [task.parts(each.target, prediction) for prediction in each.prediction]
-        for part, (_, target, _) in seeds[0].items():
-            yield each, part, mean_reliability(target, np.stack([found[part][2] for found in seeds]))
 
 
 def _lines(own: Reliability) -> list[tuple[float | None, ...]]:

@@ -104,8 +104,8 @@ def heat_map(rows: Sequence[RobustnessRow], shown: str = _VALUE) -> go.Figure:
     Deeper blue is better for every metric, whatever its direction; the text is the value.
     """
     scenarios = list(dict.fromkeys(row.scenario for row in rows))
-    arms = list(dict.fromkeys(_arm(row) for row in rows))
-    cell = {(_arm(row), row.scenario): row for row in rows}
+    arms = list(dict.fromkeys(row.row.arm for row in rows))
+    cell = {(row.row.arm, row.scenario): row for row in rows}
     grid = [[cell.get((arm, scenario)) for scenario in scenarios] for arm in arms]
     sign = 1.0 if rows[0].row.better == "higher" else -1.0
     difference = shown == _DIFFERENCE
@@ -178,13 +178,9 @@ def _cell_text(row: RobustnessRow | None, *, difference: bool) -> str:
 def _hover(row: RobustnessRow | None) -> str:
     if row is None:
         return ""
-    said = f"{_arm(row)}, {row.scenario}: {mean_text(row.row)}"
+    said = f"{row.row.arm}, {row.scenario}: {mean_text(row.row)}"
     compared = " ".join(filter(None, (*interval_text(row.row), p_text(row.row))))
     return plain_text(f"{said}; difference {compared}" if compared else said)
-
-
-def _arm(row: RobustnessRow) -> str:
-    return f"{row.row.fusion}/{row.row.measure}"
 
 
 def _metrics(rows: Sequence[RobustnessRow]) -> list[str]:

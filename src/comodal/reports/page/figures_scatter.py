@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 from comodal.contracts import ArmPredictions, Task
 from comodal.metrics import Array
 from comodal.reports.page.cards import Card
-from comodal.reports.page.figures_confusion import arm_name, part_selector
+from comodal.reports.page.figures_confusion import part_selector
 from comodal.reports.page.theme import BETTER, NEUTRAL, drawn, faded, rounded
 
 __all__ = ["scatter_card", "scatter_figure"]
@@ -27,10 +27,10 @@ def scatter_card(task: Task, predictions: Sequence[ArmPredictions]) -> Card:
     for each in predictions:
         for part, (own, target, found) in task.parts(each.target, each.prediction[0]).items():
             kept = np.unique(np.linspace(0, len(target) - 1, _MOST).astype(int))
-            key = (arm_name(each), part) if part else (arm_name(each),)
+            key = (each.arm, part) if part else (each.arm,)
             variants[key] = scatter_figure(own, target[kept], found[kept])
             points = zip(rounded(target[kept]), rounded(found[kept]), strict=True)
-            table += [(arm_name(each), part, *point) for point in points]
+            table += [(each.arm, part, *point) for point in points]
     names = ("model", task.noun, "target", "prediction")
     return Card(
         "scatter",

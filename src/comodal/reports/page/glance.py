@@ -85,11 +85,11 @@ def _with_missing(rows: Sequence[RobustnessRow]) -> list[RobustnessRow]:
 
 
 def _place(row: RobustnessRow) -> tuple[str, str, str]:
-    return _arm(row.row), row.scenario, row.row.metric
+    return row.row.arm, row.scenario, row.row.metric
 
 
 def _listed(gains: Sequence[RobustnessRow]) -> str:
-    named = "; ".join(f"{_arm(row.row)} with {row.scenario} only, {row.row.metric}" for row in gains[:3])
+    named = "; ".join(f"{row.row.arm} with {row.scenario} only, {row.row.metric}" for row in gains[:3])
     more = f", and {len(gains) - 3} more" if len(gains) > 3 else ""
     return f": {named}{more}." if gains else "."
 
@@ -104,10 +104,6 @@ def _paired(scores: Sequence[PairingScore]) -> list[str]:
 
 
 def _named(rows: Sequence[ComparisonRow]) -> str:
-    named = ", ".join(f"{_arm(row)} on {row.metric}" for row in rows[:3])
+    named = ", ".join(f"{row.arm} on {row.metric}" for row in rows[:3])
     more = f" and {len(rows) - 3} more" if len(rows) > 3 else ""
     return f" ({named}{more})" if rows else ""
-
-
-def _arm(row: ComparisonRow) -> str:
-    return f"{row.fusion}/{row.measure}"
