@@ -19,6 +19,7 @@ from comodal.dependency.bounds import (
 from comodal.dependency.covariance_statistics import barlow, gaussian, vicreg
 from comodal.dependency.kernel_statistics import dhsic, distance_correlation
 from comodal.dependency.lipschitz import gradient_penalty
+from comodal.dependency.spectral_statistics import pmrl
 from comodal.dependency.views import views_of
 from comodal.encoders.pooling import last_frame, masked_mean
 from comodal.fusion.lfn import low_rank_product
@@ -43,6 +44,7 @@ __all__ = [
     "masked_mse",
     "nwj",
     "pearson",
+    "pmrl",
     "reverse_kl",
     "smile",
     "soft_orthogonality",

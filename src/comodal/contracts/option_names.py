@@ -36,9 +36,11 @@ MEASURE_NAMES = (
     "smile",
     "infonce",
     "symile",
+    "gram",
     "dhsic",
     "distance_correlation",
     "gaussian",
+    "pmrl",
     "vicreg",
     "barlow",
 )

@@ -28,6 +28,7 @@ from comodal.dependency.measure import Measure, MeasureFacts
 from comodal.dependency.penalty import DependencyPenalty
 from comodal.dependency.samples import SplitViews, held_out_rows
 from comodal.dependency.schedules import ConstantWeight, CosineWarmup, LinearWarmup
+from comodal.dependency.spectral_statistics import pmrl
 from comodal.dependency.statistic import Statistic
 from comodal.dependency.variational import NORMALIZATIONS, Variational
 from comodal.dependency.views import ViewLayout, Views, views_of
@@ -82,6 +83,7 @@ __all__ = [
     "measure_spec",
     "nwj",
     "pearson",
+    "pmrl",
     "reverse_kl",
     "smile",
     "spectral_norm",

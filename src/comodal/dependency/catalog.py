@@ -21,6 +21,7 @@ from comodal.dependency.contrastive import SIMILARITIES, Contrastive, Similarity
 from comodal.dependency.covariance_statistics import barlow, gaussian, vicreg
 from comodal.dependency.kernel_statistics import dhsic, distance_correlation
 from comodal.dependency.measure import Measure, MeasureFacts
+from comodal.dependency.spectral_statistics import pmrl
 from comodal.dependency.statistic import Statistic
 from comodal.dependency.variational import Variational, facts_of
 from comodal.dependency.views import ViewLayout
@@ -99,9 +100,11 @@ MEASURES: dict[str, MeasureSpec] = {
         _with_critic("smile", "SMILE, Donsker-Varadhan with a clipped partition", BOUNDS["smile"]),
         _of_partners("infonce", "InfoNCE over pairs, the loss of CLIP"),
         _of_partners("symile", "Symile, a multilinear inner product"),
+        _of_partners("gram", "GRAM, the volume that a tuple spans"),
         _of_batch(dhsic, "dHSIC normalised; for two views centred kernel alignment", "correlation"),
         _of_batch(distance_correlation, "total multicorrelation, for two views distance correlation", "correlation"),
         _of_batch(gaussian, "Gaussian total correlation, -1/2 log det", "nats"),
+        _of_batch(pmrl, "PMRL, the largest singular value of a tuple", "loss", equal_widths=True),
         _of_batch(vicreg, "VICReg", "loss", pairwise=True, equal_widths=True),
         _of_batch(barlow, "Barlow Twins", "loss", pairwise=True, equal_widths=True),
     )

@@ -21,6 +21,8 @@ __all__ = ["SIMILARITIES", "Contrastive", "Similarity"]
 LARGEST_SCALE = 100.0
 """Scores are not multiplied by more, as in CLIP: a smaller temperature lets training diverge."""
 
+_FLATTEST = 1e-6  # square of the smallest volume: the root has no gradient at 0
+
 
 @dataclass(frozen=True)
 class Similarity:
@@ -60,7 +62,8 @@ class Contrastive(Measure):
     Raises:
         InputError: fewer than 2 views, widths that differ, or a temperature that is not above 0.
 
-    Source: van den Oord et al. 2018 (InfoNCE); Radford et al. 2021 (CLIP); Saporta et al. 2024 (Symile).
+    Source: van den Oord et al. 2018 (InfoNCE); Radford et al. 2021 (CLIP); Saporta et al. 2024 (Symile);
+        Cicchetti et al. 2025 (GRAM), there with one view as the anchor.
 
     Example:
         >>> import torch
@@ -146,6 +149,32 @@ def _size_of_product(views: Sequence[Tensor]) -> float:
     return math.sqrt(views[0].shape[1]) ** (len(views) - 2)
 
 
+def _minus_volume(views: Sequence[Tensor]) -> Tensor:
+    return _minus_volumes(views[0], views[1:], lambda one, other: (one * other).sum(dim=1))
+
+
+def _minus_volumes_of_batch(views: Sequence[Tensor], generator: torch.Generator) -> list[Tensor]:  # noqa: ARG001
+    """Each view in turn with the tuples of the others: those are the candidates, then the anchors."""
+    found = [
+        _minus_volumes(anchor, [view for other, view in enumerate(views) if other != place], lambda a, b: a @ b.T)
+        for place, anchor in enumerate(views)
+    ]
+    return [*found, *(each.T for each in found)]
+
+
+def _minus_volumes(anchor: Tensor, others: Sequence[Tensor], products: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+    """Minus the volume that unit vectors span, ``sqrt(det Gram)``, from what Gram-Schmidt leaves of each in turn."""
+    basis: list[Tensor] = []
+    squared = torch.ones_like(anchor[:, 0])
+    for view in others:
+        rest = view - sum((view * each).sum(dim=1, keepdim=True) * each for each in basis)
+        left = rest.square().sum(dim=1)
+        squared = squared * left
+        basis.append(rest / left.clamp(min=_FLATTEST).sqrt().unsqueeze(1))
+    outside = 1.0 - torch.stack([products(anchor, each).square() for each in basis]).sum(dim=0)
+    return -(squared * outside).clamp(min=_FLATTEST).sqrt()
+
+
 def _shuffled_products(views: Sequence[Tensor], generator: torch.Generator) -> list[Tensor]:
     """Each view in turn with products of the others, shuffled apart from each other except for the true one."""
     n, true, found = len(views[0]), _multilinear(views), []
@@ -163,5 +192,6 @@ SIMILARITIES: dict[str, Similarity] = {
     for each in (
         Similarity("infonce", _mean_cosine, _cosines, pairwise=True),
         Similarity("symile", _multilinear, _shuffled_products, pairwise=False),
+        Similarity("gram", _minus_volume, _minus_volumes_of_batch, pairwise=False),
     )
 }
