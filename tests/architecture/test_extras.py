@@ -15,6 +15,7 @@ EXTRAS = (
     "captum",
     "h5py",
     "kaleido",
+    "lightning",
     "mlflow",
     "onnx",
     "onnxruntime",
@@ -22,6 +23,7 @@ EXTRAS = (
     "peft",
     "plotly",
     "pooch",
+    "pytorch_lightning",
     "starlette",
     "tensorboard",
     "transformers",
@@ -98,3 +100,11 @@ def test_a_subcommand_names_the_package_that_it_needs(line: str, package: str, r
     assert "pip install" in result.stderr
     assert result.stderr.count("\n") == 1
     assert not (tmp_path / "new").exists()
+
+
+def test_a_callback_names_the_package_that_it_needs() -> None:
+    result = without(EXTRAS, "import comodal.integrations.lightning")
+    error = result.stderr.splitlines()[-1]
+    assert "InputError" in error
+    assert "Lightning" in error
+    assert "pip install" in error

@@ -40,6 +40,11 @@ OFFENCES = [
     ("no-data-in-models", "objective.py", "import comodal.data"),
     ("reports-read-tables", "reports/__init__.py", "import comodal.evaluation"),
     ("reports-read-tables", "reports/__init__.py", "import comodal.data"),
+    ("layers", "cli/__init__.py", "def later():\n    import comodal.integrations"),
+    ("integrations", "integrations/__init__.py", "import comodal.training"),
+    ("integrations", "integrations/lightning.py", "from comodal.data import formats"),
+    ("lightning", "training/__init__.py", "def later():\n    import lightning.pytorch"),
+    ("lightning", "dependency/__init__.py", "import pytorch_lightning"),
     ("accelerate", "evaluation/__init__.py", "import accelerate"),
     ("accelerate", "dependency/__init__.py", "def later():\n    from accelerate import Accelerator"),
     ("plotting", "evaluation/__init__.py", "import matplotlib.pyplot as plt"),
@@ -56,10 +61,13 @@ OFFENCES = [
 ALLOWED = [
     ("front-door", "cli/__init__.py", "import comodal"),
     ("reports-read-tables", "reports/__init__.py", "import comodal.metrics\nimport comodal.contracts"),
+    ("integrations", "integrations/extra.py", "import comodal.dependency"),
+    ("lightning", "integrations/extra.py", "import pytorch_lightning"),
     ("accelerate", "training/extra.py", "import accelerate"),
     ("plotting", "reports/figures.py", "import plotly.express as px"),
     ("web", "serve/extra.py", "import starlette"),
     ("transformers", "encoders/language.py", "import transformers"),
+    ("transformers", "integrations/extra.py", "import transformers"),
     ("pickle", "data/formats/legacy.py", "import pickle"),
 ]
 

@@ -105,11 +105,22 @@ class AttachedPenalty(nn.Module):
             self._build({name: view.shape[1] for name, view in views.items()})
         penalty = self.penalty
         assert penalty is not None  # noqa: S101 - built above
-        penalty.to(next(iter(views.values())).device)
+        device = next(iter(views.values())).device
+        if any(each.device != device for each in penalty.parameters()):
+            penalty.to(device)
         if self.training and torch.is_grad_enabled():
             penalty.update_critic(views)
         term: Tensor = penalty(views)
         return term
+
+    @property
+    def last_value(self) -> Tensor | None:
+        """Detached value of the measure at the last call, for logs."""
+        return None if self.penalty is None else self.penalty.last_value
+
+    def forget(self) -> None:
+        """Drop the outputs that layers have returned since the last call, such as those of an evaluation."""
+        self._outputs.clear()
 
     def remove(self) -> None:
         """Take the hooks from the model, which is then as it was."""
