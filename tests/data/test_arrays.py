@@ -63,6 +63,22 @@ def test_none_is_an_absent_modality():
         from_arrays({"a": VECTORS, "c": [None] * N}, TARGET)
 
 
+def test_a_sample_whose_values_are_all_nan_is_absent():
+    lost, whole = [2, 7], np.stack([VECTORS, VECTORS + 1], axis=1)
+    vectors, frames, ragged = VECTORS.copy(), whole.copy(), [row.copy() for row in RAGGED]
+    vectors[lost], frames[lost] = np.nan, np.nan
+    for row in lost:
+        ragged[row][:] = np.nan
+    for given, complete in ((vectors, VECTORS), (frames, whole), (ragged, RAGGED)):
+        rows = [None if row in lost else np.atleast_2d(each) for row, each in enumerate(complete)]
+        wanted = from_arrays({"a": VECTORS, "c": rows}, TARGET).modalities["c"]
+        found = from_arrays({"a": VECTORS, "c": given}, TARGET).modalities["c"]
+        np.testing.assert_array_equal(found.values, wanted.values)
+        np.testing.assert_array_equal(found.offsets, wanted.offsets)
+    with refused("empty", "features['c']", "leave"):
+        from_arrays({"a": VECTORS, "c": np.full((N, 2), np.nan)}, TARGET)
+
+
 def test_split_names_and_groups_are_respected():
     split = ["train"] * 6 + ["dev"] * 3 + ["test"] * 3
     dataset = from_arrays({"a": VECTORS}, TARGET, split=split, group=np.repeat(["x", "y", "z"], [6, 3, 3]))

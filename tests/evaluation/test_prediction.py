@@ -137,7 +137,7 @@ def test_utterances_of_nothing_are_told(model: Predictor) -> None:
     [
         ({"text": np.zeros((2, 5))}, "wrong_shape", ["text", 5, 8]),
         ({"smell": np.zeros((2, 5))}, "missing", ["arrays", "text, audio, vision"]),
-        ({"text": np.full((2, 8), np.nan)}, "not_finite", ["text", 16]),
+        ({"text": [[np.nan] * 7 + [0.0]] * 2}, "not_finite", ["text", 14]),
     ],
 )
 def test_unsuitable_features_are_refused(model: Predictor, given: dict[str, Any], code: Code, named: list[Any]) -> None:

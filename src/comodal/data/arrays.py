@@ -14,7 +14,7 @@ from comodal.contracts import InputError, Regression, Task
 from comodal.data.checks import check
 from comodal.data.cleaning import clean as repaired
 from comodal.data.dataset import Dataset, describe
-from comodal.data.ragged import RaggedArray
+from comodal.data.ragged import RaggedArray, run_offsets
 from comodal.data.splits import by_name, hide, random_division
 from comodal.data.targets import is_missing, target_of
 
@@ -42,7 +42,7 @@ def from_arrays(
 
     Args:
         features: modality to ``(N, d)`` vectors, ``(N, T, d)`` sequences of one length, or a list of N sequences
-            ``(T_i, d)``, where ``None`` or ``T_i = 0`` is an absent modality.
+            ``(T_i, d)``. ``None``, ``T_i = 0`` and a sample whose values are all NaN are an absent modality.
         target: ``(N,)`` labels: floats, names of classes, or truth values; ``(N, K)`` for several outputs or labels.
             Training samples whose label is NaN or ``None`` are unlabelled: the dependency measure sees them.
         id: ``(N,)`` sample ids; row numbers when ``None``.
@@ -199,10 +199,9 @@ def _ragged(values: Any, where: str) -> RaggedArray:
         return values
     if not isinstance(values, list | tuple):
         array = np.asarray(values)
-        if array.ndim == 2:
-            return RaggedArray.from_vectors(array, where=where)
-        if array.ndim == 3:
-            return RaggedArray.from_dense(array, where=where)
+        if array.ndim in {2, 3}:
+            whole = RaggedArray.from_vectors if array.ndim == 2 else RaggedArray.from_dense
+            return _without_nan(whole(array, where=where), where)
         if array.dtype != object or array.ndim != 1:
             shapes = "(N, d), (N, T, d) or a list of (T_i, d), for one feature values[:, None]"
             raise InputError(f"{where}: shape {array.shape}; give {shapes}", code="wrong_shape")
@@ -213,7 +212,21 @@ def _ragged(values: Any, where: str) -> RaggedArray:
     rows = [
         np.empty((0, *(width or ()))) if row is None else np.asarray(row) for row in values
     ]  # a vector is one frame
-    return RaggedArray.from_rows([row[None] if row.ndim == 1 else row for row in rows], where=where)
+    found = RaggedArray.from_rows([row[None] if row.ndim == 1 else row for row in rows], where=where)
+    return _without_nan(found, where)
+
+
+def _without_nan(array: RaggedArray, where: str) -> RaggedArray:
+    """Return samples that are absent where all their values were NaN."""
+    lost = np.isnan(array.values).all(axis=1)
+    if not lost.any():
+        return array
+    real = np.bincount(array.owner(np.arange(len(lost)))[~lost], minlength=len(array))
+    lengths = np.where(real > 0, array.lengths, 0)
+    if not lengths.any():
+        raise InputError(f"{where}: every sample lacks it; leave the modality out", code="empty")
+    kept = np.repeat(real > 0, array.lengths)
+    return RaggedArray(array.values[kept], run_offsets(lengths))
 
 
 def _names(values: ArrayLike, where: str) -> NDArray[np.str_]:

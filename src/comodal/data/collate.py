@@ -78,6 +78,7 @@ class TensorView(torch.utils.data.Dataset[MultimodalBatch]):
 
     Attributes:
         lengths: ``(N,)`` frames per sample, of its longest modality.
+        has_gaps: whether a sample lacks a modality.
 
     Raises:
         InputError: the standardiser knows other features.
@@ -96,6 +97,7 @@ class TensorView(torch.utils.data.Dataset[MultimodalBatch]):
         self.target = _tensor(dataset.target)
         self._id: list[str] = [str(each) for each in dataset.id]
         self.lengths = np.maximum.reduce([array.lengths for array in dataset.modalities.values()])
+        self.has_gaps = any(0 in array.lengths for array in dataset.modalities.values())
         self._take = {name: _taker(name, array, standardizer) for name, array in dataset.modalities.items()}
 
     def __len__(self) -> int:

@@ -18,6 +18,7 @@ from comodal.dependency.catalog import MEASURES, MeasureSpec, build_measure, mea
 from comodal.dependency.contrastive import SIMILARITIES, Contrastive, Similarity
 from comodal.dependency.covariance_statistics import barlow, gaussian, vicreg
 from comodal.dependency.critics import CRITICS, Critic, JointCritic, QuadraticCritic, SeparableCritic, SumCritic
+from comodal.dependency.distributed import Gathered
 from comodal.dependency.estimation import EstimationConfig, estimate_dependency
 from comodal.dependency.fitted_critic import CorrectedGaussianCritic, OrthogonalCritic, PairwiseSort
 from comodal.dependency.fitting import FitConfig
@@ -26,12 +27,13 @@ from comodal.dependency.lipschitz import SpectralLinear, gradient_penalty, spect
 from comodal.dependency.log_ratio import LogRatioForm
 from comodal.dependency.measure import Measure, MeasureFacts
 from comodal.dependency.penalty import DependencyPenalty
+from comodal.dependency.pools import POOLS
 from comodal.dependency.samples import SplitViews, held_out_rows
 from comodal.dependency.schedules import ConstantWeight, CosineWarmup, LinearWarmup
 from comodal.dependency.spectral_statistics import pmrl
 from comodal.dependency.statistic import Statistic
 from comodal.dependency.variational import NORMALIZATIONS, Variational
-from comodal.dependency.views import ViewLayout, Views, views_of
+from comodal.dependency.views import Batch, MaskedViews, ViewLayout, Views, views_of, views_with_gaps
 
 __all__ = [
     "BETWEEN",
@@ -39,8 +41,10 @@ __all__ = [
     "CRITICS",
     "MEASURES",
     "NORMALIZATIONS",
+    "POOLS",
     "SIMILARITIES",
     "AttachedPenalty",
+    "Batch",
     "Bound",
     "Calibration",
     "ConstantWeight",
@@ -51,9 +55,11 @@ __all__ = [
     "DependencyPenalty",
     "EstimationConfig",
     "FitConfig",
+    "Gathered",
     "JointCritic",
     "LinearWarmup",
     "LogRatioForm",
+    "MaskedViews",
     "Measure",
     "MeasureFacts",
     "MeasureSpec",
@@ -90,4 +96,5 @@ __all__ = [
     "squared_hellinger",
     "vicreg",
     "views_of",
+    "views_with_gaps",
 ]

@@ -12,29 +12,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from comodal.contracts import InputError, ModalitySequence
+from comodal.contracts import InputError
 from comodal.dependency.penalty import DependencyPenalty
-from comodal.encoders import last_frame, masked_mean
+from comodal.dependency.pools import POOLS, pooled
 
-__all__ = ["POOLS", "AttachedPenalty", "attach"]
-
-
-def _maximum(sequence: ModalitySequence) -> Tensor:
-    found = sequence.values.masked_fill(~sequence.mask.unsqueeze(-1), -torch.inf).amax(dim=1)
-    return torch.where(sequence.mask.any(dim=1, keepdim=True), found, 0.0)
-
-
-def _first_frame(sequence: ModalitySequence) -> Tensor:
-    return sequence.values[:, 0]
-
-
-POOLS: dict[str, Callable[[ModalitySequence], Tensor]] = {
-    "mean": masked_mean,
-    "max": _maximum,
-    "first": _first_frame,
-    "last": last_frame,
-}
-"""Name to function that makes one vector of the frames ``(B, T, D)`` of a sample; ``first`` is BERT's ``[CLS]``."""
+__all__ = ["AttachedPenalty", "attach"]
 
 Pool = str | Callable[[Any], Tensor]
 
@@ -90,7 +72,8 @@ class AttachedPenalty(nn.Module):
         Where gradients are off, or in evaluation mode, the critic is not trained.
 
         Args:
-            mask: view to ``(B, T)`` bool, true on the real frames of a sequence; all of them where it is not given.
+            mask: view to ``(B,)`` bool, true for samples that have it; or to ``(B, T)``, true on the real frames of a
+                sequence. A mask on the CPU costs a GPU no wait.
 
         Returns:
             Scalar to add to the loss.
@@ -100,7 +83,9 @@ class AttachedPenalty(nn.Module):
                 tensor, or of another width than before.
         """
         _require_views(mask or {}, self._pool, "mask")
-        views = {name: self._pooled(name, self._taken(name), (mask or {}).get(name)) for name in self._pool}
+        both = {name: self._pooled(name, self._taken(name), (mask or {}).get(name)) for name in self._pool}
+        views = {name: view for name, (view, _) in both.items()}
+        present = {name: rows for name, (_, rows) in both.items() if rows is not None} or None
         if self.penalty is None:
             self._build({name: view.shape[1] for name, view in views.items()})
         penalty = self.penalty
@@ -109,8 +94,8 @@ class AttachedPenalty(nn.Module):
         if any(each.device != device for each in penalty.parameters()):
             penalty.to(device)
         if self.training and torch.is_grad_enabled():
-            penalty.update_critic(views)
-        term: Tensor = penalty(views)
+            penalty.update_critic(views, mask=present)
+        term: Tensor = penalty(views, mask=present)
         return term
 
     @property
@@ -160,8 +145,8 @@ class AttachedPenalty(nn.Module):
             )
         return output
 
-    def _pooled(self, name: str, returned: Any, mask: Tensor | None) -> Tensor:
-        """Return ``(B, D)`` of what a layer returned."""
+    def _pooled(self, name: str, returned: Any, mask: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        """Return ``(B, D)`` of what a layer returned, and which samples have it where a mask tells."""
         pool = self._pool[name]
         output = pool(returned) if callable(pool) else returned
         if not isinstance(output, Tensor):
@@ -170,22 +155,16 @@ class AttachedPenalty(nn.Module):
                 "a tensor (B, D) from it",
                 code="wrong_type",
             )
-        if output.ndim == 3 and isinstance(pool, str):
-            real = torch.ones(output.shape[:2], dtype=torch.bool, device=output.device) if mask is None else mask.bool()
-            if real.shape != output.shape[:2]:
-                raise InputError(
-                    f"mask of {name!r} is {tuple(real.shape)}, its frames are {tuple(output.shape[:2])}: give (B, T)",
-                    code="wrong_shape",
-                )
-            output = POOLS[pool](ModalitySequence(output, real))
+        rows = mask if mask is None or mask.ndim == 1 else mask.any(dim=1)
+        if isinstance(pool, str):
+            output, rows = pooled(name, output, mask, pool)
         if output.ndim != 2:
             raise InputError(
                 f"the layer of {name!r} returns {tuple(output.shape)}: choose one that returns (B, D) or (B, T, D), or "
                 f"give pool={{{name!r}: function}}",
                 code="wrong_shape",
             )
-        found: Tensor = output
-        return found
+        return output, rows
 
 
 def attach(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -134,6 +135,20 @@ class Measure(nn.Module, ABC):
             return None
         value, regulariser = self.terms([view.detach() for view in self.layout.match(views)])
         return -value if regulariser is None else regulariser - value
+
+    def of_pair(self, first: int, second: int) -> Measure:
+        """Return the same measure of two of its views alone, with the same parameters and generator.
+
+        Args:
+            first: place of a view in the layout.
+            second: place of another.
+
+        Returns:
+            Of a measure whose facts say ``pairwise``, the value of all views is the mean of these over pairs.
+        """
+        found, widths = copy.copy(self), list(self.layout.widths.items())
+        found.layout = ViewLayout(dict([widths[first], widths[second]]))
+        return found
 
     def pointwise(self, views: Views) -> Tensor | None:
         """Return a score of each sample: high where its modalities agree, low where they disagree.

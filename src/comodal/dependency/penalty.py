@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import repeat
+import warnings
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -12,10 +12,14 @@ from torch import Tensor, nn
 
 from comodal.contracts import InputError
 from comodal.dependency.catalog import measure_of
-from comodal.dependency.distributed import gather_batches
+from comodal.dependency.critic_steps import CriticSource, critic_batches, critic_step, freeze
+from comodal.dependency.distributed import Gathered, gather_batches
+from comodal.dependency.finite import refuse_non_finite
+from comodal.dependency.gaps import mean_of_terms, parts_of
 from comodal.dependency.measure import Measure
+from comodal.dependency.pools import checked_pools
 from comodal.dependency.schedules import ConstantWeight
-from comodal.dependency.views import Batches, Views, full_precision
+from comodal.dependency.views import Batches, masked
 
 __all__ = ["DependencyPenalty"]
 
@@ -34,6 +38,10 @@ class DependencyPenalty(nn.Module):
     representations of all processes are gathered. In evaluation mode, or under ``no_grad``, a call draws no random
     numbers and does not count as a step.
 
+    Samples that lack a view are named by ``mask``. The dependency of all views at once is measured on the samples that
+    have all of them; a measure of pairs takes for every pair the samples that have both. Where a batch has too few such
+    samples, its term is 0 and a warning says how often that was.
+
     Args:
         measure: a key of :data:`~comodal.dependency.catalog.MEASURES`, such as ``"kl"``, ``"f"`` or ``"wasserstein"``,
             or a :class:`~comodal.dependency.measure.Measure`.
@@ -46,13 +54,16 @@ class DependencyPenalty(nn.Module):
         schedule: step to share of the weight, such as :class:`~comodal.dependency.schedules.LinearWarmup`.
         critic_lr: learning rate of the critic.
         seed: of the critic's weights and of the pairings.
+        pool: key of :data:`~comodal.dependency.pools.POOLS` that makes one vector of the frames of views
+            ``(n, T, D_m)``; or a mapping from view to one, ``"mean"`` for others.
         options: of the measure named, as in :func:`~comodal.dependency.catalog.build_measure`: for example ``critic``,
             ``hidden``, ``normalize`` and ``pairings`` of ``"kl"``.
 
     Attributes:
         measure: the :class:`~comodal.dependency.measure.Measure`, larger = more dependent.
         step: calls so far in training, which the schedule counts.
-        last_value: detached value of the measure at the last call, for logs.
+        last_value: detached value of the measure at the last call, for logs; ``None`` where too few samples had views.
+        skipped: calls so far in training that had too few samples with views to measure anything.
 
     Raises:
         InputError: an unknown name (the nearest is offered), a negative weight, options that contradict each other.
@@ -81,31 +92,38 @@ class DependencyPenalty(nn.Module):
         schedule: Callable[[int], float] | None = None,
         critic_lr: float = 1e-3,
         seed: int = 0,
+        pool: str | Mapping[str, str] = "mean",
         **options: Any,
     ) -> None:
         super().__init__()
         _check(critic_steps, critic_lr, fresh_batches=fresh_batches)
         self.measure = measure_of(measure, dims, seed=seed, options=options)
         self.weight, self.critic_steps, self.critic_lr = _checked_weight(weight, self.measure), critic_steps, critic_lr
-        self.fresh_batches = fresh_batches
+        self.fresh_batches, self.pool = fresh_batches, checked_pools(pool, self.measure.layout.names)
         self.schedule = schedule or ConstantWeight()
-        self.step = 0
+        self.step = self.skipped = 0
         self.last_value: Tensor | None = None
         self._optimizer: torch.optim.Adam | None = None
         if critic_steps > 0 and (own := list(self.measure.parameters())):
             self._optimizer = torch.optim.Adam(own, lr=critic_lr, fused=True)
-            _freeze(own)
+            freeze(own)
 
-    def update_critic(self, representations: Batches | Callable[[], Views] | Iterable[Views]) -> Tensor | None:
+    def update_critic(
+        self,
+        representations: CriticSource,
+        mask: Mapping[str, Tensor] | None = None,
+    ) -> Tensor | None:
         """Train the critic for K steps on detached representations, with a fresh pairing each.
 
         Args:
             representations: as in the call. With ``fresh_batches=True`` a callable that returns, or an iterator that
                 yields, the representations of a new batch for each of the K steps; no graph is recorded of it.
+            mask: as in the call. With ``fresh_batches=True`` each batch that has gaps is a
+                :class:`~comodal.dependency.views.MaskedViews` instead.
 
         Returns:
-            The critic's last loss, detached; ``None``, and nothing is done, with ``critic_steps=0`` or for a measure
-            without parameters.
+            The critic's last loss, detached; ``None``, and nothing is done, with ``critic_steps=0``, for a measure
+            without parameters, or where too few samples have the views.
 
         Raises:
             InputError: representations that do not fit, hold NaN or infinity, or are too few rows to break their
@@ -119,31 +137,47 @@ class DependencyPenalty(nn.Module):
         """
         if self._optimizer is None:
             return None
-        losses = [self._critic_step(views, self._optimizer) for views in self._batches(representations)]
+        given = representations if mask is None else masked(representations, mask)
+        batches = critic_batches(
+            given, layout=self.measure.layout, pools=self.pool, steps=self.critic_steps, fresh=self.fresh_batches
+        )
+        losses = [critic_step(self.measure, gathered, self._optimizer) for gathered in batches]
         return losses[-1]
 
-    def forward(self, representations: Batches) -> Tensor:
+    def forward(self, representations: Batches, mask: Mapping[str, Tensor] | None = None) -> Tensor:
         """Return the term to add to the task loss.
 
         Args:
-            representations: name to ``(n, D_m)``, or tensors in the order of ``dims``; ``n`` at least their number. A
-                list of such dicts is one batch, for example of samples with labels and samples without.
+            representations: name to ``(n, D_m)``, or ``(n, T, D_m)``, which ``pool`` makes vectors; or tensors in the
+                order of ``dims``; ``n`` at least their number. A list of such dicts is one batch, for example of
+                samples with labels and samples without.
+            mask: view to ``(n,)`` bool, true for samples that have it; or, of a sequence, to ``(n, T)``, true on real
+                frames. Representations of absent views may hold anything. In a list of batches each that has gaps is a
+                :class:`~comodal.dependency.views.MaskedViews` instead. Of several processes, all give a mask or none;
+                a mask on the CPU costs a GPU no wait.
 
         Returns:
             Scalar, ``-weight * share * value``: smaller = more dependent.
 
         Raises:
             InputError: representations that do not fit, hold NaN or infinity, or are too few rows to break their
-                pairing.
+                pairing; a mask of another shape or of no view.
         """
-        views = gather_batches(self.measure.layout, representations)
+        given = representations if mask is None else masked(representations, mask)
+        gathered = gather_batches(self.measure.layout, given, self.pool)
         learning = self.training and torch.is_grad_enabled()
-        both = learning and self.critic_steps == 0
-        value, regulariser = self.measure.terms(views) if both else (self.measure.value(views), None)
-        self._refuse_non_finite(value, views)
-        self.last_value = value.detach()
         weight = self.current_weight
         self.step += int(learning)
+        parts = parts_of(self.measure, *gathered)
+        if not parts:
+            return self._nothing_measured(gathered, learning=learning)
+        both = learning and self.critic_steps == 0
+        value, regulariser = mean_of_terms(
+            [measure.terms(views) if both else (measure.value(views), None) for measure, views in parts]
+        )
+        remedy = "critic_lr" if self._optimizer is not None else "the learning rate"
+        refuse_non_finite(self.measure, value, gathered, remedy=remedy)
+        self.last_value = value.detach()
         return -weight * (value if regulariser is None else value - regulariser)
 
     @property
@@ -202,71 +236,19 @@ class DependencyPenalty(nn.Module):
             self._optimizer.load_state_dict(self._optimizer.state_dict())  # its moments follow their parameters
         return self
 
-    def _critic_step(self, views: list[Tensor], optimizer: torch.optim.Adam) -> Tensor:
-        parameters: list[nn.Parameter] = optimizer.param_groups[0]["params"]
-        for parameter in parameters:
-            parameter.requires_grad = True
-        try:
-            with torch.enable_grad(), full_precision(views[0]):
-                loss = self.measure.learn(views)
-                assert loss is not None  # noqa: S101 - a measure with parameters has a loss of them
-                self._refuse_non_finite(loss, views)
-                gradients = torch.autograd.grad(loss, parameters, allow_unused=True)
-            for parameter, gradient in zip(parameters, gradients, strict=True):
-                parameter.grad = gradient
-            optimizer.step()
-        finally:
-            _freeze(parameters)
-        return loss.detach()
-
-    def _batches(self, source: Batches | Callable[[], Views] | Iterable[Views]) -> Iterator[list[Tensor]]:
-        if not self.fresh_batches:
-            if callable(source) or isinstance(source, Iterator):
-                raise InputError(
-                    "update_critic got a source of batches, but fresh_batches is False: set it to True", code="conflict"
-                )
-            views = [view.detach() for view in gather_batches(self.measure.layout, source)]  # type: ignore[arg-type]
-            yield from repeat(views, self.critic_steps)
-            return
-        drawn = iter(source, None) if callable(source) else source
-        if not isinstance(drawn, Iterator):
-            raise InputError(
-                "fresh_batches=True draws a new batch for every critic step: give update_critic a callable or an "
-                f"iterator of representations, not a {type(source).__name__}",
-                code="wrong_type",
+    def _nothing_measured(self, gathered: Gathered, *, learning: bool) -> Tensor:
+        """Return 0 with a graph, and warn: the first time, and whenever the count has doubled."""
+        self.last_value = None
+        self.skipped += int(learning)
+        if learning and self.skipped & (self.skipped - 1) == 0:
+            assert gathered.present is not None  # noqa: S101 - without gaps there is always something to measure
+            counts = dict(zip(self.measure.layout.names, gathered.present.sum(dim=0).tolist(), strict=True))
+            message = (
+                f"{self.measure.name}: too few of {len(gathered.present)} samples have the views to measure anything "
+                f"({counts}), in {self.skipped} of {self.step} batches so far: the penalty was 0 there"
             )
-        for _ in range(self.critic_steps):
-            with torch.no_grad():
-                given = next(drawn, None)
-                if given is None:
-                    raise InputError(
-                        "update_critic ran out of batches: give an iterator of at least critic_steps", code="missing"
-                    )
-                fresh = gather_batches(self.measure.layout, given)
-            yield [view.detach() for view in fresh]
-
-    def _refuse_non_finite(self, value: Tensor, views: list[Tensor]) -> None:
-        if math.isfinite(value.item()):
-            return
-        for name, view in zip(self.measure.layout.names, views, strict=True):
-            bad = (~view.isfinite()).any(dim=1).nonzero().flatten().tolist()
-            if bad:
-                raise InputError(
-                    f"representation {name!r} holds NaN or infinity in {len(bad)} of {len(view)} rows "
-                    f"(the first is {bad[0]}): clean the features or lower the model's learning rate",
-                    code="not_finite",
-                )
-        raise InputError(
-            f"{self.measure.name!r} diverged, its value is {value.item()}: lower "
-            + ("critic_lr" if self._optimizer is not None else "the learning rate"),
-            code="diverged",
-        )
-
-
-def _freeze(parameters: list[nn.Parameter]) -> None:
-    for parameter in parameters:
-        parameter.requires_grad = False
-        parameter.grad = None  # else it would count when gradients of the model are clipped
+            warnings.warn(message, stacklevel=3)
+        return torch.stack([view[:0].sum() for view in gathered.views]).sum()
 
 
 def _checked_weight(weight: float, measure: Measure) -> float:

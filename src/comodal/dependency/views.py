@@ -2,21 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor
 
-from comodal.contracts import FusionOutput, InputError
+from comodal.contracts import FusionOutput, InputError, MultimodalBatch
 from comodal.contracts.option_names import BETWEEN
 
-__all__ = ["Batches", "ViewLayout", "Views", "full_precision", "views_of"]
+__all__ = ["Batches", "MaskedViews", "ViewLayout", "Views", "full_precision", "masked", "views_of", "views_with_gaps"]
 
 Views = Mapping[str, Tensor] | Sequence[Tensor]
 """Representations of a batch: name to ``(n, D_m)``, or the same tensors in the order of the layout."""
 
-Batches = Views | Sequence[Mapping[str, Tensor]]
+
+class MaskedViews(NamedTuple):
+    """Representations of a batch of which some samples lack a view, or with sequences.
+
+    Attributes:
+        views: as they are, ``(n, D_m)`` or ``(n, T, D_m)``.
+        mask: view to ``(n,)`` bool, true for samples that have it; or, of a sequence, to ``(n, T)``, true on real
+            frames. Views that are not named have no gaps.
+    """
+
+    views: Views
+    mask: Mapping[str, Tensor]
+
+
+Batch = Views | MaskedViews
+Batches = Batch | Sequence[Mapping[str, Tensor] | MaskedViews]
 """One batch, or several by name that are taken as one, such as samples with labels and samples without."""
 
 
@@ -66,22 +82,8 @@ class ViewLayout:
         Raises:
             InputError: names, number, widths or lengths of the views are not those expected.
         """
-        if isinstance(views, Mapping):
-            given, fits = f"are named {list(views)}", views.keys() == set(self.names)
-            ordered = [views[name] for name in self.names] if fits else []
-        else:
-            ordered = list(views)
-            given, fits = f"are {len(ordered)} without names", len(ordered) == len(self.names)
-        if not fits:
-            raise InputError(
-                f"representations {given}, expected {len(self.names)}: give one tensor for each of {list(self.names)}",
-                code="mismatch",
-            )
+        ordered = self.ordered(views)
         for name, dim, view in zip(self.names, self.dims, ordered, strict=True):
-            if not isinstance(view, Tensor):
-                raise InputError(
-                    f"representation {name!r} is a {type(view).__name__}: give a torch.Tensor", code="wrong_type"
-                )
             if view.ndim != 2 or view.shape[1] != dim or not view.is_floating_point():
                 raise InputError(
                     f"representation {name!r} is {tuple(view.shape)} {view.dtype}, expected floats of shape (n, {dim})",
@@ -94,6 +96,44 @@ class ViewLayout:
                     code="mismatch",
                 )
         return ordered
+
+    def ordered(self, views: Views) -> list[Tensor]:
+        """Return the views as a list in the order of the layout, of any shape.
+
+        Raises:
+            InputError: names or number of the views are not those expected, or one is no tensor.
+        """
+        if isinstance(views, Mapping):
+            given, fits = f"are named {list(views)}", views.keys() == set(self.names)
+            ordered = [views[name] for name in self.names] if fits else []
+        else:
+            ordered = list(views)
+            given, fits = f"are {len(ordered)} without names", len(ordered) == len(self.names)
+        if not fits:
+            raise InputError(
+                f"representations {given}, expected {len(self.names)}: give one tensor for each of {list(self.names)}",
+                code="mismatch",
+            )
+        for name, view in zip(self.names, ordered, strict=True):
+            if not isinstance(view, Tensor):
+                raise InputError(
+                    f"representation {name!r} is a {type(view).__name__}: give a torch.Tensor", code="wrong_type"
+                )
+        return ordered
+
+
+def masked(representations: object, mask: Mapping[str, Tensor]) -> MaskedViews:
+    """Return one batch with its mask.
+
+    Raises:
+        InputError: several batches, or a source of them.
+    """
+    tensors = representations.values() if isinstance(representations, Mapping) else representations
+    if not isinstance(tensors, Iterable) or not all(isinstance(each, Tensor) for each in tensors):
+        raise InputError(
+            "mask is of one batch: give each batch of several as MaskedViews(views, mask)", code="conflict"
+        )
+    return MaskedViews(cast("Views", representations), mask)
 
 
 def full_precision(view: Tensor) -> AbstractContextManager[object]:
@@ -130,3 +170,27 @@ def views_of(output: FusionOutput, *, between: str = "modalities") -> dict[str, 
     if between == "fusion":
         return {"fused": output.fused, "modalities": torch.cat(tuple(output.representations.values()), dim=1)}
     raise InputError.unknown("between", between, BETWEEN)
+
+
+def views_with_gaps(output: FusionOutput, batch: MultimodalBatch, *, between: str = "modalities") -> MaskedViews:
+    """Return the same with the samples that have them; both variables of ``"fusion"`` need all modalities.
+
+    Args:
+        output: what a fusion model returned.
+        batch: what it was given, on any device.
+        between: as in :func:`views_of`.
+
+    Example:
+        >>> import torch
+        >>> from comodal.contracts import ModalitySequence
+        >>> there, absent = (ModalitySequence(torch.zeros(1, 1, 2), torch.tensor([[known]])) for known in (True, False))
+        >>> batch = MultimodalBatch(("a",), {"text": there, "audio": absent}, torch.zeros(1))
+        >>> views = {"text": torch.zeros(1, 4), "audio": torch.zeros(1, 4)}
+        >>> views_with_gaps(FusionOutput(torch.zeros(1, 1), torch.zeros(1, 3), views), batch).mask
+        {'text': tensor([True]), 'audio': tensor([False])}
+    """
+    present = {name: batch.modalities[name].present for name in output.representations}
+    views = views_of(output, between=between)
+    if between == "fusion":
+        present = dict.fromkeys(views, torch.stack(tuple(present.values())).all(dim=0))
+    return MaskedViews(views, present)

@@ -38,7 +38,7 @@ def build_penalty(model: Any, config: RunConfig, steps_per_epoch: int) -> Depend
     dims: dict[str, int] = dict(model.dims)
     if options.between == "fusion":
         dims = {"fused": model.fused_dim, "modalities": sum(dims.values())}
-    of_families = {
+    of_families: dict[str, Any] = {
         "critic": options.critic,
         "hidden": options.critic_hidden,
         "normalize": options.normalize,

@@ -5,10 +5,10 @@ from __future__ import annotations
 import contextlib
 import itertools
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from accelerate import Accelerator
@@ -16,7 +16,7 @@ from accelerate.utils import gather_object
 from torch import Tensor, nn
 
 from comodal.contracts import FusionOutput, MultimodalBatch, ObjectiveTerms
-from comodal.dependency import DependencyPenalty, views_of
+from comodal.dependency import Batch, DependencyPenalty, views_of, views_with_gaps
 from comodal.objective import objective_terms
 from comodal.training.augment import Augmentation
 from comodal.training.checkpoint import save_checkpoint
@@ -91,9 +91,9 @@ class TrainingLoop:
         options = config.training
         self.config, self.accelerator, self.folder, self.fold = config, accelerator, folder, fold
         self.sampler, self.unlabelled = fold.samplers(config, processes=accelerator.num_processes)
-        self.loss = fold.task_loss(config)
+        self.loss, self.augment = fold.task_loss(config), Augmentation.of(fold.view.spec, config)
         self.fresh_batches = fold.fresh_batches(config, processes=accelerator.num_processes)
-        self.augment = Augmentation.of(fold.view.spec, config)
+        self.has_gaps = fold.view.has_gaps or bool(self.augment.corruptions)
         self.model = model.to(accelerator.device)
         self.penalty = None if penalty is None else penalty.to(accelerator.device)
         simultaneous = penalty.parameter_groups() if penalty and config.penalty.critic_steps == 0 else []
@@ -159,12 +159,12 @@ class TrainingLoop:
         with contextlib.nullcontext() if last else accelerator.no_sync(self.parallel):
             output: FusionOutput = self.parallel(own)
             outputs = [output, *(self.parallel(self._share(each)) for each in unlabelled)]
-            penalties = {} if self.penalty is None else {_DEPENDENCY: self._penalise(self.penalty, outputs, position)}
+            seen = zip(outputs, (whole, *unlabelled), strict=True)
+            penalties = {} if self.penalty is None else {_DEPENDENCY: self._penalise(self.penalty, seen, position)}
             terms = objective_terms(output, own.target, loss=self.loss, penalties=penalties)
             total = self._weighted(terms, len(own) * accelerator.num_processes / len(whole)).total
             accelerator.backward(total / gathered if gathered > 1 else total)
-        self._record("train_task", terms.task, len(own))
-        for name, value in terms.penalties.items():
+        for name, value in {"task": terms.task, **terms.penalties}.items():
             self._record(f"train_{name}", value, len(own))
         if last:
             self._step()
@@ -179,20 +179,27 @@ class TrainingLoop:
         if self.schedule is not None:
             self.schedule.step()
 
-    def _penalise(self, penalty: DependencyPenalty, outputs: Sequence[FusionOutput], position: int) -> Tensor:
-        """Train the critic and return the penalty's term of the objective."""
-        views = [views_of(output, between=self.config.penalty.between) for output in outputs]
-        penalty.update_critic(self._fresh_views(position) if penalty.fresh_batches else views)
-        term: Tensor = penalty(views)
-        return term
+    def _views(self, output: FusionOutput, whole: MultimodalBatch) -> Batch:
+        """Return what the penalty measures, with a mask where samples may lack a modality; it stays on the CPU."""
+        between = self.config.penalty.between
+        if not self.has_gaps:
+            return views_of(output, between=between)
+        own = share_of(whole, self.accelerator.process_index, self.accelerator.num_processes)
+        return views_with_gaps(output, own, between=between)
 
-    def _fresh_views(self, position: int) -> Iterator[Mapping[str, Tensor]]:
+    def _penalise(self, penalty: DependencyPenalty, seen: Iterable[Any], position: int) -> Tensor:
+        """Train the critic and return the penalty's term of the objective."""
+        views = [self._views(*each) for each in seen]
+        penalty.update_critic(self._fresh_views(position) if penalty.fresh_batches else views)
+        return cast("Tensor", penalty(views))
+
+    def _fresh_views(self, position: int) -> Iterator[Batch]:
         """Yield representations of new batches, the same after a resume; the next step seeds dropout anew."""
         for number in itertools.count(position * self.config.penalty.critic_steps):
             batch = self.augment(self.fresh_batches(number), purpose="critic augment", position=number)
             with torch.no_grad():
                 output = self.model(self._share(batch))
-            yield views_of(output, between=self.config.penalty.between)
+            yield self._views(output, batch)
 
     @torch.inference_mode()
     def _validate(self) -> None:
