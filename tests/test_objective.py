@@ -60,8 +60,17 @@ def test_binary_cross_entropy_by_hand() -> None:
 
 
 def test_every_loss_has_a_hand_computed_value() -> None:
-    assert {*BY_HAND, "cross_entropy", "bce"} == set(TASK_LOSSES)
+    assert {*BY_HAND, "cross_entropy", "bce", "none"} == set(TASK_LOSSES)
     assert len(set(BY_HAND.values())) == len(BY_HAND)
+
+
+def test_the_loss_of_no_task_is_zero_and_so_is_its_gradient() -> None:
+    logits = torch.tensor([[2.0], [-1.0]], requires_grad=True)
+    loss = TaskLoss("none")(logits, torch.zeros(2))
+    loss.backward()
+    assert loss.item() == 0.0
+    assert logits.grad is not None
+    assert logits.grad.abs().sum().item() == 0.0
 
 
 def test_penalties_are_added_as_they_are() -> None:

@@ -11,7 +11,7 @@ import torch
 from refusals import refused
 from sklearn.utils.class_weight import compute_class_weight
 
-from comodal.contracts import Binary, Multiclass, Multilabel, Regression, Sentiment, Task
+from comodal.contracts import Binary, Multiclass, Multilabel, NoTask, Regression, Sentiment, Task
 from comodal.contracts.tasks import TASKS, task_from_dict
 from comodal.metrics import breakdown
 
@@ -26,7 +26,22 @@ TASKS_MADE: list[Task] = [
 
 
 def test_every_kind_is_tried() -> None:
-    assert {task.kind for task in TASKS_MADE} == set(TASKS)
+    assert {task.kind for task in (*TASKS_MADE, NoTask())} == set(TASKS)
+
+
+def test_no_task_lacks_no_label_and_predicts_nothing() -> None:
+    task = NoTask()
+    assert task_from_dict(json.loads(json.dumps(task.to_dict()))) == task
+    target = task.encode(["a", None, 3], where="toy")
+    assert target.tolist() == [0.0, 0.0, 0.0]
+    prediction = task.predict(torch.ones(3, task.width)).numpy()
+    assert np.isnan(prediction).all()
+    assert np.isnan(task.error(prediction, target)).all()
+    assert not task.is_collapsed(target, prediction)
+    assert task.readable(target).tolist() == ["", "", ""]
+    assert [each for each in (*TASKS_MADE, task) if not each.predicts] == [task]
+    with refused("conflict", "l1"):
+        task.require_loss("l1")
 
 
 @pytest.mark.parametrize("task", TASKS_MADE, ids=lambda task: task.kind)

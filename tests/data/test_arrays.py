@@ -8,6 +8,7 @@ import pytest
 import torch
 from refusals import refused
 
+from comodal.contracts import NoTask
 from comodal.data.arrays import from_arrays, from_frame
 from comodal.data.collate import batch
 from comodal.data.splits import three_way
@@ -29,6 +30,36 @@ def test_three_kinds_of_features():
     np.testing.assert_array_equal(got.modalities["b"].values.numpy(), DENSE[[7, 2]].astype(np.float32))
     np.testing.assert_array_equal(got.modalities["c"].values[1].numpy(), RAGGED[2].astype(np.float32))
     assert got.modalities["c"].mask.tolist() == [[True, True, False], [True, True, True]]
+
+
+def test_without_labels_there_is_no_task_and_every_training_sample_trains():
+    split = ["train"] * 5 + ["unlabelled"] * 2 + ["valid"] * 5
+    dataset = from_arrays({"a": VECTORS}, split=split)
+    assert dataset.spec.task == NoTask()
+    assert {name: len(rows) for name, rows in dataset.partitions[0].splits.items()} == {
+        "train": 7,
+        "valid": 5,
+        "test": 0,
+    }
+    frame = pd.DataFrame({"x": range(N), "y": range(N), "split": split})
+    same = from_frame(frame, features={"a": ["x", "y"]}, target=None, split="split")
+    assert same.spec.task == NoTask()
+    for one, two in zip(same.partitions, dataset.partitions, strict=True):
+        np.testing.assert_array_equal(one.train, two.train)
+    with refused("missing", "task"):
+        from_arrays({"a": VECTORS}, task="regression")
+    with refused("empty", "features"):
+        from_arrays({})
+
+
+def test_labels_are_left_out_where_there_is_no_task():
+    labels = [None, *TARGET[1:]]
+    dataset = from_arrays({"a": VECTORS}, labels, split=["train"] * 6 + ["valid"] * 6, task="none")
+    bare = from_arrays({"a": VECTORS}, labels, split=["train"] * 6 + ["valid"] * 6).without_labels()
+    for found in (dataset, bare):
+        assert found.spec.task == NoTask()
+        assert found.target.tolist() == [0.0] * N
+        assert found.partitions[0].train.tolist() == list(range(6))
 
 
 def test_defaults():

@@ -26,15 +26,16 @@ DATA = SyntheticConfig(n_train=59, n_valid=23, n_test=20, dims={"text": 6, "audi
 WITHOUT_DROPOUT = {"dropout": 0.0, "encoder": {"dropout": 0.0, "input_dropout": 0.0}}
 
 
-def run(folder: Path, *, penalty: dict[str, Any], training: dict[str, Any]) -> PredictionTable:
+def run(folder: Path, *, penalty: dict[str, Any], training: dict[str, Any], labels: bool = True) -> PredictionTable:
     """Train on synthetic data without dropout, whose masks differ between processes."""
+    dataset = synthetic(DATA)
     config = RunConfig(
         fusion_config=WITHOUT_DROPOUT,
         penalty=PenaltyConfig(**penalty),
         training=TrainingConfig(**{"max_epochs": 3, "batch_size": 16, **training}),
         seed=5,
     )
-    return train(synthetic(DATA), config, out=folder).predictions
+    return train(dataset if labels else dataset.without_labels(), config, out=folder).predictions
 
 
 def terminate_after(batches: int) -> None:

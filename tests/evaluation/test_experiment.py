@@ -20,9 +20,10 @@ from comodal.data.ragged import RaggedArray
 from comodal.data.splits import grouped_k_fold
 from comodal.data.stored_array import FrameWriter, StoredArray
 from comodal.evaluation import experiment
-from comodal.evaluation.data_config import DataConfig
-from comodal.evaluation.experiment import evaluate, preflight, train
+from comodal.evaluation.data_config import DataConfig, in_memory
+from comodal.evaluation.experiment import evaluate, train
 from comodal.evaluation.fitted import FittedFold
+from comodal.evaluation.preflight import preflight
 from comodal.metrics import mae
 from comodal.training.config import RunConfig
 from comodal.training.data import prepare
@@ -318,9 +319,9 @@ def test_data_on_disk_and_in_memory_have_one_fingerprint(tmp_path: Path, monkeyp
             writer.append(array)
         on_disk[name] = StoredArray.open(tmp_path / name, array.dim, array.lengths)
     monkeypatch.setattr(ragged, "_PART", 40)
-    expected = experiment._in_memory(dataset)
-    assert experiment._in_memory(dataset.with_features(on_disk)) == expected
+    expected = in_memory(dataset)
+    assert in_memory(dataset.with_features(on_disk)) == expected
     order = np.random.default_rng(0).permutation(len(dataset))
     shuffled, selected = dataset.subset(order), dataset.with_features(on_disk).subset(order)
     assert isinstance(selected.modalities["text"], StoredArray)
-    assert experiment._in_memory(selected) == experiment._in_memory(shuffled) != expected
+    assert in_memory(selected) == in_memory(shuffled) != expected

@@ -19,7 +19,8 @@ from comodal.contracts import PredictionTable
 from comodal.data.standardize import Standardizer
 from comodal.evaluation.data_config import DataConfig
 from comodal.evaluation.experiment import train
-from comodal.evaluation.predictor import FittedPart, Predictor, load_model
+from comodal.evaluation.fitted_part import FittedPart
+from comodal.evaluation.predictor import Predictor, load_model
 from comodal.export.folder import export_model
 from comodal.export.model_card import CardFacts, model_card
 from comodal.export.onnx_file import TOLERANCE, Folds, largest_difference, write_onnx

@@ -12,7 +12,7 @@ from refusals import refused
 
 from comodal.cli import main
 from comodal.contracts import DatasetSpec
-from comodal.evaluation.experiment import preflight
+from comodal.evaluation.preflight import preflight
 from comodal.fusion import fusion_family
 from comodal.training.build import build_model
 from comodal.training.build_config import build_config

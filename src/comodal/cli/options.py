@@ -32,6 +32,7 @@ Source = Annotated[str, "file or folder of a known format (docs/formats.md), `mo
 TaskName = Annotated[
     str | None,
     "what is predicted: regression, sentiment, binary, multiclass or multilabel, perhaps with its classes "
-    "(binary:no,yes) or range (regression:0,5); follows from the labels by default, whole numbers need it",
+    "(binary:no,yes) or range (regression:0,5), or none for the dependency alone; follows from the labels by default, "
+    "whole numbers need it",
 ]
 Split = Literal["train", "valid", "test"]

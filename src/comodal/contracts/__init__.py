@@ -18,7 +18,7 @@ if TYPE_CHECKING:  # the same names as in _WITH_ARRAYS
     from comodal.contracts.findings import ArmPredictions, DataFacts, Findings, TrainingCurve
     from comodal.contracts.outputs import DependencyEstimate, FusionOutput, ObjectiveTerms
     from comodal.contracts.prediction_table import PredictionTable
-    from comodal.contracts.tasks import Binary, Multiclass, Multilabel, Regression, Sentiment, Task
+    from comodal.contracts.tasks import Binary, Multiclass, Multilabel, NoTask, Regression, Sentiment, Task
 
 __all__ = [
     "ArmPredictions",
@@ -38,6 +38,7 @@ __all__ = [
     "Multiclass",
     "Multilabel",
     "MultimodalBatch",
+    "NoTask",
     "ObjectiveTerms",
     "PairingScore",
     "PredictionTable",
@@ -53,7 +54,7 @@ _WITH_ARRAYS = {
     **dict.fromkeys(("Attribution", "ExplanationTable", "PairingScore"), "explanation"),
     **dict.fromkeys(("ArmPredictions", "DataFacts", "Findings", "TrainingCurve"), "findings"),
     **dict.fromkeys(("DependencyEstimate", "FusionOutput", "ObjectiveTerms"), "outputs"),
-    **dict.fromkeys(("Binary", "Multiclass", "Multilabel", "Regression", "Sentiment", "Task"), "tasks"),
+    **dict.fromkeys(("Binary", "Multiclass", "Multilabel", "NoTask", "Regression", "Sentiment", "Task"), "tasks"),
     "PredictionTable": "prediction_table",
 }
 

@@ -83,7 +83,7 @@ LIPSCHITZ_NAMES = ("gradient_penalty", "spectral_norm")
 BETWEEN = ("modalities", "fusion")
 """What a dependency is measured between: the unimodal representations, or the fused one and all of them."""
 
-TASK_LOSS_NAMES = ("l1", "mse", "smooth_l1", "cross_entropy", "bce")
+TASK_LOSS_NAMES = ("l1", "mse", "smooth_l1", "cross_entropy", "bce", "none")
 """Keys of :data:`comodal.objective.TASK_LOSSES`."""
 
 REFERENCE_NAMES = ("constant", "linear", "self-training", "label spreading")

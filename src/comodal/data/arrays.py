@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from comodal.contracts import InputError, Regression, Task
+from comodal.contracts import InputError, NoTask, Regression, Task
 from comodal.data.checks import check
 from comodal.data.cleaning import clean as repaired
 from comodal.data.dataset import Dataset, describe
@@ -26,7 +26,7 @@ __all__ = ["from_arrays", "from_frame", "of_arrays"]
 
 def from_arrays(
     features: Mapping[str, Any],
-    target: ArrayLike,
+    target: ArrayLike | None = None,
     *,
     id: ArrayLike | None = None,  # noqa: A002 - the name the column has everywhere
     group: ArrayLike | None = None,
@@ -44,7 +44,8 @@ def from_arrays(
         features: modality to ``(N, d)`` vectors, ``(N, T, d)`` sequences of one length, or a list of N sequences
             ``(T_i, d)``. ``None``, ``T_i = 0`` and a sample whose values are all NaN are an absent modality.
         target: ``(N,)`` labels: floats, names of classes, or truth values; ``(N, K)`` for several outputs or labels.
-            Training samples whose label is NaN or ``None`` are unlabelled: the dependency measure sees them.
+            Training samples whose label is NaN or ``None`` are unlabelled: the dependency measure sees them. Without
+            any labels there is no task (:class:`comodal.NoTask`), and the dependency measure alone is trained on.
         id: ``(N,)`` sample ids; row numbers when ``None``.
         group: ``(N,)`` group, such as video or speaker, which never spans two splits; one per sample when ``None``.
         split: ``(N,)`` of train, valid, test, unlabelled; a random division of the groups (70, 10, 20 %) when ``None``.
@@ -71,6 +72,8 @@ def from_arrays(
         >>> dict(dataset.spec.dims), dict(dataset.spec.max_lengths)
         ({'eeg': 8, 'face': 4}, {'eeg': 1, 'face': 12})
     """
+    if target is None:
+        task, target = _no_task(task, name), np.zeros(len(next(iter(features.values()), ())))
     task, labels = target_of(target, task, label_range=label_range, names=names, where=name)
     dataset = of_arrays(features, target=labels, id=id, group=group, task=task, name=name)
     groups = np.arange(len(dataset)) if group is None else dataset.group
@@ -83,7 +86,7 @@ def from_arrays(
             raise InputError(
                 f"{name}: split names {named} of {len(dataset)} samples; give one row per sample", code="mismatch"
             )
-    dataset = replace(dataset, partitions=(partition,))
+    dataset = replace(dataset, partitions=(partition if task.predicts else partition.pooled(),))
     return check(repaired(dataset) if clean else dataset, source=name)
 
 
@@ -128,7 +131,7 @@ def from_frame(
     frame: pd.DataFrame,
     *,
     features: Mapping[str, str | Sequence[str]],
-    target: str | Sequence[str] = "label",
+    target: str | Sequence[str] | None = "label",
     id: str | None = None,  # noqa: A002
     group: str | None = None,
     split: str | None = None,
@@ -144,7 +147,7 @@ def from_frame(
         frame: the table.
         features: modality to a list of numeric columns, or to one column that holds an array in every cell: ``(d,)``
             vectors or ``(T_i, d)`` sequences.
-        target: column of the labels, or the columns of several outputs or labels.
+        target: column of the labels, or the columns of several outputs or labels; ``None`` for no task.
         id: column of the ids, row numbers when ``None``.
         group: column of the video or speaker.
         split: column of train, valid, test, unlabelled.
@@ -169,21 +172,28 @@ def from_frame(
         {'text': 2, 'audio': 1}
     """
     facts = {"id": id, "group": group, "split": split}
-    chosen = [target, *filter(None, facts.values()), *features.values()]
+    chosen = [*([] if target is None else [target]), *filter(None, facts.values()), *features.values()]
     for column in chain.from_iterable([each] if isinstance(each, str) else each for each in chosen):
         if column not in frame.columns:
             raise InputError.unknown("column", column, map(str, frame.columns), where=name)
     return from_arrays(
         {modality: _cells(frame, chosen) for modality, chosen in features.items()},
-        frame[target if isinstance(target, str) else list(target)],
+        None if target is None else frame[target if isinstance(target, str) else list(target)],
         **{fact: frame[column].to_numpy() for fact, column in facts.items() if column is not None},
         task=task,
         label_range=label_range,
-        names=() if isinstance(target, str) else tuple(target),
+        names=() if target is None or isinstance(target, str) else tuple(target),
         name=name,
         seed=seed,
         clean=clean,
     )
+
+
+def _no_task(task: Task | str | None, where: str) -> NoTask:
+    """Return the task of samples without labels; refuse another one."""
+    if task not in {None, NoTask(), NoTask.kind}:
+        raise InputError(f"{where}: a task, but no target; give the labels, or leave the task out", code="missing")
+    return NoTask()
 
 
 def _cells(frame: pd.DataFrame, chosen: str | Sequence[str]) -> Any:

@@ -41,6 +41,7 @@ def assemble(source: Source, *, protocol: str | None = None, features: Mapping[s
     missing, parts = is_missing(whole.target), whole.partitions
     hidden = tuple(hide(each, missing) for each in parts) if division.folds is None else hide_folds(parts, missing)
     whole = replace(whole, partitions=hidden)
+    whole = whole if whole.spec.task.predicts else whole.without_labels()
     used = np.unique(np.concatenate([rows for each in whole.partitions for rows in each.splits.values()]))
     return whole if len(used) == len(whole) else whole.subset(used)
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from comodal.contracts import DatasetSpec, InputError, Sentiment, Task, TokenSpec
+from comodal.contracts import DatasetSpec, InputError, NoTask, Sentiment, Task, TokenSpec
 from comodal.data.ragged import RaggedArray
 
 __all__ = ["PARTS", "SPLITS", "UNLABELLED", "CleaningReport", "Dataset", "Partition", "describe", "unequal"]
@@ -44,6 +44,11 @@ class Partition:
         """Split name to row numbers; ``unlabelled`` is among them where it holds a sample."""
         parts = {split: getattr(self, split) for split in SPLITS}
         return parts | ({UNLABELLED: self.unlabelled} if len(self.unlabelled) else {})
+
+    def pooled(self) -> Partition:
+        """Return the partition with its unlabelled rows among the training ones."""
+        train = np.sort(np.concatenate([self.train, self.unlabelled]))
+        return Partition(self.name, train, self.valid, self.test)
 
     def renumber(self, position: NDArray[np.int64]) -> Partition:
         """The same partition after rows moved; ``position[row]`` is the new number, -1 for a row that is gone."""
@@ -172,6 +177,22 @@ class Dataset:
             partitions=tuple(partition.renumber(position) for partition in self.partitions),
             transcript=None if self.transcript is None else self.transcript[rows],
             columns={name: column[rows] for name, column in self.columns.items()},
+        )
+
+    def without_labels(self) -> Dataset:
+        """Return the same samples without labels, with nothing to predict; unlabelled ones train like the others.
+
+        Example:
+            >>> from comodal.data.embedded_sets import embedded
+            >>> embedded("digits").without_labels().spec.task
+            NoTask()
+        """
+        task = NoTask()
+        return replace(
+            self,
+            spec=replace(self.spec, task=task),
+            target=task.encode(self.target, where=self.spec.name),
+            partitions=tuple(partition.pooled() for partition in self.partitions),
         )
 
     def with_features(self, modalities: Mapping[str, RaggedArray]) -> Dataset:

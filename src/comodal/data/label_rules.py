@@ -49,7 +49,7 @@ def one_label(facts: Facts) -> Found:
     for name in facts.parts:
         rows = _taught(facts, name)
         target = facts.samples.target[rows]
-        if len(rows) > 1 and (target == target[:1]).all():
+        if facts.task.predicts and len(rows) > 1 and (target == target[:1]).all():
             said = str(facts.task.readable(target[:1])[0]) or "none of all"
             yield f"{name}: training samples that all have the label {said}", len(rows), facts.samples.id[rows]
 

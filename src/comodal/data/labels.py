@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from comodal.contracts import InputError, Multilabel, Regression, Task
+from comodal.contracts import InputError, Multilabel, NoTask, Regression, Task
 from comodal.data.assemble import concatenate
 from comodal.data.folds import stratified
 from comodal.data.formats.interface import Block, Label, Source
@@ -71,14 +71,15 @@ def with_label(source: Source, *, label: str | None = None, task: Task | str | N
     return stratified(replace(source, task=found, label=name, labels=labels, blocks=blocks))
 
 
-def without_labels(source: Source) -> Source:
-    """Return the same samples, their labels missing."""
+def without_labels(source: Source, task: NoTask | None = None) -> Source:
+    """Return the same samples, their labels missing; for no task none is missing."""
 
     def blocks(features: Collection[str]) -> Iterator[Block]:
         for block in source.blocks(features):
-            yield replace(block, target=np.full(len(block), np.nan, dtype=np.float32))
+            none = np.full(len(block), np.nan, dtype=np.float32)
+            yield replace(block, target=none if task is None else task.encode(none, where=str(source.path)))
 
-    return replace(source, label="", blocks=blocks)
+    return replace(source, label="", blocks=blocks, task=task or source.task)
 
 
 def _own_column(source: Source) -> list[str]:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
 
-from comodal.contracts import InputError, Task
+from comodal.contracts import InputError, NoTask, Task
 from comodal.data import store
 from comodal.data.arrays import of_arrays
 from comodal.data.assemble import assemble, chosen_features, read_all, require_division
@@ -57,7 +58,7 @@ def load(
         protocol: partition of a path that offers several, its first when ``None``.
         label: name of a label or column of a path, or several columns separated by commas; its own label when ``None``.
         task: what is predicted, as :func:`comodal.data.targets.task_named` takes it; follows from the label when
-            ``None``.
+            ``None``. Nothing for :class:`~comodal.contracts.NoTask` (``none``): no label is kept, none is needed.
         clean: repair non-finite features; ``dataset.cleaning`` says what was done.
 
     Returns:
@@ -71,10 +72,11 @@ def load(
         >>> len(dataset), dataset.spec.modalities
         (1200, ('text', 'audio'))
     """
+    task = task_named(task) if isinstance(task, str) else task
     if isinstance(source, str | Path):
         if not is_embedded(source):
-            opened, division = open_source(source, protocol=protocol, label=label, task=task)
-            return _from_files(opened, division, features, clean=clean, where=str(source))
+            read = partial(_from_path, source, protocol=protocol, features=features, clean=clean)
+            return _without_labels(read, label, task) if isinstance(task, NoTask) else read(label=label, task=task)
         dataset = embedded(str(source))
     else:
         dataset = synthetic(source) if isinstance(source, SyntheticConfig) else source
@@ -83,13 +85,14 @@ def load(
         raise InputError(f"protocol {protocol!r}: {name} has one partition only; leave protocol out", code="conflict")
     _require_own_label(dataset, label, task)
     dataset = dataset.select_modalities(features) if features else dataset
+    dataset = dataset.without_labels() if isinstance(task, NoTask) else dataset
     return check(repaired(dataset) if clean else dataset, source=name)
 
 
 def _require_own_label(dataset: Dataset, label: str | None, task: Task | str | None) -> None:
-    """Refuse another label or task than that of a data set in memory."""
+    """Refuse another label or task than that of a data set in memory; no task is legal."""
     own = dataset.spec.task
-    if label is not None or (task_named(task) if isinstance(task, str) else task) not in {None, own, own.kind}:
+    if label is not None or task not in {None, own, own.kind, NoTask()}:
         raise InputError(
             f"{dataset.spec.name}: has one label, a {own.kind}; leave label and task out (--label, --task)",
             code="conflict",
@@ -105,6 +108,8 @@ def open_source(
         InputError: an unknown name, nothing there, files that no reader knows, or a label that they do not have.
     """
     opened, division = find_source(source, protocol)
+    if isinstance(task, NoTask):
+        return without_labels(opened, task), division
     return with_label(opened, label=label, task=task), division
 
 
@@ -124,6 +129,29 @@ def find_source(source: str | Path, protocol: str | None = None) -> tuple[Source
         raise InputError.unknown("data set", source, SOURCES)
     reader = store.FORMAT if store.FORMAT.recognises(path) else recognise(path)
     return reader.open(path), protocol
+
+
+def _without_labels(read: Callable[..., Dataset], label: str | None, task: NoTask) -> Dataset:
+    """Return the samples of a path without labels; those that it has still stratify its random folds."""
+    try:
+        return read(label=label, task=None).without_labels()
+    except InputError:
+        if label is not None:
+            raise
+        return read(label=None, task=task)
+
+
+def _from_path(
+    source: str | Path,
+    *,
+    protocol: str | None,
+    features: Mapping[str, str] | None,
+    clean: bool,
+    label: str | None,
+    task: Task | str | None,
+) -> Dataset:
+    opened, division = open_source(source, protocol=protocol, label=label, task=task)
+    return _from_files(opened, division, features, clean=clean, where=str(source))
 
 
 def _from_files(

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from comodal.contracts import Binary, InputError, Multiclass, Multilabel, Regression, Sentiment, Task
+from comodal.contracts import Binary, InputError, Multiclass, Multilabel, NoTask, Regression, Sentiment, Task
 from comodal.contracts.tasks import TASKS, task_from_dict
 from comodal.contracts.tasks.task import class_name, one_class_each
 
@@ -75,7 +75,7 @@ def target_of(
 
 
 def task_named(text: str) -> Task | str:
-    """Return the task that an option names: a kind alone, or with its classes, or a regression with its range.
+    """Return the task that an option names: a kind alone, or with its classes, or a regression with its range; or none.
 
     Raises:
         InputError: an unknown kind, or details that it does not have.
@@ -89,11 +89,11 @@ def task_named(text: str) -> Task | str:
         raise InputError.unknown("task", kind, TASKS)
     given = listed(details) or ("",)
     if not separator:
-        return kind
+        return NoTask() if kind == NoTask.kind else kind
     if kind in {Binary.kind, Multiclass.kind, Multilabel.kind}:
         return task_from_dict({"kind": kind, "names": given})
-    if kind == Sentiment.kind:
-        raise InputError(f"task {text!r}: sentiment is from -3 to 3; write sentiment alone", code="conflict")
+    if kind in {Sentiment.kind, NoTask.kind}:
+        raise InputError(f"task {text!r}: {kind} has no details; write {kind} alone", code="conflict")
     try:
         low, high = map(float, given)
     except ValueError as error:

@@ -14,7 +14,6 @@ from comodal.contracts.json_records import json_text
 from comodal.contracts.option_names import REFERENCE_NAMES
 from comodal.data.dataset import Dataset
 from comodal.evaluation.data_config import DataConfig, note_of
-from comodal.evaluation.experiment import preflight, require_test_part
 from comodal.evaluation.grid import (
     NONE,
     REPLICATION_SEED,
@@ -26,6 +25,7 @@ from comodal.evaluation.grid import (
     best_by_validation,
 )
 from comodal.evaluation.pool import Progress, no_progress
+from comodal.evaluation.preflight import preflight, require_test_part
 from comodal.evaluation.reference_runs import ReferenceRuns, compared_with_references
 from comodal.evaluation.rows import SeedRun, Setting, breakdown_rows, comparison_rows
 from comodal.evaluation.runner import TrialResult, run_trials

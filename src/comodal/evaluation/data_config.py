@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from comodal.contracts import Task
 from comodal.data.dataset import Dataset
 from comodal.data.load import load
 
-__all__ = ["DataConfig", "note_of"]
+__all__ = ["FINGERPRINT", "DataConfig", "in_memory", "note_of"]
+
+FINGERPRINT = "fingerprint"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,3 +55,27 @@ def note_of(dataset: Dataset) -> str:
     """Return the note of a data set and what cleaning changed."""
     cleaned = "" if dataset.cleaning is None else f"cleaned: {dataset.cleaning}"
     return "; ".join(part for part in (dataset.spec.note, cleaned) if part)
+
+
+def in_memory(dataset: Dataset) -> dict[str, str]:
+    """Return name and digest of a data set in memory, so that no other data set of that name passes for it."""
+    digest = hashlib.blake2b(digest_size=16)
+    for names in (dataset.id, dataset.group):
+        digest.update("\0".join(map(str, names)).encode())
+    arrays: list[NDArray[Any]] = [
+        dataset.target,
+        *(rows for partition in dataset.partitions for rows in partition.splits.values()),
+    ]
+    for array in arrays:
+        _digest(digest, array.shape, [array])
+    for ragged in dataset.modalities.values():
+        _digest(digest, ragged.offsets.shape, [ragged.offsets])
+        _digest(digest, (int(ragged.offsets[-1]), ragged.dim), ragged.parts())
+    return {"source": dataset.spec.name, FINGERPRINT: digest.hexdigest()}
+
+
+def _digest(digest: Any, shape: tuple[int, ...], parts: Iterable[NDArray[Any]]) -> None:
+    """Digest an array part by part: one on disk is never in memory as a whole."""
+    digest.update(repr(shape).encode())
+    for part in parts:
+        digest.update(np.ascontiguousarray(part))

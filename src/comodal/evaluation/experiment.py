@@ -3,39 +3,34 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from comodal.atomic_write import write_atomic
-from comodal.contracts import InputError, PredictionTable
+from comodal.contracts import InputError, NoTask, PredictionTable
 from comodal.data.dataset import SPLITS, Dataset
 from comodal.data.load import load
-from comodal.evaluation.data_config import DataConfig, note_of
+from comodal.evaluation.data_config import DataConfig, in_memory, note_of
 from comodal.evaluation.fitted import FittedFold, save_fitted, save_history
-from comodal.evaluation.predictor import FittedPart, Predictor
+from comodal.evaluation.fitted_part import FittedPart
+from comodal.evaluation.predictor import Predictor
+from comodal.evaluation.preflight import preflight, require_test_part
 from comodal.evaluation.reference_runs import reference_scores
-from comodal.evaluation.runs import FINGERPRINT, PREDICTIONS, open_runs
+from comodal.evaluation.runs import PREDICTIONS, open_runs
 from comodal.evaluation.score import score
 from comodal.metrics import METRICS, metrics_named
-from comodal.training.augment import Augmentation
-from comodal.training.build import build_model, build_penalty
 from comodal.training.config import RunConfig
-from comodal.training.data import FoldData, inputs, prepare, train_sampler
-from comodal.training.devices import is_writer, make_accelerator, require_device
+from comodal.training.data import FoldData, inputs, prepare
+from comodal.training.devices import is_writer, make_accelerator
 from comodal.training.fit import FitResult, fit_fold
 from comodal.training.loggers import require_logger
-from comodal.training.optim import build_optimizer
-from comodal.training.presets import load_preset
 from comodal.training.run_folder import RunFolder
-from comodal.training.training_rows import TrainingRows
 
-__all__ = ["RunReport", "evaluate", "fit", "preflight", "require_test_part", "train"]
+__all__ = ["RunReport", "evaluate", "fit", "train"]
 
 
 @dataclass(frozen=True)
@@ -57,28 +52,41 @@ class RunReport:
     @property
     def no_better_than(self) -> tuple[str, ...]:
         """Name the references, ``constant`` and ``linear``, that the model does not beat in the first metric."""
+        known = self.metrics.get("references", {})
+        if not known:
+            return ()
         name = next(iter(self.metrics))
         sign, own = (1 if METRICS[name].higher_is_better else -1), self.metrics[name]["value"]
-        known = self.metrics.get("references", {})
         others = {each: known[each][name] for each in ("constant", "linear") if name in known.get(each, ())}
         return tuple(each for each, value in others.items() if own is None or sign * own <= sign * value)
 
 
-def fit(data: DataConfig | Dataset, config: RunConfig | None = None, *, progress: bool = False) -> Predictor:
+def fit(
+    data: DataConfig | Dataset,
+    config: RunConfig | None = None,
+    *,
+    task: Literal["own"] | None = "own",
+    progress: bool = False,
+) -> Predictor:
     """Fit a model on the training and validation parts of a data set and return it, ready to predict.
 
     Writes nothing and reads no test part, which the data set need not have; :func:`train` saves, tests and scores.
 
+    Without a task the encoders learn from the dependency measure alone, on all training samples, and no label is read.
+    The best epoch is then the one with the largest dependency of the validation part.
+
     Args:
         data: where the data come from, or a data set in memory.
         config: model, penalty, optimisation and seed; the defaults when not given.
+        task: ``"own"``, that of the data set, or ``None`` for none, which is that of a data set without labels, too.
         progress: show a progress bar on standard error.
 
     Returns:
-        One model per partition, at the epoch with the lowest validation loss; the mean is the prediction.
+        One model per partition, at the epoch with the lowest validation loss; the mean is the prediction. A model
+        without a task has :meth:`~comodal.Predictor.representations` and no prediction.
 
     Raises:
-        InputError: bad data or a bad option.
+        InputError: bad data or a bad option; no task and no measure, a weight of 0, or a label budget.
 
     Example:
         >>> import numpy as np
@@ -91,9 +99,14 @@ def fit(data: DataConfig | Dataset, config: RunConfig | None = None, *, progress
         >>> model = comodal.fit(dataset, config)
         >>> model.predict({"eeg": rng.normal(size=(3, 8)), "face": rng.normal(size=(3, 12, 4))}).prediction.shape
         (3,)
+        >>> measure = comodal.PenaltyConfig(measure="gaussian")
+        >>> pretrained = comodal.fit(dataset, comodal.RunConfig(penalty=measure, training=config.training), task=None)
+        >>> pretrained.representations({"eeg": rng.normal(size=(3, 8))})["eeg"].shape
+        (3, 32)
     """
     config = config or RunConfig()
-    dataset = load(data) if isinstance(data, Dataset) else data.load()
+    wanted = NoTask() if task is None else None
+    dataset = load(data, task=wanted) if isinstance(data, Dataset) else data.load(task=wanted)
     preflight(dataset, config)
     parts = [
         FittedPart(config, fold.view.spec, fold.standardizer, result.model, result.penalty)
@@ -115,6 +128,10 @@ def train(
 ) -> RunReport:
     """Fit a model on every partition of a data set, then predict and score the test part once.
 
+    Of a data set without a task (``DataConfig(source, task="none")``, or no labels) nothing is predicted or scored; its
+    table holds the validation part with its critic scores. The folder is one for :func:`comodal.load_model` and
+    :func:`comodal.probe`.
+
     Args:
         data: where the data come from, or a data set in memory.
         config: model, penalty, optimisation and seed; the defaults when not given.
@@ -134,13 +151,14 @@ def train(
     """
     config = config or RunConfig()
     dataset = data.load() if isinstance(data, DataConfig) else load(data)
-    require_test_part(dataset)
+    if dataset.spec.task.predicts:
+        require_test_part(dataset)
     metrics_named(metrics, dataset.spec.task)
     preflight(dataset, config)
     if out is None:
         return _train_partitions(dataset, config, None, metrics=metrics, logger=logger, progress=progress)
     require_logger(logger)
-    source = dataclasses.asdict(data) if isinstance(data, DataConfig) else _in_memory(dataset)
+    source = dataclasses.asdict(data) if isinstance(data, DataConfig) else in_memory(dataset)
     with make_accelerator(config.training).main_process_first():
         run = RunFolder(out, {"data": source, "task": dataset.spec.task.to_dict(), **config.to_dict()})
     if run.finished:
@@ -158,32 +176,6 @@ def _read_back(run: RunFolder, metrics: Sequence[str] | None) -> RunReport:
     if metrics is not None:
         found = _scores(predictions, metrics) | {name: each for name, each in found.items() if name not in METRICS}
     return RunReport(run.path, found, predictions)
-
-
-def preflight(dataset: Dataset, config: RunConfig) -> None:
-    """Check a run on this data set before anything is written or trained."""
-    require_device(config.training)
-    if config.preset:
-        load_preset(config.preset).require(len(np.unique(dataset.group)), source=dataset.spec.name)
-    spec = inputs(dataset, config).spec
-    model = build_model(spec, config)
-    build_optimizer(model, config.training)
-    build_penalty(model, config, 1)
-    Augmentation.of(spec, config)
-    for partition in dataset.partitions:
-        rows = TrainingRows.of(partition, config, group=dataset.group, target=dataset.target, task=dataset.spec.task)
-        train_sampler(rows.labelled, config, len(spec.modalities))
-
-
-def require_test_part(dataset: Dataset) -> None:
-    """Check that every partition has samples to test on."""
-    for partition in dataset.partitions:
-        if len(partition.test) == 0:
-            raise InputError(
-                f"{dataset.spec.name}, {partition.name}: split 'test' is empty; give test samples, or fit a model "
-                "without them (comodal.fit)",
-                code="empty",
-            )
 
 
 def evaluate(
@@ -237,9 +229,10 @@ def _train_partitions(
     logger: str,
     progress: bool,
 ) -> RunReport:
+    split = "test" if dataset.spec.task.predicts else "valid"
     tables, results, rows = [], [], []
     for fold, result in _fits(dataset, config, path, logger=logger, progress=progress):
-        tables.append(FittedFold.of(fold, config, result).predict())
+        tables.append(FittedFold.of(fold, config, result).predict(split))
         results.append(result)
         rows.append(fold.rows(config))
     predictions = PredictionTable.concatenate(tables)
@@ -250,35 +243,11 @@ def _train_partitions(
         "seconds": float(sum(r.seconds for r in results)),
         "n_train": [len(each.labelled) for each in rows],
         "n_unlabelled": [len(each.unlabelled) for each in rows],
-        "n_test": len(predictions),
+        f"n_{split}": len(predictions),
         "note": note_of(inputs(dataset, config)),
         "references": reference_scores(dataset, config),
     }
     return RunReport(path, {**_scores(predictions, metrics), **fits}, predictions)
-
-
-def _in_memory(dataset: Dataset) -> dict[str, str]:
-    """Return name and digest of a data set in memory, so that no other data set of that name passes for it."""
-    digest = hashlib.blake2b(digest_size=16)
-    for names in (dataset.id, dataset.group):
-        digest.update("\0".join(map(str, names)).encode())
-    arrays: list[NDArray[Any]] = [
-        dataset.target,
-        *(rows for partition in dataset.partitions for rows in partition.splits.values()),
-    ]
-    for array in arrays:
-        _digest(digest, array.shape, [array])
-    for ragged in dataset.modalities.values():
-        _digest(digest, ragged.offsets.shape, [ragged.offsets])
-        _digest(digest, (int(ragged.offsets[-1]), ragged.dim), ragged.parts())
-    return {"source": dataset.spec.name, FINGERPRINT: digest.hexdigest()}
-
-
-def _digest(digest: Any, shape: tuple[int, ...], parts: Iterable[NDArray[Any]]) -> None:
-    """Digest an array part by part: one on disk is never in memory as a whole."""
-    digest.update(repr(shape).encode())
-    for part in parts:
-        digest.update(np.ascontiguousarray(part))
 
 
 def _scores(predictions: PredictionTable, metrics: Sequence[str] | None) -> dict[str, Any]:

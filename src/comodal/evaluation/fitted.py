@@ -82,6 +82,13 @@ class FittedFold:
             between=self.config.penalty.between,
         )
 
+    @torch.inference_mode()
+    def representations(self, split: str = "test") -> dict[str, NDArray[np.float32]]:
+        """Return modality to ``(N, D_m)`` representations of one split."""
+        device = _device(self.model)
+        found = [self.model(batch.to(device)).representations for batch in self.batches(split)]
+        return {name: torch.cat([each[name] for each in found]).float().cpu().numpy() for name in found[0]}
+
 
 def save_fitted(fold: FoldData, result: FitResult, folder: Path) -> None:
     """Write the selected weights and the training statistics."""
@@ -129,7 +136,7 @@ def predict(
     """Run a model in evaluation mode over batches, in their order; critic scores are NaN without any."""
     ids: list[str] = []
     parts: list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]] = []
-    device = next((weight.device for weight in model.parameters()), torch.device("cpu"))
+    device = _device(model)
     with torch.inference_mode():
         for batch in (given.to(device) for given in batches):
             output: FusionOutput = model(batch)
@@ -146,6 +153,10 @@ def predict(
         critic_score=critic,
         task=task,
     )
+
+
+def _device(model: nn.Module) -> torch.device:
+    return next((weight.device for weight in model.parameters()), torch.device("cpu"))
 
 
 def _scores(penalty: DependencyPenalty | None, output: FusionOutput, between: str) -> torch.Tensor:

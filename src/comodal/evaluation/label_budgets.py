@@ -9,9 +9,9 @@ from pathlib import Path
 from comodal.contracts import ComparisonRow, InputError
 from comodal.evaluation.comparison import Comparison, compare
 from comodal.evaluation.data_config import DataConfig
-from comodal.evaluation.experiment import preflight
 from comodal.evaluation.grid import CompareConfig
 from comodal.evaluation.pool import Progress, no_progress
+from comodal.evaluation.preflight import preflight
 
 __all__ = ["budget_folder", "budget_rows", "compare_budgets"]
 

@@ -1,62 +1,28 @@
 """A trained model that predicts new samples.
 
-Axis legend: N samples, M modalities, K folds.
+Axis legend: N samples, M modalities, K folds, D_m width of the representation of modality m.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from torch import nn
 
-from comodal.contracts import DatasetSpec, InputError, MultimodalBatch, PredictionTable, Task
+from comodal.contracts import InputError, MultimodalBatch
 from comodal.data.arrays import of_arrays
-from comodal.data.dataset import Dataset, Partition
+from comodal.data.dataset import Dataset
 from comodal.data.load import read_inputs
 from comodal.data.ragged import RaggedArray
-from comodal.data.standardize import Standardizer
-from comodal.dependency import DependencyPenalty
-from comodal.evaluation.fitted import FittedFold, load_networks
+from comodal.evaluation.fitted_part import FittedPart
 from comodal.evaluation.predictions import Predictions
-from comodal.evaluation.saved_model import SavedModel, SavedPart, find_model
-from comodal.fusion import fusion_family
-from comodal.training.config import RunConfig
-from comodal.training.data import inputs, prepare_with
+from comodal.evaluation.saved_model import SavedModel, find_model
 
-__all__ = ["FittedPart", "Predictor", "load_model", "predictor_of"]
-
-
-@dataclass(frozen=True)
-class FittedPart:
-    """The model of one fold, in evaluation mode, without data."""
-
-    config: RunConfig
-    spec: DatasetSpec  # what it takes
-    standardizer: Standardizer  # statistics of its training part
-    model: nn.Module
-    penalty: DependencyPenalty | None
-
-    @classmethod
-    def load(cls, saved: SavedPart, task: Task, *, name: str) -> FittedPart:
-        """Build the network of a configuration and its statistics, and load its weights."""
-        standardizer = Standardizer.load(saved.standardizer)
-        dims = {modality: len(mean) for modality, mean in standardizer.mean.items()}
-        spec = inputs(_with_task(_one_sample(dims, name), task), saved.config).spec
-        return cls(saved.config, spec, standardizer, *load_networks(spec, saved.config, saved.weights))
-
-    def predict(self, dataset: Dataset) -> PredictionTable:
-        """Return predictions for samples with the features of :attr:`standardizer`, not yet standardised."""
-        none = np.zeros(0, dtype=np.int64)
-        whole = Partition("input", none, none, np.arange(len(dataset)))
-        fold = prepare_with(_with_task(dataset, self.spec.task), whole, self.config, self.standardizer)
-        family = fusion_family(self.config.fusion).model
-        family.input_spec.require(fold.view.spec, fusion=family.__name__)
-        return FittedFold(fold, self.config, self.model, self.penalty).predict()
+__all__ = ["Predictor", "load_model", "predictor_of"]
 
 
 class Predictor:
@@ -75,6 +41,7 @@ class Predictor:
         >>> from comodal.evaluation.experiment import train
         >>> from comodal.training.config import TrainingConfig
         >>> folder = tempfile.mkdtemp()
+        >>> from comodal.training.config import RunConfig
         >>> short = RunConfig(training=TrainingConfig(max_epochs=1))
         >>> _ = train(DataConfig(source="synthetic:redundant"), short, out=folder)
         >>> model = load_model(folder)
@@ -146,11 +113,15 @@ class Predictor:
                 error.
 
         Raises:
-            InputError: features of another width, not finite, or none that the model knows.
+            InputError: features of another width, not finite, or none that the model knows; a model without a task.
         """
-        if isinstance(data, MultimodalBatch):
-            id, data = data.id, _frames(data)  # noqa: A001
-        dataset = data if isinstance(data, Dataset) else of_arrays(data, id=id, transcript=transcript)
+        if not self.spec.task.predicts:
+            raise InputError(
+                "this model was trained without a task and predicts nothing: take its representations, or fit a probe "
+                "on them (comodal.probe)",
+                code="unsupported",
+            )
+        dataset = _samples(data, id=id, transcript=transcript)
         fitting, notes = self._fitting(dataset, clean=clean)
         tables = [part.predict(fitting) for part in self.parts]
         folds = np.stack([table.prediction for table in tables], axis=1)
@@ -173,6 +144,30 @@ class Predictor:
             probability=task.probabilities(mean),
             notes=tuple(notes),
         )
+
+    def representations(
+        self,
+        data: Dataset | MultimodalBatch | Mapping[str, Any],
+        *,
+        transcript: Sequence[str] | None = None,
+        fold: int = 0,
+        clean: bool = False,
+    ) -> dict[str, NDArray[np.float32]]:
+        """Return modality to the representations ``(N, D_m)`` of samples, which the dependency measure compares.
+
+        Args:
+            data: as in :meth:`predict`, and so are ``transcript`` and ``clean``. A modality that is missing is hidden.
+            transcript: N texts.
+            fold: which model of several: each has representations of its own.
+            clean: replace features that are not finite.
+
+        Raises:
+            InputError: as :meth:`predict`, or no such fold.
+        """
+        if not 0 <= fold < len(self.parts):
+            raise InputError(f"fold {fold}: give 0 to {len(self.parts) - 1}", code="out_of_range")
+        fitting, _ = self._fitting(_samples(data, transcript=transcript), clean=clean)
+        return self.parts[fold].representations(fitting)
 
     def _fitting(self, dataset: Dataset, *, clean: bool) -> tuple[Dataset, list[str]]:
         """Return the data set with exactly the modalities of the model, and notes on what was changed."""
@@ -241,13 +236,16 @@ def predictor_of(saved: SavedModel) -> Predictor:
     return Predictor(parts, features=saved.data.get("features"), label=saved.data.get("label"))
 
 
-def _one_sample(dims: Mapping[str, int], name: str) -> Dataset:
-    """Return one sample of these modalities, which gives the spec of a model that takes them."""
-    return of_arrays({modality: np.zeros((1, dim)) for modality, dim in dims.items()}, transcript=["a"], name=name)
-
-
-def _with_task(dataset: Dataset, task: Task) -> Dataset:
-    return replace(dataset, spec=replace(dataset.spec, task=task))
+def _samples(
+    data: Dataset | MultimodalBatch | Mapping[str, Any],
+    *,
+    id: ArrayLike | None = None,  # noqa: A002
+    transcript: Sequence[str] | None = None,
+) -> Dataset:
+    """Return the samples of a data set, a batch or arrays."""
+    if isinstance(data, MultimodalBatch):
+        id, data = data.id, _frames(data)  # noqa: A001
+    return data if isinstance(data, Dataset) else of_arrays(data, id=id, transcript=transcript)
 
 
 def _absent(count: int, dim: int) -> RaggedArray:

@@ -192,8 +192,10 @@ def reference_scores(dataset: Dataset, config: RunConfig) -> dict[str, Any]:
 
     Returns:
         ``constant`` and ``linear`` to the value of each metric that is defined, and ``samples`` to the number of
-        labelled samples of each partition that they were fitted on.
+        labelled samples of each partition that they were fitted on. Nothing where there is no task.
     """
+    if not dataset.spec.task.predicts:
+        return {}
     from comodal.evaluation.reference_models import REFERENCE_MODELS  # noqa: PLC0415
 
     folds = [(fold, fold.thinned()) for fold in ReferenceRuns.of(dataset, config).folds]

@@ -15,7 +15,7 @@ from comodal.contracts.tasks import task_from_dict
 from comodal.data.dataset import Dataset
 from comodal.data.load import load
 from comodal.data.standardize import Standardizer
-from comodal.evaluation.data_config import DataConfig
+from comodal.evaluation.data_config import FINGERPRINT, DataConfig
 from comodal.evaluation.fitted import STANDARDIZER, WEIGHTS, FittedFold, load_fitted
 from comodal.evaluation.grid import Arm, Trial, arms_of
 from comodal.fusion import fusion_family
@@ -24,7 +24,6 @@ from comodal.training.data import FoldData, prepare_with
 from comodal.training.run_folder import METRICS, read_config
 
 __all__ = [
-    "FINGERPRINT",
     "PREDICTIONS",
     "RESULT",
     "SELECTION",
@@ -37,7 +36,6 @@ __all__ = [
     "tokenizer_key",
 ]
 
-FINGERPRINT = "fingerprint"
 PREDICTIONS = "predictions.parquet"
 RESULT = "result.json"
 SELECTION = "selection.json"
@@ -152,6 +150,12 @@ def open_runs(folder: str | Path, *, source: str | Dataset | None = None, replic
         message = f"{path}: a single run has no replication; give a folder of `comodal compare --replicate`"
         raise InputError(message, code="missing")
     _require_finished(path)
+    if not task.predicts:
+        raise InputError(
+            f"{path}: was trained without a task and predicts nothing; fit a probe on its representations "
+            f"(comodal probe {path})",
+            code="unsupported",
+        )
     dataset = _load_data(path, data, source, task)
     folders = tuple(path / partition.name for partition in dataset.partitions)
     return RunSet(path, dataset, (_trained(path, RunConfig.from_dict(config), folders),))

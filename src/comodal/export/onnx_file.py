@@ -22,7 +22,8 @@ from torch.nn import functional
 from comodal.contracts import InputError, ModalitySequence, MultimodalBatch
 from comodal.encoders.pooling import zero_padding
 from comodal.encoders.temporal import TemporalConvolution
-from comodal.evaluation.predictor import FittedPart, Predictor
+from comodal.evaluation.fitted_part import FittedPart
+from comodal.evaluation.predictor import Predictor
 from comodal.fusion import fusion_family
 from comodal.training.build import build_model
 

@@ -26,6 +26,7 @@ from comodal.training.devices import share_of
 from comodal.training.optim import build_optimizer, build_schedule
 from comodal.training.streams import stream_seed
 from comodal.training.termination import TERMINATED
+from comodal.training.validation import dependency_losses, task_losses
 from comodal.training.weights import copy_weights
 
 __all__ = ["LoopState", "TrainingLoop"]
@@ -203,14 +204,17 @@ class TrainingLoop:
 
     @torch.inference_mode()
     def _validate(self) -> None:
-        """Record the task loss of the validation part, a mean over samples rather than over batches."""
+        """Record the loss of the validation part, a mean over samples rather than over batches."""
         self._set_mode(training=False)
-        for whole in self.fold.valid_loader():
-            batch = self._share(whole)
-            if len(batch) > 0:
-                with self.accelerator.autocast():
-                    value = self.loss(self.model(batch).logits, batch.target)
-                    self._record("valid_loss", value, len(batch))
+        whole = self.fold.valid_loader()
+        with self.accelerator.autocast():
+            if self.fold.task.predicts or self.penalty is None:
+                found = task_losses(self.model, filter(len, map(self._share, whole)), self.loss)
+            else:  # of all samples in every process: a dependency is no mean over samples
+                every = (batch.to(self.accelerator.device) for batch in whole)
+                found = dependency_losses(self.model, every, self.penalty, between=self.config.penalty.between)
+            for value, count in found:
+                self._record("valid_loss", value, count)
 
     def _end_epoch(self) -> None:
         """Log the epoch and keep the weights when it is the best so far."""

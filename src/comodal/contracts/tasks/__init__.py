@@ -14,6 +14,7 @@ from typing import Any
 
 from comodal.contracts.errors import InputError
 from comodal.contracts.tasks.class_tasks import Binary, Multiclass, Multilabel, class_probabilities
+from comodal.contracts.tasks.no_task import NoTask
 from comodal.contracts.tasks.regression_tasks import Regression, Sentiment
 from comodal.contracts.tasks.task import Task
 
@@ -22,6 +23,7 @@ __all__ = [
     "Binary",
     "Multiclass",
     "Multilabel",
+    "NoTask",
     "Regression",
     "Sentiment",
     "Task",
@@ -29,7 +31,9 @@ __all__ = [
     "task_from_dict",
 ]
 
-TASKS: Mapping[str, type[Task]] = {each.kind: each for each in (Regression, Sentiment, Binary, Multiclass, Multilabel)}
+TASKS: Mapping[str, type[Task]] = {
+    each.kind: each for each in (Regression, Sentiment, Binary, Multiclass, Multilabel, NoTask)
+}
 """Name to class of every task."""
 
 
@@ -47,4 +51,6 @@ def task_from_dict(values: Mapping[str, Any]) -> Task:
     kind = options.pop("kind", Sentiment.kind)
     if kind not in TASKS:
         raise InputError.unknown("task", kind, TASKS)
+    if kind == NoTask.kind:
+        return NoTask()
     return TASKS[kind](**{**options, "names": tuple(options.get("names", ()))})

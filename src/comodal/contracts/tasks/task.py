@@ -35,6 +35,7 @@ class Task(ABC):
         metrics: names of the metrics that mean something, the primary one first.
         reported: those of a table unless others are asked for, in its order, the primary one first.
         noun: what each of :attr:`all_names` is: a class, a label or an output.
+        predicts: whether there is anything to predict.
     """
 
     kind: ClassVar[str]
@@ -42,6 +43,7 @@ class Task(ABC):
     metrics: ClassVar[tuple[str, ...]]
     reported: ClassVar[tuple[str, ...]]
     noun: ClassVar[str]
+    predicts: ClassVar[bool] = True
 
     @property
     def width(self) -> int:
