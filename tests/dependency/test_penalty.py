@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from comodal.contracts.errors import Code
-from comodal.dependency import MEASURES, DependencyPenalty, LinearWarmup
+from comodal.dependency import MEASURES, DependencyPenalty, LinearWarmup, build_measure
 
 DIMS = {"text": 6, "audio": 4, "vision": 4}
 EVERY = sorted(MEASURES)
@@ -71,7 +71,8 @@ def test_the_penalty_is_minus_the_weighted_value(name: str) -> None:
         DependencyPenalty(name, dims=fitting_dims(name, DIMS), weight=0.7).eval(),
         representations(measure=name),
     )
-    torch.testing.assert_close(penalty(views), -0.7 * penalty.measure.value(views))
+    weight = 0.7 / penalty.measure.gradient_scale
+    torch.testing.assert_close(penalty(views), -weight * penalty.measure.value(views))
     assert penalty.last_value is not None
     torch.testing.assert_close(penalty.last_value, penalty.measure.value(views))
 
@@ -200,10 +201,11 @@ def test_in_one_step_critic_and_representations_climb_the_same_bound_and_the_reg
     value, regulariser = twin.measure.terms(views)
     assert regulariser is not None
     assert float(regulariser.detach()) > 0.0
-    torch.testing.assert_close(total, 0.5 * (regulariser - value))
+    weight = 0.5 / penalty.measure.gradient_scale
+    torch.testing.assert_close(total, weight * (regulariser - value))
     (through_penalty,) = torch.autograd.grad(total, views["text"])
     (through_value,) = torch.autograd.grad(value, views["text"])
-    torch.testing.assert_close(through_penalty, -0.5 * through_value)
+    torch.testing.assert_close(through_penalty, -weight * through_value)
 
 
 def test_mines_average_moves_in_one_step_too() -> None:
@@ -319,3 +321,44 @@ def test_printing_says_what_it_is() -> None:
 def test_pairings_differ_from_step_to_step() -> None:
     penalty, views = DependencyPenalty("kl", dims=DIMS), representations()
     assert all(not torch.equal(a, b) for a, b in itertools.pairwise(penalty(views) for _ in range(4)))
+
+
+def gradient_norm(name: str) -> float:
+    """Norm of a measure's gradient by two Gaussian views with 8 shared directions, after 200 steps of its critic."""
+    torch.manual_seed(0)
+    shared, own = torch.randn(2, 8, 64) * (0.7 / 8) ** 0.5, torch.randn(2, 64, 64) * (0.3 / 64) ** 0.5
+
+    def draw() -> list[Tensor]:
+        cause = torch.randn(128, 8)
+        return [cause @ shared[view] + torch.randn(128, 64) @ own[view] for view in range(2)]
+
+    options = {"critic": "separable"} if "critic" in MEASURES[name].options else {}
+    measure = build_measure(name, dims=[64, 64], **options)
+    optimizer = torch.optim.Adam(measure.parameters(), lr=3e-3) if options else None
+    for _ in range(200 if optimizer else 0):
+        optimizer.zero_grad()
+        measure.learn(draw()).backward()
+        optimizer.step()
+    views = [view.requires_grad_() for view in draw()]
+    gradients = torch.autograd.grad(measure.value(views), views)
+    return float(sum(gradient.square().sum() for gradient in gradients)) ** 0.5
+
+
+def test_one_weight_pulls_about_as_strongly_with_every_measure() -> None:
+    """Within a factor of 4 of kl, where their own gradients are more than a factor of 50 apart; the fast measures."""
+    names = ["wasserstein", *(name for name in EVERY if "critic" not in MEASURES[name].options)]
+    reference = gradient_norm("kl")
+    raw = {name: gradient_norm(name) / reference for name in names}
+    scaled = {name: norm / build_measure(name, dims=[64, 64]).gradient_scale for name, norm in raw.items()}
+    assert all(1 / 4 < norm < 4 for norm in scaled.values()), scaled
+    assert max(raw.values()) > 50 * min(raw.values())
+
+
+def test_a_distance_is_weighted_in_units_of_the_diameter() -> None:
+    """Two spheres: tuples are at most sqrt(2^2 + 2^2) apart; layer normalisation of 9 features: spheres of radius 3."""
+    sphere, layer = (build_measure("wasserstein", dims=[9, 9], normalize=name) for name in ("sphere", "layer"))
+    far = [torch.eye(9)[:1], -torch.eye(9)[:1]]
+    diameter = float(torch.dist(*(torch.cat(sphere.normalized([view, view]), dim=1) for view in far)))
+    assert sphere.gradient_scale == pytest.approx(sphere.facts.gradient_scale * diameter)
+    assert layer.gradient_scale == pytest.approx(3 * sphere.gradient_scale)
+    assert build_measure("wasserstein", dims=[9, 9]).normalize == "sphere"

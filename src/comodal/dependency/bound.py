@@ -68,6 +68,8 @@ class Bound:
             that a critic which knows it needs no broken pairs; else ``None``.
         surrogate: ``(joint (n,), marginal (m,)) -> scalar`` whose gradient critic and representations follow instead of
             the value's; ``None`` where it is the value's own.
+        gradient_scale: see :class:`~comodal.dependency.measure.MeasureFacts`.
+        normalize: the normalisation of representations that suits it, where none is chosen.
         moving_average: whether its gradient is MINE's, which divides by a moving average of ``E_Q[exp T]``.
     """
 
@@ -82,6 +84,8 @@ class Bound:
     averages_over_batches: bool = True
     surrogate: Callable[[Tensor, Tensor], Tensor] | None = None
     moving_average: bool = False
+    gradient_scale: float = 1.0
+    normalize: str = "layer"
 
     def __call__(self, joint: Tensor, marginal: Tensor) -> Tensor:
         """The value, ``evaluate(joint, marginal)``."""
@@ -100,10 +104,12 @@ BOUNDS: dict[str, Bound] = {
             averages_over_batches=False,
         ),
         Bound("nwj", nwj, "nats", _above_one, nwj_of_partition),
-        Bound("reverse_kl", reverse_kl, "nats", _itself),
-        Bound("pearson", pearson, "divergence", _of_excess),
-        Bound("squared_hellinger", squared_hellinger, "divergence", _doubled, hellinger_of_partition),
-        Bound("jensen_shannon", jensen_shannon, "nats", _itself),
+        Bound("reverse_kl", reverse_kl, "nats", _itself, gradient_scale=20.0),
+        Bound("pearson", pearson, "divergence", _of_excess, gradient_scale=20.0),
+        Bound(
+            "squared_hellinger", squared_hellinger, "divergence", _doubled, hellinger_of_partition, gradient_scale=0.4
+        ),
+        Bound("jensen_shannon", jensen_shannon, "nats", _itself, gradient_scale=0.3),
         Bound(
             "smile",
             smile,
@@ -112,7 +118,16 @@ BOUNDS: dict[str, Bound] = {
             is_lower_bound=False,
             averages_over_batches=False,
             surrogate=jensen_shannon,
+            gradient_scale=0.3,
         ),
-        Bound("kantorovich_rubinstein", kantorovich_rubinstein, "distance", None, needs_lipschitz=True),
+        Bound(
+            "kantorovich_rubinstein",
+            kantorovich_rubinstein,
+            "distance",
+            None,
+            needs_lipschitz=True,
+            gradient_scale=0.03,
+            normalize="sphere",
+        ),
     )
 }

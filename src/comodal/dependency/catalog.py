@@ -79,10 +79,8 @@ def _of_partners(name: str, paper_name: str) -> MeasureSpec:
     return MeasureSpec(name, paper_name, Contrastive, similarity, facts_of_similarity(similarity))
 
 
-def _of_batch(
-    function: Callable[..., Tensor], paper_name: str, unit: str, *, pairwise: bool = False, equal_widths: bool = False
-) -> MeasureSpec:
-    facts = MeasureFacts(unit=unit, estimates="neither", pointwise=None, pairwise=pairwise, equal_widths=equal_widths)
+def _of_batch(function: Callable[..., Tensor], paper_name: str, unit: str, **facts_of_it: Any) -> MeasureSpec:
+    facts = MeasureFacts(unit=unit, estimates="neither", pointwise=None, **facts_of_it)
     return MeasureSpec(function.__name__, paper_name, partial(Statistic, facts=facts), function, facts)
 
 
@@ -101,12 +99,17 @@ MEASURES: dict[str, MeasureSpec] = {
         _of_partners("infonce", "InfoNCE over pairs, the loss of CLIP"),
         _of_partners("symile", "Symile, a multilinear inner product"),
         _of_partners("gram", "GRAM, the volume that a tuple spans"),
-        _of_batch(dhsic, "dHSIC normalised; for two views centred kernel alignment", "correlation"),
-        _of_batch(distance_correlation, "total multicorrelation, for two views distance correlation", "correlation"),
-        _of_batch(gaussian, "Gaussian total correlation, -1/2 log det", "nats"),
-        _of_batch(pmrl, "PMRL, the largest singular value of a tuple", "loss", equal_widths=True),
-        _of_batch(vicreg, "VICReg", "loss", pairwise=True, equal_widths=True),
-        _of_batch(barlow, "Barlow Twins", "loss", pairwise=True, equal_widths=True),
+        _of_batch(dhsic, "dHSIC normalised; for two views centred kernel alignment", "correlation", gradient_scale=0.1),
+        _of_batch(
+            distance_correlation,
+            "total multicorrelation, for two views distance correlation",
+            "correlation",
+            gradient_scale=0.05,
+        ),
+        _of_batch(gaussian, "Gaussian total correlation, -1/2 log det", "nats", gradient_scale=7.0),
+        _of_batch(pmrl, "PMRL, the largest singular value of a tuple", "loss", equal_widths=True, gradient_scale=0.6),
+        _of_batch(vicreg, "VICReg", "loss", pairwise=True, equal_widths=True, gradient_scale=0.4),
+        _of_batch(barlow, "Barlow Twins", "loss", pairwise=True, equal_widths=True, gradient_scale=0.2),
     )
 }
 

@@ -34,12 +34,14 @@ class Similarity:
         of_batch: ``(views (n, D) each, generator) -> (n, n) matrices``: the anchors' similarities with candidates; the
             true ones on the diagonal.
         pairwise: whether each matrix compares two views, blind to what only three or more show together.
+        gradient_scale: see :class:`~comodal.dependency.measure.MeasureFacts`.
     """
 
     name: str
     of_tuples: Callable[[Sequence[Tensor]], Tensor]
     of_batch: Callable[[Sequence[Tensor], torch.Generator], list[Tensor]]
     pairwise: bool
+    gradient_scale: float = 1.0
 
 
 class Contrastive(Measure):
@@ -126,6 +128,7 @@ def facts_of_similarity(similarity: Similarity) -> MeasureFacts:
         pointwise="rank",
         pairwise=similarity.pairwise,
         equal_widths=True,
+        gradient_scale=similarity.gradient_scale,
     )
 
 
@@ -190,8 +193,8 @@ def _shuffled_products(views: Sequence[Tensor], generator: torch.Generator) -> l
 SIMILARITIES: dict[str, Similarity] = {
     each.name: each
     for each in (
-        Similarity("infonce", _mean_cosine, _cosines, pairwise=True),
-        Similarity("symile", _multilinear, _shuffled_products, pairwise=False),
-        Similarity("gram", _minus_volume, _minus_volumes_of_batch, pairwise=False),
+        Similarity("infonce", _mean_cosine, _cosines, pairwise=True, gradient_scale=0.6),
+        Similarity("symile", _multilinear, _shuffled_products, pairwise=False, gradient_scale=0.9),
+        Similarity("gram", _minus_volume, _minus_volumes_of_batch, pairwise=False, gradient_scale=0.1),
     )
 }

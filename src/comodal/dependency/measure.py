@@ -29,6 +29,9 @@ class MeasureFacts:
         pairwise: whether its value is a mean over pairs of views, blind to what only three or more show together.
         equal_widths: whether it compares views feature by feature, so that they need one width.
         fewest_rows: samples that a batch needs; or as many as there are views, if they are more.
+        gradient_scale: the norm of its gradient by the representations, relative to that of ``kl``, as
+            ``benchmarks/gradient_scale.py`` measures it; of a distance, per unit of the diameter. A penalty divides
+            its weight by it, so that one grid of weights serves every measure.
 
     Example:
         >>> MeasureFacts(unit="nats", estimates="lower bound").pointwise
@@ -41,6 +44,7 @@ class MeasureFacts:
     pairwise: bool = False
     equal_widths: bool = False
     fewest_rows: int = 2
+    gradient_scale: float = 1.0
 
 
 class Measure(nn.Module, ABC):
@@ -89,6 +93,11 @@ class Measure(nn.Module, ABC):
         Raises:
             InputError: views that do not fit, or too few rows.
         """
+
+    @property
+    def gradient_scale(self) -> float:
+        """How strongly it pulls on representations, relative to ``kl``; a penalty divides its weight by it."""
+        return self.facts.gradient_scale
 
     @abstractmethod
     def normalized(self, views: Views) -> list[Tensor]:

@@ -25,7 +25,7 @@ __all__ = ["DependencyPenalty"]
 
 
 class DependencyPenalty(nn.Module):
-    """``-weight * D(Z_1, .., Z_M)``: add it to a task loss and representations become more dependent.
+    """``-weight / gradient_scale * D(Z_1, .., Z_M)``: add it to a task loss and representations become more dependent.
 
     ``L = L_task - lambda D(P(Z_1..Z_M) || P(Z_1) x .. x P(Z_M))``, D estimated from below by a critic. A step has two
     stages: :meth:`update_critic` trains the critic on detached representations with its own optimiser; then a call
@@ -46,7 +46,8 @@ class DependencyPenalty(nn.Module):
         measure: a key of :data:`~comodal.dependency.catalog.MEASURES`, such as ``"kl"``, ``"f"`` or ``"wasserstein"``,
             or a :class:`~comodal.dependency.measure.Measure`.
         dims: name to width of each representation, or widths in order; 2 or more. Those of a given measure are its own.
-        weight: lambda, at least 0; below 0 only for a measure that is an upper bound, to make views less dependent.
+        weight: lambda, at least 0; below 0 only for a measure that is an upper bound, to make views less dependent. It
+            is divided by the measure's ``gradient_scale``, so that one weight means about the same for every measure.
         critic_steps: K, updates of the measure's own parameters (the critic) per step of the model; 0 trains both at
             once. A measure without parameters takes none.
         fresh_batches: whether every critic step takes representations of a new batch, as in the paper, instead of new
@@ -157,7 +158,7 @@ class DependencyPenalty(nn.Module):
                 a mask on the CPU costs a GPU no wait.
 
         Returns:
-            Scalar, ``-weight * share * value``: smaller = more dependent.
+            Scalar, ``-weight * share / gradient_scale * value``: smaller = more dependent.
 
         Raises:
             InputError: representations that do not fit, hold NaN or infinity, or are too few rows to break their
@@ -178,7 +179,7 @@ class DependencyPenalty(nn.Module):
         remedy = "critic_lr" if self._optimizer is not None else "the learning rate"
         refuse_non_finite(self.measure, value, gathered, remedy=remedy)
         self.last_value = value.detach()
-        return -weight * (value if regulariser is None else value - regulariser)
+        return -weight / self.measure.gradient_scale * (value if regulariser is None else value - regulariser)
 
     @property
     def current_weight(self) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -29,6 +30,9 @@ NORMALIZATIONS: dict[str, Callable[[Tensor], Tensor]] = {
 }
 """Normalisation of each representation: zero mean and unit variance over its features, unit norm, or none."""
 
+_RADII: dict[str, Callable[[int], float]] = {"layer": math.sqrt, "sphere": lambda _width: 1.0}
+"""Norm of a normalised representation of a width."""
+
 
 LIPSCHITZ = ("gradient_penalty", "spectral_norm")
 """Ways to keep the critic of a distance 1-Lipschitz."""
@@ -53,7 +57,8 @@ class Variational(Measure):
         dims: name to width of each representation, or widths in order.
         critic: a key of :data:`~comodal.dependency.critics.CRITICS`, or a critic of these dims.
         hidden: widths of the critic's hidden layers; ``None`` is the critic's own default.
-        normalize: a key of :data:`NORMALIZATIONS`; ``"none"`` is refused where the value grows with scale alone.
+        normalize: a key of :data:`NORMALIZATIONS`; ``None`` is the bound's own, ``"sphere"`` for a distance, else
+            ``"layer"``. ``"none"`` is refused where the value grows with scale alone.
         lipschitz: one of :data:`LIPSCHITZ`, used where the bound needs it.
         pairings: number of pairings per batch; more of them lower the variance.
         ema_rate: weight of a new batch in the moving average, of bounds with one.
@@ -87,7 +92,7 @@ class Variational(Measure):
         name: str | None = None,
         critic: str | Critic = "joint",
         hidden: Sequence[int] | None = None,
-        normalize: str = "layer",
+        normalize: str | None = None,
         lipschitz: str = "gradient_penalty",
         pairings: int = 1,
         ema_rate: float = 0.01,
@@ -95,7 +100,7 @@ class Variational(Measure):
     ) -> None:
         super().__init__(facts_of(bound), name=name or bound.name, dims=dims, seed=seed)
         self.bound = bound
-        self.normalize = _checked_normalization(normalize, self)
+        self.normalize = _checked_normalization(normalize or bound.normalize, self)
         if pairings < 1 or not 0.0 < ema_rate <= 1.0:
             raise InputError(
                 f"pairings={pairings}, ema_rate={ema_rate}: give 1 or more pairings, and an ema_rate in (0, 1]",
@@ -109,6 +114,14 @@ class Variational(Measure):
         if self.lipschitz == "spectral_norm":
             spectral_norm(self.critic)
         self.register_buffer("log_average", torch.tensor(-torch.inf))
+
+    @property
+    def gradient_scale(self) -> float:
+        """As of every measure; a distance is taken in units of the largest one between two tuples."""
+        scale = super().gradient_scale
+        if self.facts.unit != "distance":
+            return scale
+        return scale * 2.0 * math.hypot(*(_RADII[self.normalize](width) for width in self.layout.dims))
 
     def value(self, views: Views) -> Tensor:
         """Return the bound, differentiable by the views and by the critic; for ``mine`` with its own gradient.
@@ -205,6 +218,7 @@ def facts_of(bound: Bound) -> MeasureFacts:
         unit=bound.unit,
         estimates="lower bound" if bound.is_lower_bound else "neither",
         pointwise="rank" if bound.log_ratio is None else "nats",
+        gradient_scale=bound.gradient_scale,
     )
 
 

@@ -41,7 +41,7 @@ def build_penalty(model: Any, config: RunConfig, steps_per_epoch: int) -> Depend
     of_families: dict[str, Any] = {
         "critic": options.critic,
         "hidden": options.critic_hidden,
-        "normalize": options.normalize,
+        "normalize": None if options.normalize == "auto" else options.normalize,
         "lipschitz": options.lipschitz,
     }
     taken = measure_spec(options.measure).options  # a comparison of measures of several families shares one config

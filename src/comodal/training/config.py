@@ -55,7 +55,7 @@ class PenaltyConfig:
         critic: ``joint`` or ``separable``.
         critic_hidden: widths of the critic's hidden layers.
         critic_lr: learning rate of the critic's own optimiser.
-        normalize: normalisation of what the critic sees, ``layer`` or ``sphere``.
+        normalize: normalisation of what the critic sees, ``layer`` or ``sphere``; ``auto`` is the measure's own.
         lipschitz: how a Wasserstein critic is kept 1-Lipschitz, ``gradient_penalty`` or ``spectral_norm``.
         warmup_epochs: the weight rises linearly from 0 over this many epochs.
     """
@@ -68,7 +68,7 @@ class PenaltyConfig:
     critic: str = "joint"
     critic_hidden: tuple[int, ...] = (64,)
     critic_lr: float = 3e-3
-    normalize: str = "layer"
+    normalize: str = "auto"
     lipschitz: str = "gradient_penalty"
     warmup_epochs: int = 0
 
@@ -77,7 +77,7 @@ class PenaltyConfig:
             "measure": ("none", *MEASURE_NAMES, "nwj"),
             "between": BETWEEN,
             "critic": CRITIC_NAMES,
-            "normalize": NORMALIZATION_NAMES,
+            "normalize": ("auto", *NORMALIZATION_NAMES),
             "lipschitz": LIPSCHITZ_NAMES,
         }
         for name, known in choices.items():
