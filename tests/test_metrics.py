@@ -138,7 +138,7 @@ def test_value_depends_on_sums_alone(name: str) -> None:
     terms = metric.terms(y, p)
     halves = np.stack([terms[:150].sum(axis=0), terms[150:].sum(axis=0)])
     assert float(metric.value(halves.sum(axis=0))) == pytest.approx(metric(y, p), abs=1e-10)
-    # doubling every utterance changes nothing, and a batch of sums gives a batch of values
+    # doubling every sample changes nothing, and a batch of sums gives a batch of values
     assert metric.value(np.stack([halves.sum(axis=0), 2 * halves.sum(axis=0)])) == pytest.approx(metric(y, p))
     if name not in {"corr", "r2", "ccc"}:  # these centre by the mean of all samples
         assert float(metric.value(halves[0])) == pytest.approx(metric(y[:150], p[:150]))

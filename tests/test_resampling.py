@@ -13,7 +13,7 @@ from comodal.contracts.errors import Code
 from comodal.resampling import cyclic_order
 
 
-def shares_an_utterance(order: Tensor) -> bool:
+def shares_a_sample(order: Tensor) -> bool:
     return any(bool((one == other).any()) for one, other in itertools.combinations(order, 2))
 
 
@@ -24,21 +24,21 @@ def uses_each_once(order: Tensor, n: int) -> bool:
 
 @settings(max_examples=150, deadline=None)
 @given(views=st.integers(2, 7), spare=st.integers(0, 40), pairings=st.integers(1, 4), seed=st.integers(0, 10_000))
-def test_no_tuple_is_aligned_and_each_utterance_is_used_once(views: int, spare: int, pairings: int, seed: int) -> None:
+def test_no_tuple_is_aligned_and_each_sample_is_used_once(views: int, spare: int, pairings: int, seed: int) -> None:
     n = views + spare
     order = cyclic_order(n, views, pairings=pairings, generator=torch.Generator().manual_seed(seed))
     assert order.shape == (views, pairings * n)
-    assert not shares_an_utterance(order)
+    assert not shares_a_sample(order)
     assert uses_each_once(order, n)
 
 
 def test_independent_permutations_fail_the_first_check_and_draws_with_replacement_the_second() -> None:
     permutations = torch.stack([torch.randperm(32) for _ in range(3)])
-    assert shares_an_utterance(permutations)
+    assert shares_a_sample(permutations)
     assert not uses_each_once(torch.randint(32, (3, 32)), 32)
 
 
-def test_every_tuple_of_distinct_utterances_is_as_likely_as_any_other() -> None:
+def test_every_tuple_of_distinct_samples_is_as_likely_as_any_other() -> None:
     """Statistical, seeded: 24 tuples of 4 x 3; chi-squared with 23 degrees of freedom above 58.6 has p < 6e-5."""
     draws, expected = 6000, 6000 / 24
     order = cyclic_order(4, 3, pairings=draws // 4, generator=torch.Generator().manual_seed(1))

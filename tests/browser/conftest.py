@@ -80,7 +80,7 @@ def report(runs: RunSet, tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.fixture(scope="session")
 def odd_report(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Findings]:
     """A made-up report whose transcripts hold markup and many scripts, and what is in it."""
-    whole = made_up_findings(utterances=60, seeds=2, explained=1)
+    whole = made_up_findings(samples=60, seeds=2, explained=1)
     odd = replace(whole, rows=(), replication=(), curves=(), robustness=(), pairing=())
     return _written(render_page(odd), tmp_path_factory.mktemp("odd") / "report.html"), odd
 

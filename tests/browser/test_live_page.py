@@ -33,10 +33,10 @@ def opened(watch: Watch, served: str) -> Watched:
 
 @pytest.fixture
 def page(opened: Watched, live: LiveModel) -> Iterator[Page]:
-    """The open page with its first utterance as it is, which must stay silent."""
+    """The open page with its first sample as it is, which must stay silent."""
     for modality in live.modalities:
         choose(opened.page, modality, "on")
-    opened.page.fill("#live-utterance", live.ids[0])
+    opened.page.fill("#live-sample", live.ids[0])
     expect_sentiment(opened.page, live.answer(PanelRequest(live.ids[0], {}))["clean"]["prediction"])
     yield opened.page
     opened.require_peace()
@@ -73,7 +73,7 @@ def test_switching_a_modality_off_changes_prediction_and_dependency(page: Page, 
     expect_sentiment(page, answer["clean"]["prediction"])
 
 
-def test_another_utterance_lends_at_once_and_can_be_chosen(page: Page, live: LiveModel) -> None:
+def test_another_sample_lends_at_once_and_can_be_chosen(page: Page, live: LiveModel) -> None:
     choose(page, "audio", "swap")
     first = live.find("", beside=live.ids[0])[0]["id"]
     expect_sentiment(
@@ -93,8 +93,8 @@ def test_noise_follows_its_slider_by_keyboard(page: Page, live: LiveModel) -> No
     expect_sentiment(page, answer["changed"]["prediction"])
 
 
-def test_an_utterance_is_found_by_its_id(page: Page, live: LiveModel) -> None:
-    page.fill("#live-utterance", live.ids[321])
+def test_a_sample_is_found_by_its_id(page: Page, live: LiveModel) -> None:
+    page.fill("#live-sample", live.ids[321])
     expect_sentiment(page, live.answer(PanelRequest(live.ids[321], {}))["clean"]["prediction"])
 
 

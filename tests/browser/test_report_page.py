@@ -48,7 +48,7 @@ def table(runs: RunSet) -> ExplanationTable:
 
 
 def ids(page: Page) -> list[str]:
-    return page.locator("#utterances tbody tr").evaluate_all("rows => rows.map(row => row.dataset.id)")
+    return page.locator("#samples tbody tr").evaluate_all("rows => rows.map(row => row.dataset.id)")
 
 
 def downloaded(page: Page, button: Locator) -> bytes:
@@ -58,7 +58,7 @@ def downloaded(page: Page, button: Locator) -> bytes:
 
 
 def test_every_part_is_there_and_every_figure_drawn(page: Page) -> None:
-    for part in ("glance", "run", "comparison", "training", "robustness", "explanation", "utterances-part"):
+    for part in ("glance", "run", "comparison", "training", "robustness", "explanation", "samples-part"):
         expect(page.locator(f"section#{part}")).to_be_visible()
     figures = page.locator("figure[data-figure]")
     assert figures.count() >= 5
@@ -82,7 +82,7 @@ def test_search_leaves_what_contains_the_text(page: Page, table: ExplanationTabl
     wanted = str(table.id[37])
     page.fill("#search", wanted.upper())
     assert set(ids(page)) == {name for name in table.id.tolist() if wanted in name}
-    page.fill("#search", "no such utterance")
+    page.fill("#search", "no such sample")
     assert ids(page) == []
 
 
@@ -168,7 +168,7 @@ def test_the_keyboard_is_enough(page: Page) -> None:
     page.focus("button[data-sort=target]")
     page.keyboard.press("Enter")
     expect(page.locator("th[data-column=target]")).to_have_attribute("aria-sort", "ascending")
-    opener = page.locator("#utterances .open").first
+    opener = page.locator("#samples .open").first
     opener.focus()
     page.keyboard.press("Enter")
     expect(page.locator("dialog#detail")).to_be_visible()
@@ -183,7 +183,7 @@ def test_nothing_scrolls_sideways_on_a_phone(watch: Watch, report: str) -> None:
     for width in ("0", "0.06em"):  # fonts differ in width: the default one, and one a tenth wider
         page.add_style_tag(content=f"* {{ letter-spacing: {width} }}")
         assert page.evaluate("document.documentElement.scrollWidth") == 390
-    page.locator("#utterances .open").first.click()
+    page.locator("#samples .open").first.click()
     expect(page.locator("dialog#detail")).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth") == 390
     watched.require_peace()
@@ -221,7 +221,7 @@ def test_samples_of_classes_are_searched_by_name_and_sorted_by_error(watch: Watc
     names = (task.readable(table.target), task.readable(task.decide(table.prediction)))
     said = [" ".join(each) for each in zip(*names, table.transcript, strict=True)]
     assert page.locator("#shown").inner_text().split(" of ")[1].startswith(f"{sum('anger' in each for each in said)},")
-    page.locator("#utterances .open").first.click()
+    page.locator("#samples .open").first.click()
     row = int(np.flatnonzero(table.id == page.locator("#detail-title").inner_text())[0])
     expect(page.locator("#detail-body")).to_contain_text(f"Target: {names[0][row]}; Prediction: {names[1][row]}")
     expect(page.locator("#detail-body")).to_contain_text(f"{table.prediction[row].max():.3f}")
@@ -255,7 +255,7 @@ def test_markup_in_a_transcript_is_text(watch: Watch, odd_report: tuple[str, Fin
         assert row.locator(".words-cell").text_content() == text
         row.locator(".open").click()
         assert page.locator("#detail-body blockquote").text_content() == text
-        assert page.locator("#utterances :is(script, img, b), #detail :is(script, img, b)").count() == 0
+        assert page.locator("#samples :is(script, img, b), #detail :is(script, img, b)").count() == 0
         page.keyboard.press("Escape")
     watched.require_peace()  # a script that ran would have opened a dialog or asked for something
 

@@ -55,7 +55,7 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path
         folder = tmp_path / "mine"
         folder.mkdir(exist_ok=True)
         whole = {"id": [str(k) for k in range(N)], "group": [f"g{k}" for k in range(N)], "split": split, **columns}
-        with (folder / "utterances.csv").open("w", newline="", encoding="utf-8") as file:
+        with (folder / "samples.csv").open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
             writer.writerow(whole)
             writer.writerows(

@@ -22,7 +22,7 @@ TRAIN = "--training.max_epochs 2 --fusion_config.hidden 8"
 
 @pytest.fixture
 def table(tmp_path: Path) -> Path:
-    """Twelve utterances of six videos in a folder of our own kind."""
+    """Twelve samples of six videos in a folder of our own kind."""
     rng = np.random.default_rng(0)
     folder = tmp_path / "mine"
     folder.mkdir()
@@ -30,7 +30,7 @@ def table(tmp_path: Path) -> Path:
     split = ["train"] * 8 + ["valid"] * 2 + ["test"] * 2
     labels = rng.uniform(-3, 3, size=12).round(3)
     rows = [f"{name},{label},{part}" for name, label, part in zip(names, labels, split, strict=True)]
-    (folder / "utterances.csv").write_text("\n".join(["id,label,split", *rows]) + "\n")
+    (folder / "samples.csv").write_text("\n".join(["id,label,split", *rows]) + "\n")
     for modality, dim in (("text", 4), ("audio", 3)):
         np.savez(
             folder / f"{modality}.npz", **{name: rng.normal(size=(k % 3 + 1, dim)) for k, name in enumerate(names)}
@@ -41,7 +41,7 @@ def table(tmp_path: Path) -> Path:
 @pytest.mark.usefixtures("table")
 def test_inspect_tells_what_is_there(comodal: Comodal) -> None:
     found = json.loads(comodal("data inspect mine --json").out)
-    assert (found["utterances"], found["groups"], found["facts"]["format"]) == (12, 6, "table")
+    assert (found["samples"], found["groups"], found["facts"]["format"]) == (12, 6, "table")
     assert list(found["splits"].values()) == [{"train": 8, "valid": 2, "test": 2}]
     assert found["features"]["text"]["lengths"] == [1, 2, 3]
     assert sum(found["labels"]) == 12
@@ -78,7 +78,7 @@ def test_inspect_lists_the_labels_that_can_be_chosen(comodal: Comodal) -> None:
 
 @pytest.mark.usefixtures("table")
 def test_another_label_and_task(comodal: Comodal, table: Path, tmp_path: Path) -> None:
-    file = table / "utterances.csv"
+    file = table / "samples.csv"
     head, *rows = file.read_text().splitlines()
     moods = [f"{row},{('calm', 'angry')[k % 2]},{k % 2}" for k, row in enumerate(rows)]
     file.write_text("\n".join([f"{head},mood,loud", *moods]) + "\n")
@@ -101,7 +101,7 @@ def test_another_label_and_task(comodal: Comodal, table: Path, tmp_path: Path) -
 
 def test_validate_ends_with_1_when_something_is_wrong(comodal: Comodal, table: Path) -> None:
     assert comodal("data validate mine").status == 0
-    file = table / "utterances.csv"
+    file = table / "samples.csv"
     file.write_text(file.read_text().replace("v0_1", "v5_9"))
     for modality in ("text", "audio"):
         with np.load(table / f"{modality}.npz") as arrays:
@@ -114,7 +114,7 @@ def test_validate_ends_with_1_when_something_is_wrong(comodal: Comodal, table: P
 
 
 def test_unlabelled_samples_are_counted_by_every_command(comodal: Comodal, table: Path, tmp_path: Path) -> None:
-    path = table / "utterances.csv"
+    path = table / "samples.csv"
     rows = [line.split(",") for line in path.read_text().splitlines()]
     for row in rows[2:5]:
         row[1] = ""
@@ -181,7 +181,7 @@ def test_nothing_is_overwritten_and_nothing_half_written(comodal: Comodal, tmp_p
 
 def test_transcripts_become_frames_of_words(comodal: Comodal, table: Path) -> None:
     backbone = save_tiny(table.parent / "tiny", tokenizer=bert_like())
-    file = table / "utterances.csv"
+    file = table / "samples.csv"
     head, *rows = file.read_text().splitlines()
     said = ["so good", "a film", "ungoodly"]
     file.write_text("\n".join([f"{head},transcript", *(f"{row},{said[k % 3]}" for k, row in enumerate(rows))]) + "\n")

@@ -94,7 +94,7 @@ def test_a_config_file_that_is_not_there(comodal: Comodal) -> None:
 
 @pytest.fixture
 def holes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The embedded data with NaN in 3 values of 2 utterances."""
+    """The embedded data with NaN in 3 values of 2 samples."""
     make = load_module.synthetic
 
     def broken(*arguments: Any, **options: Any) -> Dataset:

@@ -18,7 +18,7 @@ from comodal.data.ragged import RaggedArray
 
 
 def build(**changes: Any) -> Dataset:
-    """Six utterances of three videos, two a split: text vectors, and audio sequences one of which is absent."""
+    """Six samples of three videos, two a split: text vectors, and audio sequences one of which is absent."""
     rng = np.random.default_rng(7)
     audio = [rng.normal(size=(length, 2)).astype(np.float32) for length in (2, 1, 0, 3, 1, 2)]
     modalities = {
@@ -51,7 +51,7 @@ def toy() -> Dataset:
 
 
 def block_of(split: str, lengths: list[int], **changes: Any) -> Block:
-    """One utterance of a video a length: text vectors, and audio sequences of these lengths."""
+    """One sample of a video a length: text vectors, and audio sequences of these lengths."""
     rng = np.random.default_rng(len(split) + sum(lengths))
     n = len(lengths)
     parts: dict[str, Any] = {
@@ -92,7 +92,7 @@ def make_source() -> Callable[..., Source]:
 
 @pytest.fixture
 def source() -> Source:
-    """Nine utterances in three blocks, one a split; one of them without audio."""
+    """Nine samples in three blocks, one a split; one of them without audio."""
     return source_of(block_of("train", [2, 0, 3, 1]), block_of("valid", [1, 4]), block_of("test", [5, 1, 2]))
 
 

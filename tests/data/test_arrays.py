@@ -222,7 +222,7 @@ def frame():
             "vector": list(VECTORS),
             "sequence": RAGGED,
             "score": TARGET,
-            "utterance": [f"u{i}" for i in range(N)],
+            "sample": [f"u{i}" for i in range(N)],
             "video": np.repeat(["p", "q", "r", "s"], 3),
             "part": ["train"] * 6 + ["valid"] * 3 + ["test"] * 3,
         }
@@ -231,7 +231,7 @@ def frame():
 
 def test_frame_equals_arrays():
     features = {"a": ["x", "y"], "b": "vector", "c": "sequence", "d": "x"}
-    got = from_frame(frame(), features=features, target="score", id="utterance", group="video", split="part")
+    got = from_frame(frame(), features=features, target="score", id="sample", group="video", split="part")
     expected = from_arrays(
         {"a": VECTORS[:, :2], "b": VECTORS, "c": RAGGED, "d": VECTORS[:, :1]},
         TARGET,
@@ -250,7 +250,7 @@ def test_frame_equals_arrays():
 
 def test_frame_takes_rows_by_position_not_by_index():
     shuffled = frame().iloc[::-1]
-    got = from_frame(shuffled, features={"a": "vector"}, target="score", id="utterance")
+    got = from_frame(shuffled, features={"a": "vector"}, target="score", id="sample")
     assert got.id[0] == "u11"
     np.testing.assert_array_equal(got.modalities["a"].values[0], VECTORS[11].astype(np.float32))
 
@@ -261,7 +261,7 @@ def test_frame_takes_rows_by_position_not_by_index():
         ({"target": "scor"}, "unknown_name", "'score'"),
         ({"features": {"a": ["x", "why"]}}, "unknown_name", "'why'"),
         ({"group": "vidoe"}, "unknown_name", "'video'"),
-        ({"features": {"a": ["utterance"]}}, "wrong_type", "'a'"),
+        ({"features": {"a": ["sample"]}}, "wrong_type", "'a'"),
     ],
 )
 def test_bad_frames(changes, code, named):

@@ -43,7 +43,7 @@ def test_only_the_features_asked_for_are_read(source):
     assert asked[1] == ["text"]
 
 
-def test_utterances_in_no_part_are_left_out(make_block, make_source):
+def test_samples_in_no_part_are_left_out(make_block, make_source):
     block = make_block("x", [1, 2, 3, 1, 2], columns={"split": np.array(["train", "none", "test", "dev", "valid"])})
     dataset = assemble(make_source(block))
     assert dataset.id.tolist() == ["x0_0", "x2_0", "x4_0"]

@@ -29,7 +29,7 @@ def test_replaced_by_the_train_median_feature_by_feature(make):
         cleaned.modalities["text"].values, [[1, 10], [3, 20], [3, 15], [5, 15], [900, 900], [3, 1]]
     )
     assert report.replaced_values == {"text": 5}
-    assert report.replaced_utterances == {"text": 4}
+    assert report.replaced_samples == {"text": 4}
 
 
 def test_labels_are_never_touched(make):
@@ -66,7 +66,7 @@ def test_the_source_is_not_changed_and_the_report_is_json(make):
 
 
 def naive(values, lengths, partitions):
-    """The rule as one would write it first: every utterance from the finite train frames of its fold."""
+    """The rule as one would write it first: every sample from the finite train frames of its fold."""
     owner = np.repeat(np.arange(len(lengths)), lengths)
     filled = values.copy()
     for frame, column in zip(*np.nonzero(~np.isfinite(values)), strict=True):

@@ -55,7 +55,7 @@ def test_batch_of_a_dataset_keeps_ids_order_and_absence(toy):
 
 
 def test_vectors_and_runs_give_the_same_batch(toy):
-    """The fast path of utterance-level features against the general one."""
+    """The fast path of sample-level features against the general one."""
     view = TensorView(toy)
     index = torch.tensor([3, 3, 1])
     fast = view[index].modalities["text"]
@@ -207,5 +207,5 @@ def test_a_standardizer_of_other_features(make):
         TensorView(dataset, standardizer)
 
 
-def test_longest_modality_of_each_utterance(toy):
+def test_longest_modality_of_each_sample(toy):
     assert TensorView(toy).lengths.tolist() == [2, 1, 1, 3, 1, 2]

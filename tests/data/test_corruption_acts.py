@@ -1,4 +1,4 @@
-"""Corruptions of one modality, against plain loops over utterances and frames."""
+"""Corruptions of one modality, against plain loops over samples and frames."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def generator(seed: int = 0) -> torch.Generator:
 
 
 def sequences(lengths: list[int], copies: int = 1) -> MultimodalBatch:
-    """Frame t of every utterance is (t + 1, -t - 1), so that frames tell where they stood."""
+    """Frame t of every sample is (t + 1, -t - 1), so that frames tell where they stood."""
     lengths = lengths * copies
     steps = torch.arange(max(lengths))
     mask = steps < torch.tensor(lengths).unsqueeze(1)
@@ -51,7 +51,7 @@ def said(rows: list[list[int]]) -> MultimodalBatch:
 
 
 def frames(sequence: ModalitySequence) -> list[list[int]]:
-    """Where the frames of each utterance stood; checks that they lie together at the left and that the rest is 0."""
+    """Where the frames of each sample stood; checks that they lie together at the left and that the rest is 0."""
     found = []
     for values, mask in zip(sequence.values, sequence.mask, strict=True):
         count = int(mask.sum())
@@ -93,7 +93,7 @@ def test_the_share_of_missing_frames_is_the_probability() -> None:
     assert abs(last - 0.7) < 5 * (0.21 / 2000) ** 0.5
 
 
-def test_an_utterance_that_loses_every_frame_is_absent() -> None:
+def test_a_sample_that_loses_every_frame_is_absent() -> None:
     after = drop_frames(sequences([2], copies=50), "audio", probability=0.8, generator=generator()).modalities["audio"]
     assert after.present.tolist() == [bool(row) for row in frames(after)]
     assert 0 < int(after.present.sum()) < 50
@@ -175,7 +175,7 @@ def test_a_feature_that_was_constant_in_training_gets_no_noise() -> None:
 
 @pytest.fixture
 def many():
-    """2000 utterances; values of row i are all i + 1, so that rows can be told apart."""
+    """2000 samples; values of row i are all i + 1, so that rows can be told apart."""
     n = 2000
     values = (torch.arange(n).float() + 1).view(n, 1, 1).expand(n, 3, 2).clone()
     mask = torch.arange(3) < torch.randint(1, 4, (n, 1), generator=generator())
@@ -223,7 +223,7 @@ def test_noise_of_severity_zero_is_none(many):
 
 
 @pytest.mark.parametrize("n", [2, 3, 50])
-def test_swap_never_gives_an_utterance_its_own(many, n):
+def test_swap_never_gives_a_sample_its_own(many, n):
     text = many.modalities["text"]
     few = MultimodalBatch(many.id[:n], {"text": ModalitySequence(text.values[:n], text.mask[:n])}, many.target[:n])
     for seed in range(10):

@@ -138,7 +138,7 @@ def test_files_that_cannot_be_read(file, monkeypatch):
 
 
 def source(*videos, divisions=None, **columns):
-    """One block a video, of two utterances each."""
+    """One block a video, of two samples each."""
 
     def blocks(features):
         for k, video in enumerate(videos):
@@ -154,7 +154,7 @@ def source(*videos, divisions=None, **columns):
     return Source(Path("made.up"), "toy", {"text": 2, "audio": 2}, divisions or {}, blocks)
 
 
-def test_utterances_get_the_split_of_their_video():
+def test_samples_get_the_split_of_their_video():
     dataset = assemble(with_folds(source("a", "c", "d", "b", "e"), READ))
     assert {name: dataset.group[rows].tolist() for name, rows in dataset.partitions[0].splits.items()} == {
         "train": ["a", "a", "b", "b"],
@@ -172,7 +172,7 @@ def test_videos_in_no_fold_are_in_no_split_and_both_are_counted():
     assert block.normalised == {
         "made up": 8,
         "videos in no fold, so in no split": 4,
-        "videos of the folds that have no utterance": 3,
+        "videos of the folds that have no sample": 3,
     }
     dataset = assemble(divided)
     assert set(dataset.group) == {"a", "c"}

@@ -47,13 +47,13 @@ def test_counts_of_features_are_those_of_the_whole(make_block, make_source, bloc
     assert facts.absent == (lengths == 0).sum()
     assert facts.zero_frames == (values == 0).all(axis=1).sum()
     assert facts.non_finite == {str(k): n for k, n in enumerate(wrong.sum(axis=0)) if n}
-    assert facts.non_finite_utterances == len(np.unique(owners[wrong.any(axis=1)]))
+    assert facts.non_finite_samples == len(np.unique(owners[wrong.any(axis=1)]))
     assert facts.first_non_finite == (owners[wrong.any(axis=1)][0] if wrong.any() else "")
     constant = [k for k in range(2) if len(values) > 1 and len(set(values[~wrong[:, k], k])) == 1]
     assert facts.constant_columns == constant
 
 
-def test_counts_of_utterances(make_block, make_source):
+def test_counts_of_samples(make_block, make_source):
     first = make_block("train", [1, 2, 1], target=np.array([-3, 0, np.nan], dtype=np.float32))
     second = make_block(
         "test",
@@ -65,7 +65,7 @@ def test_counts_of_utterances(make_block, make_source):
         normalised={"ids were made up": 1, "labels were odd": 2},
     )
     found = counts(make_source(first, second))
-    assert found.utterances == 5
+    assert found.samples == 5
     assert found.groups == 4
     assert found.splits == {"file": {"train": 3, "test": 2}}
     assert found.labels == [1, 0, 0, 1, 0, 0, 2]
@@ -96,7 +96,7 @@ def test_several_protocols(make_block, make_source):
 
 def test_nothing_at_all(source):
     found = counts(replace(source, blocks=lambda _: iter(())))
-    assert (found.utterances, found.label_span, found.empty_transcripts) == (0, None, None)
+    assert (found.samples, found.label_span, found.empty_transcripts) == (0, None, None)
     assert found.features["audio"].lengths == [0, 0, 0]
 
 

@@ -151,7 +151,7 @@ def test_cleaned_as_arrays_are_and_reported_under_the_names_of_modalities(raw):
     for name, array in direct.modalities.items():
         assert dataset.modalities[name].values.tobytes() == array.values.tobytes()
     assert list(dataset.cleaning.replaced_values) == ["speech", "text"]
-    # The utterance in no part is cleaned, too: 1 value of each.
+    # The sample in no part is cleaned, too: 1 value of each.
     assert dataset.cleaning.replaced_values["text"] == report.replaced_values["text"] + 1
     assert dataset.cleaning.replaced_values["speech"] == report.replaced_values["speech"] + 1
 

@@ -93,11 +93,11 @@ LENGTHS = np.random.default_rng(0).integers(1, 100, size=210)
 
 
 def padding(batches):
-    """Padded frames of all batches, each as long as its longest utterance."""
+    """Padded frames of all batches, each as long as its longest sample."""
     return sum(int(LENGTHS[rows.numpy()].max()) * len(rows) for rows in batches) - int(LENGTHS.sum())
 
 
-def test_lengths_keep_similar_utterances_together():
+def test_lengths_keep_similar_samples_together():
     by_length = EpochSampler(np.arange(210), batch_size=10, seed=3, lengths=LENGTHS, pool=7)
     at_random = EpochSampler(np.arange(210), batch_size=10, seed=3)
     assert sorted(flat(by_length.batches(0))) == list(range(210))

@@ -29,7 +29,7 @@ def test_take_keeps_each_row():
     assert taken.values[:, 0].tolist() == [2, 2, 2, 0, 0, 2, 2, 2]
 
 
-def test_owner_skips_absent_utterances():
+def test_owner_skips_absent_samples():
     array = RaggedArray.from_rows([np.ones((2, 1)), np.ones((0, 1)), np.ones((1, 1))])
     assert array.owner(np.arange(3)).tolist() == [0, 0, 2]
 

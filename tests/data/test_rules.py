@@ -39,7 +39,7 @@ def changed(make_block, make_source):
 def test_nothing_is_wrong(changed):
     inspection, findings = validate(changed())
     assert findings == []
-    assert inspection.utterances == 9
+    assert inspection.samples == 9
 
 
 def audio(values):

@@ -22,7 +22,7 @@ def test_equals_scikit_learn(make):
     np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-6)
 
 
-def test_sequences_count_frames_not_utterances(toy):
+def test_sequences_count_frames_not_samples(toy):
     train = np.array([0, 2, 3])  # 2, 0 and 3 frames
     fitted = Standardizer.fit(toy, train)
     frames = np.concatenate([toy.modalities["audio"].take(np.array([i])).values for i in train])

@@ -91,14 +91,14 @@ class TestRoundTrip:
         assert opened.dims == dict(source.dims)
         assert list(opened.dims) == list(source.dims)
         assert (opened.defaults, opened.facts, opened.name) == (("audio",), {"from": "nowhere"}, "toy")
-        assert opened.n_utterances == len(found) == manifest.inspection.utterances
+        assert opened.n_samples == len(found) == manifest.inspection.samples
         assert manifest.source == {"made.pkl": "0" * 64}
 
     def test_the_description_holds_what_was_counted(self, tmp_path, source):
         manifest = write_store(source, tmp_path / "set")
         assert manifest.inspection.splits == {"file": {"train": 4, "valid": 2, "test": 3}}
         assert manifest.inspection.normalised == {"ids were made up": 9}
-        assert json.loads((tmp_path / "set" / "dataset.json").read_text())["utterances"] == 9
+        assert json.loads((tmp_path / "set" / "dataset.json").read_text())["samples"] == 9
         assert names(tmp_path / "set") == ["dataset.json", "features", "samples.parquet"]
         assert names(tmp_path / "set" / "features") == ["0.npy", "1.npy"]
         assert {manifest.feature_file(name) for name in ("text", "audio")} < set(manifest.files)
@@ -175,7 +175,7 @@ class TestCleaning:
         for mine, theirs in zip(found.partitions, expected.partitions, strict=True):
             assert mine.name == theirs.name
             assert [r.tolist() for r in mine.splits.values()] == [r.tolist() for r in theirs.splits.values()]
-        outside = manifest.utterances - len(expected)
+        outside = manifest.samples - len(expected)
         assert outside == 1
         assert manifest.cleaning.replaced_values["text"] >= expected.cleaning.replaced_values["text"] > 0
         assert all(np.isfinite(a.values).all() for a in whole(open_store(tmp_path / "set")).modalities.values())

@@ -73,7 +73,7 @@ class TestDamage:
     def test_changed_by_hand_and_other_versions(self, folder):
         file = folder / "dataset.json"
         text = file.read_text()
-        file.write_text(text.replace('"utterances": 9', '"utterances": 8', 1))
+        file.write_text(text.replace('"samples": 9', '"samples": 8', 1))
         with refused("damaged", "dataset.json"):
             open_store(folder)
         for version in (3, 5):
@@ -81,7 +81,7 @@ class TestDamage:
             with refused("unsupported", "dataset.json", version, 4):
                 open_store(folder)
         file.write_text(json.dumps(json.loads(text)))  # the same on one line
-        assert open_store(folder).n_utterances == 9
+        assert open_store(folder).n_samples == 9
 
     @pytest.mark.parametrize("name", ["samples.parquet", "features/0.npy", "features/1.npy"])
     @pytest.mark.parametrize("damage", ["missing", "empty", "truncated", "longer", "folder", "text", "zeros", "pickle"])
@@ -186,18 +186,18 @@ from comodal.data.ragged import RaggedArray
 from comodal.data.standardize import Standardizer
 from comodal.data.store import open_store, write_store
 
-DIM, FRAMES, UTTERANCES, BLOCKS = 100, 50, 500, 30
+DIM, FRAMES, SAMPLES, BLOCKS = 100, 50, 500, 30
 
 def blocks(names):
     for k in range(BLOCKS):
-        values = np.full((UTTERANCES * FRAMES, DIM), k + 1, dtype=np.float32)
+        values = np.full((SAMPLES * FRAMES, DIM), k + 1, dtype=np.float32)
         values[::7, 3] = np.nan
         yield Block(
-            id=np.array([f"{k}x{i}" for i in range(UTTERANCES)]),
-            group=np.array([str(k)] * UTTERANCES),
-            target=np.zeros(UTTERANCES, dtype=np.float32),
-            modalities={"audio": RaggedArray(values, np.arange(UTTERANCES + 1) * FRAMES)},
-            columns={"split": np.array([("train", "valid", "test")[k % 3]] * UTTERANCES)},
+            id=np.array([f"{k}x{i}" for i in range(SAMPLES)]),
+            group=np.array([str(k)] * SAMPLES),
+            target=np.zeros(SAMPLES, dtype=np.float32),
+            modalities={"audio": RaggedArray(values, np.arange(SAMPLES + 1) * FRAMES)},
+            columns={"split": np.array([("train", "valid", "test")[k % 3]] * SAMPLES)},
         )
 
 def peak():

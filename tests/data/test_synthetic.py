@@ -26,7 +26,7 @@ LARGE = SyntheticConfig(
 
 
 def pooled(dataset, name):
-    """Mean frame of every utterance, as float64."""
+    """Mean frame of every sample, as float64."""
     array = dataset.modalities[name]
     return np.add.reduceat(array.values.astype(np.float64), array.offsets[:-1]) / array.lengths[:, None]
 
@@ -90,7 +90,7 @@ def test_same_seed_same_data_other_seed_other_data():
 
 
 @pytest.mark.parametrize("lengths", [(1, 1), (2, 5)])
-def test_disagreeing_utterances_are_those_recorded(lengths):
+def test_disagreeing_samples_are_those_recorded(lengths):
     config = SyntheticConfig(n_train=64, n_valid=32, n_test=32, lengths=lengths, frame_noise=0.0, disagree=0.25)
     agreeing, dataset = synthetic(replace(config, disagree=0.0)), synthetic(config)
     np.testing.assert_array_equal(agreeing.target, dataset.target)

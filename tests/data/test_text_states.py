@@ -104,7 +104,7 @@ def source_of(transcripts: list[Any] | None, *, blocks: int = 1) -> Source:
                 normalised={"read": len(part)},
             )
 
-    return Source(Path("toy"), "toy", {"text": 3, "audio": 3}, {"toy": Division()}, read, n_utterances=n, name="toy")
+    return Source(Path("toy"), "toy", {"text": 3, "audio": 3}, {"toy": Division()}, read, n_samples=n, name="toy")
 
 
 def test_the_features_are_there_to_be_chosen_and_are_no_modality(bert: TextEncoder) -> None:
@@ -115,7 +115,7 @@ def test_the_features_are_there_to_be_chosen_and_are_no_modality(bert: TextEncod
     chosen = assemble(source, features={"text": WORD_STATES, "audio": "audio"})
     assert chosen.spec.dims == {"text": WIDTH, "audio": 3}
     assert chosen.spec.max_lengths == {"text": 4, "audio": 1}
-    assert chosen.spec.aligned, "one frame an utterance stands beside every word"
+    assert chosen.spec.aligned, "one frame a sample stands beside every word"
     wanted, _ = word_states(TRANSCRIPTS, bert)
     np.testing.assert_allclose(chosen.modalities["text"].values, wanted.values, atol=1e-6)
     with refused("duplicate", "toy", "'text_words'"):

@@ -47,7 +47,7 @@ def pieces_of_words(tokenizer, words):
 
 
 def expected(words, frames, word_pieces, *, before, after, max_length):
-    """One utterance by a loop over its words: (ids, words, frames)."""
+    """One sample by a loop over its words: (ids, words, frames)."""
     room = max_length - len(before) - len(after)
     zero = [0.0] * len(frames[0]) if frames else []
     inside = []
@@ -97,19 +97,19 @@ def test_words_without_pieces_do_not_shift_the_others():
 @settings(max_examples=25, deadline=None)
 @given(
     name=st.sampled_from(["bert", "xlnet", "roberta, prefix", "llama"]),
-    utterances=st.lists(st.lists(st.sampled_from(WORDS), max_size=6), min_size=1, max_size=4),
+    samples=st.lists(st.lists(st.sampled_from(WORDS), max_size=6), min_size=1, max_size=4),
     vectors=st.booleans(),
     max_length=st.integers(3, 12),
 )
-def test_against_a_loop_over_pieces(name, utterances, vectors, max_length):
+def test_against_a_loop_over_pieces(name, samples, vectors, max_length):
     tokenizer = TOKENIZERS[name]
-    lengths = [1 if vectors else len(words) for words in utterances]
+    lengths = [1 if vectors else len(words) for words in samples]
     values = np.arange(2.0 * sum(lengths)).reshape(-1, 2).astype(np.float32) + 1
     array = RaggedArray(values, np.cumsum([0, *lengths]))
-    tokens = tokenize_words([" ".join(words) for words in utterances], tokenizer, max_length=max_length)
+    tokens = tokenize_words([" ".join(words) for words in samples], tokenizer, max_length=max_length)
     aligned = align_to_pieces(array, tokens)
     layout = {"bert": ([2], [3]), "xlnet": ([], [2, 3]), "roberta, prefix": ([0], [1]), "llama": ([1], [2])}[name]
-    for i, words in enumerate(utterances):
+    for i, words in enumerate(samples):
         frames = array.values[array.offsets[i] : array.offsets[i + 1]].tolist()
         pieces = pieces_of_words(tokenizer, words)
         want = expected(words, frames, pieces, before=layout[0], after=layout[1], max_length=max_length)
@@ -152,7 +152,7 @@ def test_absent_stays_absent_and_vectors_are_broadcast():
     assert aligned.values.dtype == np.float32
 
 
-def test_other_numbers_of_frames_name_the_utterance():
+def test_other_numbers_of_frames_name_the_sample():
     tokens = tokenize_words(["so good", "so good a", "a a a a"], TOKENIZERS["bert"], ids=["v_1", "v_2", "w_1"])
     array = RaggedArray.from_rows([np.ones((n, 2)) for n in (2, 2, 37)])
     with refused("mismatch", "'v_2': 2 frames for 3 words", "(2 "):
@@ -169,8 +169,8 @@ def test_frames_of_words_cut_off_are_still_required():
         align_to_pieces(RaggedArray.from_rows([np.ones((2, 1))]), tokens)
 
 
-def test_many_utterances_are_those_of_one_by_one(tokenizer, monkeypatch):
-    """More utterances than are given to the tokenizer at once."""
+def test_many_samples_are_those_of_one_by_one(tokenizer, monkeypatch):
+    """More samples than are given to the tokenizer at once."""
     from comodal.data import tokenize
 
     texts = [" ".join(WORDS[k] for k in row) for row in np.random.default_rng(0).integers(0, 5, size=(11, 4))]

@@ -35,7 +35,7 @@ VOICE = RaggedArray.from_vectors([[5.0], [6.0]])
 
 
 def test_by_hand() -> None:
-    """``[CLS] so good [SEP]`` and ``[CLS] un ##good ##ly [SEP]``, with a voice of one vector an utterance."""
+    """``[CLS] so good [SEP]`` and ``[CLS] un ##good ##ly [SEP]``, with a voice of one vector a sample."""
     words = RaggedArray.from_vectors(np.zeros((2, 9)))
     found = with_tokens(dataset_of(["so good", "ungoodly"], text=words, audio=VOICE), bert_like())
     made = batch(found, [0, 1])
@@ -88,12 +88,12 @@ def test_what_was_cut_stands_in_the_note() -> None:
     dataset = dataset_of(["so good so good", "a"], audio=VOICE)
     dataset = dataclasses.replace(dataset, spec=dataclasses.replace(dataset.spec, note="licensed"))
     found = with_tokens(dataset, bert_like(), max_length=5)
-    assert found.spec.note == "licensed; 1 of 2 utterances were cut to 5 pieces (first: 'v_0')"
+    assert found.spec.note == "licensed; 1 of 2 samples were cut to 5 pieces (first: 'v_0')"
     assert found.spec.max_lengths == {"text": 5, "audio": 5}
     assert with_tokens(dataset, bert_like(), max_length=6).spec.note == "licensed"
     many = dataset_of(["so good"] * 5, audio=RaggedArray.from_vectors(np.ones((5, 1))))
     note = with_tokens(many, bert_like(), max_length=3).spec.note
-    assert note == "5 of 5 utterances were cut to 3 pieces (first: 'v_0', 'v_1', 'v_2')"
+    assert note == "5 of 5 samples were cut to 3 pieces (first: 'v_0', 'v_1', 'v_2')"
 
 
 @pytest.mark.parametrize(

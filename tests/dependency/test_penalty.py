@@ -80,7 +80,7 @@ def test_the_penalty_is_minus_the_weighted_value(name: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", EVERY)
 def test_minimising_it_makes_representations_more_dependent(name: str) -> None:
-    """Two free representations of the same 64 utterances; a penalty of the other sign would leave them independent."""
+    """Two free representations of the same 64 samples; a penalty of the other sign would leave them independent."""
     views = [torch.randn(64, 4, requires_grad=True), torch.randn(64, 4)]
     penalty = DependencyPenalty(name, dims=[4, 4], weight=1.0, critic_lr=1e-2)
     optimizer = torch.optim.Adam([views[0]], lr=0.05)

@@ -51,7 +51,7 @@ def same(hidden: Tensor) -> Tensor:
 
 
 def shifted(hidden: Tensor) -> Tensor:
-    """A gate whose result tells utterance, piece and unit apart."""
+    """A gate whose result tells sample, piece and unit apart."""
     rows, steps, width = hidden.shape
     offset = torch.arange(rows * steps * width, dtype=hidden.dtype).view(rows, steps, width)
     return hidden * 1.5 + (offset * 0.37).sin()

@@ -15,7 +15,7 @@ def steps_of(lengths: list[int], longest: int) -> torch.Tensor:
 @pytest.mark.parametrize("lengths", [[3, 1, 2], [1], [2, 2], [0, 3], [0, 0]])
 def test_packed_frames_are_the_real_ones_step_by_step(lengths: list[int]) -> None:
     packing = pack(steps_of(lengths, 4))
-    real = [max(1, length) for length in lengths]  # an utterance of nothing keeps a step
+    real = [max(1, length) for length in lengths]  # a sample of nothing keeps a step
     wanted = {(row, step) for row, length in enumerate(real) for step in range(length)}
     found = list(zip(packing.sample.tolist(), packing.step.tolist(), strict=True))
     assert set(found) == wanted
@@ -25,7 +25,7 @@ def test_packed_frames_are_the_real_ones_step_by_step(lengths: list[int]) -> Non
     assert packing.order.tolist() == sorted(range(len(real)), key=lambda row: -real[row])
 
 
-def test_frames_are_those_of_their_utterance_and_step() -> None:
+def test_frames_are_those_of_their_sample_and_step() -> None:
     values = torch.arange(6.0).view(2, 3, 1)
     assert pack(steps_of([1, 3], 3)).frames(values).flatten().tolist() == [3.0, 0.0, 4.0, 5.0]
 
@@ -73,7 +73,7 @@ def test_gates_start_at_a_scale_that_does_not_grow_with_the_features(dim: int) -
     assert 0.4 < (torch.randn(500, dim) @ weight.t()).std() < 0.8
 
 
-def test_dropout_is_one_draw_an_utterance_and_the_identity_in_evaluation() -> None:
+def test_dropout_is_one_draw_a_sample_and_the_identity_in_evaluation() -> None:
     torch.manual_seed(0)
     packing = pack(steps_of([3, 2, 3], 3))
     dropout = SampleDropout(0.5)

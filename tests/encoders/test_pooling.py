@@ -106,7 +106,7 @@ CASES = {
 
 
 def aligned_by_loop(batch: MultimodalBatch, name: str, row: int, longest: int) -> tuple[Tensor, list[bool]]:
-    """Frames of one modality of one utterance on the common time axis, and where it says something."""
+    """Frames of one modality of one sample on the common time axis, and where it says something."""
     steps = max(len(real_frames(batch, other, row)) for other in batch.modalities)
     frames = real_frames(batch, name, row)
     whole = torch.zeros(longest, DIMS[name], dtype=torch.float64)
@@ -116,7 +116,7 @@ def aligned_by_loop(batch: MultimodalBatch, name: str, row: int, longest: int) -
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_aligned_frames_equal_a_loop_over_utterances_whatever_the_padding_holds(case: str) -> None:
+def test_aligned_frames_equal_a_loop_over_samples_whatever_the_padding_holds(case: str) -> None:
     batch = ragged_batch(DIMS, CASES[case])
     sequences, steps = align(batch, DIMS)
     longest = max(sequence.mask.shape[1] for sequence in batch.modalities.values())

@@ -31,7 +31,7 @@ def test_positions_equal_the_formula(width: int) -> None:
 
 
 def convolved_alone(encoder: TemporalConvolution, frames: Tensor) -> Tensor:
-    """PyTorch's convolution of one utterance's real frames, no padding in sight."""
+    """PyTorch's convolution of one sample's real frames, no padding in sight."""
     weight = encoder.taps.weight.view(encoder.taps.weight.shape[0], -1, encoder.kernel_size)
     return functional.conv1d(frames.T.unsqueeze(0), weight, padding=encoder.kernel_size // 2)[0].T
 

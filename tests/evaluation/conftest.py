@@ -19,7 +19,7 @@ from comodal.training.config import PenaltyConfig, RunConfig, TrainingConfig
 
 @pytest.fixture
 def data() -> DataConfig:
-    """120 utterances to train on, 100 to validate, 800 to test."""
+    """120 samples to train on, 100 to validate, 800 to test."""
     return DataConfig(source="synthetic:redundant")
 
 

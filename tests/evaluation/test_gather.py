@@ -100,7 +100,7 @@ def test_a_single_run_gives_its_scores_as_rows(trained: Path) -> None:
 
 def test_facts_of_the_data_are_those_of_the_preset(trained: Path) -> None:
     facts = gather(trained).data
-    assert (facts.name, facts.source, facts.utterances) == ("synthetic:redundant", "synthetic:redundant", 1020)
+    assert (facts.name, facts.source, facts.samples) == ("synthetic:redundant", "synthetic:redundant", 1020)
     assert facts.splits == {"synthetic": {"train": 120, "valid": 100, "test": 800}}
     assert facts.modalities == {"text": 8, "audio": 8, "vision": 8}
     assert facts.task == Sentiment()

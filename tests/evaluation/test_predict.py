@@ -52,7 +52,7 @@ def test_batching_does_not_change_a_prediction() -> None:
 
 
 @pytest.mark.parametrize("between", ["modalities", "fusion"])
-def test_the_critic_scores_every_utterance_as_the_measure_does(between: str) -> None:
+def test_the_critic_scores_every_sample_as_the_measure_does(between: str) -> None:
     dims = {"text": 2, "audio": 2} if between == "modalities" else {"fused": 3, "modalities": 4}
     penalty = DependencyPenalty("kl", dims=dims)
     table = predict(

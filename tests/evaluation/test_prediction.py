@@ -125,7 +125,7 @@ def test_a_modality_that_the_model_does_not_know_is_left_out(model: Predictor, d
     np.testing.assert_array_equal(found.prediction, model.predict(arrays(dataset)).prediction)
 
 
-def test_utterances_of_nothing_are_told(model: Predictor) -> None:
+def test_samples_of_nothing_are_told(model: Predictor) -> None:
     rows = [np.zeros((1, model.dims["text"])), np.zeros((0, model.dims["text"]))]
     found = model.predict({"text": rows})
     assert found.modalities.tolist() == ["text", ""]
@@ -163,7 +163,7 @@ def test_cleaning_takes_the_mean_of_the_training_part(model: Predictor) -> None:
 def test_a_table_without_labels(model: Predictor, dataset: Dataset, kept: PredictionTable, tmp_path: Path) -> None:
     test = dataset.subset(dataset.partitions[0].test)
     ids = [f"clip-{k}" for k in range(len(test))]
-    (tmp_path / "utterances.csv").write_text("\n".join(["id", *ids]) + "\n")
+    (tmp_path / "samples.csv").write_text("\n".join(["id", *ids]) + "\n")
     for name, values in arrays(test).items():
         np.savez(tmp_path / f"{name}.npz", id=np.array(ids), values=values)
     found = model.predict(model.read(tmp_path))

@@ -34,7 +34,7 @@ def test_values_are_the_metrics_of_the_whole_table() -> None:
         assert (entry.n, entry.n_groups, entry.unit) == (120, 12, METRICS[name].unit)
 
 
-def test_interval_is_that_of_the_videos_and_not_of_the_utterances() -> None:
+def test_interval_is_that_of_the_videos_and_not_of_the_samples() -> None:
     """With errors constant within a video, MAE is a mean over videos: Student's interval over the video means."""
     rng = np.random.default_rng(1)
     errors = rng.uniform(0.0, 1.0, size=15)

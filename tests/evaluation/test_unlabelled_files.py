@@ -46,7 +46,7 @@ def written(folder: Path, kind: str) -> DataConfig:
     split[HIDDEN[::2]] = "unlabelled"
     labels = values.copy()
     labels[HIDDEN] = ""
-    with (folder / "utterances.csv").open("w", newline="", encoding="utf-8") as file:
+    with (folder / "samples.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["id", "group", "split", *names])
         writer.writerows([f"s{k}", f"g{k}", split[k], *labels[k]] for k in range(N))
@@ -113,7 +113,7 @@ def test_a_label_that_is_taken_away_is_seen_at_once(tmp_path: Path, monkeypatch:
     table = written(tmp_path / "table", "classes")
     hidden = load(table.source).partitions[0]
     assert (len(hidden.train), len(hidden.unlabelled)) == (10, 20)
-    path = tmp_path / "table" / "utterances.csv"
+    path = tmp_path / "table" / "samples.csv"
     lines = path.read_text().splitlines()
     row = 1 + int(hidden.train[0])
     lines[row] = lines[row].rpartition(",")[0] + ","

@@ -22,7 +22,7 @@ def test_donors_are_of_another_video_always(share: float) -> None:
     assert (GROUPS[donor] != GROUPS)[broken].all()
 
 
-def test_every_utterance_is_broken_and_every_donor_drawn_alike() -> None:
+def test_every_sample_is_broken_and_every_donor_drawn_alike() -> None:
     """The false-alarm rate is 2 x 1e-4."""
     donor = draw_donors(GROUPS, share=0.5, rounds=6000, seed=0)
     broken = donor != np.arange(11)

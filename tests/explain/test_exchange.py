@@ -1,4 +1,4 @@
-"""Exchanged modalities against plain loops over utterances and donors."""
+"""Exchanged modalities against plain loops over samples and donors."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from comodal.explain.exchange import exchanged, exchanged_inputs, mean_over_dono
 from comodal.explain.representations import represent, without_each
 
 
-def test_the_mean_over_all_donors_leaves_out_the_utterance_itself() -> None:
+def test_the_mean_over_all_donors_leaves_out_the_sample_itself() -> None:
     values = torch.randn(30, generator=torch.Generator().manual_seed(0)).double()
     found = mean_over_donors(lambda donor: values[donor], 30, donors=200, generator=torch.Generator())
     np.testing.assert_allclose(found, (values.sum() - values) / 29, rtol=1e-5)

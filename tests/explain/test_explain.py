@@ -25,7 +25,7 @@ QUICK = ExplanationConfig(donors=3, attributions=2)
 SPOKEN = ["<script>alert(1)</script>", "أحب هذا الفيلم", "这部电影|很好", "naïve\ncafé"]
 
 
-def test_every_test_utterance_once_with_the_kept_predictions(with_kl: RunSet) -> None:
+def test_every_test_sample_once_with_the_kept_predictions(with_kl: RunSet) -> None:
     run = with_kl.runs[0]
     found = explain(with_kl, run, QUICK)
     table, kept = found.table, run.predictions()

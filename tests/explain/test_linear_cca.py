@@ -52,7 +52,7 @@ def test_three_views_sum_their_pairs() -> None:
     assert torch.allclose(whole, torch.stack(parts).sum(dim=0))
 
 
-def test_tuples_are_scored_as_utterances_are() -> None:
+def test_tuples_are_scored_as_samples_are() -> None:
     views = samples(200)
     cca = fit_cca(views)
     rows = torch.stack([torch.randint(200, (77,)), torch.randint(200, (77,))])
@@ -60,7 +60,7 @@ def test_tuples_are_scored_as_utterances_are() -> None:
     assert torch.allclose(cca.of_rows(cca.prepare(views), rows), cca(mixed))
 
 
-def test_a_ridge_shrinks_and_makes_more_features_than_utterances_possible() -> None:
+def test_a_ridge_shrinks_and_makes_more_features_than_samples_possible() -> None:
     rng = np.random.default_rng(0)
     noise = {"text": rng.normal(size=(30, 60)), "audio": rng.normal(size=(30, 50))}
     assert fit_cca(noise, ridge=0.0).correlations["text", "audio"][0] > 0.99

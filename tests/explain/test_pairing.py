@@ -129,7 +129,7 @@ def test_bad_input_is_refused(wrong: HeldOutSamples, options: dict[str, float], 
 
 
 def trained(folder: Path, measure: str = "kl", *, fusion: str = "early", **penalty: object) -> RunSet:
-    """A small model on data whose disagreeing utterances are known."""
+    """A small model on data whose disagreeing samples are known."""
     data = synthetic(
         SyntheticConfig(n_train=200, n_valid=60, n_test=120, redundancy=1.0, private_noise=0.1, disagree=0.15)
     )

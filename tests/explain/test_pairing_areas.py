@@ -96,7 +96,7 @@ def simulated(rng: np.random.Generator, *, videos: int, knows: float) -> tuple[l
 
 
 def as_if_independent(auroc: float, broken: int) -> float:
-    """Half the interval of Hanley and McNeil, which takes every utterance for a video of its own."""
+    """Half the interval of Hanley and McNeil, which takes every sample for a video of its own."""
     q1, q2 = auroc / (2 - auroc), 2 * auroc**2 / (1 + auroc)
     return 1.96 * np.sqrt((auroc * (1 - auroc) + (broken - 1) * (q1 + q2 - 2 * auroc**2)) / broken**2)
 
@@ -105,18 +105,18 @@ def as_if_independent(auroc: float, broken: int) -> float:
 @pytest.mark.statistical
 @pytest.mark.parametrize("knows", [0.0, 0.8])
 def test_95_percent_intervals_hold_the_truth(knows: float) -> None:
-    """Fails with a chance below 1e-3 where the true coverage is 94 %; an interval over utterances does fail it."""
+    """Fails with a chance below 1e-3 where the true coverage is 94 %; an interval over samples does fail it."""
     rng = np.random.default_rng(1)
     truth = np.mean([areas(simulated(rng, videos=100, knows=knows)[0], 100)[0].value for _ in range(60)])
-    held, by_utterance = [], []
+    held, by_sample = [], []
     for _ in range(300):
         found, groups = simulated(rng, videos=25, knows=knows)
         area = areas(found, groups.count)[0]
         low, high = interval(area, groups)
         held.append(low <= truth <= high)
-        by_utterance.append(abs(area.value - truth) <= as_if_independent(area.value, 100))
+        by_sample.append(abs(area.value - truth) <= as_if_independent(area.value, 100))
     assert 0.89 <= np.mean(held) <= 0.995
-    assert np.mean(by_utterance) < 0.89
+    assert np.mean(by_sample) < 0.89
 
 
 RNG = np.random.default_rng(0)

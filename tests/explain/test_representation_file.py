@@ -85,7 +85,7 @@ def test_without_a_split_each_half_is_explained_by_the_other_and_videos_stay_who
     assert sorted(explained) == sorted(everything.id.tolist())
 
 
-def test_a_swapped_utterance_is_the_least_dependent(tmp_path: Path) -> None:
+def test_a_swapped_sample_is_the_least_dependent(tmp_path: Path) -> None:
     """It lies below 95 % of the others; a critic that knew nothing would fail 19 times of 20."""
     arrays = _arrays(split=np.repeat(["train", "test"], 150), prediction=np.zeros(300), target=np.ones(300))
     arrays["audio"][200] = -2.0 * np.sign(arrays["text"][200])
@@ -96,7 +96,7 @@ def test_a_swapped_utterance_is_the_least_dependent(tmp_path: Path) -> None:
     assert table.facts["critic"] == "fitted afterwards"
     assert table.facts["unit"] == "nats"
     assert np.isnan(table.without["text"]).all()
-    # Exchanging a modality of dependent views lowers the dependency of nearly every utterance.
+    # Exchanging a modality of dependent views lowers the dependency of nearly every sample.
     assert (table.swapped["audio"] < table.dependency).mean() > 0.9
 
 

@@ -1,4 +1,4 @@
-"""The gate against the paper's equations 1 to 5, written out in loops over utterances, steps and units."""
+"""The gate against the paper's equations 1 to 5, written out in loops over samples, steps and units."""
 
 from __future__ import annotations
 

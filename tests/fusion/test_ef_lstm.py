@@ -25,7 +25,7 @@ CASES = {
         "audio": [3, 4, 0, 2, 0],
         "vision": [0, 4, 5, 2, 0],
     },
-    "single frames stand for the whole utterance": {
+    "single frames stand for the whole sample": {
         "text": [4, 1, 4, 0],
         "audio": [1, 5, 4, 1],
         "vision": [1, 1, 1, 1],
@@ -39,7 +39,7 @@ def still(**options: int) -> EFLSTMConfig:
 
 
 def side_by_side(batch: MultimodalBatch, row: int) -> list[Array]:
-    """Concatenated frames of an utterance, step by step."""
+    """Concatenated frames of a sample, step by step."""
     frames = {name: real_frames(batch, name, row) for name in batch.modalities}
     steps = max(len(each) for each in frames.values())
     whole = {

@@ -12,8 +12,8 @@ from plain_networks import (
     lstm,
     ragged_batch,
     real_frames,
+    sample_encoder,
     spec_of,
-    utterance_encoder,
     weights_of,
 )
 from torch import nn
@@ -44,14 +44,14 @@ def trained(model: LateFusion) -> LateFusion:
 
 
 def encoded(model: LateFusion, batch: MultimodalBatch, kind: str) -> dict[str, list[Array]]:
-    """Representations of every utterance by modality."""
+    """Representations of every sample by modality."""
     weights = weights_of(model)
     found = {}
     for name in batch.modalities:
         frames = [real_frames(batch, name, row) for row in range(len(batch))]
         encoder = f"encoders.encoders.{name}"
         if kind == "mean":
-            found[name] = [utterance_encoder(weights, encoder, each, DIMS[name]) for each in frames]
+            found[name] = [sample_encoder(weights, encoder, each, DIMS[name]) for each in frames]
         else:
             states = [lstm(weights, f"{encoder}.lstm", each) for each in frames]
             found[name] = [

@@ -23,7 +23,7 @@ def random_terms(
 
 
 def by_loop(views: list[Tensor], factors: list[Tensor], weights: Tensor, bias: Tensor) -> np.ndarray:
-    """Liu et al. 2018, equation 6 written out: a loop over utterances, outputs, ranks, modalities and features."""
+    """Liu et al. 2018, equation 6 written out: a loop over samples, outputs, ranks, modalities and features."""
     rank, _, width = factors[0].shape
     out = np.zeros((len(views[0]), width))
     for row in range(len(out)):

@@ -1,4 +1,4 @@
-"""MAG where a modality is absent, hidden or said once for the whole utterance."""
+"""MAG where a modality is absent, hidden or said once for the whole sample."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> TinyBackbones:
 
 
 def test_absent_text_is_read_as_unknown_pieces(tiny: TinyBackbones) -> None:
-    """At every step at which another modality has a frame; in the other utterances the text stays."""
+    """At every step at which another modality has a frame; in the other samples the text stays."""
     model = model_of(spec_of("text", "audio"), backbone=tiny("bert"))
     batch = absent(batch_of("text", "audio"), "text", rows=(1, 3))
     text, audio = batch.modalities["text"], batch.modalities["audio"]
@@ -51,7 +51,7 @@ def test_absent_audio_displaces_nothing(tiny: TinyBackbones) -> None:
     assert model.gate.displacement(hidden, {"audio": audio})[[0, 2]].abs().max() == 0.0
 
 
-def test_one_frame_stands_for_the_whole_utterance(tiny: TinyBackbones) -> None:
+def test_one_frame_stands_for_the_whole_sample(tiny: TinyBackbones) -> None:
     model = model_of(spec_of("text", "audio"), backbone=tiny("bert"))
     batch = batch_of("text", "audio")
     audio = batch.modalities["audio"]

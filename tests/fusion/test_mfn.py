@@ -79,7 +79,7 @@ def test_another_weight_is_seen(name: str) -> None:
     assert_equals_the_loop(model, batch)
 
 
-def test_dropout_of_the_gates_is_one_draw_an_utterance() -> None:
+def test_dropout_of_the_gates_is_one_draw_a_sample() -> None:
     model, _ = make(1, [1])
     model.train()
     kept = model.fusion.memory._kept(torch.zeros(1), 5)

@@ -20,7 +20,7 @@ Array = np.ndarray[Any, np.dtype[np.float64]]
 
 
 class ByLoop:
-    """Section 3 of the paper and the layers of its code, an utterance, a token and a head at a time."""
+    """Section 3 of the paper and the layers of its code, a sample, a token and a head at a time."""
 
     def __init__(self, model: MISA) -> None:
         self.weights = {name: value.detach().numpy() for name, value in model.state_dict().items()}
@@ -38,7 +38,7 @@ class ByLoop:
     def bounded(self, name: str, x: Array) -> Array:
         return 1 / (1 + np.exp(-self.linear(f"{name}.0", x)))
 
-    def utterance_vector(self, name: str, sequence: ModalitySequence, row: int) -> Array:
+    def sample_vector(self, name: str, sequence: ModalitySequence, row: int) -> Array:
         frames = [sequence.values[row, t].numpy() for t in range(sequence.mask.shape[1]) if sequence.mask[row, t]]
         mean = sum(frames) / len(frames) if frames else np.zeros(sequence.values.shape[2])
         layers = f"encoders.encoders.{name}.layers"
@@ -81,8 +81,8 @@ class ByLoop:
         ]
         return sum(score / sum(scores) * value for score, value in zip(scores, values, strict=True))
 
-    def utterance(self, batch: MultimodalBatch, row: int) -> dict[str, Any]:
-        vectors = {n: self.utterance_vector(n, batch.modalities[n], row) for n in self.names}
+    def sample(self, batch: MultimodalBatch, row: int) -> dict[str, Any]:
+        vectors = {n: self.sample_vector(n, batch.modalities[n], row) for n in self.names}
         parts = {n: self.subspaces(n, vector) for n, vector in vectors.items()}
         there = {n: bool(batch.modalities[n].mask[row].any()) for n in self.names}
         tokens = [parts[n][kind] for kind in ("private", "shared") for n in self.names]
@@ -92,7 +92,7 @@ class ByLoop:
         return {"vectors": vectors, "parts": parts, "there": there, "fused": fused, "prediction": prediction}
 
     def batch(self, batch: MultimodalBatch) -> tuple[list[dict[str, Any]], dict[str, float]]:
-        rows = [self.utterance(batch, row) for row in range(len(batch))]
+        rows = [self.sample(batch, row) for row in range(len(batch))]
         return rows, self.terms(rows)
 
     def terms(self, rows: list[dict[str, Any]]) -> dict[str, float]:
@@ -166,7 +166,7 @@ def test_without_gradients_it_predicts_the_same() -> None:
 
 @pytest.mark.parametrize("kind", ["mean", "lstm"])
 def test_every_modality_is_read_to_the_end_of_its_own_mask(kind: str) -> None:
-    """The video of an utterance of two words is longer than two frames; ports cut it at the text's length."""
+    """The video of a sample of two words is longer than two frames; ports cut it at the text's length."""
     spec = DatasetSpec("toy", {"text": 4, "vision": 3}, {"text": 2, "vision": 6}, aligned=False)
     model = build(spec, dataclasses.replace(SMALL, encoder=EncoderConfig(kind, hidden=5, representation=6)))
     batch = batch_of(spec)
@@ -193,7 +193,7 @@ def rows_of(batch: MultimodalBatch, rows: Tensor) -> MultimodalBatch:
     return MultimodalBatch(ids, sequences, batch.target[rows])
 
 
-def test_an_utterance_counts_in_a_term_only_if_it_has_what_the_term_is_about() -> None:
+def test_a_sample_counts_in_a_term_only_if_it_has_what_the_term_is_about() -> None:
     spec = spec_of(2)
     model = build(spec)
     batch = batch_of(spec, rows=12, missing=True)

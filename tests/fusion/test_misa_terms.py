@@ -37,7 +37,7 @@ def gradients(model: MISA, value: Tensor) -> set[str]:
     return {module for module in modules if any(name.startswith(f"{module}.") for name in heard)}
 
 
-def test_a_term_without_an_utterance_is_a_zero_that_can_be_trained() -> None:
+def test_a_term_without_a_sample_is_a_zero_that_can_be_trained() -> None:
     model = build(spec_of(2))
     batch = batch_of(spec_of(2))
     alone = model(hidden(batch, "audio")).terms

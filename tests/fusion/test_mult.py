@@ -20,7 +20,7 @@ Array = np.ndarray[Any, np.dtype[np.float64]]
 
 
 def batch_of(lengths: dict[str, list[int]], *, longest: int = 0) -> tuple[DatasetSpec, MultimodalBatch]:
-    """Utterances whose modalities have these numbers of real frames; 0 is an absent one."""
+    """Samples whose modalities have these numbers of real frames; 0 is an absent one."""
     sequences = {}
     for name, dim in zip(NAMES, DIMS, strict=False):
         if name not in lengths:
@@ -48,7 +48,7 @@ def shaken(spec: DatasetSpec, config: MulTConfig = SMALL) -> MulT:
     return model
 
 
-# --- the equations written out: one utterance, real frames alone, a loop over everything ----------------------------
+# --- the equations written out: one sample, real frames alone, a loop over everything ----------------------------
 
 
 def numbers(tensor: torch.Tensor) -> Array:
@@ -125,8 +125,8 @@ def crossmodal_by_loop(model: MulT, frames: list[Array], m: int) -> Array:
     return np.concatenate(told, axis=1)
 
 
-def utterance_by_loop(model: MulT, frames: dict[str, Array]) -> tuple[float, Array, dict[str, Array]]:
-    """Prediction, fused vector and representations of one utterance from its real frames."""
+def sample_by_loop(model: MulT, frames: dict[str, Array]) -> tuple[float, Array, dict[str, Array]]:
+    """Prediction, fused vector and representations of one sample from its real frames."""
     alone = {name: convolved(model, name, each) for name, each in frames.items()}
     sequences = [placed(each) for each in alone.values()]
     last = []
@@ -160,7 +160,7 @@ LENGTHS: list[dict[str, list[int]]] = [
 
 
 def apart(out: FusionOutput, row: int, wanted: tuple[float, Array, dict[str, Array]]) -> set[str]:
-    """Names of the results of one utterance that are not what the loops say."""
+    """Names of the results of one sample that are not what the loops say."""
     prediction, fused, means = wanted
     pairs = {"prediction": (out.logits.squeeze(1), prediction), "fused": (out.fused, fused)}
     pairs |= {name: (out.representations[name], mean) for name, mean in means.items()}
@@ -179,7 +179,7 @@ def test_equals_the_equations_written_out(lengths: dict[str, list[int]], kernel_
     out = model(batch)
     assert set(out.representations) == set(lengths)
     for row in range(len(batch)):
-        assert apart(out, row, utterance_by_loop(model, real_frames(batch, row))) == set()
+        assert apart(out, row, sample_by_loop(model, real_frames(batch, row))) == set()
 
 
 @pytest.mark.parametrize("lengths", LENGTHS, ids=str)
@@ -191,7 +191,7 @@ def test_the_comparison_sees_a_frame_too_many(lengths: dict[str, list[int]]) -> 
     for row in range(len(batch)):
         for name, frames in real_frames(batch, row).items():
             longer = {**real_frames(batch, row), name: np.concatenate([frames, np.ones((1, frames.shape[1]))])}
-            assert apart(out, row, utterance_by_loop(model, longer)) == {"prediction", "fused", name}
+            assert apart(out, row, sample_by_loop(model, longer)) == {"prediction", "fused", name}
 
 
 # --- what it depends on ---------------------------------------------------------------------------------------------

@@ -146,7 +146,7 @@ def test_orthogonality_is_zero_for_orthogonal_features_and_not_for_turned_ones()
     assert soft_orthogonality(one, other + one[:, :1]).item() > 0.1
 
 
-def test_orthogonality_does_not_depend_on_origin_or_scale_but_on_the_number_of_utterances() -> None:
+def test_orthogonality_does_not_depend_on_origin_or_scale_but_on_the_number_of_samples() -> None:
     one, other = samples(10, 3)
     value = soft_orthogonality(one, other).item()
     assert soft_orthogonality(5 * one + 2, 0.1 * other - 7).item() == pytest.approx(value, rel=1e-9)
@@ -154,7 +154,7 @@ def test_orthogonality_does_not_depend_on_origin_or_scale_but_on_the_number_of_u
     assert soft_orthogonality(one, other**2).item() != pytest.approx(value, rel=1e-2)
 
 
-def test_orthogonality_does_not_pull_utterances_to_their_mean() -> None:
+def test_orthogonality_does_not_pull_samples_to_their_mean() -> None:
     """The value does not change with the lengths, so neither does it by a step along them."""
     one, other = samples(10, 3)
     centred = (one - one.mean(dim=0)).requires_grad_()
@@ -165,7 +165,7 @@ def test_orthogonality_does_not_pull_utterances_to_their_mean() -> None:
 
 
 @pytest.mark.parametrize("rows", [1, 2])
-def test_orthogonality_of_utterances_that_are_all_the_same_is_zero_and_finite(rows: int) -> None:
+def test_orthogonality_of_samples_that_are_all_the_same_is_zero_and_finite(rows: int) -> None:
     one = torch.full((rows, 3), 0.3, requires_grad=True)
     value = soft_orthogonality(one, torch.rand(rows, 3))
     value.backward()

@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from plain_networks import Array, linear, ragged_batch, real_frames, spec_of, utterance_encoder, weights_of
+from plain_networks import Array, linear, ragged_batch, real_frames, sample_encoder, spec_of, weights_of
 from refusals import refused
 from torch import Tensor, nn
 
@@ -47,7 +47,7 @@ def by_loop(model: TFN, batch: MultimodalBatch) -> tuple[Array, Array, dict[str,
     weights = weights_of(model)
     encoded = {
         name: [
-            utterance_encoder(weights, f"encoders.encoders.{name}", real_frames(batch, name, row), DIMS[name])
+            sample_encoder(weights, f"encoders.encoders.{name}", real_frames(batch, name, row), DIMS[name])
             for row in range(len(batch))
         ]
         for name in batch.modalities

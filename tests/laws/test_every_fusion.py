@@ -84,7 +84,7 @@ def test_output_has_the_shapes_it_declares(name: str, modalities: int, steps: in
     assert model.input_spec.min_modalities <= modalities
 
 
-def test_a_batch_of_one_utterance(name: str) -> None:
+def test_a_batch_of_one_sample(name: str) -> None:
     spec = spec_of(name, 3)
     model = build(name, spec).eval()
     batch = make_batch(spec, 8)

@@ -21,7 +21,7 @@ from comodal.contracts import Findings
 from comodal.reports.page import render_page
 from comodal.reports.page.glance import glance, missing_parts
 
-SECTIONS = ("glance", "run", "comparison", "training", "robustness", "explanation", "pairing", "utterances-part")
+SECTIONS = ("glance", "run", "comparison", "training", "robustness", "explanation", "pairing", "samples-part")
 FIGURES = ("comparison", "training", "subsets", "severity", "areas", "dependency", "map", "pairing")
 
 
@@ -151,17 +151,17 @@ def test_two_renderings_are_the_same_bytes() -> None:
 
 
 @pytest.mark.slow
-def test_size_for_mosi_and_for_many_utterances() -> None:
-    """2 fusion models x 4 measures x 32 seeds with eight explained runs of 752 utterances stays below 5 MB."""
+def test_size_for_mosi_and_for_many_samples() -> None:
+    """2 fusion models x 4 measures x 32 seeds with eight explained runs of 752 samples stays below 5 MB."""
     rng = np.random.default_rng(1)
     tables = tuple(explanation(rng, 752, measure) for _ in FUSIONS for measure in MEASURES)
-    full = replace(findings(utterances=752, seeds=32), explanations=tables)
+    full = replace(findings(samples=752, seeds=32), explanations=tables)
     full = replace(full, attributions=attributions(rng, tables[0]))
     assert len(render_page(full).encode()) < 5e6
 
 
 @pytest.mark.slow
-def test_a_hundred_thousand_utterances_say_what_is_left_out() -> None:
+def test_a_hundred_thousand_samples_say_what_is_left_out() -> None:
     base = explanation(np.random.default_rng(2), 1000)
     many = {name: np.tile(column, 100) for name, column in base.columns().items() if ":" not in name}
     many |= {kind: {m: np.tile(getattr(base, kind)[m], 100) for m in MODALITIES} for kind in ("swapped", "without")}

@@ -32,14 +32,14 @@ def test_a_question_is_answered_as_the_model_answers(port: int, live: LiveModel)
     assert asked(port, body) == expected
 
 
-def test_utterances_are_found(port: int, live: LiveModel) -> None:
-    status, _, body = request(port, f"/api/utterances?q={live.ids[7]}")
+def test_samples_are_found(port: int, live: LiveModel) -> None:
+    status, _, body = request(port, f"/api/samples?q={live.ids[7]}")
     assert status == 200
     assert live.ids[7] in [each["id"] for each in json.loads(body)]
-    assert request(port, "/api/utterances?q=" + "x" * 201)[0] == 400
+    assert request(port, "/api/samples?q=" + "x" * 201)[0] == 400
 
 
-@pytest.mark.parametrize("path", ["/", "/api/facts", "/api/utterances?q=x", "/nowhere"])
+@pytest.mark.parametrize("path", ["/", "/api/facts", "/api/samples?q=x", "/nowhere"])
 def test_every_answer_forbids_what_a_page_needs_not(port: int, path: str) -> None:
     _, headers, _ = request(port, path)
     assert headers["x-content-type-options"] == "nosniff"

@@ -84,7 +84,7 @@ def test_dependency_and_percentile_are_those_of_the_critic(live: LiveModel, fitt
         answer = live.answer(PanelRequest(live.ids[position], {}))["clean"]
         assert answer["dependency"] == pytest.approx(float(every[position]), abs=1e-4)
         share = 100 * (every < every[position]).mean()
-        assert answer["percentile"] == pytest.approx(share, abs=0.2)  # of 800, the utterance itself counts half
+        assert answer["percentile"] == pytest.approx(share, abs=0.2)  # of 800, the sample itself counts half
 
 
 def test_without_a_critic_there_is_no_dependency(tmp_path: Path) -> None:
@@ -116,7 +116,7 @@ def test_who_may_lend_is_tested_in_the_same_fold(tmp_path: Path) -> None:
     short_run(tmp_path / "run")
     runs = open_runs(tmp_path / "run")
     model = LiveModel.of(runs, runs.runs[0])
-    # A second fold that tests every second utterance.
+    # A second fold that tests every second sample.
     folds, place = model._folds * 2, {name: (row % 2, at) for row, (name, (_, at)) in enumerate(model._place.items())}
     model = replace(model, _folds=folds, _place=place)
     name, other, stranger = model.ids[0], model.ids[2], model.ids[1]

@@ -46,11 +46,11 @@ _WORDS = ("the", "film", "was", "really", "quite", "boring", "but", "i", "loved"
 
 
 def findings(
-    utterances: int = 685, *, explained: int = 2, seeds: int = 32, corrupted: Sequence[str] = CORRUPTED, seed: int = 0
+    samples: int = 685, *, explained: int = 2, seeds: int = 32, corrupted: Sequence[str] = CORRUPTED, seed: int = 0
 ) -> Findings:
     """Two fusion models, four measures, everything that a page can show."""
     rng = np.random.default_rng(seed)
-    tables = tuple(explanation(rng, utterances, measure) for measure in ("kl", "wasserstein", "f")[:explained])
+    tables = tuple(explanation(rng, samples, measure) for measure in ("kl", "wasserstein", "f")[:explained])
     return Findings(
         title="mosi-nested",
         data=DataFacts(
@@ -60,7 +60,7 @@ def findings(
             modalities={"text": 0, "audio": 74, "vision": 35},
             splits={f"fold {fold}": {"train": 400, "valid": 100, "test": 137} for fold in range(5)},
             groups=93,
-            utterances=utterances,
+            samples=samples,
             task=Sentiment(),
         ),
         config={"data": {"source": "mosi:nested"}, "fusions": list(FUSIONS), "measures": list(MEASURES), "note": "<b>"},
@@ -193,10 +193,10 @@ def curve(rng: np.random.Generator, fusion: str, measure: str, seed: int, fold: 
     return TrainingCurve(fusion, measure, seed, f"part-{fold}", length - 11, plain)
 
 
-def explanation(rng: np.random.Generator, utterances: int = 685, measure: str = "kl") -> ExplanationTable:
-    target = np.round(np.clip(rng.normal(size=utterances) * 1.6, -3, 3) * 5) / 5
-    prediction = 0.7 * target + 0.7 * rng.normal(size=utterances)
-    dependency = 0.3 + 0.2 * np.abs(target) + 0.5 * rng.normal(size=utterances)
+def explanation(rng: np.random.Generator, samples: int = 685, measure: str = "kl") -> ExplanationTable:
+    target = np.round(np.clip(rng.normal(size=samples) * 1.6, -3, 3) * 5) / 5
+    prediction = 0.7 * target + 0.7 * rng.normal(size=samples)
+    dependency = 0.3 + 0.2 * np.abs(target) + 0.5 * rng.normal(size=samples)
     rank = np.argsort(np.argsort(dependency))
     facts = {
         "fusion": "early",
@@ -207,17 +207,17 @@ def explanation(rng: np.random.Generator, utterances: int = 685, measure: str = 
         "split": "test",
         "map": "principal components",
     }
-    shift = {name: rng.normal(size=utterances) for name in MODALITIES}
+    shift = {name: rng.normal(size=samples) for name in MODALITIES}
     return ExplanationTable(
-        id=np.asarray([f"video{row // 7:04d}[{row % 7}]" for row in range(utterances)], dtype=object),
-        group=np.asarray([f"video{row // 7:04d}" for row in range(utterances)], dtype=object),
+        id=np.asarray([f"video{row // 7:04d}[{row % 7}]" for row in range(samples)], dtype=object),
+        group=np.asarray([f"video{row // 7:04d}" for row in range(samples)], dtype=object),
         target=target,
         prediction=prediction,
         dependency=dependency,
-        percentile=100.0 * rank / max(utterances - 1, 1),
-        transcript=np.asarray([transcript(rng, row) for row in range(utterances)], dtype=object),
-        map_x=target + rng.normal(size=utterances),
-        map_y=rng.normal(size=utterances),
+        percentile=100.0 * rank / max(samples - 1, 1),
+        transcript=np.asarray([transcript(rng, row) for row in range(samples)], dtype=object),
+        map_x=target + rng.normal(size=samples),
+        map_y=rng.normal(size=samples),
         swapped={name: dependency - 0.4 + 0.2 * noise for name, noise in shift.items()},
         without={name: prediction + 0.3 * noise for name, noise in shift.items()},
         facts=facts,

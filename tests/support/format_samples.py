@@ -188,7 +188,7 @@ MOSI_FOLD = [-1, -1, -1, -1, 0, 1, 2, 3, 4]
 
 
 def mosi_columns():
-    """Nine videos of two utterances; the five test videos are the five folds."""
+    """Nine videos of two samples; the five test videos are the five folds."""
     rng = np.random.default_rng(0)
     video = np.repeat(MOSI_VIDEOS, 2)
     return {
@@ -263,7 +263,7 @@ def multiview_file(folder):
 IDS = [f"v{k // 2}_{k % 2}" for k in range(6)]
 
 
-def utterance_columns():
+def sample_columns():
     split = ["train"] * 2 + ["dev"] * 2 + ["test"] * 2
     words = [f"words, of {name}" for name in IDS]
     return {"id": IDS, "label": [-3.0, -1.0, 0.5, 1.5, 3.0, 0.75], "split": split, "text": words, "age": list(range(6))}
@@ -271,8 +271,8 @@ def utterance_columns():
 
 def table_csv(folder):
     """Audio under its ids in an npz, text as one flat array in safetensors."""
-    columns, rng = utterance_columns(), np.random.default_rng(0)
-    with (folder / "utterances.csv").open("w", newline="", encoding="utf-8") as file:
+    columns, rng = sample_columns(), np.random.default_rng(0)
+    with (folder / "samples.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(columns)
         writer.writerows(zip(*columns.values(), strict=True))
@@ -285,12 +285,12 @@ def table_csv(folder):
 def table_parquet(folder):
     """Audio padded, with lengths and in another order, in an npz; vision with a mask in safetensors."""
     rng = np.random.default_rng(0)
-    pq.write_table(pa.table({**utterance_columns(), "fold": [0, 0, 1, 1, 2, 2]}), folder / "utterances.parquet")
+    pq.write_table(pa.table({**sample_columns(), "fold": [0, 0, 1, 1, 2, 2]}), folder / "samples.parquet")
     padded = rng.normal(size=(6, 4, 2)) * (np.arange(4) < np.array([4, 3, 2, 1, 0, 4])[:, None])[:, :, None]
     np.savez_compressed(folder / "audio.npz", values=padded, lengths=[4, 3, 2, 1, 0, 4], id=np.array(IDS[::-1]))
     held = {"values": rng.normal(size=(6, 3, 1)).astype(np.float32), "mask": np.tri(6, 3, dtype=np.float32)}
     save_file(held, folder / "vision.safetensors", metadata={"id": json.dumps(IDS)})
-    return folder / "utterances.parquet"
+    return folder / "samples.parquet"
 
 
 def converted(folder):

@@ -20,7 +20,7 @@ from comodal.training.config import PenaltyConfig, RunConfig, TrainingConfig
 
 
 def short_run(folder: Path, *, measure: str = "kl", seed: int = 0) -> Path:
-    """Two epochs of early fusion on 120 utterances, tested on 800."""
+    """Two epochs of early fusion on 120 samples, tested on 800."""
     penalty = PenaltyConfig(measure=measure, weight=0.3)
     config = RunConfig(seed=seed, penalty=penalty, training=TrainingConfig(max_epochs=2, batch_size=32))
     train(DataConfig(source="synthetic:redundant"), config, out=folder)

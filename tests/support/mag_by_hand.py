@@ -1,4 +1,4 @@
-"""What MAG computes, from the encoder itself and the gate written out in loops over utterances and pieces."""
+"""What MAG computes, from the encoder itself and the gate written out in loops over samples and pieces."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def encoder_of(folder: str) -> Any:
 
 
 def gated_by_loop(gate: AdaptationGate, states: np.ndarray, frames: Mapping[str, ModalitySequence]) -> np.ndarray:
-    """Rahman et al. 2020, equations 1 to 5, for every utterance and piece."""
+    """Rahman et al. 2020, equations 1 to 5, for every sample and piece."""
     weights = {name: value.detach().double().numpy() for name, value in gate.named_parameters()}
     out = np.zeros_like(states)
     for row, step in np.ndindex(*states.shape[:2]):
@@ -89,7 +89,7 @@ def gated_by_loop(gate: AdaptationGate, states: np.ndarray, frames: Mapping[str,
 def run_plainly(
     folder: str, kind: str, ids: Tensor, mask: Tensor, *, model: MAG | None = None, frames: Any = None, place: int = 0
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Mean of the last hidden states of each utterance, and the states in front of layer ``place``."""
+    """Mean of the last hidden states of each sample, and the states in front of layer ``place``."""
     encoder = encoder_of(folder)
     entered: list[np.ndarray] = []
 

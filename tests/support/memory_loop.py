@@ -1,4 +1,4 @@
-"""The equations of memory fusion networks, for one utterance, step by step and modality by modality."""
+"""The equations of memory fusion networks, for one sample, step by step and modality by modality."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def remember(weights: Weights, said: Array, u: Array) -> Array:
 
 
 def by_loop(model: Any, batch: MultimodalBatch, row: int, summary: Summary) -> tuple[float, Array, dict[str, Array]]:
-    """Prediction, fused vector and representations of one utterance."""
+    """Prediction, fused vector and representations of one sample."""
     weights = {name: value.numpy() for name, value in model.fusion.state_dict().items()}
     frames = {name: batch.modalities[name].values[row][batch.modalities[name].mask[row]].numpy() for name in model.dims}
     heard = {name for name, values in frames.items() if len(values)}
@@ -83,7 +83,7 @@ def make(
     *,
     silent: tuple[tuple[str, int], ...] = (),
 ) -> tuple[Any, MultimodalBatch]:
-    """A model in float64 and a batch of ragged utterances; ``silent`` (modality, row) pairs are absent."""
+    """A model in float64 and a batch of ragged samples; ``silent`` (modality, row) pairs are absent."""
     torch.manual_seed(3)
     dims = dict(list(DIMS.items())[:modalities])
     longest = max(lengths)

@@ -1,4 +1,4 @@
-"""Networks computed one utterance, one step and one unit at a time, to hold the library's against.
+"""Networks computed one sample, one step and one unit at a time, to hold the library's against.
 
 Everything is in double precision. Weights are what ``state_dict`` gives, as arrays.
 """
@@ -18,7 +18,7 @@ Array = np.ndarray[Any, np.dtype[np.float64]]
 
 
 def ragged_batch(dims: Mapping[str, int], lengths: Mapping[str, Sequence[int]], *, seed: int = 0) -> MultimodalBatch:
-    """Utterances with so many frames of each modality, 0 where it is absent, and NaN wherever there is none."""
+    """Samples with so many frames of each modality, 0 where it is absent, and NaN wherever there is none."""
     generator = torch.Generator().manual_seed(seed)
     sequences = {}
     for name, dim in dims.items():
@@ -38,7 +38,7 @@ def spec_of(batch: MultimodalBatch, *, aligned: bool = True) -> DatasetSpec:
 
 
 def real_frames(batch: MultimodalBatch, name: str, row: int) -> list[Array]:
-    """Frames of one modality of one utterance."""
+    """Frames of one modality of one sample."""
     values, mask = batch.modalities[name]
     return [values[row, step].numpy() for step in range(mask.shape[1]) if mask[row, step]]
 
@@ -64,7 +64,7 @@ def mean_frame(frames: list[Array], dim: int) -> Array:
     return sum(frames, np.zeros(dim)) / max(1, len(frames))
 
 
-def utterance_encoder(weights: Mapping[str, Array], name: str, frames: list[Array], dim: int) -> Array:
+def sample_encoder(weights: Mapping[str, Array], name: str, frames: list[Array], dim: int) -> Array:
     """Mean frame, two layers, layer norm."""
     hidden = np.maximum(linear(weights, f"{name}.layers.1", mean_frame(frames, dim)), 0.0)
     return layer_norm(weights, f"{name}.layers.5", linear(weights, f"{name}.layers.4", hidden))

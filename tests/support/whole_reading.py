@@ -47,8 +47,8 @@ def refuse_damage(source):
 def require_sound(block, manifest, source):
     """What converting promises of its result, whatever was in the file."""
     found = manifest.inspection
-    require(len(block) == manifest.utterances == found.utterances > found.unlabelled, "utterances were lost")
-    require(source.n_utterances in (None, found.utterances), "the source said another number of utterances")
+    require(len(block) == manifest.samples == found.samples > found.unlabelled, "samples were lost")
+    require(source.n_samples in (None, found.samples), "the source said another number of samples")
     low, high = source.task.label_range
     target = block.target[~np.isnan(block.target)]
     require(len(block.target) - len(target) == found.unlabelled, "labels were lost")

@@ -170,14 +170,14 @@ def test_the_models_gradient_is_clipped(
     assert max(norm for name, norm, _ in optimizer_steps if name == "Adam") > 0
 
 
-def test_the_history_names_every_term_and_means_are_over_utterances(run: Run, config: Config) -> None:
+def test_the_history_names_every_term_and_means_are_over_samples(run: Run, config: Config) -> None:
     result = run(config(max_epochs=2, batch_size=19, penalty={"measure": "kl"}))
     assert [set(entry) for entry in result.history] == [{"epoch", "valid_loss", "train_task", "train_dependency"}] * 2
     small, one = run(config(max_epochs=1, batch_size=19)), run(config(max_epochs=1, batch_size=60))
     assert small.history[0]["train_task"] != one.history[0]["train_task"]
 
 
-def test_the_validation_loss_is_a_mean_over_utterances(
+def test_the_validation_loss_is_a_mean_over_samples(
     run: Run, config: Config, fold: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Batches of 24 and of 7, 7, 7, 3 give one value; a mean of batch means would not."""

@@ -63,7 +63,7 @@ def test_a_batch_larger_than_the_data_is_one_step(run: Run, config: Config, rate
 
 
 def test_the_learning_rate_rises_and_falls_over_all_epochs(run: Run, config: Config, rates: list[float]) -> None:
-    """60 utterances in batches of 15 for 5 epochs: 20 steps, of which a fifth warm up."""
+    """60 samples in batches of 15 for 5 epochs: 20 steps, of which a fifth warm up."""
     run(config(batch_size=15, max_epochs=5, patience=9, lr=0.01, schedule="linear", warmup_share=0.2))
     rise = [0.0025, 0.005, 0.0075, 0.01]
     fall = [0.01 * (16 - k) / 16 for k in range(16)]

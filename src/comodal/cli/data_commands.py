@@ -47,7 +47,7 @@ def inspect(
         found, more = manifest.inspection, {"made from": manifest.format, "cleaned": str(manifest.cleaning)}
     else:
         with progress_bars() as stage:
-            found, samples = examine(opened, seen=stage("reading", opened.n_utterances))
+            found, samples = examine(opened, seen=stage("reading", opened.n_samples))
         columns, more = list(samples.columns), {}
     facts = {"format": opened.format, **more, **opened.facts}
     offered = {name: label.to_dict() for name, label in opened.labels.items() if name}
@@ -86,17 +86,17 @@ def validate(
         opened = with_folds(opened, lists)
     with progress_bars() as stage:
         changed = changed_files(opened.path) if opened.format == FORMAT.name else ()
-        seen = stage("checking", opened.n_utterances)
+        seen = stage("checking", opened.n_samples)
         found, findings = validate_source(opened, folds=lists, changed_files=changed, seen=seen)
     errors = sum(finding.severity == ERROR for finding in findings)
     if json:
-        print_json({"utterances": found.utterances, "errors": errors, "findings": [asdict(each) for each in findings]})
+        print_json({"samples": found.samples, "errors": errors, "findings": [asdict(each) for each in findings]})
         return int(errors > 0)
     for each in findings:
         examples = f" (first: {', '.join(each.examples)})" if each.examples else ""
         print(f"{each.severity}: {each.check}: {each.message}: {each.count}{examples}")
     verdict = "nothing is wrong" if not errors else f"{errors} error{'s' * (errors > 1)}"
-    print(f"{opened.path}: {found.utterances} samples, {verdict}")
+    print(f"{opened.path}: {found.samples} samples, {verdict}")
     return int(errors > 0)
 
 
@@ -136,7 +136,7 @@ def convert(
         opened = with_word_states(opened, TextEncoder(encode_text))
     digests = source_digests(opened.files or ([opened.path] if opened.path.exists() else []))
     with progress_bars() as stage:
-        seen = stage("converting", opened.n_utterances)
+        seen = stage("converting", opened.n_samples)
         manifest = write_store(opened, Path(folder), digests=digests, seen=seen)
     if json:
         print(manifest.as_json())
@@ -144,7 +144,7 @@ def convert(
     for sentence, count in manifest.inspection.normalised.items():
         print(f"{sentence}: {count}")
     unlabelled = manifest.inspection.unlabelled
-    kept = f"{manifest.utterances} samples{f', {unlabelled} of them without a label,' if unlabelled else ''}"
+    kept = f"{manifest.samples} samples{f', {unlabelled} of them without a label,' if unlabelled else ''}"
     print(f"{folder}: {kept} of {opened.format}; {manifest.cleaning}")
 
 
@@ -198,7 +198,7 @@ def _print_inspection(source: OpenedSource, found: Inspection, facts: Mapping[st
     from rich.markup import escape
     from rich.table import Table
 
-    print(f"{source.path}: {found.utterances} samples of {found.groups} groups")
+    print(f"{source.path}: {found.samples} samples of {found.groups} groups")
     for title, text in facts.items():
         print(f"  {title}: {text}")
     for name, parts in found.splits.items():
@@ -214,7 +214,7 @@ def _print_inspection(source: OpenedSource, found: Inspection, facts: Mapping[st
         f"  labels {_histogram(found.labels)}  {_span(source, found)}" if not found.classes else _classes(source, found)
     )
     if found.unlabelled:
-        print(f"  without a label: {found.unlabelled} of {found.utterances}")
+        print(f"  without a label: {found.unlabelled} of {found.samples}")
     for sentence, count in found.normalised.items():
         print(f"  {sentence}: {count}")
     print(f"  ids: {', '.join(found.first_ids)}, ...")

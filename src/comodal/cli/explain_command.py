@@ -128,7 +128,7 @@ def _print(table: ExplanationTable, folder: Path, pairing: Sequence[PairingScore
 
     if as_json:
         ranks = {each.name: table.id[each.rows].tolist() for each in rankings(table, _PRINTED)}
-        known = {"folder": folder, "utterances": len(table), "facts": dict(table.facts)}
+        known = {"folder": folder, "samples": len(table), "facts": dict(table.facts)}
         print_json({**known, "ranks": ranks, "pairing": [asdict(score) for score in pairing]})
         return
     print(rank_text(table, _PRINTED))

@@ -55,7 +55,7 @@ def predict(
     print_json(
         {
             "file": file,
-            "utterances": len(found),
+            "samples": len(found),
             "folds": found.folds.shape[1],
             "modalities": dict(zip(kinds.tolist(), counts.tolist(), strict=True)),
             "notes": list(found.notes),

@@ -25,7 +25,7 @@ class DataFacts:
         modalities: width of the features of each modality, 0 for word pieces.
         splits: number of samples per partition and split.
         groups: number of groups, such as videos or speakers.
-        utterances: number of samples.
+        samples: number of samples.
         task: what is predicted.
     """
 
@@ -35,7 +35,7 @@ class DataFacts:
     modalities: Mapping[str, int]
     splits: Mapping[str, Mapping[str, int]]
     groups: int
-    utterances: int
+    samples: int
     task: Task
 
 

@@ -20,7 +20,7 @@ from comodal.data.store import open_store, write_store
 __all__ = ["ENVIRONMENT", "cache_folder", "cached", "source_digests"]
 
 ENVIRONMENT = "COMODAL_CACHE"
-_LAYOUT = 5
+_LAYOUT = 6
 _SETTLED = 2.0
 """Seconds after which a further change of a file shows in its times: clocks of file systems are that coarse."""
 

@@ -90,7 +90,7 @@ def refuse(dataset: Dataset, found: Inspection, *, where: str, rules: Iterable[R
     for rule in rules:
         for finding in findings(rule, facts) if rule.severity == ERROR else ():
             raise _error(rule, finding, where)
-    if 1 < len(dataset) < found.utterances:  # what varies in the source may not vary in the rows used
+    if 1 < len(dataset) < found.samples:  # what varies in the source may not vary in the rows used
         _require_variation(dataset, where)
 
 

@@ -61,18 +61,18 @@ class CleaningReport:
     """Counts of everything that cleaning changed, which is never a label; it travels with the data set.
 
     Attributes:
-        utterances: number of samples.
+        samples: number of samples.
         replaced_values: modality to number of non-finite values that were replaced.
-        replaced_utterances: modality to number of samples these were in.
+        replaced_samples: modality to number of samples these were in.
 
     Example:
         >>> str(CleaningReport(10, {"text": 4}, {"text": 1}))
         '4 non-finite values of text in 1 sample replaced'
     """
 
-    utterances: int
+    samples: int
     replaced_values: Mapping[str, int]
-    replaced_utterances: Mapping[str, int]
+    replaced_samples: Mapping[str, int]
 
     @property
     def changed(self) -> bool:
@@ -82,13 +82,12 @@ class CleaningReport:
     def of(self, features: Mapping[str, str]) -> CleaningReport:
         """Return the report for the features that are used: modality to their name in this report."""
         values = {modality: self.replaced_values.get(name, 0) for modality, name in features.items()}
-        utterances = {modality: self.replaced_utterances.get(name, 0) for modality, name in features.items()}
-        return replace(self, replaced_values=values, replaced_utterances=utterances)
+        samples = {modality: self.replaced_samples.get(name, 0) for modality, name in features.items()}
+        return replace(self, replaced_values=values, replaced_samples=samples)
 
     def __str__(self) -> str:
         parts = [
-            f"{_count(count, 'non-finite value')} of {name} in "
-            f"{_count(self.replaced_utterances[name], 'sample')} replaced"
+            f"{_count(count, 'non-finite value')} of {name} in {_count(self.replaced_samples[name], 'sample')} replaced"
             for name, count in self.replaced_values.items()
             if count
         ]

@@ -64,7 +64,7 @@ def source_in_memory(dataset: Dataset) -> Source:
         dims=dataset.spec.dims,
         divisions={partition.name: Division(partition.name, note=dataset.spec.note)},
         blocks=blocks,
-        n_utterances=len(dataset),
+        n_samples=len(dataset),
         task=dataset.spec.task,
         name=dataset.spec.name,
     )

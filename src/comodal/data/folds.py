@@ -157,7 +157,7 @@ def with_folds(source: Source, folds: Mapping[str, Collection[str]]) -> Source:
         >>> divided = with_folds(source, {"train": ["a"], "test": ["b"]})
         >>> block = next(divided.blocks([]))
         >>> block.columns["split"].tolist(), block.normalised
-        (['train'], {'videos of the folds that have no utterance': 1})
+        (['train'], {'videos of the folds that have no sample': 1})
     """
     numbered = "0" in folds
     own = next(iter(source.divisions.values()), Division())
@@ -232,5 +232,5 @@ def _divided(
         )
     if held is not None:
         # Known after the last block only, so that block was held back.
-        more = {"videos of the folds that have no utterance": len(unseen)} if unseen else {}
+        more = {"videos of the folds that have no sample": len(unseen)} if unseen else {}
         yield replace(held, normalised={**held.normalised, **more})

@@ -32,7 +32,7 @@ class FeatureFacts:
     zero_frames: int  # frames that are all zero, inside sequences
     constant_columns: list[int]  # numbers of the features that never change
     non_finite: dict[str, int]  # feature number, as text, to values that are NaN or infinite
-    non_finite_utterances: int  # samples with such a value
+    non_finite_samples: int  # samples with such a value
     first_non_finite: str  # id of the first of them, empty for none
 
 
@@ -40,7 +40,7 @@ class FeatureFacts:
 class Inspection:
     """Counts of a source, in plain values that JSON keeps."""
 
-    utterances: int  # number of samples
+    samples: int  # number of samples
     groups: int  # number of different groups (videos, speakers)
     features: Mapping[str, FeatureFacts]  # name to facts
     splits: Mapping[str, Mapping[str, int]]  # protocol to split (or fold) to samples
@@ -101,7 +101,7 @@ class _FeatureCounts:
             zero_frames=self.zero_frames,
             constant_columns=np.flatnonzero((self.low == self.high) & (self.frames > 1)).tolist(),
             non_finite={str(column): int(self.non_finite[column]) for column in np.flatnonzero(self.non_finite)},
-            non_finite_utterances=self.bad_samples,
+            non_finite_samples=self.bad_samples,
             first_non_finite=self.first_bad,
         )
 
@@ -173,7 +173,7 @@ def _counted(source: Source, samples: Block, features: Mapping[str, FeatureFacts
     limits = (low, high) if np.isfinite([low, high]).all() else span or (0.0, 1.0)
     counts, _ = np.histogram(np.clip(target[finite], *limits), bins=_BINS, range=limits)
     return Inspection(
-        utterances=len(ids),
+        samples=len(ids),
         groups=len(set(samples.group.tolist())),
         features=features,
         splits={name: dict(Counter(each.tolist())) for name, each in words.items()},

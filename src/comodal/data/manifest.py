@@ -21,7 +21,7 @@ __all__ = ["MANIFEST", "REMEDY", "Manifest", "digest", "manifest_file", "read_ma
 MANIFEST = "dataset.json"
 REMEDY = "convert the data set again"
 _KIND = "comodal dataset"
-_VERSION = 4
+_VERSION = 5
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Manifest:
     name: str  # of the data set
     format: str  # family of the files it was made from
     source: Mapping[str, str]  # name of each of these files to its SHA-256
-    utterances: int  # number of samples that are stored
+    samples: int  # number of samples that are stored
     dims: Mapping[str, int]  # features per frame by name of the features
     files: Mapping[str, str]  # path of each stored file, relative to the folder, to its SHA-256
     divisions: Mapping[str, Division]  # protocols

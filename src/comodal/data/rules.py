@@ -76,7 +76,7 @@ def _non_finite(facts: Facts) -> Found:
     for name, each in facts.found.features.items():
         if each.non_finite:
             message = (
-                f"{name}: NaN or infinite values in {each.non_finite_utterances} samples, "
+                f"{name}: NaN or infinite values in {each.non_finite_samples} samples, "
                 f"first {each.first_non_finite!r}; converting replaces them by train medians"
             )
             columns = [f"feature {column}: {count}" for column, count in each.non_finite.items()]
@@ -87,7 +87,7 @@ def _constant_modality(facts: Facts) -> Found:
     for name, each in facts.found.features.items():
         same = {str(column) for column in each.constant_columns}
         same |= {column for column, count in each.non_finite.items() if count == each.frames}
-        if not each.frames or (facts.found.utterances > 1 and len(same) == each.dim):
+        if not each.frames or (facts.found.samples > 1 and len(same) == each.dim):
             yield f"{name}: the same in every frame", each.dim, ()
 
 

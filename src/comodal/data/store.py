@@ -82,7 +82,7 @@ def write_store(
                 name=source.name or source.path.stem,
                 format=source.format,
                 source=dict(digests or {}),
-                utterances=report.utterances,
+                samples=report.samples,
                 dims=dict(source.dims),
                 files={file.relative_to(partial).as_posix(): digest(file) for file in stored},
                 divisions=dict(source.divisions),
@@ -118,7 +118,7 @@ def _write_frames(
                 writer.append(block.modalities[name])
 
         found, samples = examine(source, take=take, seen=seen)
-        if found.unlabelled == found.utterances:
+        if found.unlabelled == found.samples:
             raise InputError(f"{source.path}: no sample with a label; {_LABEL}", code="empty")
         require_labels(source, found, samples)
         columns = {"id": samples.id, "group": samples.group, **_target_columns(samples.target)}
@@ -153,7 +153,7 @@ def open_store(path: Path) -> Source:
         dims=manifest.dims,
         divisions=manifest.divisions,
         blocks=lambda features: _blocks(folder, manifest, features),
-        n_utterances=manifest.utterances,
+        n_samples=manifest.samples,
         task=manifest.task,
         label=manifest.label,
         labels=manifest.labels,
@@ -169,7 +169,7 @@ def _blocks(folder: Path, manifest: Manifest, features: Collection[str]) -> Iter
     # The table is small and decides what is read of the features, so its checksum is compared every time.
     if digest(file) != manifest.files.get(_SAMPLES):
         raise damaged(file, "differs from what was written", remedy=REMEDY)
-    table = read_columns(file, rows=manifest.utterances, text=(_TRANSCRIPT,))
+    table = read_columns(file, rows=manifest.samples, text=(_TRANSCRIPT,))
     targets = [name for name in table if name == _TARGET or name.startswith(f"{_TARGET}.")]
     needed = {"id", "group", *(targets or [_TARGET]), *(_LENGTH + name for name in features)}
     needed |= {_COLUMN + division.column for division in manifest.divisions.values()}

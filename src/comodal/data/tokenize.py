@@ -224,7 +224,7 @@ def _truncation(tokens: TokenizedText, max_length: int) -> str:
     """How many samples were cut and the first of them; empty when none was."""
     cut = tokens.id[tokens.n_cut > 0].tolist()
     first = ", ".join(repr(str(each)) for each in cut[:3])
-    report = f"{len(cut)} of {len(tokens.id)} utterances were cut to {max_length} pieces (first: {first})"
+    report = f"{len(cut)} of {len(tokens.id)} samples were cut to {max_length} pieces (first: {first})"
     return report if cut else ""
 
 

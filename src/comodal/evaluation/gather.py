@@ -146,7 +146,7 @@ def _data_facts(runs: RunSet, source: str) -> DataFacts:
             for partition in dataset.partitions
         },
         groups=len(np.unique(dataset.group)),
-        utterances=len(dataset),
+        samples=len(dataset),
         task=spec.task,
     )
 
@@ -233,8 +233,8 @@ def _together(found: Sequence[Findings]) -> Findings:
     for other in found[1:]:
         if replace(other.data, source="") != replace(first.data, source=""):
             raise InputError(
-                f"{first.title} was trained on {first.data.name} ({first.data.utterances} samples) and "
-                f"{other.title} on {other.data.name} ({other.data.utterances}): make one report for each data set",
+                f"{first.title} was trained on {first.data.name} ({first.data.samples} samples) and "
+                f"{other.title} on {other.data.name} ({other.data.samples}): make one report for each data set",
                 code="mismatch",
             )
     _refuse_same_arm(found)

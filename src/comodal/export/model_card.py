@@ -62,8 +62,8 @@ def _results(facts: CardFacts) -> str:
     )
     first = next(iter(facts.metrics.values()))
     return (
-        f"## Results\n\nOn {first['n']} test utterances of {first['n_groups']} videos, each predicted by a model "
-        "that was not trained on it; 95 % intervals over videos.\n\n"
+        f"## Results\n\nOn {first['n']} test samples of {first['n_groups']} groups, each predicted by a model "
+        "that was not trained on it; 95 % intervals over groups.\n\n"
         f"| metric | value | interval |\n|---|---|---|\n{rows}"
     )
 

@@ -35,7 +35,7 @@ def build_app(model: LiveModel, page: str, *, names: list[str]) -> Starlette:
     async def facts(_: Request) -> Response:
         return JSONResponse(dict(model.facts))
 
-    async def utterances(request: Request) -> Response:
+    async def samples(request: Request) -> Response:
         query = request.query_params.get("q", "")
         if len(query) > _LONGEST_QUERY:
             raise InputError(f"q: give at most {_LONGEST_QUERY} characters", code="too_large")
@@ -55,7 +55,7 @@ def build_app(model: LiveModel, page: str, *, names: list[str]) -> Starlette:
         routes=[
             Route("/", show),
             Route("/api/facts", facts),
-            Route("/api/utterances", utterances),
+            Route("/api/samples", samples),
             Route("/api/predict", asking(model.answer), methods=["POST"]),
             Route("/api/attribute", asking(model.attribute), methods=["POST"]),
         ],

@@ -39,7 +39,7 @@ def test_values_come_back(file, kind):
     source = FORMAT.open(file)
     assert source.dims == {"vision": 5}
     assert source.task == Binary(("0", "1"))
-    assert source.n_utterances == 12
+    assert source.n_samples == 12
     train, test = source.blocks(["vision"])
     assert train.id.tolist() == ["train_0_0", "train_0_1", "train_0_2", "train_1_0", "train_2_0", "train_2_1"]
     assert train.group.tolist() == ["train_0"] * 3 + ["train_1"] + ["train_2"] * 2

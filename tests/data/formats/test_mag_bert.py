@@ -52,7 +52,7 @@ def test_value_for_value(content, write, protocol):
     path = write(content, protocol=protocol)
     assert FORMAT.recognises(path)
     source = FORMAT.open(path)
-    assert (dict(source.dims), source.n_utterances, source.files) == ({"audio": 74, "vision": 47}, 18, (path,))
+    assert (dict(source.dims), source.n_samples, source.files) == ({"audio": 74, "vision": 47}, 18, (path,))
     assert source.facts["alignment"] == "word by word"
     dataset = check(read(path), source="made up")
     assert [len(rows) for rows in dataset.partitions[0].splits.values()] == [6, 6, 6]

@@ -73,7 +73,7 @@ def test_source_says_what_it_holds(tmp_path):
     words["train"][0] = words["train"][0][:1]
     source = open_mfn(write(tmp_path, words))
     assert source.dims == {"text": 300, "audio": 5, "vision": 20}
-    assert source.n_utterances == 11
+    assert source.n_samples == 11
     assert sorted(each.name for each in source.files) == sorted(f"{k}_{s}.h5" for k in "Xy" for s in SIZES)
     dataset = assemble(source)
     assert dataset.id[:7].tolist() == [*(f"train_{row}" for row in range(6)), "valid_0"]
@@ -81,7 +81,7 @@ def test_source_says_what_it_holds(tmp_path):
     assert [len(rows) for rows in dataset.partitions[0].splits.values()] == list(SIZES.values())
     shorter = sum(len(each) < STEPS for rows in words.values() for each in rows)
     assert whole(tmp_path).normalised == {
-        "utterances without an id were numbered": 11,
+        "samples without an id were numbered": 11,
         "all features alike: padding on the left was removed": shorter,
     }
 
@@ -91,7 +91,7 @@ def test_one_file_stands_for_its_folder(tmp_path):
     assert recognises_mfn(tmp_path)
     for name in ("X_test.h5", "y_train.h5"):
         assert recognises_mfn(tmp_path / name)
-        assert open_mfn(tmp_path / name).n_utterances == 11
+        assert open_mfn(tmp_path / name).n_samples == 11
 
 
 def test_recognised_by_content(tmp_path):
@@ -190,7 +190,7 @@ def test_other_names_of_the_array_are_told(tmp_path):
         open_mfn(tmp_path)
     with h5py.File(tmp_path / "X_train.h5", "a") as root:
         root["data"] = root["values"][:]
-    assert open_mfn(tmp_path).n_utterances == 11
+    assert open_mfn(tmp_path).n_samples == 11
     with h5py.File(tmp_path / "X_train.h5", "w"):
         pass
     with refused("missing", "X_train.h5", "HDF5"):

@@ -59,7 +59,7 @@ def test_misa_value_for_value(tmp_path, protocol, by_file):
     assert source.defaults == ("audio", "vision")
     assert source.facts["alignment"] == "word by word"
     assert source.files == tuple(folder / f"{split}.pkl" for split in SPLITS)
-    assert source.n_utterances == 9
+    assert source.n_samples == 9
     dataset = check(read(path), source="made up")
     assert dataset.spec.modalities == ("audio", "vision")
     assert [len(rows) for rows in dataset.partitions[0].splits.values()] == [3, 3, 3]

@@ -58,7 +58,7 @@ def test_values_come_back_without_padding(file, aligned, protocol):
     assert FORMAT.recognises(file)
     source = FORMAT.open(file)
     assert source.dims == {**DIMS, "text_bert": 3}
-    assert source.n_utterances == 13
+    assert source.n_samples == 13
     assert source.defaults == ("text", "audio", "vision")
     assert source.facts["alignment"].startswith("aligned" if aligned else "unaligned")
     assert "not read" not in source.facts

@@ -82,14 +82,14 @@ def test_source_says_what_it_holds(tmp_path):
     frames = sequences()
     source = open_source(write(tmp_path, frames))
     assert source.dims == DIMS
-    assert source.n_utterances == 11
+    assert source.n_samples == 11
     assert len(source.files) == 12
     assert source.facts == {"alignment": "all features have one length"}
     dataset = assemble(source)
     assert dataset.id[5:7].tolist() == ["train_5", "valid_0"]
     assert [len(rows) for rows in dataset.partitions[0].splits.values()] == [6, 2, 3]
     assert whole(tmp_path).normalised == {
-        "utterances without an id were numbered": 11,
+        "samples without an id were numbered": 11,
         "all features alike: padding on the left was removed": 11,
     }
 
@@ -126,7 +126,7 @@ def test_recognised(tmp_path):
     write(tmp_path, sequences(modalities=["audio"]))
     assert recognises(tmp_path)
     assert recognises(tmp_path / "audio_train.h5")
-    assert open_source(tmp_path / "audio_train.h5").n_utterances == 11
+    assert open_source(tmp_path / "audio_train.h5").n_samples == 11
     (tmp_path / "other.h5").write_bytes((tmp_path / "audio_train.h5").read_bytes())
     assert not recognises(tmp_path / "other.h5")
     assert not recognises(tmp_path / "missing")

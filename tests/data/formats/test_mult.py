@@ -44,7 +44,7 @@ def test_values_come_back_without_padding(file, aligned, side):
     source = FORMAT.open(file)
     assert list(source.dims.items()) == list(DIMS.items())
     assert source.facts["alignment"] == ("aligned by words" if aligned else "unaligned")
-    assert source.n_utterances == 13
+    assert source.n_samples == 13
     for _ in range(2):
         for block, (split, rows) in zip(source.blocks(list(DIMS)), expected.items(), strict=True):
             for name in DIMS:

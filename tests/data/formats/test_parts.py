@@ -16,7 +16,7 @@ from comodal.data.ragged import RaggedArray
 
 
 def part(split="train", **changes):
-    """Two utterances of one feature a frame, in splits that are padded on the left."""
+    """Two samples of one feature a frame, in splits that are padded on the left."""
     padded = {"vision": np.float32([[[0], [1]], [[2], [3]]]), "text": np.float32([[[0], [0]], [[0], [5]]])}
     given = {
         "split": split,

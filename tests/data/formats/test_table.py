@@ -31,7 +31,7 @@ def table(**changes):
 
 def write_csv(folder, columns):
     folder.mkdir(exist_ok=True)
-    with (folder / "utterances.csv").open("w", newline="", encoding="utf-8") as file:
+    with (folder / "samples.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(columns)
         writer.writerows(zip(*columns.values(), strict=True))
@@ -40,7 +40,7 @@ def write_csv(folder, columns):
 
 def write_parquet(folder, columns):
     folder.mkdir(exist_ok=True)
-    pq.write_table(pa.table(columns), folder / "utterances.parquet")
+    pq.write_table(pa.table(columns), folder / "samples.parquet")
     return folder
 
 
@@ -77,9 +77,9 @@ def test_reads_value_for_value(write, tmp_path):
     assert FORMAT.recognises(folder)
     source = FORMAT.open(folder)
     assert dict(source.dims) == {"text": 2, "audio": 3}
-    assert (source.n_utterances, source.task.label_range, list(source.divisions)) == (12, (-3.0, 3.0), ["split"])
+    assert (source.n_samples, source.task.label_range, list(source.divisions)) == (12, (-3.0, 3.0), ["split"])
     assert {each.name for each in source.files} == {
-        folder.joinpath("utterances.csv").name if write is write_csv else "utterances.parquet",
+        folder.joinpath("samples.csv").name if write is write_csv else "samples.parquet",
         "acoustic.npz",
         "text.safetensors",
     }
@@ -107,7 +107,7 @@ def test_blocks_can_be_asked_for_again_and_for_some_features(tmp_path):
         list(source.blocks(["smell"]))
 
 
-def test_many_utterances_come_in_blocks(tmp_path):
+def test_many_samples_come_in_blocks(tmp_path):
     ids = [f"v{k}_0" for k in range(1200)]
     folder = write_csv(tmp_path, {"id": ids, "label": [0.5] * 1200})
     values = np.arange(2400, dtype=np.float32).reshape(1200, 2)
@@ -120,10 +120,12 @@ def test_many_utterances_come_in_blocks(tmp_path):
 def test_the_table_itself_under_any_name_is_recognised(tmp_path):
     folder = write_csv(tmp_path, table())
     write_features(folder)
+    (folder / "samples.csv").rename(folder / "utterances.csv")
+    assert FORMAT.recognises(folder), "the name that earlier versions asked for"
     (folder / "utterances.csv").rename(folder / "list.txt")
     assert not FORMAT.recognises(folder)
     assert FORMAT.recognises(folder / "list.txt")
-    assert FORMAT.open(folder / "list.txt").n_utterances == 12
+    assert FORMAT.open(folder / "list.txt").n_samples == 12
 
 
 def test_other_things_are_not_recognised(tmp_path):
@@ -141,7 +143,7 @@ def test_other_things_are_not_recognised(tmp_path):
 def test_contents_count_and_not_suffixes(tmp_path):
     folder = write_parquet(tmp_path, table())
     audio, _ = write_features(folder)
-    (folder / "utterances.parquet").rename(folder / "utterances.csv")
+    (folder / "samples.parquet").rename(folder / "samples.csv")
     (folder / "acoustic.npz").rename(folder / "audio.safetensors")
     (folder / "text.safetensors").rename(folder / "language.npz")
     dataset = assemble(FORMAT.open(folder))
@@ -183,7 +185,7 @@ def test_what_was_normalised_is_counted(tmp_path):
     }
 
 
-def test_an_utterance_without_features_is_an_absent_modality(tmp_path):
+def test_a_sample_without_features_is_an_absent_modality(tmp_path):
     folder = write_csv(tmp_path, table())
     np.savez(folder / "audio.npz", **dict(zip(IDS[:10], sequences(dim=3), strict=False)))
     np.savez(folder / "text.npz", values=np.ones((12, 4)))
@@ -241,13 +243,13 @@ def test_mistakes_in_the_table_name_file_and_line(tmp_path, change, message):
     write_features(folder)
     with refused(("duplicate", "missing", "out_of_range", "unknown_name", "wrong_type"), message) as error:
         FORMAT.open(folder)
-    assert "utterances.csv" in str(error.value)
+    assert "samples.csv" in str(error.value)
     assert "\n" not in str(error.value)
 
 
 def test_mistakes_in_the_folder(tmp_path):
     folder = write_csv(tmp_path, table())
-    with refused("missing", "utterances.csv"):
+    with refused("missing", "samples.csv"):
         FORMAT.open(folder)
     write_features(folder)
     np.savez(folder / "audio.npz", values=np.ones((12, 1)))

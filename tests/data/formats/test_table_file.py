@@ -14,7 +14,7 @@ from comodal.data.formats.table_file import guessed, header, numbers, read_table
 
 
 def written(folder, content):
-    path = folder / "utterances.csv"
+    path = folder / "samples.csv"
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     return path
 
@@ -99,7 +99,7 @@ def test_parquet_keeps_kinds(tmp_path):
 
 
 def test_a_small_parquet_file_cannot_fill_the_memory(tmp_path):
-    """A long text stored once and repeated by every row; a table of more rows than anybody has utterances."""
+    """A long text stored once and repeated by every row; a table of more rows than anybody has samples."""
     long = pa.DictionaryArray.from_arrays(pa.array(np.zeros(20_000, np.int32)), pa.array(["x" * 100_000]))
     pq.write_table(pa.table({"id": long}), tmp_path / "long")
     assert (tmp_path / "long").stat().st_size < 1_000_000

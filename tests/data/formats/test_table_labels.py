@@ -31,9 +31,9 @@ def table(request, tmp_path, monkeypatch):
         folder.mkdir(exist_ok=True)
         whole = {"id": IDS, "split": SPLIT, **columns}
         if request.param == "parquet":
-            pq.write_table(pa.table(whole), folder / "utterances.parquet")
+            pq.write_table(pa.table(whole), folder / "samples.parquet")
         else:
-            with (folder / "utterances.csv").open("w", newline="", encoding="utf-8") as file:
+            with (folder / "samples.csv").open("w", newline="", encoding="utf-8") as file:
                 writer = csv.writer(file)
                 writer.writerow(whole)
                 writer.writerows(zip(*whole.values(), strict=True))
@@ -113,7 +113,7 @@ def test_whole_numbers_are_asked_about(table):
 
 def test_truth_values_are_classes(tmp_path):
     whole = {"id": IDS, "split": SPLIT, "label": [True, False] * 6}
-    pq.write_table(pa.table(whole), tmp_path / "utterances.parquet")
+    pq.write_table(pa.table(whole), tmp_path / "samples.parquet")
     np.savez(tmp_path / "a.npz", a=np.eye(12))
     assert load(tmp_path).spec.task == Binary(("False", "True"))
 

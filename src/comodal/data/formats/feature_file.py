@@ -1,6 +1,6 @@
-"""Read the features of one modality from a file of arrays, in the order of a table of utterances.
+"""Read the features of one modality from a file of arrays, in the order of a table of samples.
 
-Axis legend: N utterances, T frames of one, F frames of all, d features of a frame.
+Axis legend: N samples, T frames of one, F frames of all, d features of a frame.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _BESIDE = frozenset({"id", "lengths", "offsets", "mask"})
 _CHUNK = 256
 
 Frames = Callable[[NamedArrays, int], NDArray[Any]]
-"""Returns the frames ``(T, d)`` of an utterance by its number in the file."""
+"""Returns the frames ``(T, d)`` of a sample by its number in the file."""
 
 
 Prepare = Callable[[NamedArrays], tuple[Frames, str]]
@@ -64,8 +64,8 @@ class Features:
             found = frames(arrays, place) if place >= 0 else np.zeros((0, self.dim))
             if found.dtype.kind not in "fiub" or found.shape[1:] != (self.dim,):
                 what = f"{found.dtype} of shape {found.shape}, not numbers (frames, {self.dim})"
-                problem = f"utterance {place + 1} of the file has {what}"
-                raise damaged(self.path, problem, remedy="give every utterance the same features", code="wrong_shape")
+                problem = f"sample {place + 1} of the file has {what}"
+                raise damaged(self.path, problem, remedy="give every sample the same features", code="wrong_shape")
             rows.append(found)
         return RaggedArray.from_rows(rows)
 
@@ -73,7 +73,7 @@ class Features:
 def open_features(path: Path, ids: Sequence[str]) -> Features:
     """Open a file of features and match it to the rows of a table with these ids, as written there.
 
-    An npz or safetensors with one array ``(T, d)`` or ``(d,)`` per utterance under its id; or ``values`` ``(F, d)``
+    An npz or safetensors with one array ``(T, d)`` or ``(d,)`` per sample under its id; or ``values`` ``(F, d)``
     with ``lengths`` ``(N,)`` or ``offsets`` ``(N + 1,)``; or one array ``(N, T, d)`` or ``(N, d)`` of any name, with
     ``lengths`` or ``mask`` ``(N, T)`` where the file has them. The last two are in the order of the table, or of
     ``id`` (an array of an npz, a JSON list in the metadata of safetensors).
@@ -90,7 +90,7 @@ def _opened(path: Path, arrays: NamedArrays, ids: Sequence[str]) -> Features:
     known = {*ids, *(_joined(each) for each in ids)}
     named = names - _BESIDE
     if not names:
-        raise damaged(path, "holds no array", remedy="give one per utterance, or values with lengths", code="empty")
+        raise damaged(path, "holds no array", remedy="give one per sample, or values with lengths", code="empty")
     if len(named) == 1 and not {*names, *(_joined(each) for each in named)} & known:
         name = next(iter(named))
         if len(arrays.shapes[name]) == 2 and names & {"lengths", "offsets"}:
@@ -113,12 +113,12 @@ def _places(path: Path, given: Sequence[str], ids: Sequence[str]) -> NDArray[np.
     number = {name: k for k, name in enumerate(left)}
     if len(number) < len(left):
         twice = next(name for k, name in enumerate(left) if number[name] != k)
-        problem = f"holds the utterance {twice!r} twice"
-        raise damaged(path, problem, remedy="give every utterance once", code="duplicate")
+        problem = f"holds the sample {twice!r} twice"
+        raise damaged(path, problem, remedy="give every sample once", code="duplicate")
     present = set(right)
     unknown = [raw for raw, name in zip(given, left, strict=True) if name not in present]
     if unknown:
-        problem = f"{len(unknown)} of its {len(left)} utterances are not in the table, the first is {unknown[0]!r}"
+        problem = f"{len(unknown)} of its {len(left)} samples are not in the table, the first is {unknown[0]!r}"
         remedy = "name them as the column id does, or add them to the table"
         raise damaged(path, problem, remedy=remedy, code="mismatch")
     return np.array([number.get(name, -1) for name in right], dtype=np.int64)
@@ -134,12 +134,12 @@ def _in_order(path: Path, arrays: NamedArrays, ids: Sequence[str], count: int) -
         found = json.loads(arrays.metadata["id"])
     if found is None:
         if count != len(ids):
-            problem = f"holds {count} utterances and the table {len(ids)}"
+            problem = f"holds {count} samples and the table {len(ids)}"
             raise damaged(path, problem, remedy="add an array 'id' that names those here", code="mismatch")
         return np.arange(count, dtype=np.int64)
     if not isinstance(found, list) or not all(isinstance(each, str) for each in found) or len(found) != count:
         problem = f"'id' is not a list of {count} texts"
-        raise damaged(path, problem, remedy="give one id per utterance, as text", code="wrong_type")
+        raise damaged(path, problem, remedy="give one id per sample, as text", code="wrong_type")
     return _places(path, [each.strip() for each in found], ids)
 
 
@@ -159,7 +159,7 @@ def _keyed(path: Path, arrays: NamedArrays, ids: Sequence[str]) -> Features:
     for name, shape in arrays.shapes.items():
         if len(shape) not in (1, 2) or shape[-1] != arrays.shapes[names[0]][-1]:
             problem = f"array {name!r} has shape {shape}"
-            remedy = "give (frames, features) for each utterance, under its id, with the same features everywhere"
+            remedy = "give (frames, features) for each sample, under its id, with the same features everywhere"
             raise damaged(path, problem, remedy=remedy, code="wrong_shape")
 
     def frames(arrays: NamedArrays, k: int) -> NDArray[Any]:
@@ -249,7 +249,7 @@ def _by_length(path: Path, real: NDArray[np.bool_], lengths: NDArray[np.int64]) 
     if not (real & ~left).any():
         return left, "padding on the left was removed"
     row = int((real & ~right).any(axis=1).argmax())
-    problem = f"utterance {row + 1} has frames that are not zero beyond its length of {lengths[row]}"
+    problem = f"sample {row + 1} has frames that are not zero beyond its length of {lengths[row]}"
     raise damaged(path, problem, remedy="correct 'lengths', or give 'mask' instead")
 
 

@@ -1,6 +1,6 @@
-"""HDF5 files of each split, with one array each, as a source that is read some hundred utterances at a time.
+"""HDF5 files of each split, with one array each, as a source that is read some hundred samples at a time.
 
-Axis legend: N utterances, T padded frames.
+Axis legend: N samples, T padded frames.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def split_source(
         dims=dims,
         divisions=DIVISIONS,
         blocks=lambda features: blocks_of(runs, dims, features, aligned=aligned),
-        n_utterances=sum(shapes[files.labels][0] for files in splits.values()),
+        n_samples=sum(shapes[files.labels][0] for files in splits.values()),
         files=tuple(dict.fromkeys(each for files in splits.values() for each in files.paths)),
         facts={
             **facts,
@@ -106,7 +106,7 @@ def _shapes(splits: Mapping[str, SplitFiles], key: str) -> tuple[dict[Path, tupl
                 names[path], array = single_array(root, key)
             shapes[path] = _label_shape(array) if path == files.labels else _frame_shape(array)
             if shapes[path][0] != shapes[files.paths[0]][0]:
-                problem = f"{shapes[path][0]} utterances but {shapes[files.paths[0]][0]} in {files.paths[0].name}"
+                problem = f"{shapes[path][0]} samples but {shapes[files.paths[0]][0]} in {files.paths[0].name}"
                 raise damaged(array.where, problem, remedy="get both files again", code="mismatch")
     return shapes, names
 
@@ -148,7 +148,7 @@ def _run(split: str, files: SplitFiles, arrays: Mapping[Path, Stored], features:
     labels = arrays[files.labels]
     found = label_values(labels.rows(rows.start, rows.stop), where=labels.where)
     ids = column([f"{split}_{rows.start + row}" for row in range(len(found))], where=labels.where)
-    counts = {"utterances without an id were numbered": len(found), **found.normalised}
+    counts = {"samples without an id were numbered": len(found), **found.normalised}
     return Part(
         split=split,
         where=labels.where,

@@ -103,7 +103,7 @@ class Source:
         str, Division
     ]  # partitions by name (protocol), the default first; empty where the path says none
     blocks: Callable[[Collection[str]], Iterator[Block]]  # samples with these features, in the file's order, repeatable
-    n_utterances: int | None = None  # number of samples, None where only reading tells
+    n_samples: int | None = None  # number of samples, None where only reading tells
     task: Task = field(default_factory=Sentiment)  # what is predicted
     label: str = ""  # name of the label that is the target; while its own task is None, every target is missing
     labels: Mapping[str, Label] = field(default_factory=dict)  # every label by name

@@ -79,7 +79,7 @@ def open_source(path: Path) -> Source:
         dims=dims,
         divisions=PROTOCOLS,
         blocks=lambda features: iter([_block(file, features)]),
-        n_utterances=count,
+        n_samples=count,
         files=tuple(each for each in (file, file.with_name(_LISTS)) if each.is_file()),
     )
 

@@ -100,7 +100,7 @@ def open_source(path: Path) -> Source:
         dims={name: views[name] for name in order},
         divisions={name: replace(each, features=chosen) for name, each in divisions.items()},
         blocks=lambda features: iter([_block(file, table, columns | held, labels[label], features)]),
-        n_utterances=len(table["id"]),
+        n_samples=len(table["id"]),
         task=labels[label].task or Sentiment(),
         label=label,
         labels=labels,

@@ -1,6 +1,6 @@
 """Remove the padding of sequences, on whichever side it is.
 
-Axis legend: N utterances, T padded frames, d features of a frame.
+Axis legend: N samples, T padded frames, d features of a frame.
 """
 
 from __future__ import annotations
@@ -103,5 +103,5 @@ def _lengths(lengths: Any, n: int, steps: int, *, where: str) -> NDArray[np.int6
     if given.ndim == 2 and given.shape[1] == 1:
         given = given[:, 0]
     if given.shape != (n,) or not np.isfinite(given).all() or (given < 0).any() or (given % 1 != 0).any():
-        raise damaged(where, f"lengths of {n} utterances are not {n} whole numbers")
+        raise damaged(where, f"lengths of {n} samples are not {n} whole numbers")
     return np.asarray(np.minimum(given, steps), dtype=np.int64)

@@ -1,6 +1,6 @@
 """From the padded arrays of each split to blocks: one side of padding for a whole file, one span for aligned features.
 
-Axis legend: N utterances, T padded frames, d features of a frame.
+Axis legend: N samples, T padded frames, d features of a frame.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ DIVISIONS = {"split": Division("split")}
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """The utterances of one split, or some of them, checked, but with their padding; ``where`` is for errors.
+    """The samples of one split, or some of them, checked, but with their padding; ``where`` is for errors.
 
     Features are padded ``(N, T, d)``, some with lengths ``(N,)`` that the file states, or cut already; other fields are
     those of a block.
@@ -58,7 +58,7 @@ class Part:
 
 
 Runs = Callable[[Collection[str]], Iterable[Part]]
-"""Reads one split, some utterances at a time, with the padded features of these names."""
+"""Reads one split, some samples at a time, with the padded features of these names."""
 
 
 def source_of(
@@ -77,7 +77,7 @@ def source_of(
         dims=dims,
         divisions=DIVISIONS,
         blocks=lambda names: blocks_of(list(map(_whole, agreed)), dims, names, aligned=aligned),
-        n_utterances=sum(map(len, parts)),
+        n_samples=sum(map(len, parts)),
         files=(path,),
         facts={**({"alignment": alignment} if alignment else {}), "memory": memory_needed(path), **facts},
     )

@@ -111,7 +111,7 @@ def listing_source(
         dims={**dims, **({WORD_IDS: 1} if numbered else {})},
         divisions=DIVISIONS,
         blocks=lambda features: _blocks(listings, features, dims, fields, where=str(path)),
-        n_utterances=sum(len(listing.records) for listing in listings),
+        n_samples=sum(len(listing.records) for listing in listings),
         files=tuple(files),
         facts=facts,
     )

@@ -1,4 +1,4 @@
-"""Read comodal's own input: a table of utterances (CSV or Parquet) and one npz or safetensors file per modality."""
+"""Read comodal's own input: a table of samples (CSV or Parquet) and one npz or safetensors file per modality."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from comodal.data.formats.feature_file import Features, open_features
 from comodal.data.formats.interface import Block, Format, Source
 from comodal.data.formats.names import canonical_modality, files_beside, in_order
 from comodal.data.formats.table_file import header, read_table
-from comodal.data.formats.table_utterances import Utterances, utterances_of
+from comodal.data.formats.table_samples import TableSamples, samples_of
 from comodal.data.formats.texts import damaged
 
 __all__ = ["FORMAT", "open_source", "recognises"]
 
-_TABLES = ("utterances.csv", "utterances.parquet")
+_TABLES = ("samples.csv", "samples.parquet", "utterances.csv", "utterances.parquet")
 _FEATURES = (".npz", ".safetensors")
 _ROWS = 512
 
 
 def recognises(path: Path) -> bool:
-    """Whether a path is a folder with ``utterances.csv`` or ``.parquet``, or a table with a column id."""
+    """Whether a path is a folder with a table ``samples`` or ``utterances``, or a table with a column id."""
     try:
         if path.is_dir():
             return any((path / name).is_file() for name in _TABLES)
@@ -34,22 +34,22 @@ def recognises(path: Path) -> bool:
 def open_source(path: Path) -> Source:
     """Read the table and look into the files of features; every label is NaN where the table has none."""
     file = _table_in(path)
-    utterances = utterances_of(read_table(file))
+    samples = samples_of(read_table(file))
     names = _feature_files(file)
-    features = {name: open_features(names[name], utterances.written) for name in in_order(list(names))}
-    found = utterances.labels
+    features = {name: open_features(names[name], samples.written) for name in in_order(list(names))}
+    found = samples.labels
     return Source(
         path=path,
         format="table",
         dims={name: each.dim for name, each in features.items()},
-        divisions=utterances.divisions,
-        blocks=lambda wanted: _blocks(utterances, features, wanted),
-        n_utterances=len(utterances.block),
+        divisions=samples.divisions,
+        blocks=lambda wanted: _blocks(samples, features, wanted),
+        n_samples=len(samples.block),
         task=found.task,
-        label=utterances.label,
+        label=samples.label,
         labels=found.labels,
         files=(file, *(each.path for each in features.values())),
-        facts={**utterances.facts, **({"label range": found.fact} if found.fact else {})},
+        facts={**samples.facts, **({"label range": found.fact} if found.fact else {})},
     )
 
 
@@ -79,8 +79,8 @@ def _feature_files(table: Path) -> dict[str, Path]:
     return found
 
 
-def _blocks(utterances: Utterances, features: Mapping[str, Features], wanted: Collection[str]) -> Iterator[Block]:
-    whole = utterances.block
+def _blocks(samples: TableSamples, features: Mapping[str, Features], wanted: Collection[str]) -> Iterator[Block]:
+    whole = samples.block
     for name in wanted:
         if name not in features:
             raise InputError.unknown("features", name, features)
@@ -88,7 +88,7 @@ def _blocks(utterances: Utterances, features: Mapping[str, Features], wanted: Co
     read = {name: features[name].blocks(spans) for name in wanted}
     for span in spans:
         rows = slice(*span)
-        changed = {what: int(which[rows].sum()) for what, which in utterances.changed.items()}
+        changed = {what: int(which[rows].sum()) for what, which in samples.changed.items()}
         modalities = {}
         for name in wanted:
             modalities[name], said = next(read[name])

@@ -1,4 +1,4 @@
-"""Read a CSV or Parquet table of utterances, by its first bytes, as columns of text or numbers."""
+"""Read a CSV or Parquet table of samples, by its first bytes, as columns of text or numbers."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def read_table(path: Path) -> Table:
         problem = f"not a readable file ({reason_of(error)})"
         raise damaged(path, problem, remedy="check the path and its rights", code="cannot_read") from error
     if not table.lines:
-        raise damaged(path, "holds no utterance", remedy="write one row each, below a header", code="empty")
+        raise damaged(path, "holds no sample", remedy="write one row each, below a header", code="empty")
     return table
 
 
@@ -194,7 +194,7 @@ def _read_parquet(path: Path) -> Table:
         schema, rows = file.schema_arrow, file.metadata.num_rows
         groups = [file.metadata.row_group(k).total_byte_size for k in range(file.metadata.num_row_groups)]
         if rows * len(schema) > _MOST_CELLS or sum(groups) > _MOST_BYTES:
-            problem = f"claims {rows} rows, more than a table of utterances has"
+            problem = f"claims {rows} rows, more than a table of samples has"
             raise damaged(path, problem, remedy="write it again", code="too_large")
         names = _named(path, schema.names)
         # As dictionaries: a text that is repeated a million times is held once until its length is known.

@@ -1,4 +1,4 @@
-"""Text from the values of a file, one string per utterance, and text on them: one-line errors."""
+"""Text from the values of a file, one string per sample, and text on them: one-line errors."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def column(texts: Sequence[str], *, where: str) -> NDArray[np.str_]:
     longest = max(map(len, texts), default=0)
     if 4 * longest * len(texts) > _MOST_BYTES:
         first = max(range(len(texts)), key=lambda row: len(texts[row]))
-        problem = f"the text of utterance {first} has {longest} characters"
+        problem = f"the text of sample {first} has {longest} characters"
         raise damaged(where, problem, remedy="shorten it", code="too_large")
     return np.array(texts, dtype=np.str_) if texts else np.array([], dtype="U1")
 
@@ -109,7 +109,7 @@ def transcripts(raw: Any, *, where: str) -> tuple[NDArray[np.str_], dict[str, in
     if isinstance(rows, list | tuple):
         rows = [row[0] if isinstance(row, list | tuple) and len(row) == 1 else row for row in rows]
     if not isinstance(rows, list | tuple) or not all(isinstance(row, str | bytes | None) for row in rows):
-        raise damaged(where, "transcripts are not strings", remedy="give one string per utterance", code="wrong_type")
+        raise damaged(where, "transcripts are not strings", remedy="give one string per sample", code="wrong_type")
     given = [as_text(row) for row in rows]
     words = [" ".join(text.split()) for text in given]
     changed = sum(a != b for a, b in zip(given, words, strict=True))

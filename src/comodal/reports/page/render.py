@@ -14,7 +14,7 @@ from comodal.reports.page.glance import glance, missing_parts
 
 __all__ = ["content_policy", "render_figures", "render_page"]
 
-_SCRIPTS = ("basics.js", "figures.js", "utterances.js", "detail.js", "start.js")
+_SCRIPTS = ("basics.js", "figures.js", "samples.js", "detail.js", "start.js")
 
 
 def render_page(findings: Findings, *, panel: str = "", script: str = "", style: str = "") -> str:

@@ -26,7 +26,7 @@
   async function suggest(input, list, beside = "") {
     const query = input.value;
     const asks = new URLSearchParams({ q: query.slice(0, 200), beside });
-    const found = await request(`api/utterances?${asks}`);
+    const found = await request(`api/samples?${asks}`);
     if (input.value !== query) return;
     for (const each of found) known.set(each.id, each.transcript);
     list.replaceChildren(...found.map((each) => make("option", { value: each.id, label: `${each.id}  ${each.transcript}` })));
@@ -37,7 +37,7 @@
     input.addEventListener("focus", () => suggest(input, list, beside()).catch(fail));
   }
 
-  const chosen = () => (known.has(at("live-utterance").value) ? at("live-utterance").value : "");
+  const chosen = () => (known.has(at("live-sample").value) ? at("live-sample").value : "");
 
   // A donor that was never chosen, or no longer can be one, is the first that can.
   async function lend(donor, list) {
@@ -82,7 +82,7 @@
       if (act.value === "swap") modalities[name].donor = donor.value;
       if (act.value === "noise") modalities[name].severity = Number(severity.value);
     }
-    return { id: at("live-utterance").value, modalities };
+    return { id: at("live-sample").value, modalities };
   }
 
   async function ask() {
@@ -203,9 +203,9 @@
     at("live-facts").textContent = `Model: ${facts.arm}, seed ${facts.seed}; ${critic}.`;
     for (const [name, hasNoise] of Object.entries(facts.modalities)) at("live-modalities").append(fieldset(name, hasNoise));
     explainable(facts.classes);
-    chooser(at("live-utterance"), at("live-found"));
-    await suggest(at("live-utterance"), at("live-found"));
-    at("live-utterance").value = known.keys().next().value ?? "";
+    chooser(at("live-sample"), at("live-found"));
+    await suggest(at("live-sample"), at("live-found"));
+    at("live-sample").value = known.keys().next().value ?? "";
     await ask();
   }
 

@@ -11,7 +11,7 @@ async function start() {
   });
   systemDark.addEventListener("change", recolour);
   data = JSON.parse(await unpacked("packed-data"));
-  prepareUtterances();
+  prepareSamples();
   await loadPlotly();
   document.querySelectorAll("figure[data-figure]").forEach(prepareFigure);
   await drawAll();

@@ -86,9 +86,9 @@ function headCell(column) {
 }
 
 function showHead() {
-  at("utterances").tHead.replaceChildren(make("tr", {}, ...columnsOf(model).map(headCell)));
+  at("samples").tHead.replaceChildren(make("tr", {}, ...columnsOf(model).map(headCell)));
   const say = [model.axis, model.critic && `critic ${model.critic}`, model.split && `${model.split} part`];
-  at("about-utterances").textContent = `Dependency: ${say.filter(Boolean).join("; ")}. Low means that the modalities disagree. ${model.left_out}`;
+  at("about-samples").textContent = `Dependency: ${say.filter(Boolean).join("; ")}. Low means that the modalities disagree. ${model.left_out}`;
 }
 
 function showRows() {
@@ -97,9 +97,9 @@ function showRows() {
   page = Math.min(page, pages - 1);
   const shown = rows.slice(page * PAGE_SIZE, (page + 1) * PAGE_SIZE);
   const columns = columnsOf(model);
-  at("utterances").tBodies[0].replaceChildren(...shown.map((row) =>
+  at("samples").tBodies[0].replaceChildren(...shown.map((row) =>
     make("tr", { "data-id": model.id[row] }, ...columns.map((column) => bodyCell(column, row)))));
-  for (const head of at("utterances").tHead.rows[0].cells) {
+  for (const head of at("samples").tHead.rows[0].cells) {
     const sorted = head.dataset.column === sorting.column;
     head.setAttribute("aria-sort", sorted ? (sorting.down ? "descending" : "ascending") : "none");
   }
@@ -114,8 +114,8 @@ function turn(step) {
   showRows();
 }
 
-function prepareUtterances() {
-  if (!at("utterances")) return;
+function prepareSamples() {
+  if (!at("samples")) return;
   data.explanations.forEach((run, rank) => at("model").append(make("option", { value: rank }, run.label)));
   at("rank").append(...Object.keys(RANKS).map((name) => make("option", { value: name }, name)));
   const restart = () => { page = 0; showRows(); };
@@ -124,18 +124,18 @@ function prepareUtterances() {
   at("search").addEventListener("input", restart);
   at("previous").addEventListener("click", () => turn(-1));
   at("next").addEventListener("click", () => turn(1));
-  at("utterances").tBodies[0].addEventListener("click", (event) => {
+  at("samples").tBodies[0].addEventListener("click", (event) => {
     const row = event.target.closest("tr[data-id]");
     if (row) openDetail(row.dataset.id, model.label);
   });
-  at("download-utterances").addEventListener("click", () => save("samples.csv", csv(utteranceColumns()), "text/csv"));
+  at("download-samples").addEventListener("click", () => save("samples.csv", csv(sampleColumns()), "text/csv"));
   at("close-detail").addEventListener("click", () => at("detail").close());
   model = data.explanations[0];
   showHead();
   showRows();
 }
 
-function utteranceColumns() {
+function sampleColumns() {
   const columns = Object.fromEntries(columnsOf(model).map((column) => [column.name, column.values]));
   for (const [name, values] of Object.entries(model.swapped)) columns[`swapped:${name}`] = values;
   return { group: model.group, ...columns };

@@ -1,4 +1,4 @@
-"""Turn the columns of a user's table into utterances: ids, groups, labels, splits and folds in one form."""
+"""Turn the columns of a user's table into samples: ids, groups, labels, splits and folds in one form."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from comodal.data.formats.table_file import Table, guessed, numbers_in
 from comodal.data.formats.table_labels import TableLabels, labels_among
 from comodal.data.formats.texts import column, damaged, transcripts
 
-__all__ = ["LABELS", "Utterances", "utterances_of"]
+__all__ = ["LABELS", "TableSamples", "samples_of"]
 
 LABELS = ("label", "sentiment", "target", "y")
 _GROUPS = ("group", "video", "speaker")
@@ -30,8 +30,8 @@ _Changes = dict[str, NDArray[np.bool_]]
 
 
 @dataclass(frozen=True, eq=False)
-class Utterances:
-    """The utterances of a table without features, their ids as written there, and which columns were taken for what."""
+class TableSamples:
+    """The samples of a table without features, their ids as written there, and which columns were taken for what."""
 
     block: Block
     label: str
@@ -42,8 +42,8 @@ class Utterances:
     facts: Mapping[str, str]
 
 
-def utterances_of(table: Table) -> Utterances:
-    """Return the utterances of a table."""
+def samples_of(table: Table) -> TableSamples:
+    """Return the samples of a table."""
     found = _label_columns(table)
     label = found[0] if len(found) == 1 else ""
     group = next((name for name in _GROUPS if name in table.columns), None)
@@ -63,7 +63,7 @@ def utterances_of(table: Table) -> Utterances:
         columns={**divided, **others, **labels.columns},
         transcript=None if words is None else _transcripts(table, words, changed),
     )
-    return Utterances(block, label, labels, written, divisions, changed, _facts(table, found, group))
+    return TableSamples(block, label, labels, written, divisions, changed, _facts(table, found, group))
 
 
 def _label_columns(table: Table) -> list[str]:
@@ -90,7 +90,7 @@ def _texts(table: Table, name: str) -> list[str]:
         raise damaged(table.at(name), f"{cells.dtype}, not names", remedy="store them as text", code="wrong_type")
     found = [str(each).strip() for each in cells.tolist()]
     if name == "id" and "" in found:
-        raise damaged(table.at("id", found.index("")), "no id", remedy="give every utterance one", code="missing")
+        raise damaged(table.at("id", found.index("")), "no id", remedy="give every sample one", code="missing")
     return found
 
 
@@ -111,7 +111,7 @@ def _identities(
     whole = ["_".join(filter(None, each)) for each in parsed]
     groups = _groups(parsed, split=split, changed=changed) if group is None else _texts(table, group)
     lacking = np.array([not each for each in groups])
-    # An id that only repeats the video does not name an utterance, where some video has several.
+    # An id that only repeats the video does not name a sample, where some video has several.
     bare = [name == each and not segment for name, each, (_, segment) in zip(whole, groups, parsed, strict=True)]
     videos = [name for name, is_bare in zip(whole, bare, strict=True) if is_bare]
     bare = [False] * len(whole) if group is None or len(set(videos)) == len(videos) else bare
@@ -122,7 +122,7 @@ def _identities(
         whole[row] = f"{video}_{running[video]}"
         running[video] += 1
     renamed = [name != given for name, given in zip(whole, written, strict=True)]
-    changed["utterances without a group are their own"] = lacking
+    changed["samples without a group are their own"] = lacking
     changed["ids that name a video alone were numbered within their video"] = np.array(bare)
     changed["ids were brought to video_segment"] = np.array(renamed) & ~np.array(bare)
     return column(whole, where=table.at("id")), column(groups, where=f"{table.path}, groups")
@@ -135,7 +135,7 @@ def _groups(parsed: Sequence[tuple[str, str]], *, split: NDArray[Any] | None, ch
     parts = np.zeros(len(videos)) if split is None else split
     # Numbered words such as train_0, train_1 or clip_0, clip_1 do not name a video.
     if len(videos) > 1 and all(len(np.unique(videos[parts == part])) == 1 for part in np.unique(parts)):
-        changed["the ids name no videos, each utterance is its own group"] = np.ones(len(videos), dtype=bool)
+        changed["the ids name no videos, each sample is its own group"] = np.ones(len(videos), dtype=bool)
         return whole
     changed["the group is the video that the id begins with"] = videos != np.array(whole)
     return [str(each) for each in videos]
@@ -165,7 +165,7 @@ def _splits(table: Table, changed: _Changes) -> NDArray[np.str_]:
 
 
 def _folds(table: Table, changed: _Changes) -> NDArray[np.int64]:
-    """Return fold numbers from 0, -1 for an utterance in none."""
+    """Return fold numbers from 0, -1 for a sample in none."""
     values = numbers_in(table, "fold").astype(np.float64)
     values = np.where(np.isnan(values), -1, values)
     wrong = np.flatnonzero((values != np.round(values)) | (values < -1) | (values > len(values)))
@@ -178,6 +178,6 @@ def _folds(table: Table, changed: _Changes) -> NDArray[np.int64]:
         fold = np.where(fold > 0, fold - 1, fold)
     missing = sorted(set(range(int(fold.max()) + 1)) - set(fold.tolist()))
     if missing or fold.max() < 2:
-        has = f"no utterance is in fold {missing[0]}" if missing else f"{int(fold.max()) + 1} folds"
+        has = f"no sample is in fold {missing[0]}" if missing else f"{int(fold.max()) + 1} folds"
         raise damaged(table.at("fold"), has, remedy="number at least 3 folds from 0 without gaps", code="missing")
     return fold

@@ -9,51 +9,51 @@ import pytest
 from refusals import refused
 
 from comodal.data.formats.table_file import Table
-from comodal.data.formats.table_utterances import utterances_of
+from comodal.data.formats.table_samples import samples_of
 
 
 def found(**columns):
     count = len(columns["id"])
     arrays = {name: np.array(values) for name, values in {"label": np.zeros(count), **columns}.items()}
-    return utterances_of(Table(Path("t.csv"), arrays, [f"line {k + 2}" for k in range(count)]))
+    return samples_of(Table(Path("t.csv"), arrays, [f"line {k + 2}" for k in range(count)]))
 
 
-def said(utterances):
-    return {what: int(rows.sum()) for what, rows in utterances.changed.items() if rows.any()}
+def said(samples):
+    return {what: int(rows.sum()) for what, rows in samples.changed.items() if rows.any()}
 
 
 def test_schemes_of_ids_become_one():
-    utterances = found(id=["a$_$3", "b[4]", "c_d_5", "e"])
-    assert utterances.block.id.tolist() == ["a_3", "b_4", "c_d_5", "e"]
-    assert utterances.block.group.tolist() == ["a", "b", "c_d", "e"]
-    assert utterances.written == ["a$_$3", "b[4]", "c_d_5", "e"]
-    assert said(utterances)["ids were brought to video_segment"] == 2
+    samples = found(id=["a$_$3", "b[4]", "c_d_5", "e"])
+    assert samples.block.id.tolist() == ["a_3", "b_4", "c_d_5", "e"]
+    assert samples.block.group.tolist() == ["a", "b", "c_d", "e"]
+    assert samples.written == ["a$_$3", "b[4]", "c_d_5", "e"]
+    assert said(samples)["ids were brought to video_segment"] == 2
 
 
 @pytest.mark.parametrize("column", ["group", "video", "speaker"])
 def test_a_column_says_the_group(column):
-    utterances = found(id=["x_1", "y_1", "0012"], **{column: ["s", "s", ""]})
-    assert utterances.block.group.tolist() == ["s", "s", "0012"]
-    assert said(utterances) == {"utterances without a group are their own": 1}
-    assert utterances.facts["groups"] == f"column {column}"
-    assert column not in utterances.block.columns
+    samples = found(id=["x_1", "y_1", "0012"], **{column: ["s", "s", ""]})
+    assert samples.block.group.tolist() == ["s", "s", "0012"]
+    assert said(samples) == {"samples without a group are their own": 1}
+    assert samples.facts["groups"] == f"column {column}"
+    assert column not in samples.block.columns
 
 
 def test_a_speaker_beside_the_video_is_kept():
-    utterances = found(id=["x_1", "y_1"], video=["v", "w"], speaker=["s", "s"])
-    assert utterances.block.group.tolist() == ["v", "w"]
-    assert utterances.block.columns["speaker"].tolist() == ["s", "s"]
+    samples = found(id=["x_1", "y_1"], video=["v", "w"], speaker=["s", "s"])
+    assert samples.block.group.tolist() == ["v", "w"]
+    assert samples.block.columns["speaker"].tolist() == ["s", "s"]
 
 
 def test_ids_that_are_the_video_are_numbered():
-    utterances = found(id=["v", "v", "w", "x_1"], video=["v", "v", "w", "x"])
-    assert utterances.block.id.tolist() == ["v_0", "v_1", "w_0", "x_1"]
-    assert said(utterances) == {"ids that name a video alone were numbered within their video": 3}
+    samples = found(id=["v", "v", "w", "x_1"], video=["v", "v", "w", "x"])
+    assert samples.block.id.tolist() == ["v_0", "v_1", "w_0", "x_1"]
+    assert said(samples) == {"ids that name a video alone were numbered within their video": 3}
 
 
 def test_a_video_of_each_own_leaves_the_ids_alone():
-    utterances = found(id=["v", "w", "w_2"], video=["v", "w", "w"])
-    assert utterances.block.id.tolist() == ["v", "w", "w_2"]
+    samples = found(id=["v", "w", "w_2"], video=["v", "w", "w"])
+    assert samples.block.id.tolist() == ["v", "w", "w_2"]
 
 
 def test_repeated_ids_stay_for_the_checks():
@@ -68,9 +68,9 @@ def test_repeated_ids_stay_for_the_checks():
     ],
 )
 def test_numbered_words_are_no_videos(columns):
-    utterances = found(**columns)
-    assert utterances.block.group.tolist() == columns["id"]
-    assert said(utterances) == {"the ids name no videos, each utterance is its own group": 3}
+    samples = found(**columns)
+    assert samples.block.group.tolist() == columns["id"]
+    assert said(samples) == {"the ids name no videos, each sample is its own group": 3}
 
 
 def test_whole_numbers_may_be_ids():
