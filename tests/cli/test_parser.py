@@ -59,6 +59,7 @@ def test_defaults_and_choices_are_those_of_the_library(comodal: Callable[..., An
         parser_of(subcommand("robustness"), prog="x").parse_args(["run", "--scenarios", name])
     text = comodal("compare --help").out
     assert [name for name in (*FUSIONS, *MEASURES) if name not in text] == []
+    assert "<function" not in text
 
 
 def test_an_unknown_option_offers_the_nearest_of_its_command() -> None:

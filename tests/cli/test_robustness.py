@@ -29,7 +29,9 @@ def test_subsets_and_curves_of_a_run(comodal: Comodal, run: Path) -> None:
     assert {row["scenario"] for row in rows if row["kind"] == "curve"} == {
         *("drop:audio=0", "drop:audio=1", "noise:audio=0", "noise:audio=1")
     }
-    value = {(row["scenario"], row["row"]["metric"]): row["row"]["mean"] for row in rows}
+    assert {row["row"]["fusion"] for row in rows} == {"early", "constant", "linear"}
+    own = [row for row in rows if row["row"]["fusion"] == "early"]
+    value = {(row["scenario"], row["row"]["metric"]): row["row"]["mean"] for row in own}
     assert value["drop:audio=1", "mae"] == value["text+vision", "mae"]  # hidden from everyone is not there
     again = json.loads(comodal("evaluate run --json").out)
     assert value["clean", "mae"] == again["mae"]["value"]

@@ -16,10 +16,6 @@ from comodal.evaluation.reference_models import (
     REFERENCE_MODELS,
     STRENGTHS,
     ReferenceData,
-    constant,
-    label_spreading,
-    linear,
-    self_training,
 )
 
 RNG = np.random.default_rng(0)
@@ -28,10 +24,18 @@ NOISY = X @ np.array([1.0, -1.0, 0.5, 0.0]) + RNG.normal(size=160)
 TRAIN, VALID, TEST = np.split(np.arange(160), [80, 120])
 
 
+def constant(data: ReferenceData) -> np.ndarray:
+    return REFERENCE_MODELS["constant"](data)(data.features[TEST])
+
+
+def linear(data: ReferenceData) -> np.ndarray:
+    return REFERENCE_MODELS["linear"](data)(data.features[TEST])
+
+
 def given(target: np.ndarray, task: Task, *, loss: str | None = None, labelled: np.ndarray = TRAIN) -> ReferenceData:
     hidden = np.setdiff1d(TRAIN, labelled)
     wanted = loss or task.losses[0]
-    return ReferenceData(X, (4,), target.astype(np.float32), labelled, hidden, VALID, TEST, task, wanted)
+    return ReferenceData(X, (4,), target.astype(np.float32), labelled, hidden, VALID, task, wanted)
 
 
 CLASSES = np.digitize(NOISY, [-0.7, 0.7])
@@ -114,10 +118,11 @@ def test_self_training_and_label_spreading_are_those_of_scikit_learn() -> None:
     models = [LogisticRegression(C=1 / each, max_iter=500).fit(X[few], CLASSES[few]) for each in STRENGTHS]
     best = min(models, key=lambda model: log_loss(CLASSES[VALID], model.predict_proba(X[VALID])))
     taught = SelfTrainingClassifier(LogisticRegression(C=best.C, max_iter=500)).fit(X[TRAIN], partly)
-    assert self_training(data) == pytest.approx(taught.predict_proba(X[TEST]), abs=1e-6)
+    found = {name: model(data)(X[TEST]) for name, model in REFERENCE_MODELS.items()}
+    assert found["self-training"] == pytest.approx(taught.predict_proba(X[TEST]), abs=1e-6)
     spread = LabelSpreading(kernel="knn", n_neighbors=10).fit(X[TRAIN], partly)
-    assert label_spreading(data) == pytest.approx(spread.predict_proba(X[TEST]), abs=1e-6)
-    assert np.abs(self_training(data) - linear(data)).max() > 0.01, "the unlabelled rows teach"
+    assert found["label spreading"] == pytest.approx(spread.predict_proba(X[TEST]), abs=1e-6)
+    assert np.abs(found["self-training"] - found["linear"]).max() > 0.01, "the unlabelled rows teach"
 
 
 def test_a_sample_that_no_label_reaches_gets_the_constant() -> None:
@@ -125,16 +130,15 @@ def test_a_sample_that_no_label_reaches_gets_the_constant() -> None:
     rows = np.arange(120)
     target = (rows % 2).astype(np.float32)
     labelled, hidden, test = rows[:20], rows[60:100], rows[100:]
-    data = ReferenceData(
-        far, (far.shape[1],), target, labelled, hidden, rows[20:60], test, Binary(("no", "yes")), "bce"
-    )
-    assert label_spreading(data) == pytest.approx(constant(data))
+    data = ReferenceData(far, (1,), target, labelled, hidden, rows[20:60], Binary(("no", "yes")), "bce")
+    spread, share = (REFERENCE_MODELS[name](data)(far[test]) for name in ("label spreading", "constant"))
+    assert spread == pytest.approx(share)
 
 
 def test_one_class_among_the_labels_is_predicted_for_all() -> None:
     data = given(CLASSES, SEVERAL, labelled=np.flatnonzero(CLASSES[TRAIN] == 1)[:3])
     for name, model in REFERENCE_MODELS.items():
-        assert np.array_equal(model(data), np.tile([0.0, 1.0, 0.0], (len(TEST), 1))), name
+        assert np.array_equal(model(data)(X[TEST]), np.tile([0.0, 1.0, 0.0], (len(TEST), 1))), name
 
 
 def test_a_modality_of_one_feature_is_not_lost_beside_one_of_many() -> None:

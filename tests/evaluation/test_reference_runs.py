@@ -18,7 +18,8 @@ from comodal.evaluation import reference_models, reference_runs
 from comodal.evaluation.comparison import compare
 from comodal.evaluation.data_config import DataConfig
 from comodal.evaluation.grid import CompareConfig
-from comodal.evaluation.reference_runs import ReferenceRuns, compared_with_references, frame_means, reference_scores
+from comodal.evaluation.reference_features import frame_means
+from comodal.evaluation.reference_runs import ReferenceRuns, compared_with_references, reference_scores
 from comodal.evaluation.rows import SeedRun, Setting, comparison_rows
 from comodal.evaluation.runs import open_runs
 from comodal.reports.number_text import notes

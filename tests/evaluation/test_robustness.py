@@ -17,12 +17,16 @@ from comodal.contracts.errors import Code
 from comodal.data.dataset import Dataset
 from comodal.evaluation import scenario_runs
 from comodal.evaluation.fitted import predict
+from comodal.evaluation.reference_models import REFERENCE_MODELS
+from comodal.evaluation.reference_runs import ReferenceRuns
 from comodal.evaluation.robustness import RobustnessConfig, robustness
 from comodal.evaluation.runs import open_runs
 from comodal.evaluation.scenario_predictions import ScenarioPredictions
 from comodal.evaluation.scenario_runs import ScenarioRun, predict_scenarios, run_scenarios
 from comodal.evaluation.scenarios import Scenario, Variants, curves, subsets
 from comodal.metrics import METRICS
+from comodal.reports.comparison_report import read_summary
+from comodal.training.config import RunConfig
 
 SMALL = RobustnessConfig(severities=(0.0, 0.5), kinds=("drop", "noise"), modalities=("text", "audio"), metrics=("mae",))
 COUNT = 7 + 4  # subsets and the points above 0
@@ -213,3 +217,24 @@ def test_runs_without_weights_are_refused(compared_folder: Path, folds: Dataset,
         path.unlink()
     with refused("missing", "kl-0.5", "weights.safetensors"):
         robustness(copy, SMALL, source=folds)
+
+
+def test_reference_rows_are_those_of_the_comparison_and_know_no_absent_modality(
+    evaluate: Callable[..., Any], compared_folder: Path, folds: Dataset
+) -> None:
+    rows = {(row.row.fusion, row.scenario): row.row for row in evaluate() if row.row.fusion in {"constant", "linear"}}
+    kept = {row.fusion: row for row in read_summary(compared_folder / "summary.json") if row.metric == "mae"}
+    for name in ("constant", "linear"):
+        assert rows[name, "clean"].mean == pytest.approx(kept[name].mean, abs=1e-6)
+        assert rows[name, "clean"].delta is None
+    assert len({row.mean for (name, _), row in rows.items() if name == "constant"}) == 1
+    # Text alone: the features of the other modalities are their means in the training part, 0.
+    errors = []
+    for fold in ReferenceRuns.of(folds, RunConfig()).folds:
+        features = fold.features()
+        model = REFERENCE_MODELS["linear"](fold.data(features, *fold.rows(0)))
+        features[:, folds.modalities["text"].dim :] = 0.0
+        test = fold.partition.test
+        errors.append(np.abs(model(features[test]) - folds.target[test]))
+    assert rows["linear", "text"].mean == pytest.approx(np.concatenate(errors).mean(), abs=1e-5)
+    assert rows["linear", "noise:text=0.5"].mean != rows["linear", "clean"].mean

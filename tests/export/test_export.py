@@ -94,9 +94,13 @@ def test_the_onnx_file_predicts_as_the_run_does(run: Path, exported: Path) -> No
 
 
 def test_the_card_loads_the_model_in_three_lines(
-    exported: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    run: Path, exported: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     card = (exported / "README.md").read_text()
+    kept = json.loads((run / "metrics.json").read_text())
+    (line,) = [line for line in card.splitlines() if line.startswith("| mae ")]
+    values = [kept["mae"]["value"], *(kept["references"][name]["mae"] for name in ("constant", "linear"))]
+    assert [line.split("|")[k].split()[0] for k in (2, 4, 5)] == [f"{value:.3f}" for value in values]
     monkeypatch.chdir(exported.parent)
     exec(card.split("```python\n")[1].split("```")[0], dict.fromkeys(("text", "audio", "vision"), np.zeros((2, 8))))
     assert len(capsys.readouterr().out.strip("[] \n").split()) == 2

@@ -16,7 +16,7 @@ from rich.console import Console
 from comodal.contracts import ComparisonRow, Sentiment
 from comodal.reports import csv_text, print_comparison, read_summary, write_summary
 from comodal.reports.comparison_report import file_table, screen_table
-from comodal.reports.number_text import difference_text, explanation, interval_text, mean_text, p_text, verdict
+from comodal.reports.number_text import difference_text, interval_text, mean_text, notes, p_text, verdict
 
 NAMES = [field.name for field in fields(ComparisonRow)]
 
@@ -126,7 +126,7 @@ def test_notes_are_shown_once_with_the_arms_they_concern() -> None:
     both = "videos are shared"
     rows = [row("kl", metric, note=f"no p-value from 1 seed; {both}") for metric in ("mae", "corr")]
     rows.append(row("f", "mae", note=both))
-    assert explanation(rows)[-2:] == ["early/kl: no p-value from 1 seed.", "All: videos are shared."]
+    assert notes(rows) == ["early/kl: no p-value from 1 seed.", "All: videos are shared."]
 
 
 def test_brackets_in_names_are_text_and_not_markup() -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from comodal.contracts import ComparisonRow
 from comodal.reports.label_budget_report import budget_table, write_budgets
+from comodal.reports.number_text import explanation
 from comodal.reports.page.figures_labels import efficiency_card, efficiency_figure
 
 pytestmark = pytest.mark.slow
@@ -61,3 +63,26 @@ def test_the_page_is_small_and_loads_nothing(tmp_path: Path) -> None:
     assert page.count('data-of="efficiency"') == 2
     assert "82.0" in page
     assert len(page.encode()) < 3e6
+
+
+def test_sentences_over_budgets_are_folded_in_one_order() -> None:
+    weak, data = "no better than the linear reference in accuracy", "licensed"
+    noted = [
+        replace(row, note="; ".join([data, weak] if row.arm != "early/none" and row.labels == 5 else [data]))
+        for row in rows(("accuracy",))
+    ]
+    tested = [
+        replace(
+            row, delta=2.0, ci_low=1.0, ci_high=3.0, p_value=0.01 if row.labels == 10 else 0.5, reference="early/none"
+        )
+        if row.measure == "kl"
+        else row
+        for row in noted
+    ]
+    found = explanation(tested)
+    assert found[:4] == [
+        "early/kl is better than early/none with 10 labels: accuracy +2.00 [+1.00, +3.00] p 0.010, over 4 seeds.",
+        "No penalty makes a significant difference in accuracy with 5, all labels (corrected p below 0.05).",
+        "early/kl, constant/none (5 labels): no better than the linear reference in accuracy.",
+        "All: licensed.",
+    ]

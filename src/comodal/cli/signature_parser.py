@@ -37,7 +37,8 @@ class Parser(jsonargparse.ArgumentParser):
     def format_help(self, *arguments: Any) -> str:
         """Return the help without the markup of docstrings and without empty defaults."""
         text: str = super().format_help(*arguments)
-        return re.sub(r"\s+\(default:\s+(null|False|)\)", "", text.replace("``", "`"))
+        plain = re.sub(r",\s+default:\s+null\)", ")", text.replace("``", "`"))
+        return re.sub(r"\s+\(default:\s+(null|False|)\)", "", plain)
 
 
 def parser_of(function: Callable[..., Any], *, prog: str) -> Parser:
@@ -87,9 +88,14 @@ def _type_and_note(hint: Any) -> tuple[Any, Any]:
     return (needed[0] if NoneType in get_args(kind) else kind), note
 
 
-def _text(value: Any) -> str:
-    """Return a value as it is on the command line; a list of a YAML file has commas there."""
-    return ",".join(map(_text, value)) if isinstance(value, list) else str(value)
+class _Text:
+    """A value as it is on the command line; a list of a YAML file has commas there."""
+
+    def __call__(self, value: Any) -> str:
+        return ",".join(map(self, value)) if isinstance(value, list) else str(value)
+
+    def __repr__(self) -> str:  # what --help shows as the type
+        return "text"
 
 
 def _add_option(group: Any, parameter: inspect.Parameter, kind: Any, text: str) -> None:
@@ -103,7 +109,7 @@ def _add_option(group: Any, parameter: inspect.Parameter, kind: Any, text: str) 
     elif get_origin(kind) is Literal:
         given = {"choices": get_args(kind), "default": parameter.default}
     elif kind is str:
-        given["type"] = _text
+        given["type"] = _Text()
     if given.get("default") is parameter.empty:
         del given["default"]
         given["required"] = True

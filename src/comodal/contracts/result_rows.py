@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 __all__ = ["BreakdownRow", "ComparisonRow", "RobustnessRow"]
 
@@ -64,6 +65,8 @@ class ComparisonRow:
     mean_low: float | None = None
     mean_high: float | None = None
     labels: int | None = None
+
+    NO_BETTER: ClassVar[str] = "no better than"  # how the note begins that names a reference model
 
     @property
     def arm(self) -> str:

@@ -23,6 +23,7 @@ __all__ = ["REFERENCE_MODELS", "STRENGTHS", "ReferenceData", "constant", "label_
 
 Array = NDArray[Any]
 Predict = Callable[[Array], Array]
+"""From features ``(n, d)``, standardised as those a model learned from, to predictions ``(n,)`` or ``(n, K)``."""
 
 STRENGTHS = (0.1, 1.0, 10.0, 100.0, 1e3, 1e4)
 """Strengths of the regularisation that validation chooses from: alpha of ridge, 1 / C of logistic regression."""
@@ -35,7 +36,7 @@ _STEPS = 500
 
 @dataclass(frozen=True, eq=False)
 class ReferenceData:
-    """What a reference model learns from and predicts.
+    """What a reference model learns from.
 
     Attributes:
         features: ``(N, d)`` standardised, one vector per sample.
@@ -44,7 +45,6 @@ class ReferenceData:
         labelled: row numbers of the training part that have a label.
         unlabelled: row numbers of the training part that have none.
         valid: row numbers that choose the strength of the regularisation.
-        test: row numbers to predict.
         task: what is predicted.
         loss: name of the loss that the networks are trained with.
         class_weight: ``"none"`` or ``"balanced"``, as the networks are trained.
@@ -56,14 +56,13 @@ class ReferenceData:
     labelled: NDArray[np.int64]
     unlabelled: NDArray[np.int64]
     valid: NDArray[np.int64]
-    test: NDArray[np.int64]
     task: Task
     loss: str
     class_weight: str = "none"
 
 
-def constant(data: ReferenceData) -> Array:
-    """Return the same prediction for every test row.
+def constant(data: ReferenceData) -> Predict:
+    """Return a model that predicts the same for every sample.
 
     It is the median of the labels, their mean for the loss ``mse``, or the share of each class among them.
 
@@ -71,15 +70,16 @@ def constant(data: ReferenceData) -> Array:
         >>> from comodal.contracts import Binary
         >>> rows = np.arange(4)
         >>> data = ReferenceData(np.zeros((6, 1)), (1,), np.array([0.0, 1, 1, 1, 0, 1]), rows, rows[:0], rows[2:],
-        ...                      rows[:2], Binary(("no", "yes")), "bce")
-        >>> constant(data).tolist()
+        ...                      Binary(("no", "yes")), "bce")
+        >>> constant(data)(np.zeros((2, 1))).tolist()
         [0.75, 0.75]
     """
-    return _repeated(_centre(data), len(data.test))
+    centre = _centre(data)
+    return lambda given: _repeated(centre, len(given))
 
 
-def linear(data: ReferenceData) -> Array:
-    """Return test predictions of ridge or logistic regression.
+def linear(data: ReferenceData) -> Predict:
+    """Return a ridge or logistic regression.
 
     Validation chooses by the task's loss: the strength of the regularisation, and whether every feature or every
     modality has the same variance, so that one of few features is not lost beside one of many. Several labels have one
@@ -88,17 +88,17 @@ def linear(data: ReferenceData) -> Array:
     Example:
         >>> from comodal.contracts import Regression
         >>> x, rows = np.arange(40.0)[:, None], np.arange(20)
-        >>> data = ReferenceData(x, (1,), 2 * x[:, 0], rows, rows[:0], rows + 10, rows + 20, Regression(),
-        ...                      "mse")
-        >>> bool(abs(linear(data) - 2 * x[20:, 0]).max() < 0.1)
+        >>> data = ReferenceData(x, (1,), 2 * x[:, 0], rows, rows[:0], rows + 10, Regression(), "mse")
+        >>> bool(abs(linear(data)(x[20:]) - 2 * x[20:, 0]).max() < 0.1)
         True
     """
-    chosen, strength = _chosen(data)
-    return _fit(chosen, strength)(chosen.features[data.test])
+    scale, strength = _chosen(data)
+    model = _fit(_scaled(data, scale), strength)
+    return lambda given: model(given * scale)
 
 
-def self_training(data: ReferenceData) -> Array:
-    """Return test probabilities of the logistic regression that labels the unlabelled rows it is sure of.
+def self_training(data: ReferenceData) -> Predict:
+    """Return the logistic regression that labels the unlabelled rows it is sure of.
 
     :class:`sklearn.semi_supervised.SelfTrainingClassifier` around the logistic regression of :func:`linear`, on at most
     5000 unlabelled rows.
@@ -106,35 +106,41 @@ def self_training(data: ReferenceData) -> Array:
     if len(np.unique(data.target[data.labelled])) < 2:
         return constant(data)
     rows, target = _partly_labelled(data)
-    chosen, strength = _chosen(data)
+    scale, strength = _chosen(data)
     with warnings.catch_warnings(action="ignore"):  # convergence: the result after so many steps is the reference
-        model = SelfTrainingClassifier(_logistic(data, strength)).fit(chosen.features[rows], target)
-    return _probabilities(data.task, model.classes_, model.predict_proba(chosen.features[data.test]))
+        model = SelfTrainingClassifier(_logistic(data, strength)).fit(data.features[rows] * scale, target)
+    return lambda given: _probabilities(data.task, model.classes_, model.predict_proba(given * scale))
 
 
-def label_spreading(data: ReferenceData) -> Array:
-    """Return test probabilities of labels that spread over the 10 nearest neighbours.
+def label_spreading(data: ReferenceData) -> Predict:
+    """Return labels that spread over the 10 nearest neighbours.
 
     :class:`sklearn.semi_supervised.LabelSpreading` on at most 5000 unlabelled rows; a sample without a labelled
     neighbour gets the prediction of :func:`constant`.
     """
     rows, target = _partly_labelled(data)
     model = LabelSpreading(kernel="knn", n_neighbors=min(_NEIGHBOURS, len(rows)))
-    with warnings.catch_warnings(action="ignore"), np.errstate(divide="ignore", invalid="ignore"):  # 0 / 0: no label
+    otherwise = constant(data)
+
+    def predict(given: Array) -> Array:
+        with np.errstate(invalid="ignore"):  # 0 / 0: no label reaches the sample
+            found = model.predict_proba(given)
+        probability = _probabilities(data.task, model.classes_, found)
+        known = np.isfinite(found).all(axis=1)
+        return np.where(known if probability.ndim == 1 else known[:, None], probability, otherwise(given))
+
+    with warnings.catch_warnings(action="ignore"), np.errstate(divide="ignore", invalid="ignore"):
         model.fit(data.features[rows], target)
-        found = model.predict_proba(data.features[data.test])
-    probability = _probabilities(data.task, model.classes_, found)
-    known = np.isfinite(found).all(axis=1)
-    return np.where(known if probability.ndim == 1 else known[:, None], probability, constant(data))
+    return predict
 
 
-REFERENCE_MODELS: Mapping[str, Callable[[ReferenceData], Array]] = {
+REFERENCE_MODELS: Mapping[str, Callable[[ReferenceData], Predict]] = {
     "constant": constant,
     "linear": linear,
     "self-training": self_training,
     "label spreading": label_spreading,
 }
-"""Name in tables to the function that predicts the test rows; the last two are for classes and unlabelled rows."""
+"""Name in tables to the function that learns; the last two are for classes and unlabelled rows."""
 
 
 def _repeated(value: Array, count: int) -> Array:
@@ -152,23 +158,25 @@ def _centre(data: ReferenceData) -> Array:
     return np.asarray(_probabilities(data.task, classes, (counts / counts.sum())[None])[0])
 
 
-def _chosen(data: ReferenceData) -> tuple[ReferenceData, float]:
-    """Return scaled data and the strength with the lowest loss on validation, the first of equal ones."""
-    metric = METRICS[_CHOSEN_BY[data.loss]]
-    scaled = [data] if len(data.dims) == 1 else [data, _balanced(data)]
+def _chosen(data: ReferenceData) -> tuple[Array, float]:
+    """Return the scale ``(d,)`` of the features and the strength with the lowest loss on validation."""
+    metric, dims = METRICS[_CHOSEN_BY[data.loss]], np.array(data.dims)
+    same = np.ones(dims.sum())
+    # All modalities have the same variance, and together as much as before.
+    scales = [same] if len(dims) == 1 else [same, np.repeat(np.sqrt(dims.mean() / dims), dims)]
 
-    def loss(choice: tuple[ReferenceData, float]) -> float:
-        given, strength = choice
+    scaled = [(scale, _scaled(data, scale)) for scale in scales]
+
+    def loss(choice: tuple[tuple[Array, ReferenceData], float]) -> float:
+        (_, given), strength = choice
         return metric(given.target[given.valid], _fit(given, strength)(given.features[given.valid]))
 
-    return min(itertools.product(scaled, STRENGTHS), key=loss)
+    (scale, _), strength = min(itertools.product(scaled, STRENGTHS), key=loss)
+    return scale, strength
 
 
-def _balanced(data: ReferenceData) -> ReferenceData:
-    """Return features whose modalities all have the same variance, and together as much as before."""
-    dims = np.array(data.dims)
-    scale = np.sqrt(dims.mean() / dims)
-    return replace(data, features=data.features * np.repeat(scale, dims))
+def _scaled(data: ReferenceData, scale: Array) -> ReferenceData:
+    return replace(data, features=data.features * scale)
 
 
 def _fit(data: ReferenceData, strength: float) -> Predict:

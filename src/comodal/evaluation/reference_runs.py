@@ -6,11 +6,11 @@ import contextlib
 import hashlib
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,11 +20,10 @@ from comodal.contracts import ComparisonRow, InputError, Multilabel, PredictionT
 from comodal.contracts.json_records import read_json
 from comodal.contracts.option_names import REFERENCE_NAMES
 from comodal.data.dataset import Dataset, Partition
-from comodal.data.ragged import RaggedArray
-from comodal.data.standardize import Scale
 from comodal.evaluation.grid import NONE
 from comodal.evaluation.groups import Grouping, grouping
 from comodal.evaluation.paired import ArmMetrics
+from comodal.evaluation.reference_features import frame_means
 from comodal.evaluation.rows import ArmResult, SeedRun, Setting, arm_rows, mean_intervals
 from comodal.evaluation.runs import PREDICTIONS, RESULT
 from comodal.metrics import metrics_named
@@ -34,14 +33,15 @@ from comodal.training.data import prepare
 from comodal.training.training_rows import TrainingRows
 
 if TYPE_CHECKING:  # scikit-learn takes a second to import, and most commands fit no reference model
-    from comodal.evaluation.reference_models import ReferenceData
+    from comodal.evaluation.reference_models import Predict, ReferenceData
 
-__all__ = ["ReferenceRuns", "compared_with_references", "frame_means", "reference_scores"]
+__all__ = ["ReferenceRuns", "compared_with_references", "reference_result", "reference_scores"]
 
 _MOST_NUMBERS = 10_000_000
 
 Array = NDArray[Any]
 Rows = NDArray[np.int64]
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,7 +93,6 @@ class ReferenceFold:
             labelled,
             unlabelled,
             self.partition.valid,
-            self.partition.test,
             task,
             task.require_loss(options.task_loss),
             options.class_weight,
@@ -107,14 +106,34 @@ class ReferenceFold:
         rows = np.unique(np.concatenate([kept, self.partition.valid, self.partition.test]))
         return self.data(self.features(rows), kept, unlabelled[:0])
 
-    def table(self, prediction: Array) -> PredictionTable:
-        """Return predictions on the test part."""
+    def shared(
+        self, names: Sequence[str], seeds: Sequence[int], make: Callable[[str, tuple[Rows, Rows]], Made]
+    ) -> dict[tuple[str, int], Made]:
+        """Return what is made for the name of each model and the rows of each seed, once for the same rows."""
+        known: dict[tuple[str, str], Made] = {}
+        found = {}
+        for seed in seeds:
+            rows = self.rows(seed)
+            digest = _digest(*rows)
+            for name in names:
+                if (name, digest) not in known:
+                    known[name, digest] = make(name, rows)
+                found[name, seed] = known[name, digest]
+        return found
+
+    def tested(self, learn: Callable[[ReferenceData], Predict], data: ReferenceData) -> PredictionTable:
+        """Return the predictions of a model on the test part."""
+        return self.table(learn(data)(data.features[self.partition.test]))
+
+    def table(self, prediction: Array, *, scenario: str = "clean") -> PredictionTable:
+        """Return predictions of the test part as a table."""
         rows, dataset = self.partition.test, self.dataset
         return PredictionTable.of(
             dataset.target[rows],
             prediction.astype(np.float32),
             group=dataset.group[rows],
             id=[str(each) for each in dataset.id[rows]],
+            scenario=scenario,
             task=dataset.spec.task,
         )
 
@@ -150,7 +169,7 @@ class ReferenceRuns:
 
     def rows(self, seeds: Sequence[int], metrics: Sequence[str] | None = None) -> list[ComparisonRow]:
         """Return the rows of every reference model, which is compared with nothing."""
-        results = {setting: _result(runs, metrics) for setting, runs in self.runs(seeds).items()}
+        results = {setting: reference_result(runs, metrics) for setting, runs in self.runs(seeds).items()}
         return arm_rows(results, dict.fromkeys(results))
 
     def runs(self, seeds: Sequence[int]) -> dict[Setting, list[SeedRun]]:
@@ -171,17 +190,12 @@ class ReferenceRuns:
     def _part(self, part: int, names: Sequence[str], seeds: Sequence[int]) -> dict[tuple[str, int], Fitted]:
         fold = self.folds[part]
         features = cache(fold.features)
-        known: dict[tuple[str, str], Fitted] = {}
-        found = {}
-        for seed in seeds:
-            rows = fold.rows(seed)
-            digest = _digest(*rows)
-            for name in names:
-                if (name, digest) not in known:
-                    folder = None if self.root is None else self.root / name.replace(" ", "-") / f"part-{part}" / digest
-                    known[name, digest] = _kept(folder) or _fitted(fold, name, fold.data(features(), *rows), folder)
-                found[name, seed] = known[name, digest]
-        return found
+
+        def fitted(name: str, rows: tuple[Rows, Rows]) -> Fitted:
+            folder = self.root and self.root / name.replace(" ", "-") / f"part-{part}" / _digest(*rows)
+            return _kept(folder) or _fitted(fold, name, fold.data(features(), *rows), folder)
+
+        return fold.shared(names, seeds, fitted)
 
 
 def reference_scores(dataset: Dataset, config: RunConfig) -> dict[str, Any]:
@@ -201,7 +215,7 @@ def reference_scores(dataset: Dataset, config: RunConfig) -> dict[str, Any]:
     folds = [(fold, fold.thinned()) for fold in ReferenceRuns.of(dataset, config).folds]
     found: dict[str, Any] = {}
     for name in REFERENCE_NAMES[:2]:
-        table = PredictionTable.concatenate([fold.table(REFERENCE_MODELS[name](data)) for fold, data in folds])
+        table = PredictionTable.concatenate([fold.tested(REFERENCE_MODELS[name], data) for fold, data in folds])
         found[name] = {}
         for metric in metrics_named(table.task.metrics, table.task):
             with contextlib.suppress(InputError):  # not defined for these labels
@@ -217,25 +231,9 @@ def compared_with_references(rows: Sequence[ComparisonRow], metric: str) -> list
         if row.metric != metric or row.fusion in REFERENCE_NAMES:
             return ""
         beaten_by = [name for name, reference in references.items() if not _better(row, reference)]
-        return "; ".join(f"no better than the {name} reference in {metric}" for name in beaten_by)
+        return "; ".join(f"{row.NO_BETTER} the {name} reference in {metric}" for name in beaten_by)
 
     return [row.with_note(note(row)) for row in rows]
-
-
-def frame_means(array: RaggedArray, rows: Rows, scale: Scale) -> Array:
-    """Return ``(n, d)`` the mean of the standardised frames of some samples, 0 where there is no frame."""
-    found = []
-    for group in array.groups(rows):
-        frames = array.take(group)
-        scaled = np.empty(frames.values.shape, dtype=np.float32)
-        scale(frames.values, scaled)
-        means = np.zeros((len(group), array.dim))
-        present = frames.lengths > 0
-        if present.any():
-            sums = np.add.reduceat(scaled, frames.offsets[:-1][present], axis=0, dtype=np.float64)
-            means[present] = sums / frames.lengths[present, None]
-        found.append(means)
-    return np.concatenate(found)
 
 
 def _better(row: ComparisonRow, reference: ComparisonRow) -> bool:
@@ -247,8 +245,8 @@ def _joined(parts: tuple[Fitted, ...]) -> tuple[PredictionTable, float]:
     return PredictionTable.concatenate([each.table for each in parts]), sum(each.seconds for each in parts)
 
 
-def _result(runs: Sequence[SeedRun], metrics: Sequence[str] | None) -> ArmResult:
-    """Return the metrics of a model; those that rank have no interval, since their jackknife outlasts the fit."""
+def reference_result(runs: Sequence[SeedRun], metrics: Sequence[str] | None) -> ArmResult:
+    """Return the metrics of a model, one run per seed; those that rank have no interval, since it outlasts the fit."""
     tables = {id(run.table): run.table for run in runs}
     groups = grouping(runs[0].table)
     values, left_out = {}, {}
@@ -278,7 +276,7 @@ def _fitted(fold: ReferenceFold, name: str, data: ReferenceData, folder: Path | 
     from comodal.evaluation.reference_models import REFERENCE_MODELS  # noqa: PLC0415
 
     start = time.perf_counter()
-    table = fold.table(REFERENCE_MODELS[name](data))
+    table = fold.tested(REFERENCE_MODELS[name], data)
     seconds = time.perf_counter() - start
     if folder is not None:
         write_atomic(folder / PREDICTIONS, table.to_parquet)

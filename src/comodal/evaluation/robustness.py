@@ -15,6 +15,7 @@ from comodal.evaluation.data_config import note_of
 from comodal.evaluation.grid import NONE, Arm
 from comodal.evaluation.paired import require_same_samples
 from comodal.evaluation.pool import Progress, no_progress
+from comodal.evaluation.reference_runs import ReferenceRuns
 from comodal.evaluation.robustness_rows import robustness_rows, scenario_result
 from comodal.evaluation.rows import ArmResult, SeedRun, Setting, references
 from comodal.evaluation.runs import RunSet, open_runs
@@ -84,7 +85,8 @@ def robustness(
 
     All runs see the same corrupted samples. Each arm is compared with the same fusion without a penalty in the same
     scenario, seed by seed, with the intervals of :func:`comodal.evaluation.rows.comparison_rows`; networks of a single
-    modality are listed without a comparison, and so is a single run.
+    modality are listed without a comparison, and so are a single run and the reference models of a comparison, which
+    are fitted on the training part of the data; an absent modality has the mean of the training part for them.
 
     Args:
         folder: folder of ``comodal train`` or ``comodal compare``.
@@ -108,7 +110,7 @@ def robustness(
         >>> short = RunConfig(training=TrainingConfig(max_epochs=1))
         >>> report = train(DataConfig(source="synthetic"), short, out=run)
         >>> rows = robustness(run, RobustnessConfig(scenarios="subsets", metrics=("mae",)))
-        >>> [row.scenario for row in rows]
+        >>> [row.scenario for row in rows if row.row.fusion == "early"]
         ['clean', 'text+audio', 'text+vision', 'audio+vision', 'text', 'audio', 'vision']
         >>> rows[0].row.mean == report.metrics["mae"]["value"]
         True
@@ -161,11 +163,25 @@ class _Plan:
             [ScenarioPredictions.from_parquet(runs[0].path).table(CLEAN) for runs in by_setting.values()]
         )
         arms = {setting: self._results(runs) for setting, runs in by_setting.items()}
-        alone = len(wanted) == 1
-        others = dict.fromkeys(arms) if alone else references(arms)
-        baselines = dict.fromkeys(arms) if alone else {setting: _baseline(setting, arms) for setting in arms}
-        made = robustness_rows(arms, others, baselines)
-        return [row.with_note(note_of(self.inputs[row.row.fusion.partition(":")[0]])) for row in made]
+        simple = self._references()
+        alone: dict[Setting, Setting | None] = dict.fromkeys([*arms, *simple])
+        compared = len(wanted) > 1
+        others = alone | (references(arms) if compared else {})
+        baselines = alone | ({setting: _baseline(setting, arms) for setting in arms} if compared else {})
+        made = robustness_rows({**arms, **simple}, others, baselines)
+        return [row.with_note(note_of(self._read_by(row.row.fusion))) for row in made]
+
+    def _read_by(self, fusion: str) -> Dataset:
+        """Return the data as an architecture or a reference model reads them."""
+        return self.inputs.get(fusion.partition(":")[0], self.found.dataset)
+
+    def _references(self) -> dict[Setting, dict[Scenario, ArmResult]]:
+        from comodal.evaluation.reference_scenarios import reference_scenarios  # noqa: PLC0415 - scikit-learn
+
+        dataset, runs = self.found.dataset, self.found.runs
+        seeds = sorted({run.seed for run in runs})
+        models = ReferenceRuns.of(dataset, runs[0].configs[0])
+        return reference_scenarios(models, seeds, self.config.of(dataset.spec), self.config.metrics)
 
     def _results(self, runs: Sequence[ScenarioRun]) -> dict[Scenario, ArmResult]:
         saved = [(each.run.seed, ScenarioPredictions.from_parquet(each.path)) for each in runs]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from comodal.contracts import RobustnessRow
 from comodal.evaluation.paired import ArmMetrics
+from comodal.evaluation.reference_runs import compared_with_references
 from comodal.evaluation.rows import (
     ArmResult,
     Interval,
@@ -50,7 +52,7 @@ def robustness_rows(arms: Arms, others: Others, baselines: Others) -> list[Robus
     ``baselines`` are what a setting is compared with and where its effective robustness is measured from, if at all.
     """
     scenarios = list(dict.fromkeys(scenario for arm in arms.values() for scenario in arm))
-    subsets = _family(_points(arms, [each for each in scenarios if each.corruption is None]), others)
+    subsets = _noted(_family(_points(arms, [each for each in scenarios if each.corruption is None]), others))
     rows = list(subsets)
     curves: dict[str, list[Scenario]] = {}
     for each in scenarios:
@@ -100,6 +102,16 @@ def _family(tables: Mapping[_Subject, Cells], others: Others) -> list[Robustness
     pairs = [(subject, row) for subject, cells in tables.items() for row in arm_rows(cells, others)]
     rows = corrected([row for _, row in pairs])
     return [RobustnessRow(**vars(subject), row=row) for (subject, _), row in zip(pairs, rows, strict=True)]
+
+
+def _noted(subsets: Sequence[RobustnessRow]) -> list[RobustnessRow]:
+    """Return rows whose notes name the networks that are no better than a reference with the same modalities."""
+    found: list[RobustnessRow] = []
+    for _, own in itertools.groupby(subsets, key=lambda row: row.scenario):
+        of_scenario = list(own)
+        noted = compared_with_references([row.row for row in of_scenario], subsets[0].row.metric)
+        found += [replace(row, row=new) for row, new in zip(of_scenario, noted, strict=True)]
+    return found
 
 
 def _setting(row: RobustnessRow) -> Setting:

@@ -27,7 +27,7 @@ from comodal.evaluation.scenarios import Scenario, Variants
 from comodal.fusion import fusion_family
 from comodal.training.data import EVALUATION_BATCH
 
-__all__ = ["ScenarioRun", "predict_scenarios", "run_scenarios"]
+__all__ = ["ScenarioRun", "predict_scenarios", "run_scenarios", "scenario_batches"]
 
 _FORMAT = b"1"  # raise it when the meaning of a corruption changes, so that saved predictions are made again
 _TOGETHER = 8  # runs that share each corrupted batch
@@ -84,7 +84,7 @@ class _Partition:
         found: dict[str, list[NDArray[np.float32]]] = {scenario.name: [] for scenario in scenarios}
         view = self.fitted[0].fold.view
         with torch.inference_mode():
-            for number, rows in enumerate(_batches(self.rows)):
+            for number, rows in enumerate(scenario_batches(self.rows)):
                 variants = Variants(view[rows], partition=self.position, number=number, tokens=view.spec.tokens)
                 for name, values in self._batch(variants, scenarios):
                     found[name].append(values)
@@ -104,7 +104,7 @@ def _predicted(fitted: FittedFold, batch: MultimodalBatch) -> NDArray[np.float32
     return prediction
 
 
-def _batches(rows: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+def scenario_batches(rows: NDArray[np.int64]) -> list[NDArray[np.int64]]:
     """Split rows into batches as evaluation does, but never leave a single sample, which could not be swapped."""
     starts = list(range(0, len(rows), EVALUATION_BATCH))
     if len(starts) > 1 and len(rows) - starts[-1] == 1:

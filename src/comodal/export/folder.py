@@ -13,6 +13,7 @@ from typing import Any
 from comodal.atomic_write import atomic_folder, write_text
 from comodal.contracts import InputError
 from comodal.contracts.json_records import read_json
+from comodal.contracts.option_names import REFERENCE_NAMES
 from comodal.evaluation.fitted import STANDARDIZER
 from comodal.evaluation.predictor import Predictor, predictor_of
 from comodal.evaluation.runs import SUMMARY, SavedRun
@@ -147,6 +148,8 @@ def _facts(saved: SavedModel, target: Path, run: SavedRun, predictor: Predictor,
         folds=len(predictor.parts),
         dims={name: predictor.dims.get(name, 0) for name in predictor.spec.modalities},
         metrics={name: each.plain() for name, each in score(run.predictions()).items()},
+        references=_references(source),
+        task=saved.task.kind,
         note=_note(source),
         versions=environment.get("packages", {}),
         onnx=onnx,
@@ -160,3 +163,15 @@ def _note(source: Path) -> str:
     rows = read_json(source / SUMMARY) if (source / SUMMARY).exists() else []
     notes = [row["note"].split("; ") for row in rows]
     return "; ".join(part for part in notes[0] if all(part in note for note in notes)) if notes else ""
+
+
+def _references(source: Path) -> dict[str, dict[str, float]]:
+    """Return the metrics of the reference models: from those of a run, or from a comparison's summary."""
+    if (source / METRICS).exists():
+        known = read_json(source / METRICS).get("references", {})
+        return {name: known[name] for name in REFERENCE_NAMES if name in known}
+    found: dict[str, dict[str, float]] = {}
+    for row in read_json(source / SUMMARY) if (source / SUMMARY).exists() else ():
+        if row.get("fusion") in REFERENCE_NAMES:
+            found.setdefault(row["fusion"], {})[row["metric"]] = row["mean"]
+    return found

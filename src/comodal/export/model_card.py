@@ -22,6 +22,8 @@ class CardFacts:
     folds: int  # one model each
     dims: Mapping[str, int]  # modality to features a frame; 0 for a text that is read from transcripts
     metrics: Mapping[str, Mapping[str, Any]]  # metric to the fields of its Score
+    references: Mapping[str, Mapping[str, float]] = field(default_factory=dict)  # simple model to metric to value
+    task: str = "sentiment"
     note: str = ""
     versions: Mapping[str, str] = field(default_factory=dict)
     onnx: bool = False
@@ -45,7 +47,7 @@ def _head(facts: CardFacts) -> str:
     )
     models = "one model" if facts.folds == 1 else f"{facts.folds} models, one a fold; the prediction is their mean"
     return (
-        "---\nlibrary_name: comodal\ntags: [multimodal, sentiment]\n---\n\n"
+        f"---\nlibrary_name: comodal\ntags: [multimodal, {facts.task}]\n---\n\n"
         f"# {facts.name}\n\n"
         f"{facts.fusion} fusion with {penalty}, trained on `{facts.source}`, seed {facts.seed}: {models}.\n\n"
         f"| modality | input |\n|---|---|\n{inputs}"
@@ -58,13 +60,16 @@ def _results(facts: CardFacts) -> str:
     rows = "\n".join(
         f"| {name} | {_shown(each['value'])} {each.get('unit', '')} "
         f"| [{_shown(each['ci_low'])}, {_shown(each['ci_high'])}] |"
+        + "".join(f" {_shown(values.get(name))} |" for values in facts.references.values())
         for name, each in facts.metrics.items()
     )
     first = next(iter(facts.metrics.values()))
+    heads = "".join(f" {name} |" for name in facts.references)
+    simple = " The last columns are simple reference models on the same data." if heads else ""
     return (
         f"## Results\n\nOn {first['n']} test samples of {first['n_groups']} groups, each predicted by a model "
-        "that was not trained on it; 95 % intervals over groups.\n\n"
-        f"| metric | value | interval |\n|---|---|---|\n{rows}"
+        f"that was not trained on it; 95 % intervals over groups.{simple}\n\n"
+        f"| metric | value | interval |{heads}\n|---|---|---|{'---|' * len(facts.references)}\n{rows}"
     )
 
 

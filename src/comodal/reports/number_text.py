@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from comodal.contracts import ComparisonRow, InputError
 from comodal.metrics import METRICS
@@ -76,7 +76,7 @@ def direction(row: ComparisonRow) -> str:
 
 
 def explanation(rows: Sequence[ComparisonRow]) -> list[str]:
-    """Return sentences on how to read a comparison: what its numbers are, and the notes of its rows."""
+    """Return what a comparison shows in words, then the notes of its rows, then how to read its numbers."""
     groups = max((row.n_groups for row in rows), default=0)
     difference = (
         "Difference to the same fusion model without a penalty (single-modality networks: to the fusion of all "
@@ -84,10 +84,10 @@ def explanation(rows: Sequence[ComparisonRow]) -> list[str]:
     )
     return [
         *outcomes(rows),
+        *notes(rows),
         "Mean ± standard deviation over seeds, each on all test samples.",
         difference,
         "p: two-sided, over seeds and groups, Holm-corrected over all compared rows of the metric.",
-        *notes(rows),
     ]
 
 
@@ -106,34 +106,54 @@ def outcomes(rows: Sequence[ComparisonRow]) -> list[str]:
     """
     metric = primary_metric(rows)
     compared = [row for row in rows if row.metric == metric and row.measure != "none" and row.p_value is not None]
-    if not compared:
-        return []
     found = [row for row in compared if verdict(row)]
-    if not found:
-        return [f"No penalty makes a significant difference in {metric} (corrected p below {_SIGNIFICANT})."]
-    return [
-        f"{row.arm} is {_VERDICTS[verdict(row)]} than {row.reference}{_budget(row)}: {metric} "
+    silent = dict.fromkeys(row.labels for row in compared) if compared else {}
+    for row in found:
+        silent.pop(row.labels, None)
+    said = [
+        f"{row.arm} is {_VERDICTS[verdict(row)]} than {row.reference}{_with([row.labels])}: {metric} "
         f"{difference_text(row)}, over {row.n_seeds} seeds."
         for row in found
     ]
+    no_difference = f"No penalty makes a significant difference in {metric}{_with([*silent])}"
+    return [*said, f"{no_difference} (corrected p below {_SIGNIFICANT})."] if silent else said
 
 
-def _budget(row: ComparisonRow) -> str:
-    return "" if row.labels is None else f" with {row.labels or 'all'} labels"
+def notes(rows: Sequence[ComparisonRow], places: Sequence[str] | None = None) -> list[str]:
+    """Return every note once, with the arms it applies to; those on arms that a reference model equals come first.
 
-
-def notes(rows: Sequence[ComparisonRow]) -> list[str]:
-    """Return every note once, with the arms (and label budgets) it applies to."""
-    everyone = dict.fromkeys(map(_arm, rows))
-    noted: dict[str, dict[str, None]] = {}
-    for row in rows:
+    Args:
+        rows: with notes.
+        places: what each row is about, its label budget unless given; named where a note is not on all of an arm's.
+    """
+    known: dict[str, set[str]] = {}
+    noted: dict[str, dict[str, dict[str, None]]] = {}
+    for row, place in zip(rows, places or [_with([row.labels]).removeprefix(" with ") for row in rows], strict=True):
+        known.setdefault(row.arm, set()).add(place)
         for note in filter(None, row.note.split("; ")):
-            noted.setdefault(note, {})[_arm(row)] = None
-    return [f"{'All' if arms == everyone else ', '.join(arms)}: {note}." for note, arms in noted.items()]
+            noted.setdefault(note, {}).setdefault(row.arm, {})[place] = None
+    ordered = sorted(noted, key=lambda note: not note.startswith(ComparisonRow.NO_BETTER))
+    return [f"{_subject(noted[note], known)}: {note}." for note in ordered]
 
 
-def _arm(row: ComparisonRow) -> str:
-    return row.arm + (f" at {row.labels or 'all'} labels" if row.labels is not None else "")
+def _subject(arms: Mapping[str, Mapping[str, None]], known: Mapping[str, set[str]]) -> str:
+    """Return the arms, those of the same places together, or ``All``."""
+    together: dict[tuple[str, ...], list[str]] = {}
+    for arm, places in arms.items():
+        shown = () if set(places) == known[arm] else tuple(filter(None, places))
+        together.setdefault(shown, []).append(arm)
+    if together == {(): [*known]}:
+        return "All"
+    return "; ".join(
+        ", ".join(names) + (f" ({', '.join(shown)})" if shown else "") for shown, names in together.items()
+    )
+
+
+def _with(budgets: Sequence[int | None]) -> str:
+    """Return label budgets in words, empty outside a study of budgets."""
+    if budgets == [None]:
+        return ""
+    return f" with {', '.join(str(each or 'all') for each in budgets)} labels"
 
 
 def _digits(metric: str) -> int:

@@ -38,7 +38,7 @@ _TITLES = {
 _VALUES = "Mean ± standard deviation over seeds; of a single run, the value with its 95 % interval over groups."
 _DIFFERENCES = (
     "Difference to the same fusion model without a penalty in the same scenario, paired by seed, with its 95 % "
-    "interval over seeds and groups; single-modality networks are listed without a comparison."
+    "interval over seeds and groups; single-modality networks and reference models are listed without a comparison."
 )
 _P_VALUES = (
     "p: two-sided, Holm-corrected over all compared rows of the metric: subsets, points of curves, relative and "
@@ -179,7 +179,8 @@ def _screen_cell(row: RobustnessRow) -> Cell:
 
 
 def _sentences(rows: Sequence[RobustnessRow]) -> list[str]:
-    return [_VALUES, _DIFFERENCES, _P_VALUES, *notes([row.row for row in rows])]
+    places = [row.scenario if row.kind == "subset" else "" for row in rows]
+    return [*notes([row.row for row in rows], places), _VALUES, _DIFFERENCES, _P_VALUES]
 
 
 _SCREEN = _Layout(("model",), lambda fusion, measure: (f"{fusion}\n{measure}",), _screen_cell)
