@@ -19,13 +19,14 @@ from comodal.data.dataset import Dataset
 from comodal.data.ragged import RaggedArray
 from comodal.data.splits import grouped_k_fold
 from comodal.data.stored_array import FrameWriter, StoredArray
+from comodal.data.synthetic import SyntheticConfig, synthetic
 from comodal.evaluation import experiment
 from comodal.evaluation.data_config import DataConfig, in_memory
 from comodal.evaluation.experiment import evaluate, train
 from comodal.evaluation.fitted import FittedFold
 from comodal.evaluation.preflight import preflight
 from comodal.metrics import mae
-from comodal.training.config import RunConfig
+from comodal.training.config import RunConfig, TrainingConfig
 from comodal.training.data import prepare
 from comodal.training.fit import fit_fold
 from comodal.training.run_folder import RunFolder, read_config
@@ -325,3 +326,11 @@ def test_data_on_disk_and_in_memory_have_one_fingerprint(tmp_path: Path, monkeyp
     shuffled, selected = dataset.subset(order), dataset.with_features(on_disk).subset(order)
     assert isinstance(selected.modalities["text"], StoredArray)
     assert in_memory(selected) == in_memory(shuffled) != expected
+
+
+def test_only_the_process_that_writes_fits_reference_models(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = RunConfig(training=TrainingConfig(max_epochs=1))
+    data = synthetic(SyntheticConfig(n_train=40, n_valid=16, n_test=16))
+    assert set(experiment.train(data, config).metrics["references"]) == {"constant", "linear", "samples"}
+    monkeypatch.setattr(experiment, "is_writer", lambda: False)
+    assert experiment.train(data, config).metrics["references"] == {}

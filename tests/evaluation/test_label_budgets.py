@@ -10,13 +10,14 @@ import pytest
 from finished_runs import SHORT, two_arms
 from refusals import refused
 
+from comodal.cli.result_commands import report
 from comodal.contracts.option_names import REFERENCE_NAMES
 from comodal.data.arrays import from_arrays
 from comodal.data.dataset import Dataset
 from comodal.evaluation.comparison import Comparison, compare
 from comodal.evaluation.data_config import DataConfig
 from comodal.evaluation.gather import gather
-from comodal.evaluation.label_budgets import budget_folder, budget_rows, compare_budgets
+from comodal.evaluation.label_budgets import budget_folder, budget_folders, budget_rows, compare_budgets
 from comodal.reports.label_budget_report import budget_table, print_budgets, write_budgets
 from comodal.reports.number_text import notes
 
@@ -128,6 +129,29 @@ def test_one_table_holds_arms_by_budgets(study: tuple[Path, dict[int, Comparison
     for (fusion, measure, labels), mean in means.items():
         if fusion not in REFERENCE_NAMES:
             assert ((fusion, measure, labels) in beaten) == (mean <= means["linear", "none", labels])
+
+
+def test_the_report_of_a_study_is_a_page_with_one_beside_it_for_each_budget(
+    study: tuple[Path, dict[int, Comparison]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(DataConfig, "load", lambda *_, **__: views())
+    report(str(study[0]), out="page.html")
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "page.html",
+        *(f"page-labels-{budget}.html" for budget in ("2", "5", "all")),
+    }
+    page = Path("page.html").read_text(encoding="utf-8")
+    links = [page.index(f'href="page-labels-{budget}.html"') for budget in ("2", "5", "all")]
+    assert links == sorted(links)
+    assert page.count('data-of="efficiency"') == len({row.metric for row in budget_rows(study[1])})
+    assert "5 training samples of each class keep their label" in Path("page-labels-5.html").read_text(encoding="utf-8")
+    with refused("exists", "page.html"):
+        report(str(study[0]), out="page.html")
+    Path("page.html").unlink()
+    with refused("exists", "page-labels-2.html"):
+        report(str(study[0]), out="page.html")
+    assert budget_folders(tmp_path) == {}
 
 
 @pytest.mark.parametrize(("budgets", "code"), [([], "duplicate"), ([2, 2], "duplicate"), ([2, 500], "out_of_range")])

@@ -38,6 +38,15 @@ def test_a_last_batch_too_small_to_break_its_pairing_is_left_out(fold: FoldData,
     assert [len(ids) for ids in epoch_ids(fold, config(batch_size=19), 0)] == [19, 19, 19, 3]
 
 
+def test_a_batch_of_fewer_samples_than_processes_is_refused(fold: FoldData, config: Config) -> None:
+    alone, together = (fold.samplers(config(batch_size=19), processes=count)[0] for count in (1, 3))
+    assert [rows.tolist() for rows in together.batches(2)] == [rows.tolist() for rows in alone.batches(2)]
+    with refused("out_of_range", "60", "19", "3", "4 processes"):
+        fold.samplers(config(batch_size=19), processes=4)
+    with refused("out_of_range", "4", "5 processes"):
+        fold.samplers(config(batch_size=4), processes=5)
+
+
 def test_fresh_batches_are_a_function_of_their_position(fold: FoldData, dataset: Dataset, config: Config) -> None:
     options = config(seed=3, penalty={"measure": "kl", "fresh_batches": True})
     fresh, again = fold.fresh_batches(options), fold.fresh_batches(options)

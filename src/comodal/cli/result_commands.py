@@ -12,7 +12,9 @@ from comodal.cli.screen import one_thread, print_json, progress_bars, wide_conso
 from comodal.contracts.errors import InputError
 
 if TYPE_CHECKING:
+    from comodal.contracts import Findings
     from comodal.evaluation.experiment import RunReport
+    from comodal.reports.page.cards import Card
 
 __all__ = ["evaluate", "print_report", "report", "robustness", "serve"]
 
@@ -142,27 +144,55 @@ def report(
     """Write one self-contained HTML page about finished runs.
 
     The page shows what was run, the comparison, training, robustness and explanation, as far as they were computed. It
-    opens from disk and needs no network.
+    opens from disk and needs no network. For a study of label budgets it shows the metric against the budget, and links
+    to a page for each budget, written beside it.
 
     Example: comodal report runs/nested -o report.html --figures figures --formats svg,pdf
     """
     from comodal.evaluation.gather import gather
+    from comodal.evaluation.label_budgets import budget_folders
     from comodal.reports.page import render_page, write_figures
     from comodal.reports.page.glance import missing_parts
 
     file = Path(out)
     if file.is_dir():
         raise InputError(f"{file}: is a folder; give the page a name (-o report.html)", code="exists")
-    if file.exists() and not force:
-        raise InputError(f"{file}: exists; give another name (-o), or --force to overwrite it", code="exists")
-    findings = gather(*folders, source=data, metrics=metrics_of(metrics))
-    write_text(file, render_page(findings))
-    print(f"{file}: {file.stat().st_size / 1e6:.1f} MB")
-    for part, command in missing_parts(findings).items():
-        print(f"  without {part}: {command}")
+    studied = budget_folders(folders[0]) if len(folders) == 1 else {}
+    pages = {budget: file.with_name(f"{file.stem}-{each.name}{file.suffix}") for budget, each in studied.items()}
+    for each in (file, *pages.values()):
+        if each.exists() and not force:
+            raise InputError(f"{each}: exists; give another name (-o), or --force to overwrite it", code="exists")
+    if studied:
+        found = {budget: gather(folder, source=data, metrics=metrics_of(metrics)) for budget, folder in studied.items()}
+        drawn: Findings | dict[str, Card] = _write_study(
+            found, pages, file, title=f"comodal compare {Path(folders[0]).resolve().name}"
+        )
+    else:
+        findings = gather(*folders, source=data, metrics=metrics_of(metrics))
+        write_text(file, render_page(findings))
+        print(f"{file}: {file.stat().st_size / 1e6:.1f} MB")
+        for part, command in missing_parts(findings).items():
+            print(f"  without {part}: {command}")
+        drawn = findings
     if figures:
-        written = write_figures(findings, figures, names_of(formats), force=force)
+        written = write_figures(drawn, figures, names_of(formats), force=force)
         print(f"{figures}: {len(written)} files")
+
+
+def _write_study(found: dict[int, Findings], pages: dict[int, Path], file: Path, *, title: str) -> dict[str, Card]:
+    """Write the page of a study of label budgets, and beside it that of every budget; return its figures."""
+    from comodal.evaluation.label_budgets import budget_rows
+    from comodal.reports.label_budget_report import efficiency_cards, render_budgets
+    from comodal.reports.page import render_page
+
+    rows, fresh = budget_rows(found), budget_rows(found, replication=True)
+    for budget, page in pages.items():
+        write_text(page, render_page(found[budget]))
+    links = {budget: page.name for budget, page in pages.items()}
+    write_text(file, render_budgets(rows, links, fresh=fresh, title=title))
+    for each in (file, *pages.values()):
+        print(f"{each}: {each.stat().st_size / 1e6:.1f} MB")
+    return efficiency_cards(rows, fresh)
 
 
 def serve(

@@ -89,6 +89,12 @@ class EpochSampler(Sampler[Tensor]):
         full, rest = divmod(len(self.index), self.batch_size)
         return full + (rest >= max(1, self.minimum))
 
+    @property
+    def shortest(self) -> int:
+        """Number of samples in its shortest batch, the last one or any other."""
+        rest = len(self.index) % self.batch_size
+        return rest if rest >= max(1, self.minimum) else self.batch_size
+
 
 class CycledSampler:
     """So many batches of a sampler per epoch, more or fewer than a pass over its rows: one pass follows another.

@@ -245,7 +245,7 @@ def _train_partitions(
         "n_unlabelled": [len(each.unlabelled) for each in rows],
         f"n_{split}": len(predictions),
         "note": note_of(inputs(dataset, config)),
-        "references": reference_scores(dataset, config),
+        "references": reference_scores(dataset, config) if is_writer() else {},  # one process reports
     }
     return RunReport(path, {**_scores(predictions, metrics), **fits}, predictions)
 

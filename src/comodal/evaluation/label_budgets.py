@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from comodal.contracts import ComparisonRow, InputError
+from comodal.contracts import ComparisonRow, Findings, InputError
 from comodal.evaluation.comparison import Comparison, compare
 from comodal.evaluation.data_config import DataConfig
 from comodal.evaluation.grid import CompareConfig
 from comodal.evaluation.pool import Progress, no_progress
 from comodal.evaluation.preflight import preflight
+from comodal.evaluation.runs import SUMMARY
 
-__all__ = ["budget_folder", "budget_rows", "compare_budgets"]
+__all__ = ["budget_folder", "budget_folders", "budget_rows", "compare_budgets"]
 
 
 def compare_budgets(
@@ -82,7 +84,17 @@ def budget_folder(out: str | Path, budget: int) -> Path:
     return Path(out) / f"labels-{budget or 'all'}"
 
 
-def budget_rows(found: Mapping[int, Comparison], *, replication: bool = False) -> list[ComparisonRow]:
+def budget_folders(out: str | Path) -> dict[int, Path]:
+    """Return the finished comparisons in the folder of a study by rising budget, all labels last; empty for others."""
+    found = {}
+    for summary in Path(out).glob(f"labels-*/{SUMMARY}"):
+        budget = summary.parent.name.rpartition("-")[2]
+        if budget == "all" or budget.isdecimal():
+            found[0 if budget == "all" else int(budget)] = summary.parent
+    return dict(sorted(found.items(), key=lambda each: each[0] or math.inf))
+
+
+def budget_rows(found: Mapping[int, Comparison | Findings], *, replication: bool = False) -> list[ComparisonRow]:
     """Return the rows of all budgets, each with its budget, of the first runs or of the fresh seeds."""
     return [
         dataclasses.replace(row, labels=budget)

@@ -60,11 +60,14 @@ class FoldData:
         """Return the labelled batches of an epoch, and as many without labels where there are any.
 
         An epoch is a pass over the larger of the two; the rows of the smaller one come again. The order depends on
-        seed, purpose and epoch alone.
+        seed, purpose and epoch alone, and every one of several processes has a sample of each batch.
+
+        Raises:
+            InputError: a batch has fewer samples than there are processes.
         """
         rows = self.rows(config)
         labelled = self._sampler(rows.labelled, config, "batches", processes)
-        if len(rows.unlabelled) < max(2, len(self.view.spec.modalities), processes):
+        if len(rows.unlabelled) < max(2, len(self.view.spec.modalities)):
             return labelled, None
         unlabelled = self._sampler(rows.unlabelled, config, "unlabelled batches", processes)
         steps = max(len(labelled), len(unlabelled))
@@ -72,8 +75,15 @@ class FoldData:
 
     def _sampler(self, rows: NDArray[np.int64], config: RunConfig, purpose: str, processes: int) -> EpochSampler:
         lengths = self.view.lengths if config.training.length_pool else None
-        fewest = max(len(self.view.spec.modalities), processes)
-        return train_sampler(rows, config, fewest, purpose=purpose, lengths=lengths)
+        found = train_sampler(rows, config, len(self.view.spec.modalities), purpose=purpose, lengths=lengths)
+        if found.shortest < processes:
+            raise InputError(
+                f"{self.view.spec.name}, {self.partition.name}: {len(rows)} training samples in {purpose} of "
+                f"{config.training.batch_size} leave one of {found.shortest} for {processes} processes; give another "
+                f"training.batch_size, or at most {found.shortest} processes",
+                code="out_of_range",
+            )
+        return found
 
     def task_loss(self, config: RunConfig) -> TaskLoss:
         """Return the loss of a run, its class weights from the labels of the training part.
@@ -102,11 +112,11 @@ class FoldData:
         """Return endless training batches in another random order, for the critic, as a function of their number."""
         rows = self.rows(config)
         every = np.concatenate([rows.labelled, rows.unlabelled])
-        sampler = self._sampler(every, config, "critic batches", processes)
-        batches_of = functools.lru_cache(maxsize=1)(sampler.batches)
+        sampler = functools.cache(lambda: self._sampler(every, config, "critic batches", processes))
+        batches_of = functools.lru_cache(maxsize=1)(lambda epoch: sampler().batches(epoch))
 
         def fresh(position: int) -> MultimodalBatch:
-            epoch, number = divmod(position, len(sampler))
+            epoch, number = divmod(position, len(sampler()))
             return self.view[batches_of(epoch)[number]]
 
         return fresh

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
@@ -12,7 +13,7 @@ from comodal.contracts import Findings, InputError
 from comodal.reports.page.cards import Card, cards_of
 from comodal.reports.page.glance import glance, missing_parts
 
-__all__ = ["content_policy", "render_figures", "render_page"]
+__all__ = ["LinkedPart", "content_policy", "render_figures", "render_page"]
 
 _SCRIPTS = ("basics.js", "figures.js", "samples.js", "detail.js", "start.js")
 
@@ -47,12 +48,24 @@ def render_page(findings: Findings, *, panel: str = "", script: str = "", style:
     return _document("page.html.j2", scripts, data, live=bool(panel), **parts, **_texts(findings))
 
 
-def render_figures(cards: Mapping[str, Card], *, title: str, notes: Sequence[str] = ()) -> str:
-    """Return a page of figures alone, with the choices, themes and rules of :func:`render_page`."""
+@dataclass(frozen=True)
+class LinkedPart:
+    """A section with sentences, and the page beside this one that holds the rest."""
+
+    title: str
+    sentences: Sequence[str]
+    link: str
+    page: str
+
+
+def render_figures(
+    cards: Mapping[str, Card], *, title: str, notes: Sequence[str] = (), parts: Sequence[LinkedPart] = ()
+) -> str:
+    """Return a page of figures, then sections with links, with the choices, themes and rules of :func:`render_page`."""
     from comodal.reports.page.embedded import figure_data  # noqa: PLC0415 - needs plotly
 
-    parts = {"cards": cards, "title": title, "notes": notes, "style": _asset("style.css")}
-    return _document("figures.html.j2", [_own_script()], figure_data(cards), live=False, **parts)
+    shown = {"cards": cards, "title": title, "notes": notes, "parts": parts, "style": _asset("style.css")}
+    return _document("figures.html.j2", [_own_script()], figure_data(cards), live=False, **shown)
 
 
 def content_policy(scripts: list[str], *, live: bool) -> str:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from comodal.contracts import Findings, InputError
-from comodal.reports.page.cards import cards_of
+from comodal.reports.page.cards import Card, cards_of
 
 __all__ = ["FORMATS", "write_figures"]
 
@@ -17,7 +17,7 @@ _WIDTH, _PNG_SCALE = 760, 2
 
 
 def write_figures(
-    findings: Findings,
+    findings: Findings | Mapping[str, Card],
     folder: str | Path,
     formats: Sequence[str] = FORMATS,
     *,
@@ -29,7 +29,7 @@ def write_figures(
     Plotly's exporter, kaleido, draws them in a headless Chrome or Chromium, so that files look like the page.
 
     Args:
-        findings: of a run or comparison.
+        findings: of a run or comparison; or name to figure.
         folder: created when missing.
         formats: of ``FORMATS``.
         only: names of figures; all of them when empty.
@@ -44,7 +44,8 @@ def write_figures(
     for name in formats:
         if name not in FORMATS:
             raise InputError.unknown("figure format", name, FORMATS)
-    tasks = _tasks(findings, Path(folder), formats, only)
+    cards = findings if isinstance(findings, Mapping) else cards_of(findings)
+    tasks = _tasks(cards, Path(folder), formats, only)
     existing = [task["path"] for task in tasks if task["path"].exists()]
     if existing and not force:
         raise InputError(f"{existing[0]}: exists; give another folder, or --force to overwrite it", code="exists")
@@ -53,16 +54,17 @@ def write_figures(
     return [task["path"] for task in tasks]
 
 
-def _tasks(findings: Findings, folder: Path, formats: Sequence[str], only: Collection[str]) -> list[dict[str, Any]]:
+def _tasks(
+    cards: Mapping[str, Card], folder: Path, formats: Sequence[str], only: Collection[str]
+) -> list[dict[str, Any]]:
     from comodal.reports.page.theme import template  # noqa: PLC0415 - needs plotly, which cards_of asks for first
 
-    cards = cards_of(findings)
     for name in only:
         if name not in cards:
             raise InputError.unknown("figure", name, cards)
     chosen = [card for name, card in cards.items() if not only or name in only]
     if not chosen:
-        raise InputError(f"{findings.title}: nothing to draw; run `comodal compare` first", code="empty")
+        raise InputError("nothing to draw; run `comodal compare` first", code="empty")
     light = template(dark=False)
     light["layout"] |= {"paper_bgcolor": "white", "plot_bgcolor": "white"}
     tasks = []
