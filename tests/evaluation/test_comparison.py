@@ -220,8 +220,8 @@ def test_progress_names_every_stage(data: DataConfig, tiny: Tiny, tmp_path: Path
         return counted.append
 
     compare(data, tiny(weight=0.3), out=tmp_path, replicate=True, progress=progress)
-    assert stages == {"selection": 3, "runs": 6, "replication": 6}
-    assert sum(counted) == 15
+    assert stages == {"selection": 3, "runs": 6, "replication": 6, "reference models": 2}
+    assert sum(counted) == 15 + 2 * 2
 
 
 def test_one_modality_alone_is_compared_without_a_penalty(data: DataConfig, tiny: Tiny, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 import comodal
+from comodal.cli import main
 from comodal.data.dataset import Dataset
 from comodal.data.load import load, open_source
 from comodal.data.store import write_store
@@ -120,3 +122,23 @@ def test_a_label_that_is_taken_away_is_seen_at_once(tmp_path: Path, monkeypatch:
     path.write_text("\n".join(lines) + "\n")
     again = load(table.source).partitions[0]
     assert (len(again.train), len(again.unlabelled)) == (9, 21)
+
+
+def test_unlabelled_training_samples_are_predicted_apart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = written(tmp_path / "table", "classes")
+    train(data, CONFIG, out=tmp_path / "run")
+    monkeypatch.chdir(tmp_path)
+    found = {}
+    for split in ("train", "unlabelled", "valid", "test"):
+        assert main(["predict", "run", "--split", split, "-o", f"{split}.json"]) == 0
+        found[split] = json.loads(Path(f"{split}.json").read_text())
+    labelled = np.setdiff1d(np.flatnonzero(SPLIT == "train"), HIDDEN)
+    assert {row["id"] for row in found["train"]} == {f"s{k}" for k in labelled}
+    assert {row["id"] for row in found["unlabelled"]} == {f"s{k}" for k in HIDDEN}
+    assert {row["prediction"] for row in found["unlabelled"]} == {"yes", "no"}
+    assert all(row["target"] for row in found["train"])
+    assert not any(row["target"] for row in found["unlabelled"])
+    assert main(["predict", "run", "synthetic:redundant", "--split", "unlabelled", "-o", "no.json"]) == 2
+    assert "split 'unlabelled' holds no sample" in capsys.readouterr().err

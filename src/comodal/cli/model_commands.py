@@ -5,10 +5,10 @@ from __future__ import annotations
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from comodal.cli.comma_lists import names_of, pairs_of
-from comodal.cli.options import Arm, Clean, Features, Force, Json, Protocol, Run, Seed, Split
+from comodal.cli.options import Arm, Clean, Features, Force, Json, Protocol, Run, Seed
 from comodal.cli.screen import one_thread, print_json
 
 __all__ = ["estimate", "export", "predict"]
@@ -16,12 +16,19 @@ __all__ = ["estimate", "export", "predict"]
 
 def predict(
     model: Annotated[str, "folder of `comodal train` or `comodal compare`, or an exported model"],
-    source: Annotated[str, "any data set that can be trained on, a table without labels, or an .npz file of arrays"],
+    source: Annotated[
+        str | None,
+        "any data set that can be trained on, a table without labels, or an .npz file of arrays; by default the data "
+        "that the model was trained on",
+    ] = None,
     *,
     out: Annotated[str, "predictions to write: .csv, .json or .parquet"],
     arm: Arm = "",
     seed: Seed = None,
-    split: Annotated[Split | None, "one part of SOURCE; every sample by default"] = None,
+    split: Annotated[
+        Literal["train", "unlabelled", "valid", "test"] | None,
+        "one part of SOURCE, every sample by default; train is its samples with a label, unlabelled the others",
+    ] = None,
     protocol: Protocol = None,
     features: Features = None,
     clean: Clean = False,
@@ -38,12 +45,16 @@ def predict(
     import numpy as np
 
     from comodal.evaluation.predictions import require_new_table
-    from comodal.evaluation.predictor import load_model
+    from comodal.evaluation.predictor import predictor_of
+    from comodal.evaluation.saved_model import find_model
 
     one_thread()
     file = require_new_table(out, force=force)
-    loaded = load_model(model, arm=arm, seed=seed)
-    dataset = loaded.read(source, features=pairs_of(features), protocol=protocol, split=split)
+    saved = find_model(model, arm=arm, seed=seed)
+    loaded = predictor_of(saved)
+    own = saved.data.get("protocol") if source is None else None
+    given = saved.source if source is None else source
+    dataset = loaded.read(given, features=pairs_of(features), protocol=protocol or own, split=split)
     found = loaded.predict(dataset, clean=clean)
     found.write(file, force=force)
     for note in found.notes:

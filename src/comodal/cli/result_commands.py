@@ -59,7 +59,7 @@ def print_report(found: RunReport, *, as_json: bool) -> None:
         if isinstance(value, dict) and name != "references":
             interval = f"[{_shown(value['ci_low'])}, {_shown(value['ci_high'])}]"
             table.add_row(name, _shown(value["value"]), interval, *(_shown(references[s].get(name)) for s in simple))
-        elif name != "references":
+        elif name != "references" and value not in ("", [0]):  # no note, no unlabelled samples
             table.add_row(name, _shown(value) if isinstance(value, float) else str(value))
     Console().print(table, markup=False)
     if references:

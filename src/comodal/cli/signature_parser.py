@@ -37,7 +37,7 @@ class Parser(jsonargparse.ArgumentParser):
     def format_help(self, *arguments: Any) -> str:
         """Return the help without the markup of docstrings and without empty defaults."""
         text: str = super().format_help(*arguments)
-        plain = re.sub(r",\s+default:\s+null\)", ")", text.replace("``", "`"))
+        plain = re.sub(r",\s+default:\s+(null)?\)", ")", text.replace("``", "`"))
         return re.sub(r"\s+\(default:\s+(null|False|)\)", "", plain)
 
 

@@ -17,7 +17,7 @@ from comodal.data.assemble import assemble, chosen_features, read_all, require_d
 from comodal.data.cache import cached
 from comodal.data.checks import check, check_ids, refuse
 from comodal.data.cleaning import clean as repaired
-from comodal.data.dataset import SPLITS, Dataset
+from comodal.data.dataset import SPLITS, UNLABELLED, Dataset
 from comodal.data.embedded_sets import EMBEDDED, embedded, is_embedded, source_in_memory
 from comodal.data.formats import FORMATS, Source, mosi_utterances, multiview, recognise
 from comodal.data.formats.named_arrays import views_from_npz
@@ -25,8 +25,9 @@ from comodal.data.formats.names import canonical_modality, in_order
 from comodal.data.labels import with_label, without_labels
 from comodal.data.manifest import read_manifest
 from comodal.data.rules import RULES
+from comodal.data.splits import hide
 from comodal.data.synthetic import SyntheticConfig, synthetic
-from comodal.data.targets import task_named
+from comodal.data.targets import is_missing, task_named
 
 __all__ = ["SOURCES", "find_source", "load", "open_source", "read_inputs"]
 
@@ -201,7 +202,8 @@ def read_inputs(
         features: modality to the source's name of its features.
         usual: the same, for modalities that are not named in ``features``, where the source has such features.
         protocol: partition of a source that offers several.
-        split: ``train``, ``valid`` or ``test``; all samples when ``None``.
+        split: ``train`` (its samples with a label, where the source has any), ``unlabelled`` (those of the training
+            part without one), ``valid`` or ``test``; all samples when ``None``.
         label: the label of a path, as in :func:`load`; without it the samples have no labels.
         task: what is predicted; a label that is of another task stays what it is.
 
@@ -262,12 +264,14 @@ def _unpadded(path: Path, key: str, array: NDArray[Any], lengths: Mapping[str, N
 
 
 def _of_split(dataset: Dataset, split: str, *, source: str) -> Dataset:
-    if split not in SPLITS:
-        raise InputError.unknown("split", split, SPLITS)
+    if split not in (*SPLITS, UNLABELLED):
+        raise InputError.unknown("split", split, (*SPLITS, UNLABELLED))
     if len(dataset.partitions) != 1:
         has = f"{len(dataset.partitions)} folds, whose splits differ" if dataset.partitions else "no splits"
         raise InputError(f"{source}: has {has}; leave the split out, which predicts every sample", code="missing")
-    rows = dataset.partitions[0].splits[split]
+    missing = is_missing(dataset.target)
+    part = dataset.partitions[0] if missing.all() else hide(dataset.partitions[0], missing)
+    rows = getattr(part, split)
     if not len(rows):
         raise InputError(f"{source}: its split {split!r} holds no sample; leave the split out", code="empty")
     return replace(dataset, partitions=()).subset(rows)

@@ -226,7 +226,8 @@ class _Stages:
             table[setting] = [_seed_run([results[trial] for trial in of_seed], of_seed[0].seed) for of_seed in trials]
         parents = {f"{fusion}:{name}": fusion for fusion, name in selection.modality.items()}
         rows = comparison_rows(table, parents=parents, metrics=self.metrics)
-        noted = compared_with_references([*rows, *self.references.rows(seeds, self.metrics)], self.metrics[0])
+        simple = self.references.rows(seeds, self.metrics, progress=self.progress)
+        noted = compared_with_references([*rows, *simple], self.metrics[0])
         return [row.with_note(self.note(row.fusion)) for row in noted], breakdown_rows(table)
 
     def note(self, fusion: str) -> str:

@@ -23,6 +23,7 @@ from comodal.data.dataset import Dataset, Partition
 from comodal.evaluation.grid import NONE
 from comodal.evaluation.groups import Grouping, grouping
 from comodal.evaluation.paired import ArmMetrics
+from comodal.evaluation.pool import Advance, Progress, no_advance, no_progress
 from comodal.evaluation.reference_features import frame_means
 from comodal.evaluation.rows import ArmResult, SeedRun, Setting, arm_rows, mean_intervals
 from comodal.evaluation.runs import PREDICTIONS, RESULT
@@ -86,17 +87,9 @@ class ReferenceFold:
         from comodal.evaluation.reference_models import ReferenceData  # noqa: PLC0415
 
         task, options = self.dataset.spec.task, self.config.training
-        return ReferenceData(
-            features,
-            tuple(array.dim for array in self.dataset.modalities.values()),
-            self.dataset.target,
-            labelled,
-            unlabelled,
-            self.partition.valid,
-            task,
-            task.require_loss(options.task_loss),
-            options.class_weight,
-        )
+        dims = tuple(array.dim for array in self.dataset.modalities.values())
+        rows, loss = (labelled, unlabelled, self.partition.valid), task.require_loss(options.task_loss)
+        return ReferenceData(features, dims, self.dataset.target, *rows, task, loss, options.class_weight)
 
     def thinned(self) -> ReferenceData:
         """Return the same for one run, with every k-th of its labelled samples where they would take long to fit."""
@@ -107,7 +100,11 @@ class ReferenceFold:
         return self.data(self.features(rows), kept, unlabelled[:0])
 
     def shared(
-        self, names: Sequence[str], seeds: Sequence[int], make: Callable[[str, tuple[Rows, Rows]], Made]
+        self,
+        names: Sequence[str],
+        seeds: Sequence[int],
+        make: Callable[[str, tuple[Rows, Rows]], Made],
+        advance: Advance = no_advance,
     ) -> dict[tuple[str, int], Made]:
         """Return what is made for the name of each model and the rows of each seed, once for the same rows."""
         known: dict[tuple[str, str], Made] = {}
@@ -119,6 +116,7 @@ class ReferenceFold:
                 if (name, digest) not in known:
                     known[name, digest] = make(name, rows)
                 found[name, seed] = known[name, digest]
+            advance(1)
         return found
 
     def tested(self, learn: Callable[[ReferenceData], Predict], data: ReferenceData) -> PredictionTable:
@@ -167,18 +165,21 @@ class ReferenceRuns:
         semi_supervised = hidden and bool(task.classes) and not isinstance(task, Multilabel)
         return REFERENCE_NAMES if semi_supervised else REFERENCE_NAMES[:2]
 
-    def rows(self, seeds: Sequence[int], metrics: Sequence[str] | None = None) -> list[ComparisonRow]:
+    def rows(
+        self, seeds: Sequence[int], metrics: Sequence[str] | None = None, *, progress: Progress = no_progress
+    ) -> list[ComparisonRow]:
         """Return the rows of every reference model, which is compared with nothing."""
-        results = {setting: reference_result(runs, metrics) for setting, runs in self.runs(seeds).items()}
+        results = {setting: reference_result(runs, metrics) for setting, runs in self.runs(seeds, progress).items()}
         return arm_rows(results, dict.fromkeys(results))
 
-    def runs(self, seeds: Sequence[int]) -> dict[Setting, list[SeedRun]]:
+    def runs(self, seeds: Sequence[int], progress: Progress = no_progress) -> dict[Setting, list[SeedRun]]:
         """Return the setting of every reference model to its runs, one per seed.
 
         Seeds with the same labelled rows share one fit, and a fit that the folder keeps is not repeated.
         """
         names = self.names(seeds)
-        parts = [self._part(part, names, seeds) for part in range(len(self.folds))]
+        advance = progress("reference models", len(self.folds) * len(seeds))
+        parts = [self._part(part, names, seeds, advance) for part in range(len(self.folds))]
         joined = cache(_joined)
         return {
             (name, NONE, 0.0): [
@@ -187,7 +188,9 @@ class ReferenceRuns:
             for name in names
         }
 
-    def _part(self, part: int, names: Sequence[str], seeds: Sequence[int]) -> dict[tuple[str, int], Fitted]:
+    def _part(
+        self, part: int, names: Sequence[str], seeds: Sequence[int], advance: Advance
+    ) -> dict[tuple[str, int], Fitted]:
         fold = self.folds[part]
         features = cache(fold.features)
 
@@ -195,7 +198,7 @@ class ReferenceRuns:
             folder = self.root and self.root / name.replace(" ", "-") / f"part-{part}" / _digest(*rows)
             return _kept(folder) or _fitted(fold, name, fold.data(features(), *rows), folder)
 
-        return fold.shared(names, seeds, fitted)
+        return fold.shared(names, seeds, fitted, advance)
 
 
 def reference_scores(dataset: Dataset, config: RunConfig) -> dict[str, Any]:

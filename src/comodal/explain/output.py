@@ -75,8 +75,9 @@ def _sentence(table: ExplanationTable) -> str:
 
 
 def _listed(table: ExplanationTable, ranking: RankList) -> Iterator[str]:
-    yield "| id | dependency | percentile | disagreeing | target | prediction | transcript |"
-    yield "| --- | ---: | ---: | --- | ---: | ---: | --- |"
+    said = any(table.transcript)
+    yield f"| id | dependency | percentile | disagreeing | target | prediction |{' transcript |' if said else ''}"
+    yield f"| --- | ---: | ---: | --- | ---: | ---: |{' --- |' if said else ''}"
     disagreeing, target, prediction = table.disagreeing, table.task.readable(table.target), _predictions(table)
     for row in ranking.rows.tolist():
         cells = [
@@ -86,7 +87,7 @@ def _listed(table: ExplanationTable, ranking: RankList) -> Iterator[str]:
             _shown(str(disagreeing[row])),
             _shown(_cell(target[row])),
             _shown(prediction[row]),
-            _shown(str(table.transcript[row])),
+            *([_shown(str(table.transcript[row]))] if said else []),
         ]
         yield f"| {' | '.join(cells)} |"
 
