@@ -19,7 +19,9 @@ from comodal.dependency.contrastive import SIMILARITIES, Contrastive, Similarity
 from comodal.dependency.covariance_statistics import barlow, gaussian, vicreg
 from comodal.dependency.critics import CRITICS, Critic, JointCritic, QuadraticCritic, SeparableCritic, SumCritic
 from comodal.dependency.distributed import Gathered
+from comodal.dependency.draws import Draws
 from comodal.dependency.estimation import EstimationConfig, estimate_dependency
+from comodal.dependency.finite import FiniteWatch
 from comodal.dependency.fitted_critic import CorrectedGaussianCritic, OrthogonalCritic, PairwiseSort
 from comodal.dependency.fitting import FitConfig
 from comodal.dependency.kernel_statistics import dhsic, distance_correlation
@@ -53,7 +55,9 @@ __all__ = [
     "CosineWarmup",
     "Critic",
     "DependencyPenalty",
+    "Draws",
     "EstimationConfig",
+    "FiniteWatch",
     "FitConfig",
     "Gathered",
     "JointCritic",

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from comodal.contracts import InputError
+from comodal.dependency.draws import Draws
 from comodal.dependency.measure import Measure, MeasureFacts
 from comodal.dependency.views import Views, full_precision
 
@@ -31,7 +32,7 @@ class Similarity:
     Attributes:
         name: of what it makes a measure.
         of_tuples: ``(views (n, D) each) -> (n,)`` similarity of each tuple.
-        of_batch: ``(views (n, D) each, generator) -> (n, n) matrices``: the anchors' similarities with candidates; the
+        of_batch: ``(views (n, D) each, draws) -> (n, n) matrices``: the anchors' similarities with candidates; the
             true ones on the diagonal.
         pairwise: whether each matrix compares two views, blind to what only three or more show together.
         gradient_scale: see :class:`~comodal.dependency.measure.MeasureFacts`.
@@ -39,7 +40,7 @@ class Similarity:
 
     name: str
     of_tuples: Callable[[Sequence[Tensor]], Tensor]
-    of_batch: Callable[[Sequence[Tensor], torch.Generator], list[Tensor]]
+    of_batch: Callable[[Sequence[Tensor], Draws], list[Tensor]]
     pairwise: bool
     gradient_scale: float = 1.0
 
@@ -96,7 +97,7 @@ class Contrastive(Measure):
         """Return ``log n`` less the cross-entropy, at most ``log n``, differentiable by views and scale."""
         ordered = self._matched(views)
         with full_precision(ordered[0]):
-            found = self.similarity.of_batch([self._normalized(view) for view in ordered], self._random())
+            found = self.similarity.of_batch([self._normalized(view) for view in ordered], self.draws())
             scores = self._scale() * torch.stack(found)
             true = scores.diagonal(dim1=1, dim2=2)
             return (true - torch.logsumexp(scores, dim=2)).mean() + math.log(len(ordered[0]))
@@ -136,7 +137,7 @@ def _mean_cosine(views: Sequence[Tensor]) -> Tensor:
     return torch.stack([(one * other).sum(dim=1) for one, other in combinations(views, 2)]).mean(dim=0)
 
 
-def _cosines(views: Sequence[Tensor], generator: torch.Generator) -> list[Tensor]:  # noqa: ARG001 - nothing is drawn
+def _cosines(views: Sequence[Tensor], draws: Draws) -> list[Tensor]:  # noqa: ARG001 - nothing is drawn
     """Every view with every other: all samples of the batch are candidates."""
     pairs = [one @ other.T for one, other in combinations(views, 2)]
     return [*pairs, *(each.T for each in pairs)]
@@ -156,7 +157,7 @@ def _minus_volume(views: Sequence[Tensor]) -> Tensor:
     return _minus_volumes(views[0], views[1:], lambda one, other: (one * other).sum(dim=1))
 
 
-def _minus_volumes_of_batch(views: Sequence[Tensor], generator: torch.Generator) -> list[Tensor]:  # noqa: ARG001
+def _minus_volumes_of_batch(views: Sequence[Tensor], draws: Draws) -> list[Tensor]:  # noqa: ARG001
     """Each view in turn with the tuples of the others: those are the candidates, then the anchors."""
     found = [
         _minus_volumes(anchor, [view for other, view in enumerate(views) if other != place], lambda a, b: a @ b.T)
@@ -178,13 +179,13 @@ def _minus_volumes(anchor: Tensor, others: Sequence[Tensor], products: Callable[
     return -(squared * outside).clamp(min=_FLATTEST).sqrt()
 
 
-def _shuffled_products(views: Sequence[Tensor], generator: torch.Generator) -> list[Tensor]:
+def _shuffled_products(views: Sequence[Tensor], draws: Draws) -> list[Tensor]:
     """Each view in turn with products of the others, shuffled apart from each other except for the true one."""
-    n, true, found = len(views[0]), _multilinear(views), []
+    n, many, true, found = len(views[0]), len(views), _multilinear(views), []
+    orders = iter(draws.orders(n, many * (many - 2), like=true)) if many > 2 else iter(())
     for place, anchor in enumerate(views):
         first, *rest = (view for other, view in enumerate(views) if other != place)
-        rows = [torch.randperm(n, generator=generator).to(anchor.device) for _ in rest]
-        mixed = [view.index_select(0, order) for view, order in zip(rest, rows, strict=True)]
+        mixed = [view.index_select(0, next(orders)) for view in rest]
         scores = _size_of_product(views) * anchor @ reduce(torch.mul, mixed, first).T
         found.append(scores.diagonal_scatter(true))
     return found

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from comodal.contracts import InputError
 from comodal.dependency.distributed import Gathered, gather_batches
-from comodal.dependency.finite import refuse_non_finite
+from comodal.dependency.finite import FiniteWatch
 from comodal.dependency.gaps import mean_of_terms, parts_of
 from comodal.dependency.measure import Measure
 from comodal.dependency.views import Batch, Batches, ViewLayout, full_precision
@@ -27,7 +27,7 @@ def freeze(parameters: list[nn.Parameter]) -> None:
         parameter.grad = None  # else it would count when gradients of the model are clipped
 
 
-def critic_step(measure: Measure, gathered: Gathered, optimizer: torch.optim.Adam) -> Tensor | None:
+def critic_step(measure: Measure, gathered: Gathered, optimizer: torch.optim.Adam, watch: FiniteWatch) -> Tensor | None:
     """Step the measure's own parameters, and return their loss; ``None`` where too few samples have the views."""
     parts = parts_of(measure, *gathered)
     if not parts:
@@ -39,7 +39,7 @@ def critic_step(measure: Measure, gathered: Gathered, optimizer: torch.optim.Ada
         with torch.enable_grad(), full_precision(gathered.views[0]):
             losses = [part.learn(views) for part, views in parts]
             loss, _ = mean_of_terms([(each, None) for each in losses if each is not None])
-            refuse_non_finite(measure, loss, gathered, remedy="critic_lr")
+            watch.look(loss, gathered, remedy="critic_lr")
             gradients = torch.autograd.grad(loss, parameters, allow_unused=True)
         for parameter, gradient in zip(parameters, gradients, strict=True):
             parameter.grad = gradient

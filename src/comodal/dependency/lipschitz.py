@@ -14,7 +14,7 @@ from torch.nn import functional
 from comodal.contracts import InputError
 from comodal.dependency.critics import Critic, JointCritic
 
-__all__ = ["GRADIENT_PENALTY_COEFFICIENT", "SpectralLinear", "gradient_penalty", "spectral_norm"]
+__all__ = ["GRADIENT_PENALTY_COEFFICIENT", "SpectralLinear", "gradient_penalty", "slope_penalty", "spectral_norm"]
 
 GRADIENT_PENALTY_COEFFICIENT = 10.0
 """Weight of the penalty beside the bound (Gulrajani et al. 2017)."""
@@ -57,7 +57,12 @@ def gradient_penalty(
             code="mismatch",
         )
     share = torch.rand(joint.shape[0], 1, generator=generator).to(joint)
-    gradient = critic.input_gradient(torch.lerp(joint.detach(), marginal.detach(), share))
+    return slope_penalty(critic, torch.lerp(joint.detach(), marginal.detach(), share))
+
+
+def slope_penalty(critic: Critic, points: Tensor) -> Tensor:
+    """Return the mean square of what slopes at some points ``(n, D)`` have above 1."""
+    gradient = critic.input_gradient(points)
     slopes: Tensor = torch.linalg.vector_norm(gradient, dim=1)
     return torch.relu(slopes - 1.0).square().mean()
 

@@ -6,12 +6,14 @@ import copy
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
 from comodal.contracts import InputError
+from comodal.dependency.draws import Draws
+from comodal.dependency.graph_operations import number_of
 from comodal.dependency.views import ViewLayout, Views
 
 __all__ = ["Measure", "MeasureFacts"]
@@ -78,7 +80,7 @@ class Measure(nn.Module, ABC):
                 "project the representations to one width first",
                 code="mismatch",
             )
-        self.generator = torch.Generator().manual_seed(seed)
+        self.generator, self.number = torch.Generator().manual_seed(seed), number_of(self)
 
     @abstractmethod
     def value(self, views: Views) -> Tensor:
@@ -195,6 +197,10 @@ class Measure(nn.Module, ABC):
         """Restore what :meth:`get_extra_state` gave."""
         self.generator.set_state(state["generator"].cpu())
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)  # type: ignore[no-untyped-call]
+        self.number = number_of(self)  # a copy draws for itself
+
     def extra_repr(self) -> str:
         """Return the options to print."""
         return f"{self.name!r}, dims={self.layout.widths}"
@@ -210,6 +216,6 @@ class Measure(nn.Module, ABC):
             )
         return ordered
 
-    def _random(self) -> torch.Generator:
-        learning = self.training and torch.is_grad_enabled()
-        return self.generator if learning else torch.Generator().manual_seed(self.seed)
+    def draws(self, *, learning: bool | None = None) -> Draws:
+        """Return where to draw from: the generator in training mode with gradients on, else the seed anew."""
+        return Draws(self, self.training and torch.is_grad_enabled() if learning is None else learning)

@@ -14,8 +14,9 @@ from comodal.contracts import InputError
 from comodal.dependency.catalog import measure_of
 from comodal.dependency.critic_steps import CriticSource, critic_batches, critic_step, freeze
 from comodal.dependency.distributed import Gathered, gather_batches
-from comodal.dependency.finite import refuse_non_finite
+from comodal.dependency.finite import FiniteWatch
 from comodal.dependency.gaps import mean_of_terms, parts_of
+from comodal.dependency.graph_operations import number_of, settle
 from comodal.dependency.measure import Measure
 from comodal.dependency.pools import checked_pools
 from comodal.dependency.schedules import ConstantWeight
@@ -104,6 +105,7 @@ class DependencyPenalty(nn.Module):
         self.schedule = schedule or ConstantWeight()
         self.step = self.skipped = 0
         self.last_value: Tensor | None = None
+        self._watch, self.number = FiniteWatch(self.measure), number_of(self)
         self._optimizer: torch.optim.Adam | None = None
         if critic_steps > 0 and (own := list(self.measure.parameters())):
             self._optimizer = torch.optim.Adam(own, lr=critic_lr, fused=True)
@@ -142,7 +144,7 @@ class DependencyPenalty(nn.Module):
         batches = critic_batches(
             given, layout=self.measure.layout, pools=self.pool, steps=self.critic_steps, fresh=self.fresh_batches
         )
-        losses = [critic_step(self.measure, gathered, self._optimizer) for gathered in batches]
+        losses = [critic_step(self.measure, gathered, self._optimizer, self._watch) for gathered in batches]
         return losses[-1]
 
     def forward(self, representations: Batches, mask: Mapping[str, Tensor] | None = None) -> Tensor:
@@ -167,8 +169,6 @@ class DependencyPenalty(nn.Module):
         given = representations if mask is None else masked(representations, mask)
         gathered = gather_batches(self.measure.layout, given, self.pool)
         learning = self.training and torch.is_grad_enabled()
-        weight = self.current_weight
-        self.step += int(learning)
         parts = parts_of(self.measure, *gathered)
         if not parts:
             return self._nothing_measured(gathered, learning=learning)
@@ -176,10 +176,17 @@ class DependencyPenalty(nn.Module):
         value, regulariser = mean_of_terms(
             [measure.terms(views) if both else (measure.value(views), None) for measure, views in parts]
         )
-        remedy = "critic_lr" if self._optimizer is not None else "the learning rate"
-        refuse_non_finite(self.measure, value, gathered, remedy=remedy)
-        self.last_value = value.detach()
-        return -weight / self.measure.gradient_scale * (value if regulariser is None else value - regulariser)
+        self.last_value = last = value.detach()
+        weight: Tensor | float
+        if torch.compiler.is_compiling():
+            weight = settle(self.number, last, [view.detach() for view in gathered.views], learning=learning)
+        else:
+            weight = self._settle(last, gathered, learning=learning)
+        return -weight * (value if regulariser is None else value - regulariser)
+
+    def settle(self, value: Tensor, views: list[Tensor], *, learning: bool) -> float:
+        """Count a call, check its value and return its weight: what a compiled graph leaves to Python."""
+        return self._settle(value, Gathered(views, None), learning=learning)
 
     @property
     def current_weight(self) -> float:
@@ -204,6 +211,7 @@ class DependencyPenalty(nn.Module):
 
     def get_extra_state(self) -> dict[str, Any]:
         """Return the state that is no tensor of a module: optimiser, step and name of the measure."""
+        self._watch.settle()
         optimizer = None if self._optimizer is None else self._optimizer.state_dict()
         return {"measure": self.measure.name, "step": self.step, "optimizer": optimizer}
 
@@ -231,15 +239,31 @@ class DependencyPenalty(nn.Module):
         """Return the options to print."""
         return f"measure={self.measure.name!r}, weight={self.weight}, critic_steps={self.critic_steps}"
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)  # type: ignore[no-untyped-call]
+        self.number = number_of(self)
+
+    def train(self, mode: bool = True) -> DependencyPenalty:
+        """Set the mode, after a look at values that a device had not told yet."""
+        self._watch.settle()
+        return super().train(mode)
+
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> DependencyPenalty:
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         if self._optimizer is not None:
             self._optimizer.load_state_dict(self._optimizer.state_dict())  # its moments follow their parameters
         return self
 
+    def _settle(self, value: Tensor, gathered: Gathered, *, learning: bool) -> float:
+        weight = self.current_weight / self.measure.gradient_scale
+        self.step += int(learning)
+        self._watch.look(value, gathered, remedy="the learning rate" if self._optimizer is None else "critic_lr")
+        return weight
+
     def _nothing_measured(self, gathered: Gathered, *, learning: bool) -> Tensor:
         """Return 0 with a graph, and warn: the first time, and whenever the count has doubled."""
         self.last_value = None
+        self.step += int(learning)
         self.skipped += int(learning)
         if learning and self.skipped & (self.skipped - 1) == 0:
             assert gathered.present is not None  # noqa: S101 - without gaps there is always something to measure

@@ -14,11 +14,10 @@ from comodal.contracts import InputError
 from comodal.dependency.bound import Bound
 from comodal.dependency.critics import CRITICS, Critic
 from comodal.dependency.exponentials import log_mean_exp
-from comodal.dependency.lipschitz import GRADIENT_PENALTY_COEFFICIENT, gradient_penalty, spectral_norm
+from comodal.dependency.lipschitz import GRADIENT_PENALTY_COEFFICIENT, slope_penalty, spectral_norm
 from comodal.dependency.measure import Measure, MeasureFacts
 from comodal.dependency.moving_average import mine_surrogate, moving_log_partition
 from comodal.dependency.views import ViewLayout, Views, full_precision
-from comodal.resampling import cyclic_order
 
 __all__ = ["LIPSCHITZ", "NORMALIZATIONS", "Variational", "facts_of"]
 
@@ -162,8 +161,8 @@ class Variational(Measure):
             assert log_partition is not None  # noqa: S101 - what knows_log_partition promises
             return _PairScores(scores, log_partition, scores)
         n, count = views[0].shape[0], len(views)
-        order = cyclic_order(n, count, pairings=self.pairings, generator=self._random())
-        rows = torch.cat([torch.arange(n).expand(count, n), order], dim=1).to(views[0].device)
+        order = self.draws().pairing(n, count, pairings=self.pairings, like=views[0])
+        rows = torch.cat([torch.arange(n, device=order.device).expand(count, n), order], dim=1)
         points = self._gathered(views, rows)
         # One call for both sets: the overhead of a small network is paid once.
         joint, marginal = torch.split(self.critic.score_points(points), [n, order.shape[1]])
@@ -208,7 +207,10 @@ class Variational(Measure):
         if self.lipschitz != "gradient_penalty":
             return None
         n = pair.joint.shape[0]
-        penalty = gradient_penalty(self.critic, pair.points[:n], pair.points[n : 2 * n], generator=self._random())
+        share = self.draws().shares(n, like=pair.points).to(pair.points)
+        penalty = slope_penalty(
+            self.critic, torch.lerp(pair.points[:n].detach(), pair.points[n : 2 * n].detach(), share)
+        )
         return GRADIENT_PENALTY_COEFFICIENT * penalty
 
 
