@@ -91,7 +91,8 @@ class InputError(ValueError):
             name: what was given.
             known: every legal name.
             where: file or argument it was given in.
-            habits: customary names of others, in small letters, to the known name that is meant.
+            habits: customary names of others, in small letters with ``_`` for spaces and hyphens, to the known name
+                that is meant.
 
         Example:
             >>> print(InputError.unknown("fusion", "erly", ["early", "lfn"]))
@@ -100,7 +101,7 @@ class InputError(ValueError):
             frame: unknown column 'x': give one of: label
         """
         names = [str(each) for each in known]
-        meant = habits.get(str(name).lower())
+        meant = habits.get(re.sub(r"[\s-]+", "_", str(name).lower()))
         near = [meant] if meant else difflib.get_close_matches(str(name).lower(), names, n=1, cutoff=0.5)
         listed = ", ".join(names)
         remedy = f"did you mean {near[0]!r}? (known: {listed})" if near else f"give one of: {listed}"

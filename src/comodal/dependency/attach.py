@@ -13,8 +13,10 @@ import torch
 from torch import Tensor, nn
 
 from comodal.contracts import InputError
+from comodal.dependency.layer_paths import find_layers
+from comodal.dependency.measure import Measure
 from comodal.dependency.penalty import DependencyPenalty
-from comodal.dependency.pools import POOLS, pooled
+from comodal.dependency.pools import pooled, require_rule
 
 __all__ = ["AttachedPenalty", "attach"]
 
@@ -85,6 +87,7 @@ class AttachedPenalty(nn.Module):
         _require_views(mask or {}, self._pool, "mask")
         both = {name: self._pooled(name, self._taken(name), (mask or {}).get(name)) for name in self._pool}
         views = {name: view for name, (view, _) in both.items()}
+        self._require_gradient(views)
         present = {name: rows for name, (_, rows) in both.items() if rows is not None} or None
         if self.penalty is None:
             self._build({name: view.shape[1] for name, view in views.items()})
@@ -93,10 +96,14 @@ class AttachedPenalty(nn.Module):
         device = next(iter(views.values())).device
         if any(each.device != device for each in penalty.parameters()):
             penalty.to(device)
-        if self.training and torch.is_grad_enabled():
+        if self._learning:
             penalty.update_critic(views, mask=present)
         term: Tensor = penalty(views, mask=present)
         return term
+
+    @property
+    def _learning(self) -> bool:
+        return self.training and torch.is_grad_enabled()
 
     @property
     def last_value(self) -> Tensor | None:
@@ -133,11 +140,11 @@ class AttachedPenalty(nn.Module):
         if name not in self._outputs:
             raise InputError(
                 f"the layer of {name!r} has not run since the last call: run the model before each call, and choose a "
-                "layer that its forward pass calls",
+                "layer that its forward pass calls; a compiled model must not have run before it is attached to",
                 code="missing",
             )
         output, differentiable = self._outputs.pop(name)
-        if self.training and torch.is_grad_enabled() and not differentiable:
+        if self._learning and not differentiable:
             raise InputError(
                 f"the layer of {name!r} ran without gradients, so the penalty cannot reach it: leave torch.no_grad, "
                 "or checkpoint with use_reentrant=False",
@@ -145,33 +152,47 @@ class AttachedPenalty(nn.Module):
             )
         return output
 
+    def _require_gradient(self, views: Mapping[str, Tensor]) -> None:
+        reached = (view.requires_grad or not view.is_floating_point() for view in views.values())
+        if self._learning and not any(reached):
+            raise InputError(
+                f"no gradient reaches the layers of {', '.join(views)}, so the penalty cannot change the model: they "
+                "are frozen or detached; to measure only, use torch.no_grad or penalty.eval()",
+                code="conflict",
+            )
+
     def _pooled(self, name: str, returned: Any, mask: Tensor | None) -> tuple[Tensor, Tensor | None]:
         """Return ``(B, D)`` of what a layer returned, and which samples have it where a mask tells."""
         pool = self._pool[name]
-        output = pool(returned) if callable(pool) else returned
+        source = f"the layer of {name!r}" if isinstance(pool, str) else f"the pool of {name!r}"
+        output = returned if isinstance(pool, str) else pool(returned)
         if not isinstance(output, Tensor):
+            raise InputError(f"{source} returns a {type(output).__name__}{_advice(name, output)}", code="wrong_type")
+        if output.ndim not in {2, 3}:
             raise InputError(
-                f"the layer of {name!r} returns a {type(output).__name__}: give pool={{{name!r}: function}} that takes "
-                "a tensor (B, D) from it",
-                code="wrong_type",
-            )
-        rows = mask if mask is None or mask.ndim == 1 else mask.any(dim=1)
-        if isinstance(pool, str):
-            output, rows = pooled(name, output, mask, pool)
-        if output.ndim != 2:
-            raise InputError(
-                f"the layer of {name!r} returns {tuple(output.shape)}: choose one that returns (B, D) or (B, T, D), or "
+                f"{source} returns {tuple(output.shape)}: choose a layer that returns (B, D) or (B, T, D), or "
                 f"give pool={{{name!r}: function}}",
                 code="wrong_shape",
             )
-        return output, rows
+        return pooled(name, output, mask, pool if isinstance(pool, str) else "mean")
+
+
+def _advice(name: str, output: Any) -> str:
+    """Return what a tuple or an output object holds, and the pool that takes a tensor from it."""
+    held = output.items() if isinstance(output, Mapping) else enumerate(output) if isinstance(output, tuple) else ()
+    tensors = {key: value for key, value in held if isinstance(value, Tensor)}
+    if not tensors:
+        return f": give pool={{{name!r}: function}} that takes a tensor (B, D) from it"
+    fitting = [key for wanted in (2, 3) for key, value in tensors.items() if value.ndim == wanted]
+    listed = ", ".join(f"{key!r} {tuple(value.shape)}" for key, value in tensors.items())
+    return f" of {listed}: give pool={{{name!r}: lambda output: output[{[*fitting, *tensors][0]!r}]}}"
 
 
 def attach(
     model: nn.Module,
     layers: Mapping[str, str],
     *,
-    measure: str = "kl",
+    measure: str | Measure = "kl",
     pool: Pool | Mapping[str, Pool] = "mean",
     **options: Any,
 ) -> AttachedPenalty:
@@ -183,11 +204,13 @@ def attach(
     ``torch.compile``. A copy of the model alone, such as a moving average, is not watched; one of both together is.
 
     Args:
-        model: any module; attach before ``torch.compile`` or a wrapper.
-        layers: name of each view to the path of the layer, as in ``model.named_modules()``; two or more.
-        measure: name of the dependency measure.
-        pool: key of :data:`POOLS` for sequences ``(B, T, D)``, or a function from what a layer returns, such as a
-            tuple, to ``(B, D)``; or a mapping from view to one of these.
+        model: any module; one that is compiled must not have run yet.
+        layers: name of each view to the path of the layer, as in ``model.named_modules()``; two or more. The path of
+            the model itself is ``""``. Views of one layer differ in their ``pool``.
+        measure: name of the dependency measure, or a measure of the same views.
+        pool: key of :data:`~comodal.dependency.pools.POOLS` for sequences ``(B, T, D)``, or a function from what a
+            layer returns, such as a tuple, to ``(B, D)``, or to ``(B, T, D)``, of which the mean is taken; or a mapping
+            from view to one of these.
         options: of :class:`DependencyPenalty`, such as ``weight`` and ``critic_lr``.
 
     Raises:
@@ -202,34 +225,53 @@ def attach(
         >>> encoders["text"].weight.grad.shape
         torch.Size([8, 5])
     """
-    if options.get("critic_steps") == 0 or options.get("fresh_batches"):
-        raise InputError(
-            "an attached penalty trains its critic itself, on the batches of the model: give critic_steps of 1 or more "
-            "and leave out fresh_batches",
-            code="conflict",
-        )
+    _refuse_options(options)
     if not isinstance(layers, Mapping):
         raise InputError(f"layers is {layers!r}: give a mapping from view to path", code="wrong_type")
     if len(layers) < 2:
         raise InputError(
             f"layers={dict(layers)}: a dependency is between 2 or more views, name 2 layers", code="missing"
         )
-    known = dict(model.named_modules())
-    for view, path in layers.items():
-        if path not in known:
-            raise InputError.unknown("layer", path, filter(None, known), where=f"layers[{view!r}]")
-    pools = dict(pool) if isinstance(pool, Mapping) else dict.fromkeys(layers, pool)
-    _require_views(pools, layers, "pool")
-    for view in layers:
-        rule = pools.setdefault(view, "mean")
-        if isinstance(rule, str) and rule not in POOLS:
-            raise InputError.unknown("pool", rule, POOLS, where=f"pool[{view!r}]")
-    if isinstance(measure, str):
-        DependencyPenalty(measure, dims=dict.fromkeys(layers, 8), **options)  # refuses options before any training
-    chosen = {view: pools[view] for view in layers}
-    return AttachedPenalty(
-        {view: known[path] for view, path in layers.items()}, chosen, {"measure": measure, **options}
-    )
+    found = find_layers(model, layers)
+    pools = _checked_pools(pool, layers)
+    if isinstance(measure, Measure) and list(measure.layout.names) != list(layers):
+        raise InputError(
+            f"layers are of {list(layers)} and the measure of {list(measure.layout.names)}: give both the same views",
+            code="mismatch",
+        )
+    dims = None if isinstance(measure, Measure) else dict.fromkeys(layers, 8)
+    DependencyPenalty(measure, dims=dims, **options)  # refuses options before any training
+    return AttachedPenalty(found, pools, {"measure": measure, **options})
+
+
+def _refuse_options(options: Mapping[str, Any]) -> None:
+    if options.get("critic_steps") == 0 or options.get("fresh_batches"):
+        raise InputError(
+            "an attached penalty trains its critic itself, on the batches of the model: give critic_steps of 1 or more "
+            "and leave out fresh_batches",
+            code="conflict",
+        )
+    if "dims" in options:
+        raise InputError("dims are those of the layers' outputs: leave them out", code="conflict")
+
+
+def _checked_pools(pool: Pool | Mapping[str, Pool], layers: Mapping[str, str]) -> dict[str, Pool]:
+    """Return the rule of each view; refuses an unknown one, and two views that are one output."""
+    given = pool if isinstance(pool, Mapping) else dict.fromkeys(layers, pool)
+    _require_views(given, layers, "pool")
+    rules = {view: given.get(view, "mean") for view in layers}
+    for view, rule in rules.items():
+        if isinstance(rule, str):
+            require_rule(view, rule)
+        elif not callable(rule):
+            raise InputError(f"pool[{view!r}] is {rule!r}: give a name or a function", code="wrong_type")
+        twin = next(each for each in layers if (layers[each], rules[each]) == (layers[view], rule))
+        if twin != view:
+            raise InputError(
+                f"{twin!r} and {view!r} are both {layers[view]!r}: give them different layers or pools",
+                code="duplicate",
+            )
+    return rules
 
 
 def _require_views(given: Iterable[str], views: Iterable[str], where: str) -> None:

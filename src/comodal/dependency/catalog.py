@@ -7,7 +7,7 @@ Larger values mean more dependent. Names differ between papers: ``kl`` is the ``
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -154,12 +154,18 @@ def build_measure(name: str, *, dims: Mapping[str, int] | Sequence[int], seed: i
         (torch.Size([]), 'nats')
     """
     spec = measure_spec(name)
+    _require_options(spec, options)
+    return spec.family(spec.core, name=spec.name, dims=dims, seed=seed, **options)
+
+
+def _require_options(spec: MeasureSpec, options: Iterable[str], beside: Iterable[str] = ()) -> None:
+    """Refuse an option that the measure does not have, nor who uses it (``beside``)."""
+    known = [*spec.options, *beside]
     for option in options:
-        if not spec.options:
+        if not known:
             raise InputError(f"{spec.name} has no options, got {option}: leave it out", code="unknown_name")
         if option not in spec.options:
-            raise InputError.unknown("option", option, spec.options, where=spec.name)
-    return spec.family(spec.core, name=spec.name, dims=dims, seed=seed, **options)
+            raise InputError.unknown("option", option, known, where=spec.name)
 
 
 def measure_of(
@@ -168,9 +174,14 @@ def measure_of(
     *,
     seed: int,
     options: Mapping[str, Any],
+    beside: Iterable[str] = (),
 ) -> Measure:
-    """Return the measure that is given, or the one of that name; refuses what contradicts it."""
+    """Return the measure that is given, or the one of that name; refuses what contradicts it.
+
+    ``beside`` are the caller's own options, which are offered for a misspelt one.
+    """
     if isinstance(measure, str):
+        _require_options(measure_spec(measure), options, beside)
         if dims is None:
             raise InputError(f"dims: give the widths of the representations, which {measure!r} needs", code="missing")
         return build_measure(measure, dims=dims, seed=seed, **options)

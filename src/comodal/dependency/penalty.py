@@ -24,6 +24,8 @@ from comodal.dependency.views import Batches, masked
 
 __all__ = ["DependencyPenalty"]
 
+_OPTIONS = ("weight", "critic_steps", "fresh_batches", "schedule", "critic_lr", "seed", "pool")
+
 
 class DependencyPenalty(nn.Module):
     """``-weight / gradient_scale * D(Z_1, .., Z_M)``: add it to a task loss and representations become more dependent.
@@ -99,7 +101,7 @@ class DependencyPenalty(nn.Module):
     ) -> None:
         super().__init__()
         _check(critic_steps, critic_lr, fresh_batches=fresh_batches)
-        self.measure = measure_of(measure, dims, seed=seed, options=options)
+        self.measure = measure_of(measure, dims, seed=seed, options=options, beside=_OPTIONS)
         self.weight, self.critic_steps, self.critic_lr = _checked_weight(weight, self.measure), critic_steps, critic_lr
         self.fresh_batches, self.pool = fresh_batches, checked_pools(pool, self.measure.layout.names)
         self.schedule = schedule or ConstantWeight()

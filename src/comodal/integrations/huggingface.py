@@ -15,6 +15,7 @@ from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR, get_last_checkpoin
 
 from comodal.atomic_write import write_atomic
 from comodal.dependency.attach import AttachedPenalty, Pool, attach
+from comodal.dependency.measure import Measure
 from comodal.integrations.instance_method import wrap_method
 
 __all__ = ["TrainerPenalty", "attach_to_trainer"]
@@ -128,18 +129,17 @@ class _Means:
     """Means of scalars since they were last taken, without waiting for the device before."""
 
     def __init__(self) -> None:
-        self._sums: dict[str, Tensor] = {}
-        self._count = 0
+        self._sums: dict[str, tuple[Tensor, int]] = {}
 
     def add(self, values: Mapping[str, Tensor | None]) -> None:
         for name, value in values.items():
             if value is not None:
-                self._sums[name] = self._sums[name] + value if name in self._sums else value
-        self._count += 1
+                total, count = self._sums.get(name, (torch.zeros_like(value), 0))
+                self._sums[name] = total + value, count + 1
 
     def take(self) -> dict[str, float]:
-        means = {name: total.item() / self._count for name, total in self._sums.items()}
-        self._sums, self._count = {}, 0
+        means = {name: total.item() / count for name, (total, count) in self._sums.items()}
+        self._sums = {}
         return means
 
 
@@ -147,7 +147,7 @@ def attach_to_trainer(
     trainer: Trainer,
     layers: Mapping[str, str],
     *,
-    measure: str = "kl",
+    measure: str | Measure = "kl",
     pool: Pool | Mapping[str, Pool] = "mean",
     mask: Callable[[Mapping[str, Any]], Mapping[str, Tensor]] | None = None,
     name: str | None = None,
@@ -167,10 +167,10 @@ def attach_to_trainer(
     Args:
         trainer: any ``Trainer``.
         layers: name of each view to the path of its layer, as in ``model.named_modules()``; two or more.
-        measure: name of the dependency measure.
+        measure: name of the dependency measure, or a measure of the same views.
         pool: what makes one vector of a sequence or an output object, as in :func:`comodal.attach`.
-        mask: function from the inputs of the model to the ``mask`` of the penalty: view to ``(B, T)`` bool, true on
-            real frames.
+        mask: function from the inputs of the model to the ``mask`` of the penalty, such as view to ``(B, T)`` bool,
+            true on real frames.
         name: in logs and checkpoints, the measure's if not given; names tell several penalties of one measure apart.
         options: of :class:`~comodal.DependencyPenalty`, such as ``weight`` and ``critic_lr``.
 
@@ -201,6 +201,12 @@ def attach_to_trainer(
         2
     """
     options = {"measure": measure, "pool": pool, **options}
-    found = TrainerPenalty(trainer, layers, name=name or measure, mask=mask, options=options)
+    found = TrainerPenalty(
+        trainer,
+        layers,
+        name=name or (measure.name if isinstance(measure, Measure) else measure),
+        mask=mask,
+        options=options,
+    )
     trainer.add_callback(found)
     return found

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from comodal.contracts import InputError
 from comodal.dependency.attach import AttachedPenalty, Pool, attach
+from comodal.dependency.measure import Measure
 from comodal.integrations.instance_method import wrap_method
 
 if TYPE_CHECKING:
@@ -43,9 +44,10 @@ class DependencyCallback(Callback):
 
     Args:
         layers: name of each view to the path of its layer, as in ``module.named_modules()``; two or more.
-        measure: name of the dependency measure.
+        measure: name of the dependency measure, or a measure of the same views.
         pool: what makes one vector of a sequence or a tuple, as in :func:`comodal.attach`.
-        mask: function from a batch to the ``mask`` of the penalty: view to ``(B, T)`` bool, true on real frames.
+        mask: function from a batch to the ``mask`` of the penalty, such as view to ``(B, T)`` bool, true on real
+            frames.
         name: in logs and checkpoints, the measure's if not given; names tell several penalties of one measure apart.
         options: of :class:`~comodal.DependencyPenalty`, such as ``weight`` and ``critic_lr``.
 
@@ -67,14 +69,14 @@ class DependencyCallback(Callback):
         self,
         layers: Mapping[str, str],
         *,
-        measure: str = "kl",
+        measure: str | Measure = "kl",
         pool: Pool | Mapping[str, Pool] = "mean",
         mask: Callable[[Any], Mapping[str, Tensor]] | None = None,
         name: str | None = None,
         **options: Any,
     ) -> None:
         super().__init__()
-        self.name = name or measure
+        self.name = name or (measure.name if isinstance(measure, Measure) else measure)
         self.penalty = None
         self._layers, self._mask = layers, mask
         self._options = {"measure": measure, "pool": pool, **options}
@@ -113,9 +115,8 @@ class DependencyCallback(Callback):
                 return output
             batch = args[0] if args else next(iter(kwargs.values()))
             term = penalty(self._mask(batch) if self._mask else None)
-            value = penalty.last_value
-            assert value is not None  # noqa: S101 - of this call
-            module.log_dict({f"dependency/{self.name}": value, f"penalty/{self.name}": term.detach()})
+            if (value := penalty.last_value) is not None:  # too few samples have the views
+                module.log_dict({f"dependency/{self.name}": value, f"penalty/{self.name}": term.detach()})
             return {**output, "loss": loss + term} if isinstance(output, Mapping) else loss + term
 
         return step
