@@ -101,3 +101,16 @@ def test_a_metric_that_one_group_alone_determines_has_no_p_value() -> None:
     result = crossed_mean(d, left)
     assert np.isnan(result.p_value)
     assert "single group" in result.note
+
+
+def test_two_seeds_that_gain_one_sample_each_are_no_evidence() -> None:
+    """Their differences are equal and no variance is left over; only the spread over groups says how little it is."""
+    gained = np.zeros((200, 2))
+    gained[3, 0] = gained[120, 1] = 100.0
+    left_out = (gained.sum(axis=0) - gained) / 199
+    found = crossed_mean(gained.mean(axis=0), left_out)
+    assert found.delta == pytest.approx(0.5)
+    assert found.p_value == pytest.approx(0.16, abs=0.01)
+    assert found.ci_low < 0.0 < found.delta < found.ci_high
+    everywhere = crossed_mean(np.full(2, 0.5), np.full((200, 2), 0.5))
+    assert (everywhere.p_value, everywhere.ci_low) == (0.0, 0.5)

@@ -62,6 +62,8 @@ def crossed_mean(differences: Array, left_out: Array, *, effective_groups: float
     of one size these are the mean squares of the two-way random-effects analysis of variance; leaving groups out
     extends them to any metric, as cluster-robust variances for two crossed clusterings do.
 
+    Where both parts of V are 0, as for two seeds that each gain one other sample, V is V_all.
+
     Where seeds matter and groups do not, ``max(0, ...)`` adds a little spurious variance: p-values are then slightly
     too large, never too small.
 
@@ -111,7 +113,8 @@ def _components(d: Array, left: Array) -> tuple[float, float]:
     shared = deviation.mean(axis=1, keepdims=True)
     both = shrink * float((shared**2).sum())
     cross = shrink * float(((deviation - shared) ** 2).sum()) / (seeds * (seeds - 1))
-    return float(d.var(ddof=1)) / seeds, max(0.0, both - cross)
+    seed, group = float(d.var(ddof=1)) / seeds, max(0.0, both - cross)
+    return seed, group if math.sqrt(seed + group) > _ROUNDING else both
 
 
 def _student(delta: float, seed: float, group: float, df_s: float, df_v: float) -> tuple[float, float, float, float]:

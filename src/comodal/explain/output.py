@@ -110,7 +110,7 @@ def _class(predicted: str, explained: str, probability: float) -> str:
 def _cell(value: Any) -> str:
     """Return a name, a number, or several numbers as text; empty for NaN."""
     if isinstance(value, str):
-        return value
+        return value or "none"
     return ", ".join(f"{each:.2f}" for each in np.atleast_1d(value) if np.isfinite(each))
 
 
