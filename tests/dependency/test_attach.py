@@ -145,6 +145,17 @@ def test_a_state_goes_on_where_it_was():
     assert first + second == whole
 
 
+def test_a_state_before_the_first_call_starts_the_critic_anew():
+    model = Hidden()
+    penalty = comodal.attach(model, LAYERS)
+    values = []
+    for _ in range(2):
+        penalty.load_state_dict({"_extra_state": {"dims": None}})
+        model(*batch())
+        values.append(penalty().item())
+    assert values[0] == values[1]
+
+
 def test_evaluation_trains_no_critic():
     model = Hidden()
     penalty = comodal.attach(model, LAYERS)

@@ -225,6 +225,22 @@ def test_a_model_of_two_towers(layers: dict[str, str], pool: Any, tmp_path: Path
     assert not torch.equal(before["text_projection.weight"], model.text_projection.weight)
 
 
+def test_checkpointed_activations_train_alike(tmp_path: Path) -> None:
+    weights = []
+    for checkpointed in (False, True):
+        torch.manual_seed(0)
+        model, quiet = clip(), {"report_to": "none", "use_cpu": True, "disable_tqdm": True}
+        settings = TrainingArguments(str(tmp_path), max_steps=3, activation_checkpointing=checkpointed, **quiet)
+        trainer = Trainer(model, settings, train_dataset=images(), data_collator=collate)
+        layers = {"text": "text_model.encoder.layers.0", "image": "vision_model.encoder.layers.0"}
+        attach_to_trainer(
+            trainer, layers, weight=0.5, pool=lambda output: output[0] if output.__class__ is tuple else output
+        )
+        trainer.train()
+        weights.append(torch.nn.utils.parameters_to_vector(model.parameters()))
+    torch.testing.assert_close(*weights)
+
+
 def collate(given: list[dict[str, Any]]) -> dict[str, Any]:
     stacked = {name: torch.stack([each[name] for each in given]) for name in ("input_ids", "pixel_values")}
     return {**stacked, "return_loss": True}

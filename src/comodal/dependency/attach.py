@@ -126,8 +126,10 @@ class AttachedPenalty(nn.Module):
         return {"dims": None if layout is None else dict(zip(layout.names, layout.dims, strict=True))}
 
     def set_extra_state(self, state: dict[str, Any]) -> None:
-        """Build the penalty that a state is of, before its weights are loaded."""
-        if state["dims"] is not None and self.penalty is None:
+        """Build the penalty that a state is of, before its weights are loaded; none where it had not been called."""
+        if state["dims"] is None:
+            self.penalty = None
+        elif self.penalty is None:
             self._build(state["dims"])
 
     def _build(self, dims: Mapping[str, int]) -> None:
@@ -184,8 +186,8 @@ def _advice(name: str, output: Any) -> str:
     if not tensors:
         return f": give pool={{{name!r}: function}} that takes a tensor (B, D) from it"
     fitting = [key for wanted in (2, 3) for key, value in tensors.items() if value.ndim == wanted]
-    listed = ", ".join(f"{key!r} {tuple(value.shape)}" for key, value in tensors.items())
-    return f" of {listed}: give pool={{{name!r}: lambda output: output[{[*fitting, *tensors][0]!r}]}}"
+    listed = ", ".join(f"output[{key!r}] {tuple(value.shape)}" for key, value in tensors.items())
+    return f" with {listed}: give pool={{{name!r}: lambda output: output[{[*fitting, *tensors][0]!r}]}}"
 
 
 def attach(

@@ -110,10 +110,11 @@ class TrainerPenalty(TrainerCallback):
         """Return 1 / accumulated batches where the loss is a share already, 1 where ``Trainer`` divides it later."""
         trainer = self._trainer
         scaled = getattr(trainer, "loss_is_scaled_for_ga", None)
-        if scaled is None:
-            counted = trainer.model_accepts_loss_kwargs and num_items_in_batch is not None
-            scaled = counted or trainer.compute_loss_func is not None
-        return 1 / trainer.current_gradient_accumulation_steps if scaled else 1.0
+        if scaled is None:  # as Trainer.training_step decides; older versions lack some of these
+            counted = getattr(trainer, "model_accepts_loss_kwargs", False) and num_items_in_batch is not None
+            scaled = counted or getattr(trainer, "compute_loss_func", None) is not None
+        accumulated = getattr(trainer, "current_gradient_accumulation_steps", trainer.args.gradient_accumulation_steps)
+        return 1 / accumulated if scaled else 1.0
 
     def _add_to_logs(self, original: Callable[..., None], logs: dict[str, float], *args: Any, **kwargs: Any) -> None:
         if "loss" in logs:  # of training
