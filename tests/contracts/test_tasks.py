@@ -170,3 +170,12 @@ def test_collapse_is_one_decision_for_different_labels() -> None:
     moving = np.stack([np.arange(4.0), np.arange(4.0)], axis=1)
     assert several.is_collapsed(moving, np.ones((4, 2)))
     assert not several.is_collapsed(moving, moving * [1.0, 0.0])
+
+
+def test_many_classes_are_described_by_the_first_and_the_last() -> None:
+    names = tuple(f"species {k}" for k in range(100))
+    told = Multiclass(names).described
+    assert told.startswith("100 classes: species 0, ")
+    assert told.endswith(", species 99")
+    assert "species 50" not in told
+    assert all(name in Multiclass(names[:20]).described for name in names[:20])

@@ -76,6 +76,7 @@ def test_mean_curve_equals_plain_loops_and_stops_with_half_of_the_fits() -> None
 def test_training_curves_have_a_band_only_with_several_fits_and_mark_the_chosen_epoch() -> None:
     one = TrainingCurve("early", "kl", 0, "part", 1, {"valid_loss": (3.0, 1.0, 2.0)})
     (line,) = training_figure([one], "valid_loss").data
+    assert training_figure([one], "valid_loss").layout.xaxis.dtick == 1
     assert line.x == (1, 2, 3)
     assert line.y == (3.0, 1.0, 2.0)
     assert line.marker.size.index(max(line.marker.size)) == 1

@@ -23,6 +23,7 @@ __all__ = ["Array", "Task", "class_name", "numbers_of", "one_class_each", "per_s
 
 Array = npt.NDArray[Any]
 _NO_LIMIT = (-math.inf, math.inf)
+_MOST_NAMES = 20
 
 
 @dataclass(frozen=True)
@@ -72,9 +73,11 @@ class Task(ABC):
 
     @property
     def described(self) -> str:
-        """What is predicted, in words."""
+        """What is predicted, in words; of many names the first ones and the last."""
         plural = f"{self.noun}es" if self.noun.endswith("s") else f"{self.noun}s"
-        return f"{len(self.all_names)} {plural}: {', '.join(self.all_names)}"
+        names = self.all_names
+        shown = names if len(names) <= _MOST_NAMES else (*names[: _MOST_NAMES - 1], "...", names[-1])
+        return f"{len(names)} {plural}: {', '.join(shown)}"
 
     @property
     @abstractmethod

@@ -15,6 +15,7 @@ from comodal.reports.page.theme import Style, drawn, faded, plain_text, rounded,
 __all__ = ["mean_curve", "training_card", "training_figure"]
 
 _NOT_A_QUANTITY = "epoch"
+_FEW_EPOCHS = 12
 
 
 def training_card(curves: Sequence[TrainingCurve]) -> Card | None:
@@ -66,7 +67,10 @@ def training_figure(
     for measure in _measures(curves):
         own = [curve for curve in curves if curve.measure == measure]
         traces += _traces(own, quantity, found[own[0].fusion, measure])
-    return drawn(traces, xaxis={"title": "epoch", "zeroline": False}, yaxis={"title": quantity, "zeroline": False})
+    epochs: dict[str, Any] = {"title": "epoch", "zeroline": False, "tickformat": "d"}
+    if max(len(trace.x) for trace in traces) <= _FEW_EPOCHS:  # no tick between two epochs
+        epochs["dtick"] = 1
+    return drawn(traces, xaxis=epochs, yaxis={"title": quantity, "zeroline": False})
 
 
 def _traces(curves: Sequence[TrainingCurve], quantity: str, style: Style) -> list[go.Scatter]:

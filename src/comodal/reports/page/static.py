@@ -45,6 +45,8 @@ def write_figures(
         if name not in FORMATS:
             raise InputError.unknown("figure format", name, FORMATS)
     cards = findings if isinstance(findings, Mapping) else cards_of(findings)
+    if isinstance(findings, Findings) and not cards:
+        raise InputError(f"{findings.title}: nothing to draw; run `comodal compare` first", code="empty")
     tasks = _tasks(cards, Path(folder), formats, only)
     existing = [task["path"] for task in tasks if task["path"].exists()]
     if existing and not force:
@@ -63,8 +65,6 @@ def _tasks(
         if name not in cards:
             raise InputError.unknown("figure", name, cards)
     chosen = [card for name, card in cards.items() if not only or name in only]
-    if not chosen:
-        raise InputError("nothing to draw; run `comodal compare` first", code="empty")
     light = template(dark=False)
     light["layout"] |= {"paper_bgcolor": "white", "plot_bgcolor": "white"}
     tasks = []
