@@ -13,9 +13,11 @@ from collections.abc import Callable
 import torch
 from support.interleaved import median_ratio, rounds_of_steps, taken_in_turn
 from support.steps import DIMS, early_fusion_step
+from torch import nn
 
 from comodal.contracts import Regression
 from comodal.dependency import MEASURES, DependencyPenalty
+from comodal.dependency.attach import AttachedPenalty, attach
 
 WIDTH = 32
 BATCH = 64
@@ -24,6 +26,11 @@ BATCH = 64
 def step_of(penalty: DependencyPenalty | None) -> Callable[[], None]:
     """Return a function that makes one training step of a regression."""
     return early_fusion_step(Regression(), torch.randn(BATCH), penalty)
+
+
+def attached(model: nn.Module) -> AttachedPenalty:
+    """Return the penalty on the model's encoders, which it reads by forward hooks."""
+    return attach(model, {name: f"encoders.encoders.{name}" for name in DIMS}, measure="kl")
 
 
 def main() -> None:
@@ -37,6 +44,7 @@ def main() -> None:
         DependencyPenalty("wasserstein", dims=dims, lipschitz="spectral_norm")
     )
     variants["kl, K=0"] = step_of(DependencyPenalty("kl", dims=dims, critic_steps=0))
+    variants["kl, attached"] = early_fusion_step(Regression(), torch.randn(BATCH), attached)
     seconds = taken_in_turn(variants, rounds=options.rounds, repeats=options.steps)
     print(f"{'penalty':28} {'us a step':>10} {'ratio':>7}")
     for name, times in seconds.items():

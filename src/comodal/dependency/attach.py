@@ -93,8 +93,8 @@ class AttachedPenalty(nn.Module):
             self._build({name: view.shape[1] for name, view in views.items()})
         penalty = self.penalty
         assert penalty is not None  # noqa: S101 - built above
-        device = next(iter(views.values())).device
-        if any(each.device != device for each in penalty.parameters()):
+        device, own = next(iter(views.values())).device, next(penalty.parameters(), None)
+        if own is not None and own.device != device:
             penalty.to(device)
         if self._learning:
             penalty.update_critic(views, mask=present)
