@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from refusals import refused
 from scipy import stats
 
 from comodal.dependency.bound import BOUNDS
@@ -14,12 +16,11 @@ from comodal.dependency.calibration import Calibration, calibrate, influences, s
 from comodal.dependency.critics import Critic, QuadraticCritic
 from comodal.dependency.fitted_critic import CorrectedGaussianCritic, OrthogonalCritic, gaussian_log_ratio
 from comodal.dependency.fitting import FitConfig, fit_critic
-from comodal.dependency.log_ratio import LOG_RATIO_FORMS
 from comodal.dependency.samples import SCALINGS, normal_scores, standard
 from comodal.distributions import GaussianViews
 from comodal.resampling import cyclic_order
 
-F_BOUNDS = [name for name in LOG_RATIO_FORMS if name != "kantorovich_rubinstein"]
+F_BOUNDS = [name for name in BOUNDS if name != "kantorovich_rubinstein"]
 
 
 def generator(seed=0):
@@ -139,7 +140,7 @@ def test_the_true_ratio_gives_each_bound_its_known_value(name):
     joint = views.pointwise(views.sample(400_000, generator())).double()
     apart = views.sample(400_000, generator(1))
     marginal = views.pointwise({"a": apart["a"], "b": apart["b"].roll(1, 0)}).double()
-    form = LOG_RATIO_FORMS[name]
+    form = BOUNDS[name].required_form()
     measure = {"donsker_varadhan": "kl", "nwj": "kl"}.get(name, name)
     truth = views.truth(measure)
     if truth is None:  # Jensen-Shannon of Gaussians: by the definition, from the same samples
@@ -153,7 +154,7 @@ def test_the_true_ratio_gives_each_bound_its_known_value(name):
 @pytest.mark.parametrize("name", [n for n in F_BOUNDS if n not in {"jensen_shannon", "smile"}])
 def test_the_constant_is_the_best_one(name):
     joint, marginal = torch.randn(2, 500, generator=generator()).double()
-    form, bound = LOG_RATIO_FORMS[name], BOUNDS[name]
+    form, bound = BOUNDS[name].required_form(), BOUNDS[name]
 
     def value(shift):
         return float(bound(form.score(joint + shift), form.score(marginal + shift)))
@@ -162,6 +163,11 @@ def test_the_constant_is_the_best_one(name):
     assert all(value(best) >= value(best + step) - 1e-12 for step in (-0.5, -0.01, 0.01, 0.5))
     if name != "donsker_varadhan":
         assert value(best) > value(best + 0.5)
+
+
+def test_a_bound_without_a_form_cannot_be_fitted() -> None:
+    with refused("unsupported", "nwj", "penalty", "jensen_shannon"):
+        replace(BOUNDS["nwj"], form=None).required_form()
 
 
 # Calibration
@@ -180,13 +186,13 @@ def test_calibration_cools_an_overconfident_critic_and_leaves_an_honest_one():
     assert of_factor(2.0).temperature <= 0.65
 
 
-@pytest.mark.parametrize("name", LOG_RATIO_FORMS)
+@pytest.mark.parametrize("name", BOUNDS)
 def test_calibration_rejects_a_critic_of_noise(name):
     sample = list(torch.randn(2, 500, 1, generator=generator()))
     critic = FixedCritic([1, 1], lambda v: 3 * torch.sin(100 * v[0] * v[1]).squeeze(1))
     order = cyclic_order(500, 2, pairings=20, generator=generator())
     calibration = calibrate(BOUNDS[name], critic, sample, order)
-    form = LOG_RATIO_FORMS[name]
+    form = BOUNDS[name].required_form()
     scores = [form.score(calibration(torch.randn(50))) for _ in range(2)]
     assert calibration.temperature == 0
     assert float(BOUNDS[name](*scores)) == pytest.approx(0.0, abs=1e-6)

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from comodal.contracts import InputError
+from comodal.dependency import log_ratio
 from comodal.dependency.bounds import (
     donsker_varadhan,
     dv_of_partition,
@@ -22,6 +24,7 @@ from comodal.dependency.bounds import (
     squared_hellinger,
 )
 from comodal.dependency.exponentials import log_mean_exp
+from comodal.dependency.log_ratio import LogRatioForm
 
 __all__ = ["BOUNDS", "Bound"]
 
@@ -70,6 +73,8 @@ class Bound:
             the value's; ``None`` where it is the value's own.
         gradient_scale: see :class:`~comodal.dependency.measure.MeasureFacts`.
         normalize: the normalisation of representations that suits it, where none is chosen.
+        form: the bound in terms of the log density ratio, in which :func:`~comodal.dependency.estimate_dependency`
+            fits a critic; ``None`` for a bound that only a penalty can use.
         moving_average: whether its gradient is MINE's, which divides by a moving average of ``E_Q[exp T]``.
     """
 
@@ -83,6 +88,7 @@ class Bound:
     needs_lipschitz: bool = False
     averages_over_batches: bool = True
     surrogate: Callable[[Tensor, Tensor], Tensor] | None = None
+    form: LogRatioForm | None = None
     moving_average: bool = False
     gradient_scale: float = 1.0
     normalize: str = "layer"
@@ -90,6 +96,20 @@ class Bound:
     def __call__(self, joint: Tensor, marginal: Tensor) -> Tensor:
         """The value, ``evaluate(joint, marginal)``."""
         return self.evaluate(joint, marginal)
+
+    def required_form(self) -> LogRatioForm:
+        """Return the form in which a critic is fitted.
+
+        Raises:
+            InputError: a bound without one.
+        """
+        if self.form is None:
+            raise InputError(
+                f"{self.name} has no form in terms of the log density ratio to fit: use it in a penalty, "
+                f"or estimate one of {', '.join(name for name, bound in BOUNDS.items() if bound.form)}",
+                code="unsupported",
+            )
+        return self.form
 
 
 BOUNDS: dict[str, Bound] = {
@@ -102,14 +122,43 @@ BOUNDS: dict[str, Bound] = {
             _above_partition,
             dv_of_partition,
             averages_over_batches=False,
+            form=LogRatioForm(donsker_varadhan, constant=log_ratio.minus_log_partition),
         ),
-        Bound("nwj", nwj, "nats", _above_one, nwj_of_partition),
-        Bound("reverse_kl", reverse_kl, "nats", _itself, gradient_scale=20.0),
-        Bound("pearson", pearson, "divergence", _of_excess, gradient_scale=20.0),
         Bound(
-            "squared_hellinger", squared_hellinger, "divergence", _doubled, hellinger_of_partition, gradient_scale=0.4
+            "nwj",
+            nwj,
+            "nats",
+            _above_one,
+            nwj_of_partition,
+            form=LogRatioForm(donsker_varadhan, log_ratio.one_more, log_ratio.minus_log_partition),
         ),
-        Bound("jensen_shannon", jensen_shannon, "nats", _itself, gradient_scale=0.3),
+        Bound(
+            "reverse_kl",
+            reverse_kl,
+            "nats",
+            _itself,
+            form=LogRatioForm(log_ratio.reverse_profile, constant=log_ratio.reverse_constant, sign=-1),
+            gradient_scale=20.0,
+        ),
+        Bound(
+            "pearson",
+            pearson,
+            "divergence",
+            _of_excess,
+            # The profile of its own, 2 log E_J[r] - log E_Q[r^2], depends on a few samples.
+            form=LogRatioForm(donsker_varadhan, log_ratio.twice_excess, log_ratio.pearson_constant),
+            gradient_scale=20.0,
+        ),
+        Bound(
+            "squared_hellinger",
+            squared_hellinger,
+            "divergence",
+            _doubled,
+            hellinger_of_partition,
+            form=LogRatioForm(log_ratio.hellinger_profile, log_ratio.half, log_ratio.hellinger_constant),
+            gradient_scale=0.4,
+        ),
+        Bound("jensen_shannon", jensen_shannon, "nats", _itself, form=LogRatioForm(jensen_shannon), gradient_scale=0.3),
         Bound(
             "smile",
             smile,
@@ -119,6 +168,7 @@ BOUNDS: dict[str, Bound] = {
             averages_over_batches=False,
             surrogate=jensen_shannon,
             gradient_scale=0.3,
+            form=LogRatioForm(jensen_shannon),
         ),
         Bound(
             "kantorovich_rubinstein",
@@ -128,6 +178,7 @@ BOUNDS: dict[str, Bound] = {
             needs_lipschitz=True,
             gradient_scale=0.03,
             normalize="sphere",
+            form=LogRatioForm(kantorovich_rubinstein),  # not a ratio but the score, so that one procedure fits all
         ),
     )
 }

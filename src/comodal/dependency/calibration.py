@@ -19,7 +19,7 @@ from comodal.dependency.bound import BOUNDS, Bound
 from comodal.dependency.critics import Critic
 from comodal.dependency.exponentials import log_mean_exp
 from comodal.dependency.fitting import aligned_rows, score_tuples
-from comodal.dependency.log_ratio import LogRatioForm, log_ratio_form
+from comodal.dependency.log_ratio import LogRatioForm
 
 __all__ = ["Calibration", "calibrate", "influences", "standard_error"]
 
@@ -67,7 +67,7 @@ def calibrate(bound: Bound, critic: Critic, views: Sequence[Tensor], order: Tens
         views: validation samples, one ``(n, D_m)`` tensor per view.
         order: rows of their tuples with broken pairing.
     """
-    form = log_ratio_form(bound)
+    form = bound.required_form()
     joint, marginal = (score_tuples(critic, views, rows) for rows in (aligned_rows(views), order))
     promised, best = 0.0, Calibration()
     for candidate, extreme in _candidates(form, joint, marginal):

@@ -20,7 +20,6 @@ from comodal.dependency.calibration import calibrate, standard_error
 from comodal.dependency.catalog import measure_spec
 from comodal.dependency.fitted_critic import fitted_critic
 from comodal.dependency.fitting import FitConfig, aligned_rows, broken_rows, score_tuples
-from comodal.dependency.log_ratio import log_ratio_form
 from comodal.dependency.samples import SCALINGS, ViewArrays, checked_views, divide
 
 __all__ = ["EstimationConfig", "estimate_dependency"]
@@ -113,7 +112,7 @@ def estimate_dependency(
         validation_share=config.validation_share,
         scaling=config.scaling,
     )
-    form = log_ratio_form(bound)
+    form = bound.required_form()
     generator = torch.Generator().manual_seed(seed)
     critic = fitted_critic(
         bound,

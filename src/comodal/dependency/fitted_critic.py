@@ -16,7 +16,7 @@ from torch.nn.utils import parametrizations
 from comodal.dependency.bound import Bound
 from comodal.dependency.critics import Critic, QuadraticCritic, relu_network
 from comodal.dependency.fitting import FitConfig, aligned_rows, broken_rows, fit_critic, score_tuples
-from comodal.dependency.log_ratio import LogRatioForm, log_ratio_form
+from comodal.dependency.log_ratio import LogRatioForm
 
 __all__ = ["CorrectedGaussianCritic", "OrthogonalCritic", "PairwiseSort", "fitted_critic", "gaussian_log_ratio"]
 
@@ -156,7 +156,7 @@ def fitted_critic(
     Returns:
         A critic whose scores estimate the log density ratio, or for ``wasserstein`` have slopes of at most 1.
     """
-    form = log_ratio_form(bound)
+    form = bound.required_form()
     order = broken_rows(validation, tuples, generator)
     critic: Critic
     slow: list[nn.Parameter] = []

@@ -20,7 +20,6 @@ from comodal.dependency.critics import Critic
 from comodal.dependency.estimation import EstimationConfig
 from comodal.dependency.fitted_critic import fitted_critic
 from comodal.dependency.fitting import FitConfig, aligned_rows, broken_rows, score_tuples
-from comodal.dependency.log_ratio import log_ratio_form
 from comodal.dependency.samples import SCALINGS, checked_views
 from comodal.evaluation.fitted import FittedFold
 from comodal.explain.representations import represent_training
@@ -210,7 +209,7 @@ def _judged(
     """Return the constant that is best on validation samples, and a warning when they confirm no dependency."""
     rows = broken_rows(views, FIT.validation_tuples, generator)
     joint, marginal = (score_tuples(critic, views, each).double() for each in (aligned_rows(views), rows))
-    constant = float(log_ratio_form(bound).constant(joint, marginal))
+    constant = float(bound.required_form().constant(joint, marginal))
     confirmed = calibrate(bound, critic, views, rows).temperature > 0
     return constant, () if confirmed else (UNCONFIRMED,)
 
