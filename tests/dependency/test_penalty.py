@@ -19,7 +19,7 @@ from comodal.dependency import MEASURES, DependencyPenalty, LinearWarmup, build_
 
 DIMS = {"text": 6, "audio": 4, "vision": 4}
 EVERY = sorted(MEASURES)
-LEARNT = sorted(name for name, spec in MEASURES.items() if spec.facts.pointwise is not None)
+LEARNT = [name for name in EVERY if list(build_measure(name, dims=[2, 2]).parameters())]
 
 
 class Encoders(nn.Module):
@@ -334,7 +334,8 @@ def gradient_norm(name: str) -> float:
 
     options = {"critic": "separable"} if "critic" in MEASURES[name].options else {}
     measure = build_measure(name, dims=[64, 64], **options)
-    optimizer = torch.optim.Adam(measure.parameters(), lr=3e-3) if options else None
+    fitted = "hidden" in MEASURES[name].options
+    optimizer = torch.optim.Adam(measure.parameters(), lr=3e-3) if fitted else None
     for _ in range(200 if optimizer else 0):
         optimizer.zero_grad()
         measure.learn(draw()).backward()

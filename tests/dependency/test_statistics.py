@@ -14,9 +14,9 @@ from scipy.spatial.distance import cdist
 from torch import Tensor
 
 from comodal import functional
-from comodal.dependency import MEASURES, build_measure
+from comodal.dependency import MEASURES, Statistic, build_measure
 
-NAMES = [name for name, spec in MEASURES.items() if spec.facts.pointwise is None]
+NAMES = [name for name, spec in MEASURES.items() if isinstance(build_measure(name, dims=[2, 2]), Statistic)]
 Arrays = Sequence[np.ndarray]
 
 

@@ -50,6 +50,7 @@ def trained(options: dict[str, Any], *, rank: int | None, rows: list[int], seed:
     penalty = DependencyPenalty(
         options["measure"], dims=dims, **{k: v for k, v in options.items() if k not in {"measure", "gaps"}}
     )
+    penalty.weight *= penalty.measure.gradient_scale  # two steps of the same rate suit every measure
     there = {name: torch.arange(ROWS) % period != 2 for name, period in (("text", 5), ("audio", 7))}
     optimizer = torch.optim.SGD(model.parameters(), lr=0.5)
     values, gradients = [], []

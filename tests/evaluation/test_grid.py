@@ -123,6 +123,7 @@ def test_other_weights_are_refused(text: str) -> None:
         ({"weight": float("nan")}, "out_of_range", ["nan"]),
         ({"weight": float("inf")}, "out_of_range", ["inf"]),
         ({"weight_grid": (0.1, -0.1)}, "out_of_range", [-0.1]),
+        ({"measures": ("none", "club", "kl"), "weight": {"club": -0.1, "kl": -0.3}}, "out_of_range", [-0.3]),
         ({"weight_grid": ()}, "empty", ["weight_grid"]),
         ({"weight": {"kl": 0.3}}, "missing", ["--weight", "f"]),
         ({"weight": {"kl": 0.3, "f": 1.0, "wasserstein": 0.1, "none": 1.0}}, "unknown_name", ["--weight", "'none'"]),

@@ -70,6 +70,8 @@ def test_to_dict_writes_every_default_out() -> None:
         ({"training": {"warmup_share": 1.0}}, "out_of_range", ["training.warmup_share", 1.0]),
         ({"training": {"group_lr": {"encoders": 0.0}}}, "out_of_range", ["training.group_lr", "encoders", 0.0]),
         ({"penalty": {"weight": -0.1}}, "out_of_range", ["penalty.weight", -0.1]),
+        ({"penalty": {"measure": "kl", "weight": -0.1}}, "out_of_range", ["penalty.weight", -0.1, "upper bound"]),
+        ({"penalty": {"measure": "club", "weight": float("-inf")}}, "out_of_range", ["penalty.weight", "-inf"]),
         ({"penalty": {"weight": float("nan")}}, "out_of_range", ["penalty.weight", "nan"]),
         ({"penalty": {"critic_steps": -1}}, "out_of_range", ["critic_steps", -1]),
         ({"penalty": {"critic_hidden": [8, 0]}}, "out_of_range", ["critic_hidden", 0]),

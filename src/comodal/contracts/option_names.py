@@ -43,6 +43,7 @@ MEASURE_NAMES = (
     "pmrl",
     "vicreg",
     "barlow",
+    "club",
 )
 """Keys of :data:`comodal.dependency.MEASURES`."""
 

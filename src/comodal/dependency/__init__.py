@@ -15,6 +15,7 @@ from comodal.dependency.bounds import (
 )
 from comodal.dependency.calibration import Calibration
 from comodal.dependency.catalog import MEASURES, MeasureSpec, build_measure, measure_spec
+from comodal.dependency.conditional import Conditional, DiagonalGaussian
 from comodal.dependency.contrastive import SIMILARITIES, Contrastive, Similarity
 from comodal.dependency.covariance_statistics import barlow, gaussian, vicreg
 from comodal.dependency.critics import CRITICS, Critic, JointCritic, QuadraticCritic, SeparableCritic, SumCritic
@@ -28,13 +29,14 @@ from comodal.dependency.kernel_statistics import dhsic, distance_correlation
 from comodal.dependency.lipschitz import SpectralLinear, gradient_penalty, spectral_norm
 from comodal.dependency.log_ratio import LogRatioForm
 from comodal.dependency.measure import Measure, MeasureFacts
+from comodal.dependency.normalization import NORMALIZATIONS
 from comodal.dependency.penalty import DependencyPenalty
 from comodal.dependency.pools import POOLS
 from comodal.dependency.samples import SplitViews, held_out_rows
 from comodal.dependency.schedules import ConstantWeight, CosineWarmup, LinearWarmup
 from comodal.dependency.spectral_statistics import pmrl
 from comodal.dependency.statistic import Statistic
-from comodal.dependency.variational import NORMALIZATIONS, Variational
+from comodal.dependency.variational import Variational
 from comodal.dependency.views import Batch, MaskedViews, ViewLayout, Views, views_of, views_with_gaps
 
 __all__ = [
@@ -49,12 +51,14 @@ __all__ = [
     "Batch",
     "Bound",
     "Calibration",
+    "Conditional",
     "ConstantWeight",
     "Contrastive",
     "CorrectedGaussianCritic",
     "CosineWarmup",
     "Critic",
     "DependencyPenalty",
+    "DiagonalGaussian",
     "Draws",
     "EstimationConfig",
     "FiniteWatch",

@@ -17,6 +17,7 @@ from torch import Tensor
 from comodal.contracts import InputError
 from comodal.contracts.option_names import MEASURE_HABITS
 from comodal.dependency.bound import BOUNDS, Bound
+from comodal.dependency.conditional import OF_CONDITIONAL, Conditional, DiagonalGaussian
 from comodal.dependency.contrastive import SIMILARITIES, Contrastive, Similarity, facts_of_similarity
 from comodal.dependency.covariance_statistics import barlow, gaussian, vicreg
 from comodal.dependency.kernel_statistics import dhsic, distance_correlation
@@ -39,14 +40,14 @@ class MeasureSpec:
         name: its key in :data:`MEASURES`.
         paper_name: its name in the source paper and elsewhere.
         family: class of the measure.
-        core: what the family builds it from: a bound, a similarity, or a function of the views.
+        core: what the family builds it from: a bound, a similarity, a function of the views, or a density.
         facts: what is true of it.
     """
 
     name: str
     paper_name: str
     family: Callable[..., Measure]
-    core: Bound | Similarity | Callable[..., Tensor]
+    core: Bound | Similarity | Callable[..., Any]
     facts: MeasureFacts
 
     @property
@@ -110,6 +111,7 @@ MEASURES: dict[str, MeasureSpec] = {
         _of_batch(pmrl, "PMRL, the largest singular value of a tuple", "loss", equal_widths=True, gradient_scale=0.6),
         _of_batch(vicreg, "VICReg", "loss", pairwise=True, equal_widths=True, gradient_scale=0.4),
         _of_batch(barlow, "Barlow Twins", "loss", pairwise=True, equal_widths=True, gradient_scale=0.2),
+        MeasureSpec("club", "CLUB, from above", Conditional, DiagonalGaussian, OF_CONDITIONAL),
     )
 }
 

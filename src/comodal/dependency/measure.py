@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -47,6 +48,19 @@ class MeasureFacts:
     equal_widths: bool = False
     fewest_rows: int = 2
     gradient_scale: float = 1.0
+
+    def checked_weight(self, weight: float, *, name: str = "weight") -> float:
+        """Return the weight of a penalty with the measure.
+
+        Raises:
+            InputError: not finite; or below 0, which asks for less dependency, with a measure that is no upper bound.
+        """
+        if not (math.isfinite(weight) and (weight >= 0 or self.estimates == "upper bound")):
+            raise InputError(
+                f"{name}={weight}: give 0 or more, the penalty rewards dependency; below 0 only with an upper bound",
+                code="out_of_range",
+            )
+        return float(weight)
 
 
 class Measure(nn.Module, ABC):
@@ -122,8 +136,8 @@ class Measure(nn.Module, ABC):
             views: as in :meth:`value`.
 
         Returns:
-            Scalar, larger = more dependent; and scalar regulariser >= 0 with its coefficient, or ``None``. The second
-            is differentiable by the measure's own parameters alone.
+            Scalar, larger = more dependent; and the scalar regulariser with its coefficient, to be lowered, or
+            ``None``. The second is differentiable by the measure's own parameters alone.
 
         Raises:
             InputError: as in :meth:`value`.

@@ -49,7 +49,7 @@ class DependencyPenalty(nn.Module):
         measure: a key of :data:`~comodal.dependency.catalog.MEASURES`, such as ``"kl"``, ``"f"`` or ``"wasserstein"``,
             or a :class:`~comodal.dependency.measure.Measure`.
         dims: name to width of each representation, or widths in order; 2 or more. Those of a given measure are its own.
-        weight: lambda, at least 0; below 0 only for a measure that is an upper bound, to make views less dependent. It
+        weight: lambda, at least 0; below 0 only for an upper bound such as ``"club"``, to make views less dependent. It
             is divided by the measure's ``gradient_scale``, so that one weight means about the same for every measure.
         critic_steps: K, updates of the measure's own parameters (the critic) per step of the model; 0 trains both at
             once. A measure without parameters takes none.
@@ -102,7 +102,8 @@ class DependencyPenalty(nn.Module):
         super().__init__()
         _check(critic_steps, critic_lr, fresh_batches=fresh_batches)
         self.measure = measure_of(measure, dims, seed=seed, options=options, beside=_OPTIONS)
-        self.weight, self.critic_steps, self.critic_lr = _checked_weight(weight, self.measure), critic_steps, critic_lr
+        self.weight = self.measure.facts.checked_weight(weight)
+        self.critic_steps, self.critic_lr = critic_steps, critic_lr
         self.fresh_batches, self.pool = fresh_batches, checked_pools(pool, self.measure.layout.names)
         self.schedule = schedule or ConstantWeight()
         self.step = self.skipped = 0
@@ -184,7 +185,9 @@ class DependencyPenalty(nn.Module):
             weight = settle(self.number, last, [view.detach() for view in gathered.views], learning=learning)
         else:
             weight = self._settle(last, gathered, learning=learning)
-        return -weight * (value if regulariser is None else value - regulariser)
+        if regulariser is not None:  # its own parameters learn alike, whatever the sign of the weight
+            value = value - math.copysign(1.0, self.weight) * regulariser
+        return -weight * value
 
     def settle(self, value: Tensor, views: list[Tensor], *, learning: bool) -> float:
         """Count a call, check its value and return its weight: what a compiled graph leaves to Python."""
@@ -276,15 +279,6 @@ class DependencyPenalty(nn.Module):
             )
             warnings.warn(message, stacklevel=3)
         return torch.stack([view[:0].sum() for view in gathered.views]).sum()
-
-
-def _checked_weight(weight: float, measure: Measure) -> float:
-    if not (math.isfinite(weight) and (weight >= 0 or measure.facts.estimates == "upper bound")):
-        raise InputError(
-            f"weight={weight}: give 0 or more, the penalty rewards dependency; below 0 only with an upper bound",
-            code="out_of_range",
-        )
-    return float(weight)
 
 
 def _check(critic_steps: int, critic_lr: float, *, fresh_batches: bool) -> None:

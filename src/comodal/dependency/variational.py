@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from comodal.contracts import InputError
 from comodal.dependency.bound import Bound
@@ -17,17 +16,10 @@ from comodal.dependency.exponentials import log_mean_exp
 from comodal.dependency.lipschitz import GRADIENT_PENALTY_COEFFICIENT, slope_penalty, spectral_norm
 from comodal.dependency.measure import Measure, MeasureFacts
 from comodal.dependency.moving_average import mine_surrogate, moving_log_partition
+from comodal.dependency.normalization import NORMALIZATIONS, checked_normalization
 from comodal.dependency.views import ViewLayout, Views, full_precision
 
-__all__ = ["LIPSCHITZ", "NORMALIZATIONS", "Variational", "facts_of"]
-
-
-NORMALIZATIONS: dict[str, Callable[[Tensor], Tensor]] = {
-    "layer": lambda view: functional.layer_norm(view, view.shape[1:]),
-    "sphere": lambda view: functional.normalize(view, dim=1),
-    "none": lambda view: view,
-}
-"""Normalisation of each representation: zero mean and unit variance over its features, unit norm, or none."""
+__all__ = ["LIPSCHITZ", "Variational", "facts_of"]
 
 _RADII: dict[str, Callable[[int], float]] = {"layer": math.sqrt, "sphere": lambda _width: 1.0}
 """Norm of a normalised representation of a width."""
@@ -56,8 +48,8 @@ class Variational(Measure):
         dims: name to width of each representation, or widths in order.
         critic: a key of :data:`~comodal.dependency.critics.CRITICS`, or a critic of these dims.
         hidden: widths of the critic's hidden layers; ``None`` is the critic's own default.
-        normalize: a key of :data:`NORMALIZATIONS`; ``None`` is the bound's own, ``"sphere"`` for a distance, else
-            ``"layer"``. ``"none"`` is refused where the value grows with scale alone.
+        normalize: a key of :data:`~comodal.dependency.normalization.NORMALIZATIONS`; ``None`` is the bound's own,
+            ``"sphere"`` for a distance, else ``"layer"``. ``"none"`` is refused where the value grows with scale alone.
         lipschitz: one of :data:`LIPSCHITZ`, used where the bound needs it.
         pairings: number of pairings per batch; more of them lower the variance.
         ema_rate: weight of a new batch in the moving average, of bounds with one.
@@ -99,7 +91,7 @@ class Variational(Measure):
     ) -> None:
         super().__init__(facts_of(bound), name=name or bound.name, dims=dims, seed=seed)
         self.bound = bound
-        self.normalize = _checked_normalization(normalize or bound.normalize, self)
+        self.normalize = checked_normalization(normalize or bound.normalize, self)
         if pairings < 1 or not 0.0 < ema_rate <= 1.0:
             raise InputError(
                 f"pairings={pairings}, ema_rate={ema_rate}: give 1 or more pairings, and an ema_rate in (0, 1]",
@@ -222,24 +214,6 @@ def facts_of(bound: Bound) -> MeasureFacts:
         pointwise="rank" if bound.log_ratio is None else "nats",
         gradient_scale=bound.gradient_scale,
     )
-
-
-def _checked_normalization(normalize: str, measure: Variational) -> str:
-    layout = measure.layout
-    if normalize not in NORMALIZATIONS:
-        raise InputError.unknown("normalize", normalize, list(NORMALIZATIONS))
-    if normalize == "none" and measure.facts.unit == "distance":
-        raise InputError(
-            f"normalize='none': {measure.name} grows with the scale of representations: use 'layer' or 'sphere'",
-            code="conflict",
-        )
-    if normalize == "layer" and 1 in layout.dims:
-        name = layout.names[layout.dims.index(1)]
-        raise InputError(
-            f"normalize='layer' makes {name!r}, which is 1 wide, constant: use 'sphere' or a wider view",
-            code="conflict",
-        )
-    return normalize
 
 
 def _built_critic(critic: str | Critic, layout: ViewLayout, *, hidden: Sequence[int] | None, seed: int) -> Critic:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -142,11 +141,10 @@ class CompareConfig:
             raise InputError(f"selection_seeds is {self.selection_seeds}: give at least 1", code="out_of_range")
         if not self.weight_grid:
             raise InputError("weight_grid is empty: give at least one weight", code="empty")
-        for weight in (*self.weight_grid, *self.fixed_weights().values()):
-            if not 0 <= weight < math.inf:
-                raise InputError(f"penalty weight is {weight}: give a number that is not negative", code="out_of_range")
+        fixed = self.fixed_weights()
         for measure in self.penalties:
-            dataclasses.replace(self.base.penalty, measure=measure)  # checks it
+            for weight in [fixed[measure]] if fixed else self.weight_grid:
+                dataclasses.replace(self.base.penalty, measure=measure, weight=weight)  # checks it
 
     def _check_fusions(self) -> None:
         if not self.fusions:

@@ -48,7 +48,7 @@ class PenaltyConfig:
 
     Attributes:
         measure: ``none``, or a measure's name (``kl``, ``f``, ``wasserstein``, ...).
-        weight: lambda, the penalty's weight in the objective.
+        weight: lambda, the penalty's weight in the objective; below 0 only for an upper bound such as ``club``.
         between: ``modalities``, or ``fusion`` for the fused representation against the modalities.
         critic_steps: critic steps K for one step of the model; 0 trains both in one simultaneous step.
         fresh_batches: draw a new batch for every critic step, as the paper does.
@@ -84,8 +84,9 @@ class PenaltyConfig:
             if getattr(self, name) not in known:
                 habits = MEASURE_HABITS if name == "measure" else {}
                 raise InputError.unknown(f"penalty.{name}", getattr(self, name), known, habits=habits)
-        for name in ("weight", "critic_steps", "warmup_epochs"):
+        for name in ("critic_steps", "warmup_epochs"):
             _require(math.isfinite(getattr(self, name)) and getattr(self, name) >= 0, self, name, "0 or more")
+        self._check_weight()
         _require(math.isfinite(self.critic_lr) and self.critic_lr > 0, self, "critic_lr", "a number above 0")
         _require(bool(self.critic_hidden) and min(self.critic_hidden) > 0, self, "critic_hidden", "widths of 1 or more")
         if self.fresh_batches and self.critic_steps == 0:
@@ -95,6 +96,14 @@ class PenaltyConfig:
             )
         if self.measure == "wasserstein":
             self._check_wasserstein()
+
+    def _check_weight(self) -> None:
+        if 0 <= self.weight < math.inf:
+            return
+        from comodal.dependency import measure_spec  # noqa: PLC0415 - imports torch
+
+        measure = "kl" if self.measure == "none" else self.measure
+        measure_spec(measure).facts.checked_weight(self.weight, name="penalty.weight")
 
     def _check_wasserstein(self) -> None:
         if self.normalize == "none":
