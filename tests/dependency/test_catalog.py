@@ -22,6 +22,10 @@ def test_every_measure_is_known_by_its_name() -> None:
         ("MI", "kl"),
         ("clip", "infonce"),
         ("hsic", "dhsic"),
+        ("tc", "kl"),
+        ("cca", "gaussian"),
+        ("clubb", "club"),
+        ("grams", "gram"),
     ],
 )
 def test_an_unknown_name_offers_the_nearest(name: str, offered: str) -> None:

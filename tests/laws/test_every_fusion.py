@@ -84,6 +84,10 @@ def test_output_has_the_shapes_it_declares(name: str, modalities: int, steps: in
     assert model.input_spec.min_modalities <= modalities
 
 
+def test_by_default_representations_have_one_width_so_that_every_measure_takes_them(name: str) -> None:
+    assert len(set(build(name, spec_of(name, 3)).dims.values())) == 1
+
+
 def test_a_batch_of_one_sample(name: str) -> None:
     spec = spec_of(name, 3)
     model = build(name, spec).eval()

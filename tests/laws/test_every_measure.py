@@ -209,6 +209,15 @@ def test_without_a_critic_heavy_tails_and_constant_views_are_finite_too(name: st
 
 
 @pytest.mark.parametrize("name", EVERY)
+def test_one_view_that_is_constant_in_the_batch_leaves_value_and_gradients_finite(name: str) -> None:
+    measure, views = build_measure(name, dims=fitting_dims(name, DIMS)), views_of(name, 12, requires_grad=True)
+    views["audio"] = torch.ones_like(views["audio"]).requires_grad_()
+    value = measure.value(views)
+    gradients = torch.autograd.grad(value, list(views.values()))
+    assert all(bool(part.isfinite().all()) for part in (value, *gradients))
+
+
+@pytest.mark.parametrize("name", EVERY)
 def test_a_gradient_reaches_every_view(name: str) -> None:
     measure, views = build_measure(name, dims=fitting_dims(name, DIMS)), views_of(name, 12, requires_grad=True)
     measure.value(views).backward()

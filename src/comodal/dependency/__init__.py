@@ -26,6 +26,7 @@ from comodal.dependency.finite import FiniteWatch
 from comodal.dependency.fitted_critic import CorrectedGaussianCritic, OrthogonalCritic, PairwiseSort
 from comodal.dependency.fitting import FitConfig
 from comodal.dependency.kernel_statistics import dhsic, distance_correlation
+from comodal.dependency.label_critic import HeadCritic, tcmax
 from comodal.dependency.lipschitz import SpectralLinear, gradient_penalty, spectral_norm
 from comodal.dependency.log_ratio import LogRatioForm
 from comodal.dependency.measure import Measure, MeasureFacts
@@ -64,6 +65,7 @@ __all__ = [
     "FiniteWatch",
     "FitConfig",
     "Gathered",
+    "HeadCritic",
     "JointCritic",
     "LinearWarmup",
     "LogRatioForm",
@@ -102,6 +104,7 @@ __all__ = [
     "smile",
     "spectral_norm",
     "squared_hellinger",
+    "tcmax",
     "vicreg",
     "views_of",
     "views_with_gaps",

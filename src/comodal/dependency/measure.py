@@ -90,8 +90,8 @@ class Measure(nn.Module, ABC):
         self.layout = ViewLayout(dims)
         if facts.equal_widths and len(set(self.layout.dims)) > 1:
             raise InputError(
-                f"{name} compares features one by one and dims are {self.layout.widths}: "
-                "project the representations to one width first",
+                f"{name} compares features one by one and dims are {self.layout.widths}: give every view one width "
+                "(one nn.Linear each), or choose a measure of any widths, such as kl or dhsic",
                 code="mismatch",
             )
         self.generator, self.number = torch.Generator().manual_seed(seed), number_of(self)
