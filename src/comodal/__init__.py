@@ -53,6 +53,7 @@ if TYPE_CHECKING:  # the same names as in _HOMES: editors and type checkers read
     from comodal.evaluation.grid import CompareConfig
     from comodal.evaluation.predictions import Predictions
     from comodal.evaluation.predictor import Predictor, load_model
+    from comodal.evaluation.probe import probe
     from comodal.training.config import PenaltyConfig, RunConfig, TrainingConfig
 
 __version__ = "0.1.0"
@@ -108,6 +109,7 @@ __all__ = [
     "load_dataset",
     "load_model",
     "metrics",
+    "probe",
     "train",
 ]
 
@@ -163,6 +165,7 @@ _HOMES = {
     "load_dataset": "comodal.data.load:load",
     "load_model": "comodal.evaluation.predictor",
     "metrics": "comodal",
+    "probe": "comodal.evaluation.probe",
     "train": "comodal.evaluation.experiment",
 }
 

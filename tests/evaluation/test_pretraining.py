@@ -109,7 +109,7 @@ def test_representations_hold_the_shared_factor() -> None:
 def test_the_epoch_with_the_largest_dependency_of_the_validation_part_is_kept(dataset: Dataset, name: str) -> None:
     """Against the function of the statistic, on the representations of the validation part."""
     run = config(name, max_epochs=6, lr=0.1)
-    (fold, result), *_ = experiment._fits(dataset.without_labels(), run, None)
+    (fold, result), *_ = experiment._fits(dataset.without_labels(), run, None, [None])
     losses = [epoch["valid_loss"] for epoch in result.history]
     assert result.best_epoch == int(np.argmin(losses))
     model = fit(dataset, run, task=None)
@@ -229,3 +229,72 @@ def test_files_need_no_labels_and_lose_those_that_they_have(dataset: Dataset, tm
     assert len(load(bare, task="none").partitions[0].train) == 400
     with pytest.raises(InputError):
         load(bare)
+
+
+def test_encoders_start_from_the_weights_of_another_model(dataset: Dataset) -> None:
+    """Of a learning rate of nearly 0 the representations stay those of the start, in another fusion model, too."""
+    pretrained = fit(dataset, config(), task=None)
+    still = replace(config("none"), training=TrainingConfig(max_epochs=1, lr=1e-12))
+    wanted = pretrained.representations(dataset)["left"]
+    for run in (still, replace(still, fusion="lfn")):
+        started = fit(dataset, run, start=pretrained).representations(dataset)["left"]
+        np.testing.assert_allclose(started, wanted, atol=1e-6)
+        assert not np.allclose(fit(dataset, run).representations(dataset)["left"], wanted, atol=0.1)
+
+
+def test_a_run_with_a_start_is_resumed_bit_for_bit_and_belongs_to_it(
+    dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train(dataset.without_labels(), config(), out=tmp_path / "first")
+    train(dataset.without_labels(), config(seed=1), out=tmp_path / "other")
+    tuned = fit(dataset, config("none"), start=tmp_path / "first")
+    write = Path.write_bytes
+
+    def fills_up(path: Path, data: Any) -> int:
+        if list((tmp_path / "tuned").rglob("last.ckpt")):
+            raise OSError(28, "No space left on device")
+        return write(path, data)
+
+    monkeypatch.setattr(Path, "write_bytes", fills_up)
+    with refused("cannot_write"):
+        train(dataset, config("none"), out=tmp_path / "tuned", start=tmp_path / "first")
+    monkeypatch.undo()
+    for start in (tmp_path / "other", None):
+        with refused("mismatch", "start"):
+            train(dataset, config("none"), out=tmp_path / "tuned", start=start)
+    report = train(dataset, config("none"), out=tmp_path / "tuned", start=load_model(tmp_path / "first"))
+    assert same(load_model(tmp_path / "tuned"), tuned, dataset)
+    again = evaluate(tmp_path / "tuned", source=dataset)
+    np.testing.assert_array_equal(again.predictions.prediction, report.predictions.prediction)
+
+
+def test_a_start_that_does_not_fit_is_refused(dataset: Dataset) -> None:
+    pretrained = fit(dataset, config(max_epochs=1), task=None)
+    views, label = planted(1)
+    with refused("mismatch", "right", 5, 12):
+        fit(comodal.from_arrays({**views, "right": views["right"][:, :5]}, label, split=SPLIT), start=pretrained)
+    with refused("mismatch", "touch", "left", "right"):
+        fit(comodal.from_arrays({**views, "touch": views["left"]}, label, split=SPLIT), start=pretrained)
+    with refused("mismatch", "encoders", (128, 12)):
+        fit(dataset, RunConfig(fusion_config={"encoder": {"hidden": 64}}), start=pretrained)
+    folds = two_folds()
+    run = RunConfig(penalty=PenaltyConfig(measure="kl"), training=TrainingConfig(max_epochs=1))
+    of_two = fit(folds, run, task=None)
+    with refused("mismatch", 2, 1):
+        fit(replace(folds, partitions=folds.partitions[:1]), run, start=of_two)
+    assert len(fit(folds, run, start=of_two).parts) == 2
+
+
+def test_samples_that_lack_a_modality_are_left_out_of_the_choice() -> None:
+    """Against the statistic of the validation samples that have both."""
+    views, _ = planted(0)
+    left = [None if k % 4 == 0 else row for k, row in enumerate(views["left"])]
+    gaps = comodal.from_arrays({"left": left, "right": views["right"]}, split=SPLIT)
+    run = config("gaussian", max_epochs=4)
+    ((_, result),) = experiment._fits(gaps, run, None, [None])
+    valid = np.flatnonzero((SPLIT == "valid") & (np.arange(N) % 4 > 0))
+    found = fit(gaps, run).representations(gaps.subset(valid))
+    value = comodal.functional.gaussian([torch.from_numpy(view) for view in found.values()])
+    assert result.valid_loss == pytest.approx(-float(value), rel=1e-4)
+    with refused("out_of_range", "1 validation samples"):
+        fit(gaps.subset(np.concatenate([np.arange(400), [valid[0], valid[0] // 4 * 4 + 4]])), run)

@@ -1,4 +1,4 @@
-"""`comodal predict`, `export` and `estimate`."""
+"""`comodal predict`, `probe`, `export` and `estimate`."""
 
 from __future__ import annotations
 
@@ -7,11 +7,24 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Literal
 
-from comodal.cli.comma_lists import names_of, pairs_of
-from comodal.cli.options import Arm, Clean, Features, Force, Json, Protocol, Run, Seed
-from comodal.cli.screen import one_thread, print_json
+from comodal.cli.comma_lists import budgets_of, metrics_of, names_of, pairs_of
+from comodal.cli.options import (
+    Arm,
+    Clean,
+    Features,
+    Force,
+    Json,
+    LabelName,
+    Metrics,
+    MovedData,
+    Protocol,
+    Run,
+    Seed,
+    TaskName,
+)
+from comodal.cli.screen import one_thread, print_json, wide_console
 
-__all__ = ["estimate", "export", "predict"]
+__all__ = ["estimate", "export", "predict", "probe"]
 
 
 def predict(
@@ -72,6 +85,58 @@ def predict(
             "notes": list(found.notes),
         }
     )
+
+
+def probe(
+    run: Run,
+    *,
+    label_budget: Annotated[
+        str, "labels per class (without classes: in all) that the probe learns from, comma-separated, such as 2,5,all"
+    ] = "all",
+    seeds: Annotated[int, "draws of these labels"] = 8,
+    data: MovedData = None,
+    label: LabelName = None,
+    task: TaskName = None,
+    arm: Arm = "",
+    seed: Seed = None,
+    metrics: Metrics = None,
+    out: Annotated[str | None, "folder for all metrics, as tables and a chart"] = None,
+    json: Json = False,
+) -> None:
+    """Fit linear models on the representations of a trained network, whose weights stay as they are.
+
+    The network is usually one of `comodal train --task none`. Ridge or logistic regression, for classes also
+    self-training and label spreading, learn from the representations of all modalities, and for comparison from the
+    features themselves.
+
+    Example: comodal probe runs/pretrained --label-budget 2,5,all
+    """
+    from dataclasses import replace
+
+    from comodal.evaluation import probe as evaluation
+    from comodal.evaluation.data_config import data_of_run
+    from comodal.evaluation.predictor import predictor_of
+    from comodal.evaluation.saved_model import find_model
+    from comodal.reports.label_budget_report import print_budgets, write_budgets
+
+    one_thread()
+    saved = find_model(run, arm=arm, seed=seed)
+    source = data_of_run(saved.data, source=data, where=saved.folder)
+    rows = evaluation.probe(
+        predictor_of(saved),
+        replace(source, label=label or source.label, task=task),
+        budgets=budgets_of(label_budget),
+        seeds=seeds,
+        metrics=metrics_of(metrics),
+    )
+    title = f"comodal probe {run}"
+    written = write_budgets(rows, out, title=title) if out else []
+    if json:
+        print_json([asdict(row) for row in rows])
+        return
+    print_budgets(rows, title=f"{title}, {seeds} seeds", console=wide_console())
+    if written:
+        print(f"Written: {', '.join(map(str, written))}")
 
 
 def export(

@@ -18,6 +18,7 @@ SUBCOMMANDS = {
     "data download": "data_commands",
     "train": "training_commands",
     "compare": "training_commands",
+    "probe": "model_commands",
     "evaluate": "result_commands",
     "robustness": "result_commands",
     "explain": "explain_command",

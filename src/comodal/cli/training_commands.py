@@ -41,6 +41,7 @@ def train(
     out: Annotated[str, "run folder; an interrupted run found there is resumed, never overwritten"],
     fusion: Annotated[str, ", ".join(FUSION_NAMES)] = "early",
     seed: Annotated[int, "seed of every random stream of the run"] = 0,
+    start: Annotated[str | None, "run folder whose weights the encoders start from, for example of --task none"] = None,
     features: Features = None,
     protocol: Protocol = None,
     label: LabelName = None,
@@ -55,7 +56,7 @@ def train(
     training: TrainingConfig,
     preset: Preset = "",
 ) -> None:
-    """Train one fusion model, with or without a dependency penalty.
+    """Train one fusion model, with or without a dependency penalty; with --task none on the penalty alone.
 
     The model is trained on every partition of DATA. The best epoch is chosen on the validation part; the test part is
     read once.
@@ -73,6 +74,7 @@ def train(
             fusion=fusion, fusion_config=fusion_config, penalty=penalty, training=training, seed=seed, preset=preset
         ),
         out=out,
+        start=start,
         metrics=metrics_of(metrics),
         logger=logger,
         progress=progress == "yes" or (progress == "auto" and sys.stderr.isatty() and not json),

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
+from comodal.contracts.option_names import REFERENCE_NAMES
+
 __all__ = ["BreakdownRow", "ComparisonRow", "RobustnessRow"]
 
 
@@ -72,6 +74,11 @@ class ComparisonRow:
     def arm(self) -> str:
         """Name of the arm, for example ``"early/kl"``."""
         return f"{self.fusion}/{self.measure}"
+
+    @property
+    def compares_features(self) -> bool:
+        """Whether it is compared with a reference model: with the same method on the features themselves."""
+        return (self.reference or "").partition("/")[0] in REFERENCE_NAMES
 
     def with_note(self, note: str) -> ComparisonRow:
         """Return the row with one more note, or unchanged for an empty note."""

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from comodal.contracts import Task
+from comodal.contracts import InputError, Task
 from comodal.data.dataset import Dataset
 from comodal.data.load import load
 
-__all__ = ["FINGERPRINT", "DataConfig", "in_memory", "note_of"]
+__all__ = ["FINGERPRINT", "DataConfig", "data_of_run", "in_memory", "note_of"]
 
 FINGERPRINT = "fingerprint"
 
@@ -49,6 +50,19 @@ class DataConfig:
             task=task or self.task,
             clean=self.clean,
         )
+
+
+def data_of_run(kept: Mapping[str, Any], *, source: str | None = None, where: Path) -> DataConfig:
+    """Return where the data of a run came from, or the same of another source, from what its folder keeps.
+
+    Raises:
+        InputError: they were in memory, and no source is given.
+    """
+    if source is None and FINGERPRINT in kept:
+        message = f"{where}: was trained on a data set in memory; give that data set (source=)"
+        raise InputError(message, code="missing")
+    found = DataConfig(**{key: value for key, value in kept.items() if key != FINGERPRINT})
+    return found if source is None else replace(found, source=source)
 
 
 def note_of(dataset: Dataset) -> str:

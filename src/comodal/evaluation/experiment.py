@@ -20,8 +20,9 @@ from comodal.evaluation.fitted_part import FittedPart
 from comodal.evaluation.predictor import Predictor
 from comodal.evaluation.preflight import preflight, require_test_part
 from comodal.evaluation.reference_runs import reference_scores
-from comodal.evaluation.runs import PREDICTIONS, open_runs
+from comodal.evaluation.runs import PREDICTIONS, START, open_runs
 from comodal.evaluation.score import score
+from comodal.evaluation.starting_weights import Weights, digest_of, starting_weights
 from comodal.metrics import METRICS, metrics_named
 from comodal.training.config import RunConfig
 from comodal.training.data import FoldData, inputs, prepare
@@ -66,6 +67,7 @@ def fit(
     config: RunConfig | None = None,
     *,
     task: Literal["own"] | None = "own",
+    start: Predictor | str | Path | None = None,
     progress: bool = False,
 ) -> Predictor:
     """Fit a model on the training and validation parts of a data set and return it, ready to predict.
@@ -79,6 +81,8 @@ def fit(
         data: where the data come from, or a data set in memory.
         config: model, penalty, optimisation and seed; the defaults when not given.
         task: ``"own"``, that of the data set, or ``None`` for none, which is that of a data set without labels, too.
+        start: a trained model or its folder, from whose weights the encoders start, for example one without a task; of
+            one fold, or of as many as the data set.
         progress: show a progress bar on standard error.
 
     Returns:
@@ -86,7 +90,8 @@ def fit(
         without a task has :meth:`~comodal.Predictor.representations` and no prediction.
 
     Raises:
-        InputError: bad data or a bad option; no task and no measure, a weight of 0, or a label budget.
+        InputError: bad data or a bad option; no task and no measure, a weight of 0, or a label budget; or a start with
+            other modalities, widths or encoders.
 
     Example:
         >>> import numpy as np
@@ -110,7 +115,7 @@ def fit(
     preflight(dataset, config)
     parts = [
         FittedPart(config, fold.view.spec, fold.standardizer, result.model, result.penalty)
-        for fold, result in _fits(dataset, config, None, progress=progress)
+        for fold, result in _fits(dataset, config, None, starting_weights(start, dataset, config), progress=progress)
     ]
     if isinstance(data, Dataset):
         return Predictor(parts)
@@ -122,6 +127,7 @@ def train(
     config: RunConfig | None = None,
     *,
     out: str | Path | None = None,
+    start: Predictor | str | Path | None = None,
     metrics: Sequence[str] | None = None,
     logger: str = "csv",
     progress: bool = False,
@@ -136,6 +142,7 @@ def train(
         data: where the data come from, or a data set in memory.
         config: model, penalty, optimisation and seed; the defaults when not given.
         out: run folder. A finished one is read back, a half one is resumed, one of another configuration is refused.
+        start: as for :func:`fit`; a folder is that of its weights, too.
         metrics: names of the metrics, the leading one first; those that the task reports when ``None``.
         logger: ``csv``, ``tensorboard``, ``mlflow`` or ``wandb``.
         progress: show a progress bar on standard error.
@@ -155,15 +162,17 @@ def train(
         require_test_part(dataset)
     metrics_named(metrics, dataset.spec.task)
     preflight(dataset, config)
+    begin = starting_weights(start, dataset, config)
     if out is None:
-        return _train_partitions(dataset, config, None, metrics=metrics, logger=logger, progress=progress)
+        return _train_partitions(dataset, config, None, begin, metrics=metrics, logger=logger, progress=progress)
     require_logger(logger)
     source = dataclasses.asdict(data) if isinstance(data, DataConfig) else in_memory(dataset)
     with make_accelerator(config.training).main_process_first():
-        run = RunFolder(out, {"data": source, "task": dataset.spec.task.to_dict(), **config.to_dict()})
+        kept = {"data": source, "task": dataset.spec.task.to_dict(), **config.to_dict()}
+        run = RunFolder(out, kept if start is None else {**kept, START: digest_of(begin)})
     if run.finished:
         return _read_back(run, metrics)
-    report = _train_partitions(dataset, config, run.path, metrics=metrics, logger=logger, progress=progress)
+    report = _train_partitions(dataset, config, run.path, begin, metrics=metrics, logger=logger, progress=progress)
     if is_writer():
         write_atomic(run.path / PREDICTIONS, report.predictions.to_parquet)
         run.finish(report.metrics)
@@ -207,13 +216,19 @@ def evaluate(
 
 
 def _fits(
-    dataset: Dataset, config: RunConfig, path: Path | None, *, logger: str = "csv", progress: bool = False
+    dataset: Dataset,
+    config: RunConfig,
+    path: Path | None,
+    start: Sequence[Weights | None],
+    *,
+    logger: str = "csv",
+    progress: bool = False,
 ) -> Iterator[tuple[FoldData, FitResult]]:
     """Fit every partition; with a path each is saved in a folder of its own."""
-    for partition in dataset.partitions:
+    for partition, weights in zip(dataset.partitions, start, strict=True):
         folder = None if path is None else path / partition.name
         fold = prepare(dataset, partition, config)
-        result = fit_fold(fold, config, folder=folder, logger=logger, progress=progress)
+        result = fit_fold(fold, config, folder=folder, start=weights, logger=logger, progress=progress)
         if folder is not None and is_writer():
             save_fitted(fold, result, folder)
             save_history(result, folder)
@@ -224,6 +239,7 @@ def _train_partitions(
     dataset: Dataset,
     config: RunConfig,
     path: Path | None,
+    start: Sequence[Weights | None],
     *,
     metrics: Sequence[str] | None,
     logger: str,
@@ -231,7 +247,7 @@ def _train_partitions(
 ) -> RunReport:
     split = "test" if dataset.spec.task.predicts else "valid"
     tables, results, rows = [], [], []
-    for fold, result in _fits(dataset, config, path, logger=logger, progress=progress):
+    for fold, result in _fits(dataset, config, path, start, logger=logger, progress=progress):
         tables.append(FittedFold.of(fold, config, result).predict(split))
         results.append(result)
         rows.append(fold.rows(config))

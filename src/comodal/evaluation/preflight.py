@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from comodal.contracts import InputError
-from comodal.data.dataset import Dataset
+from comodal.data.dataset import Dataset, Partition
+from comodal.dependency import Measure
 from comodal.training.augment import Augmentation
 from comodal.training.build import build_model, build_penalty
 from comodal.training.config import RunConfig
@@ -34,13 +35,7 @@ def preflight(dataset: Dataset, config: RunConfig) -> None:
         rows = TrainingRows.of(partition, config, group=dataset.group, target=dataset.target, task=dataset.spec.task)
         train_sampler(rows.labelled, config, len(spec.modalities))
         if penalty is not None and not dataset.spec.task.predicts:
-            fewest = max(penalty.measure.facts.fewest_rows, len(spec.modalities))
-            if len(partition.valid) < fewest:
-                raise InputError(
-                    f"{dataset.spec.name}, {partition.name}: {len(partition.valid)} validation samples; "
-                    f"{config.penalty.measure} between {len(spec.modalities)} modalities needs {fewest} or more",
-                    code="out_of_range",
-                )
+            _require_valid_part(dataset, partition, penalty.measure)
 
 
 def _require_dependency(dataset: Dataset, config: RunConfig) -> None:
@@ -57,6 +52,19 @@ def _require_dependency(dataset: Dataset, config: RunConfig) -> None:
             f"{name}: no task, and training.label_budget {config.training.label_budget}: there are no labels to hide; "
             "leave the budget out",
             code="conflict",
+        )
+
+
+def _require_valid_part(dataset: Dataset, partition: Partition, measure: Measure) -> None:
+    """Check that the dependency of the validation part can be measured, which selects the epoch."""
+    have = sum((array.lengths[partition.valid] > 0).astype(int) for array in dataset.modalities.values())
+    wanted = 2 if measure.facts.pairwise else len(dataset.modalities)
+    complete, fewest = int(np.sum(have >= wanted)), max(measure.facts.fewest_rows, len(measure.layout.dims))
+    if complete < fewest:
+        raise InputError(
+            f"{dataset.spec.name}, {partition.name}: {complete} validation samples have all modalities; "
+            f"{measure.name} needs {fewest} or more",
+            code="out_of_range",
         )
 
 

@@ -6,8 +6,8 @@ import contextlib
 import hashlib
 import json
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -143,10 +143,14 @@ class ReferenceRuns:
     Attributes:
         folds: one per partition.
         root: folder that keeps their predictions; ``None`` for none.
+        settings: name of a model to its setting in tables; only these are fitted.
     """
 
     folds: tuple[ReferenceFold, ...]
     root: Path | None = None
+    settings: Mapping[str, Setting] = field(
+        default_factory=lambda: {name: (name, NONE, 0.0) for name in REFERENCE_NAMES}
+    )
 
     @classmethod
     def of(cls, dataset: Dataset, config: RunConfig, root: Path | None = None) -> ReferenceRuns:
@@ -163,7 +167,8 @@ class ReferenceRuns:
         task = self.dataset.spec.task
         hidden = any(len(fold.rows(seed)[1]) for fold in self.folds for seed in seeds)
         semi_supervised = hidden and bool(task.classes) and not isinstance(task, Multilabel)
-        return REFERENCE_NAMES if semi_supervised else REFERENCE_NAMES[:2]
+        suited = REFERENCE_NAMES if semi_supervised else REFERENCE_NAMES[:2]
+        return tuple(name for name in suited if name in self.settings)
 
     def rows(
         self, seeds: Sequence[int], metrics: Sequence[str] | None = None, *, progress: Progress = no_progress
@@ -182,7 +187,7 @@ class ReferenceRuns:
         parts = [self._part(part, names, seeds, advance) for part in range(len(self.folds))]
         joined = cache(_joined)
         return {
-            (name, NONE, 0.0): [
+            self.settings[name]: [
                 SeedRun(seed, *joined(tuple(part[name, seed] for part in parts)), collapsed=False) for seed in seeds
             ]
             for name in names

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -15,7 +14,7 @@ from comodal.contracts.tasks import task_from_dict
 from comodal.data.dataset import Dataset
 from comodal.data.load import load
 from comodal.data.standardize import Standardizer
-from comodal.evaluation.data_config import FINGERPRINT, DataConfig
+from comodal.evaluation.data_config import data_of_run
 from comodal.evaluation.fitted import STANDARDIZER, WEIGHTS, FittedFold, load_fitted
 from comodal.evaluation.grid import Arm, Trial, arms_of
 from comodal.fusion import fusion_family
@@ -27,6 +26,7 @@ __all__ = [
     "PREDICTIONS",
     "RESULT",
     "SELECTION",
+    "START",
     "SUMMARY",
     "RunSet",
     "SavedRun",
@@ -38,6 +38,8 @@ __all__ = [
 
 PREDICTIONS = "predictions.parquet"
 RESULT = "result.json"
+START = "start"
+"""Key of a run's configuration: digest of the weights that its encoders started from."""
 SELECTION = "selection.json"
 SUMMARY = "summary.json"
 _RESUME = "start the command that made it again, which resumes from there"
@@ -142,6 +144,7 @@ def open_runs(folder: str | Path, *, source: str | Dataset | None = None, replic
     path = Path(folder)
     config = read_config(path)
     data, task = config.pop("data"), task_from_dict(config.pop("task", {}))
+    config.pop(START, None)
     if "runs" in config:
         dataset = _load_data(path, data, source, task)
         stage = "replication" if replication else "runs"
@@ -181,7 +184,7 @@ def find_runs(folder: str | Path) -> tuple[SavedRun, ...]:
     """
     path = Path(folder)
     config = read_config(path)
-    for name in ("data", "task"):
+    for name in ("data", "task", START):
         config.pop(name, None)
     if "runs" in config:
         folds = len({weights.parent.name for weights in path.glob(f"runs/*/*/seed-*/part-*/{WEIGHTS}")})
@@ -251,8 +254,4 @@ def _load_data(path: Path, config: dict[str, Any], source: str | Dataset | None,
 def _found_data(path: Path, config: dict[str, Any], source: str | Dataset | None, task: Task | None) -> Dataset:
     if isinstance(source, Dataset):
         return load(source)
-    if source is None and FINGERPRINT in config:
-        message = f"{path}: was trained on a data set in memory; give that data set (source=)"
-        raise InputError(message, code="missing")
-    data = DataConfig(**{key: value for key, value in config.items() if key != FINGERPRINT})
-    return (data if source is None else dataclasses.replace(data, source=source)).load(task=task)
+    return data_of_run(config, source=source, where=path).load(task=task)

@@ -78,10 +78,13 @@ def direction(row: ComparisonRow) -> str:
 def explanation(rows: Sequence[ComparisonRow]) -> list[str]:
     """Return what a comparison shows in words, then the notes of its rows, then how to read its numbers."""
     groups = max((row.n_groups for row in rows), default=0)
-    difference = (
-        "Difference to the same fusion model without a penalty (single-modality networks: to the fusion of all "
-        f"modalities), paired by seed, with its 95 % interval over seeds and {groups} groups."
+    of_methods = any(row.compares_features for row in rows)
+    other = (
+        "the same method on the features"
+        if of_methods
+        else "the same fusion model without a penalty (single-modality networks: to the fusion of all modalities)"
     )
+    difference = f"Difference to {other}, paired by seed, with its 95 % interval over seeds and {groups} groups."
     return [
         *outcomes(rows),
         *notes(rows),

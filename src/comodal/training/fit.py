@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from comodal.contracts import InputError
 from comodal.dependency import DependencyPenalty
@@ -21,7 +21,7 @@ from comodal.training.devices import make_accelerator
 from comodal.training.loggers import build_logger
 from comodal.training.loop import LoopState, TrainingLoop
 from comodal.training.termination import noting_termination
-from comodal.training.weights import restore_weights
+from comodal.training.weights import restore_weights, start_encoders
 
 __all__ = ["FitResult", "fit_fold"]
 
@@ -50,7 +50,13 @@ class FitResult:
 
 
 def fit_fold(
-    fold: FoldData, config: RunConfig, *, folder: Path | None = None, logger: str = "csv", progress: bool = False
+    fold: FoldData,
+    config: RunConfig,
+    *,
+    folder: Path | None = None,
+    start: Mapping[str, Tensor] | None = None,
+    logger: str = "csv",
+    progress: bool = False,
 ) -> FitResult:
     """Train on a partition until the validation loss stops improving; its test rows are not read.
 
@@ -58,6 +64,8 @@ def fit_fold(
         fold: the partition, standardised.
         config: model, penalty, optimisation and seed.
         folder: where checkpoints and logs go; a checkpoint found there is resumed. ``None`` writes nothing.
+        start: weights of another model, as :func:`~comodal.training.weights.copy_weights` gives them, from which the
+            encoders start.
         logger: a key of :data:`~comodal.training.loggers.LOGGERS`; used with a folder only.
         progress: show a progress bar on standard error.
 
@@ -76,6 +84,8 @@ def fit_fold(
     accelerator = make_accelerator(config.training, tracker)
     accelerator.init_trackers("comodal")
     model = build_model(fold.view.spec, config)
+    if start is not None:
+        start_encoders(model, start)
     penalty = build_penalty(model, config, len(fold.samplers(config, processes=accelerator.num_processes)[0]))
     loop = TrainingLoop(model, penalty, fold, config, accelerator=accelerator, folder=folder)
     if (content := load_checkpoint(folder, config)) is not None:

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from comodal.contracts import MultimodalBatch
-from comodal.dependency import DependencyPenalty, views_of
+from comodal.dependency import DependencyPenalty, views_with_gaps
+from comodal.dependency.gaps import parts_of
 from comodal.training.data import EVALUATION_BATCH
 
 __all__ = ["dependency_losses", "task_losses"]
@@ -31,11 +32,15 @@ def dependency_losses(
 ) -> Iterator[tuple[Tensor, int]]:
     """Yield minus the dependency of nearly equal parts of at most 1024 samples, and their numbers of samples.
 
-    Plus the dependency where a negative weight reduces it: smaller is better in both cases.
+    Samples that lack a modality are left out as in training; a part with too few others is left out, too. A negative
+    weight, which reduces the dependency, makes it plus the dependency: smaller is better in both cases.
     """
-    found = [views_of(model(batch), between=between) for batch in batches]
-    whole = {name: torch.cat([views[name] for views in found]) for name in found[0]}
-    count = len(next(iter(whole.values())))
+    found = [views_with_gaps(model(batch), batch, between=between) for batch in batches]
+    names = penalty.measure.layout.names
+    views = [torch.cat([each.views[name] for each in found]) for name in names]  # type: ignore[call-overload]
+    present = torch.stack([torch.cat([each.mask[name] for each in found]) for name in names], dim=1).cpu()
     sign = -math.copysign(1.0, penalty.weight)
-    for rows in torch.arange(count).tensor_split(-(-count // EVALUATION_BATCH)):
-        yield sign * penalty.measure.value({name: view[rows] for name, view in whole.items()}), len(rows)
+    for rows in torch.arange(len(present)).tensor_split(-(-len(present) // EVALUATION_BATCH)):
+        parts = parts_of(penalty.measure, [view[rows] for view in views], present[rows])
+        if parts:
+            yield sign * torch.stack([measure.value(each) for measure, each in parts]).mean(), len(rows)

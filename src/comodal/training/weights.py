@@ -13,7 +13,7 @@ from comodal.atomic_write import write_atomic
 from comodal.contracts import InputError
 from comodal.contracts.errors import Code
 
-__all__ = ["copy_weights", "load_weights", "restore_weights", "save_weights"]
+__all__ = ["copy_weights", "load_weights", "restore_weights", "save_weights", "start_encoders"]
 
 
 def _parts(model: nn.Module, penalty: nn.Module | None) -> Iterator[tuple[str, nn.Module]]:
@@ -45,6 +45,28 @@ def restore_weights(model: nn.Module, penalty: nn.Module | None, weights: Mappin
                     code="mismatch",
                 )
         part.load_state_dict(kept, strict=False)
+
+
+def start_encoders(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
+    """Load the weights of the encoders, as the parameter groups of the model name them, from a copy of another model.
+
+    Raises:
+        InputError: it lacks one of them, or has it in another shape.
+    """
+    groups: dict[str, list[nn.Parameter]] = model.parameter_groups()  # type: ignore[operator]
+    own = set(map(id, groups["encoders"]))
+    for name, value in model.named_parameters():
+        if id(value) not in own:
+            continue
+        kept = weights.get(f"model.{name}")
+        if kept is None or kept.shape != value.shape:
+            found = "is missing" if kept is None else f"has shape {tuple(kept.shape)}"
+            raise InputError(
+                f"start: weight {name} {found}, wanted {tuple(value.shape)}; give a model with the same encoders "
+                "(fusion, fusion_config)",
+                code="mismatch",
+            )
+        value.data.copy_(kept)
 
 
 def save_weights(path: Path, weights: Mapping[str, Tensor]) -> None:
