@@ -20,10 +20,10 @@ help:  ## list the targets
 
 demo: $(BASE_STAMP)  ## install into .venv and compare penalties on real digits with 5 labels per class
 	OMP_NUM_THREADS=1 $(BIN)/comodal compare digits --training.label_budget 5 --measures none,kl,f --weight 3 \
-		--penalty.critic separable --seeds $(DEMO_SEEDS) --selection-seeds 2 --jobs $(JOBS) --out $(DEMO_OUT)
+		--seeds $(DEMO_SEEDS) --selection-seeds 2 --jobs $(JOBS) --out $(DEMO_OUT)
 	@echo "The gain depends on few labels, many unlabelled samples, and halves of one image that share what the label needs."
 	@echo "Next, the same at several budgets: $(BIN)/comodal compare digits --label-budget 2,5,10,all --measures none,kl --weight 3" \
-		"--penalty.critic separable --seeds 8 --jobs $(JOBS) --out runs/labels"
+		"--seeds 8 --jobs $(JOBS) --out runs/labels"
 
 test: check pytest  ## the complete check: format, lint, types, import contracts, tests
 

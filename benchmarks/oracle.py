@@ -33,7 +33,13 @@ RUNS: dict[str, tuple[str, str, str, dict[str, Any], dict[str, Any]]] = {
     "late-wasserstein": ("mosi:clean", "late", "wasserstein", {}, {"accumulate": 2}),
     "lfn-kl": ("mosi:clean", "lfn", "kl", {"between": "fusion"}, {"gradient_clip": 0.1}),
     "tfn-none": ("mosi:clean", "tfn", "none", {}, {"schedule": "linear", "warmup_share": 0.2}),
-    "ef_lstm-wasserstein": ("mosi:clean", "ef_lstm", "wasserstein", {"lipschitz": "spectral_norm"}, {}),
+    "ef_lstm-wasserstein": (
+        "mosi:clean",
+        "ef_lstm",
+        "wasserstein",
+        {"lipschitz": "spectral_norm", "critic": "joint"},
+        {},
+    ),
     "mfn-kl": ("mosi:clean", "mfn", "kl", {"critic_steps": 0}, {}),
     "graph_mfn-none": ("synthetic", "graph_mfn", "none", {}, {"augment": ("noise:audio=0.3", "drop:vision=0.2")}),
     "mult-wasserstein": ("synthetic", "mult", "wasserstein", {"normalize": "sphere"}, {"length_pool": 4}),
@@ -51,7 +57,7 @@ def config_of(name: str, folder: Path) -> comodal.RunConfig:
     return comodal.RunConfig(
         fusion=fusion,
         fusion_config=_language_model(folder) if fusion == "mag" else {},
-        penalty=comodal.PenaltyConfig(measure=measure, **penalty),
+        penalty=comodal.PenaltyConfig(measure=measure, **{"critic": "joint"} | penalty),
         training=comodal.TrainingConfig(**options),
         seed=7,
     )

@@ -39,9 +39,9 @@ def main() -> None:
     dims = dict.fromkeys(DIMS, WIDTH)
     variants = {"none": step_of(None)}
     variants |= {name: step_of(DependencyPenalty(name, dims=dims)) for name in MEASURES}
-    variants["kl, separable critic"] = step_of(DependencyPenalty("kl", dims=dims, critic="separable"))
+    variants["kl, joint critic"] = step_of(DependencyPenalty("kl", dims=dims, critic="joint"))
     variants["wasserstein, spectral norm"] = step_of(
-        DependencyPenalty("wasserstein", dims=dims, lipschitz="spectral_norm")
+        DependencyPenalty("wasserstein", dims=dims, lipschitz="spectral_norm", critic="joint")
     )
     variants["kl, K=0"] = step_of(DependencyPenalty("kl", dims=dims, critic_steps=0))
     variants["kl, attached"] = early_fusion_step(Regression(), torch.randn(BATCH), attached)

@@ -158,7 +158,7 @@ def test_a_state_before_the_first_call_starts_the_critic_anew():
 
 def test_evaluation_trains_no_critic():
     model = Hidden()
-    penalty = comodal.attach(model, LAYERS)
+    penalty = comodal.attach(model, LAYERS, critic="joint")
     model(*batch())
     penalty()
     before = copy.deepcopy(penalty.state_dict()["penalty.measure.critic.head.weight"])

@@ -25,7 +25,7 @@ def views_of(n: int = 10) -> dict[str, Tensor]:
 @pytest.mark.parametrize("dims", [DIMS, {"text": 4, "audio": 4, "vision": 4}], ids=["widths differ", "one width"])
 def test_the_value_is_the_bound_of_normalised_joint_and_broken_tuples(dims: dict[str, int]) -> None:
     """The two ways to gather tuples, against a plain computation."""
-    measure = build_measure("kl", dims=dims, pairings=2).eval()
+    measure = build_measure("kl", dims=dims, critic="joint", pairings=2).eval()
     views = {name: torch.randn(10, dim) for name, dim in dims.items()}
     normal = [functional.layer_norm(view, (view.shape[1],)) for view in views.values()]
     order = cyclic_order(10, 3, pairings=2, generator=torch.Generator().manual_seed(0))
@@ -50,7 +50,8 @@ def test_a_bound_without_that_form_falls_back_to_pairs() -> None:
 
 
 def test_evaluation_repeats_its_pairing_and_leaves_trainings_alone() -> None:
-    measure, twin, views = build_measure("kl", dims=DIMS), build_measure("kl", dims=DIMS), views_of()
+    measure, twin = (build_measure("kl", dims=DIMS, critic="joint") for _ in range(2))
+    views = views_of()
     with torch.no_grad():
         assert torch.equal(measure.value(views), measure.value(views))
     measure.eval()
@@ -64,7 +65,7 @@ def test_nothing_touches_the_global_generator() -> None:
     before = torch.get_rng_state()
     for name in ("mine", "wasserstein"):
         for lipschitz in ("gradient_penalty", "spectral_norm"):
-            measure = build_measure(name, dims=DIMS, lipschitz=lipschitz, seed=3)
+            measure = build_measure(name, dims=DIMS, critic="joint", lipschitz=lipschitz, seed=3)
             measure.learn({key: torch.ones(8, dim) for key, dim in DIMS.items()}).backward()
     assert torch.equal(before, torch.get_rng_state())
     JointCritic([2, 2])
@@ -79,7 +80,7 @@ def test_seeds_decide_the_critics_weights() -> None:
 
 
 def test_the_moving_average_moves_when_the_critic_learns_and_only_then() -> None:
-    measure, views = build_measure("mine", dims=DIMS, ema_rate=0.1), views_of()
+    measure, views = build_measure("mine", dims=DIMS, critic="joint", ema_rate=0.1), views_of()
     measure.value(views)
     assert measure.log_average.isneginf()
     measure.learn(views)
@@ -102,7 +103,9 @@ def test_the_value_of_mine_is_donsker_varadhans_and_its_gradient_the_moving_aver
 
 def test_smile_has_its_own_value_and_the_gradient_of_jensen_shannon() -> None:
     views = {name: view.requires_grad_() for name, view in views_of().items()}
-    smile, twin, dv = (build_measure(name, dims=DIMS).eval() for name in ("smile", "jensen_shannon", "kl"))
+    smile, twin, dv = (
+        build_measure(name, dims=DIMS, critic="joint").eval() for name in ("smile", "jensen_shannon", "kl")
+    )
     for measure in (smile, twin, dv):
         for parameter in measure.critic.parameters():
             parameter.data.mul_(0.5)

@@ -21,7 +21,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "kl": {"penalty": {"measure": "kl", "critic_steps": 2}, "training": {"augment": ["noise:audio=0.3"]}},
     "simultaneous": {"penalty": {"measure": "f", "critic_steps": 0}, "training": {"accumulate": 3}},
     "fresh": {
-        "penalty": {"measure": "wasserstein", "fresh_batches": True, "between": "fusion"},
+        "penalty": {"measure": "wasserstein", "weight": 0.03, "fresh_batches": True, "between": "fusion"},
         "training": {"schedule": "linear", "gradient_clip": 0.05},
     },
     "few labels": {

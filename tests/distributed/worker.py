@@ -20,10 +20,10 @@ ROWS = 14
 SPLITS = {"even": [7, 7], "uneven": [10, 4]}
 VARIANTS: list[dict[str, Any]] = [
     *({"measure": name} for name in MEASURES),
-    {"measure": "kl", "critic": "separable"},
+    {"measure": "kl", "critic": "joint"},
     {"measure": "kl", "critic_steps": 3},
     {"measure": "mine", "critic_steps": 0},
-    {"measure": "wasserstein", "lipschitz": "spectral_norm"},
+    {"measure": "wasserstein", "lipschitz": "spectral_norm", "critic": "joint"},
     {"measure": "jensen_shannon", "gaps": True},
     {"measure": "infonce", "gaps": True},
 ]

@@ -106,7 +106,8 @@ def test_the_loss_of_its_own_parameters_reaches_no_view(name: str) -> None:
 @pytest.mark.parametrize("name", EVERY)
 def test_the_encoders_gradient_climbs_the_value(name: str) -> None:
     """For a bound what ``encoder_gradient_is_valid`` declares; the opposite direction lowers it."""
-    measure, views = build_measure(name, dims=fitting_dims(name, DIMS)).eval(), views_of(name, 12, requires_grad=True)
+    measure = build_measure(name, dims=fitting_dims(name, DIMS)).double().eval()
+    views = {view: points.double().requires_grad_() for view, points in views_of(name, 12).items()}
     value = measure.value(views)
     gradients = torch.autograd.grad(value, list(views.values()))
     with torch.no_grad():
@@ -166,7 +167,7 @@ def test_the_order_of_modalities_given_does_not_matter(name: str) -> None:
 def test_the_order_of_samples_does_not_matter_where_no_pairing_is_drawn(name: str) -> None:
     separable = build_measure(name, dims=fitting_dims(name, DIMS), critic="separable").eval()
     drawn, views, order = (
-        build_measure(name, dims=fitting_dims(name, DIMS)).eval(),
+        build_measure(name, dims=fitting_dims(name, DIMS), critic="joint").eval(),
         views_of(name, 12),
         torch.randperm(12),
     )
@@ -262,7 +263,8 @@ def test_facts_are_declared(name: str) -> None:
 @pytest.mark.parametrize("name", WITH_CRITIC)
 def test_more_pairings_lower_the_variance(name: str) -> None:
     def spread(pairings: int) -> float:
-        measure, views = build_measure(name, dims=fitting_dims(name, DIMS), pairings=pairings), views_of(name, 12)
+        measure = build_measure(name, dims=fitting_dims(name, DIMS), critic="joint", pairings=pairings)
+        views = views_of(name, 12)
         for parameter in measure.critic.parameters():
             parameter.data.mul_(2.0)
         return float(torch.stack([measure.value(views).detach() for _ in range(60)]).std())

@@ -35,7 +35,7 @@ PENALTIES: dict[str, dict[str, Any]] = {
     "simultaneous": {"measure": "kl", "critic_steps": 0},
     "fresh batches": {"measure": "f", "critic_steps": 3, "fresh_batches": True},
     "gradient penalty": {"measure": "wasserstein"},
-    "spectral norm": {"measure": "wasserstein", "lipschitz": "spectral_norm"},
+    "spectral norm": {"measure": "wasserstein", "lipschitz": "spectral_norm", "critic": "joint"},
     "fusion, separable": {"measure": "jensen_shannon", "between": "fusion", "critic": "separable"},
     "warm-up": {"measure": "kl", "warmup_epochs": 3},
 }
@@ -168,6 +168,7 @@ def test_the_penalty_gets_the_configs_options(config: Config, fold: FoldData) ->
             "critic_hidden": (9,),
             "normalize": "sphere",
             "lipschitz": "spectral_norm",
+            "critic": "joint",
             "warmup_epochs": 5,
             "between": "fusion",
         }

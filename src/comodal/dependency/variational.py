@@ -81,7 +81,7 @@ class Variational(Measure):
         *,
         dims: Mapping[str, int] | Sequence[int],
         name: str | None = None,
-        critic: str | Critic = "joint",
+        critic: str | Critic = "separable",
         hidden: Sequence[int] | None = None,
         normalize: str | None = None,
         lipschitz: str = "gradient_penalty",
@@ -119,13 +119,13 @@ class Variational(Measure):
 
         Refuses fewer rows than there are views, whose pairing cannot be broken.
         """
-        ordered = self.layout.match(views)
+        ordered = self._matched(views)
         with full_precision(ordered[0]):
             return self._value(self._pair_scores(ordered), learn=False)
 
     def terms(self, views: Views) -> tuple[Tensor, Tensor | None]:
         """Return the bound and the regulariser that keeps its critic 1-Lipschitz; updates the moving average."""
-        ordered = self.layout.match(views)
+        ordered = self._matched(views)
         with full_precision(ordered[0]):
             pair = self._pair_scores(ordered)
             return self._value(pair, learn=True), self._regulariser(pair)

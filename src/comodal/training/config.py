@@ -65,7 +65,7 @@ class PenaltyConfig:
     between: str = "modalities"
     critic_steps: int = 1
     fresh_batches: bool = False
-    critic: str = "joint"
+    critic: str = "separable"
     critic_hidden: tuple[int, ...] = (64,)
     critic_lr: float = 3e-3
     normalize: str = "auto"
