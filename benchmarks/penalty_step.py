@@ -1,7 +1,7 @@
 """Cost of a penalty: a training step with it over one without, in one run on one core.
 
 Run ``python benchmarks/penalty_step.py``; it prints a table and never fails. The model is early fusion at the sizes of
-CMU-MOSI's utterance file, batch 64, in a plain loop. Short rounds of all variants are interleaved, so that a busy
+CMU-MOSI's utterance file, batch 128, in a plain loop. Short rounds of all variants are interleaved, so that a busy
 machine slows all alike; a ratio is the median over rounds of each round's ratio.
 """
 
@@ -20,7 +20,7 @@ from comodal.dependency import MEASURES, DependencyPenalty
 from comodal.dependency.attach import AttachedPenalty, attach
 
 WIDTH = 32
-BATCH = 64
+BATCH = 128
 
 
 def step_of(penalty: DependencyPenalty | None) -> Callable[[], None]:

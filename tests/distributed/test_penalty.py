@@ -47,7 +47,7 @@ def processes(tmp_path_factory: pytest.TempPathFactory) -> list[Seen]:
 
 
 def same(one: Seen, other: Seen) -> bool:
-    close = {"rtol": 1e-5, "atol": 1e-5}
+    close = {"rtol": 1e-5, "atol": 5e-5}  # gram makes 2e-5 of rounding in the step before
     return all(
         torch.allclose(torch.tensor(a), torch.tensor(b), **close)
         for a, b in zip(one["values"], other["values"], strict=True)

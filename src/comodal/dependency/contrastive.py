@@ -34,6 +34,7 @@ class Similarity:
         of_tuples: ``(views (n, D) each) -> (n,)`` similarity of each tuple.
         of_batch: ``(views (n, D) each, draws) -> (n, n) matrices``: the anchors' similarities with candidates; the
             true ones on the diagonal.
+        both_ways: whether candidates are anchors, too: the columns of each matrix count as its rows do.
         pairwise: whether each matrix compares two views, blind to what only three or more show together.
         gradient_scale: see :class:`~comodal.dependency.measure.MeasureFacts`.
     """
@@ -42,6 +43,7 @@ class Similarity:
     of_tuples: Callable[[Sequence[Tensor]], Tensor]
     of_batch: Callable[[Sequence[Tensor], Draws], list[Tensor]]
     pairwise: bool
+    both_ways: bool = False
     gradient_scale: float = 1.0
 
 
@@ -97,10 +99,12 @@ class Contrastive(Measure):
         """Return ``log n`` less the cross-entropy, at most ``log n``, differentiable by views and scale."""
         ordered = self._matched(views)
         with full_precision(ordered[0]):
-            found = self.similarity.of_batch([self._normalized(view) for view in ordered], self.draws())
-            scores = self._scale() * torch.stack(found)
-            true = scores.diagonal(dim1=1, dim2=2)
-            return (true - torch.logsumexp(scores, dim=2)).mean() + math.log(len(ordered[0]))
+            views_on_sphere = self._normalized(torch.stack(ordered)).unbind()
+            scores = self._scale() * torch.stack(self.similarity.of_batch(views_on_sphere, self.draws()))
+            found = _of_diagonal(functional.log_softmax(scores, dim=2))
+            if self.similarity.both_ways:
+                found = 0.5 * (found + _of_diagonal(functional.log_softmax(scores, dim=1)))
+            return found + math.log(len(ordered[0]))
 
     def pointwise(self, views: Views) -> Tensor:
         """Return the scaled similarity ``(n,)`` of each tuple, of which only the order has a meaning."""
@@ -115,7 +119,7 @@ class Contrastive(Measure):
             return [self._normalized(view) for view in ordered]
 
     def _normalized(self, view: Tensor) -> Tensor:
-        return functional.normalize(view.to(self.log_scale.dtype), dim=1)
+        return functional.normalize(view.to(self.log_scale.dtype), dim=-1)
 
     def _scale(self) -> Tensor:
         return self.log_scale.exp().clamp(max=LARGEST_SCALE)
@@ -133,14 +137,17 @@ def facts_of_similarity(similarity: Similarity) -> MeasureFacts:
     )
 
 
+def _of_diagonal(matrices: Tensor) -> Tensor:
+    return matrices.diagonal(dim1=1, dim2=2).mean()
+
+
 def _mean_cosine(views: Sequence[Tensor]) -> Tensor:
     return torch.stack([(one * other).sum(dim=1) for one, other in combinations(views, 2)]).mean(dim=0)
 
 
 def _cosines(views: Sequence[Tensor], draws: Draws) -> list[Tensor]:  # noqa: ARG001 - nothing is drawn
     """Every view with every other: all samples of the batch are candidates."""
-    pairs = [one @ other.T for one, other in combinations(views, 2)]
-    return [*pairs, *(each.T for each in pairs)]
+    return [one @ other.T for one, other in combinations(views, 2)]
 
 
 def _multilinear(views: Sequence[Tensor]) -> Tensor:
@@ -158,12 +165,11 @@ def _minus_volume(views: Sequence[Tensor]) -> Tensor:
 
 
 def _minus_volumes_of_batch(views: Sequence[Tensor], draws: Draws) -> list[Tensor]:  # noqa: ARG001
-    """Each view in turn with the tuples of the others: those are the candidates, then the anchors."""
-    found = [
+    """Each view in turn with the tuples of the others."""
+    return [
         _minus_volumes(anchor, [view for other, view in enumerate(views) if other != place], lambda a, b: a @ b.T)
         for place, anchor in enumerate(views)
     ]
-    return [*found, *(each.T for each in found)]
 
 
 def _minus_volumes(anchor: Tensor, others: Sequence[Tensor], products: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
@@ -181,21 +187,21 @@ def _minus_volumes(anchor: Tensor, others: Sequence[Tensor], products: Callable[
 
 def _shuffled_products(views: Sequence[Tensor], draws: Draws) -> list[Tensor]:
     """Each view in turn with products of the others, shuffled apart from each other except for the true one."""
-    n, many, true, found = len(views[0]), len(views), _multilinear(views), []
-    orders = iter(draws.orders(n, many * (many - 2), like=true)) if many > 2 else iter(())
-    for place, anchor in enumerate(views):
+    n, many, products = len(views[0]), len(views), []
+    orders = iter(draws.orders(n, many * (many - 2), like=views[0])) if many > 2 else iter(())
+    for place in range(many):
         first, *rest = (view for other, view in enumerate(views) if other != place)
-        mixed = [view.index_select(0, next(orders)) for view in rest]
-        scores = _size_of_product(views) * anchor @ reduce(torch.mul, mixed, first).T
-        found.append(scores.diagonal_scatter(true))
-    return found
+        products.append(reduce(torch.mul, [view.index_select(0, next(orders)) for view in rest], first))
+    scores = torch.stack(tuple(views)).mul(_size_of_product(views)) @ torch.stack(products).mT
+    true = _multilinear(views).expand(many, n)
+    return list(scores.diagonal_scatter(true, dim1=1, dim2=2).unbind())
 
 
 SIMILARITIES: dict[str, Similarity] = {
     each.name: each
     for each in (
-        Similarity("infonce", _mean_cosine, _cosines, pairwise=True, gradient_scale=0.6),
+        Similarity("infonce", _mean_cosine, _cosines, pairwise=True, both_ways=True, gradient_scale=0.6),
         Similarity("symile", _multilinear, _shuffled_products, pairwise=False, gradient_scale=0.9),
-        Similarity("gram", _minus_volume, _minus_volumes_of_batch, pairwise=False, gradient_scale=0.1),
+        Similarity("gram", _minus_volume, _minus_volumes_of_batch, pairwise=False, both_ways=True, gradient_scale=0.1),
     )
 }

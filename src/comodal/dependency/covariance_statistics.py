@@ -39,13 +39,14 @@ def gaussian(views: Sequence[Tensor], *, ridge: float = 0.1) -> Tensor:
         >>> gaussian([x, y]), gaussian([x, 3 * x], ridge=1.0)             # the second: -log(1 - 1/4) / 2
         (tensor(0.), tensor(0.1438))
     """
-    joint = _regularised(torch.cat([_standardised(view) for view in views], dim=1), ridge)
-    blocks, start = [], 0
-    for view in views:
-        end = start + view.shape[1]
-        blocks.append(_log_determinant(joint[start:end, start:end]))
-        start = end
-    return 0.5 * (torch.stack(blocks).sum() - _log_determinant(joint))
+    joint = _regularised(_standardised(torch.cat(tuple(views), dim=1)), ridge)
+    widths, start, blocks = [view.shape[1] for view in views], 0, []
+    for width in widths:
+        blocks.append(joint[start : start + width, start : start + width])
+        start += width
+    equal = len(set(widths)) == 1
+    own = _log_determinant(torch.stack(blocks)).sum() if equal else sum(map(_log_determinant, blocks))
+    return 0.5 * (own - _log_determinant(joint))
 
 
 def vicreg(views: Sequence[Tensor]) -> Tensor:
@@ -123,8 +124,9 @@ def _regularised(standardised: Tensor, ridge: float) -> Tensor:
 
 
 def _log_determinant(positive: Tensor) -> Tensor:
-    value: Tensor = torch.linalg.slogdet(positive).logabsdet  # NaN of NaN, where a decomposition would raise
-    return value
+    """Of one or several matrices; NaN of NaN. A decomposition that checks its result would wait for the device."""
+    root: Tensor = torch.linalg.cholesky_ex(positive).L
+    return 2.0 * root.diagonal(dim1=-2, dim2=-1).log().sum(dim=-1)
 
 
 def _off_diagonal(squares: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ from functools import reduce
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 __all__ = ["dhsic", "distance_correlation"]
 
@@ -40,11 +41,13 @@ def dhsic(views: Sequence[Tensor]) -> Tensor:
         >>> dhsic([x, -2 * x]).round(decimals=4)
         tensor(1.)
     """
-    kernels = torch.stack([_gaussian_kernel(view) for view in views])
-    rows, many = kernels.mean(dim=2), len(views)
-    own = kernels.pow(many).mean(dim=(1, 2)) + rows.mean(dim=1).pow(many) - 2.0 * rows.pow(many).mean(dim=1)
-    joint: Tensor = reduce(torch.mul, kernels.unbind()).mean()
-    value = joint + rows.mean(dim=1).prod() - 2.0 * reduce(torch.mul, rows.unbind()).mean()
+    kernels, many = _gaussian_kernels(views), len(views)
+    n, sums = kernels.shape[1], kernels.sum(dim=2)
+    rows, whole = sums / n, sums.sum(dim=1) / n**2
+    own = kernels.pow(many).sum(dim=(1, 2)) / n**2 + whole.pow(many) - 2.0 * rows.pow(many).mean(dim=1)
+    joint: Tensor = reduce(torch.mul, kernels.unbind()).sum() / n**2
+    # Not `prod`, whose gradient waits for the device.
+    value = joint + reduce(torch.mul, whole.unbind()) - 2.0 * reduce(torch.mul, rows.unbind()).mean()
     return value / _geometric_mean(own)
 
 
@@ -72,9 +75,10 @@ def distance_correlation(views: Sequence[Tensor]) -> Tensor:
         >>> distance_correlation([x, -2 * x]).round(decimals=4)
         tensor(1.)
     """
-    raised = 1.0 + torch.stack([_centred_distances(view) for view in views])
-    own = raised.pow(len(views)).mean(dim=(1, 2)) - 1.0
-    total: Tensor = reduce(torch.mul, raised.unbind()).mean() - 1.0
+    raised = 1.0 + _centred_distances(views)
+    pairs = raised.shape[1] ** 2
+    own = raised.pow(len(views)).sum(dim=(1, 2)) / pairs - 1.0
+    total: Tensor = reduce(torch.mul, raised.unbind()).sum() / pairs - 1.0
     return (total / _geometric_mean(own)).clamp(min=_SMALLEST).sqrt()
 
 
@@ -82,17 +86,35 @@ def _geometric_mean(own: Tensor) -> Tensor:
     return own.clamp(min=_SMALLEST).log().mean().exp()
 
 
-def _gaussian_kernel(view: Tensor) -> Tensor:
-    """Return ``exp(-squared distance / mean)``, the mean over pairs of samples; all 1 for a constant view."""
-    centred = view - view.mean(dim=0)
-    sizes = centred.square().sum(dim=1)
-    squared = (sizes.unsqueeze(1) + sizes - 2.0 * centred @ centred.T).clamp(min=0.0)
-    pairs = len(view) * (len(view) - 1)
-    return torch.exp(-squared * pairs / squared.sum().clamp(min=_SMALLEST))
+def _gaussian_kernels(views: Sequence[Tensor]) -> Tensor:
+    """Return ``exp(-squared distance / mean)`` ``(M, n, n)``, the mean over pairs; all 1 for a constant view."""
+    centred = _centred(views)
+    mean = 2.0 * centred.square().sum(dim=(1, 2), keepdim=True) / (centred.shape[1] - 1)  # over pairs of samples
+    return _minus_squared_distances(centred * mean.clamp(min=_SMALLEST).rsqrt()).exp()
 
 
-def _centred_distances(view: Tensor) -> Tensor:
-    """Return minus the doubly centred distances over their mean; all 0 for a constant view."""
-    distances = torch.cdist(view, view, compute_mode="donot_use_mm_for_euclid_dist")
-    rows, mean = distances.mean(dim=1, keepdim=True), distances.mean()
-    return (rows + rows.T - distances - mean) / mean.clamp(min=_SMALLEST)
+def _centred_distances(views: Sequence[Tensor]) -> Tensor:
+    """Return minus the doubly centred distances over their mean ``(M, n, n)``; all 0 for a constant view."""
+    centred = _centred(views)
+    squared = -_minus_squared_distances(centred)
+    # Within rounding two samples are one: the root has no gradient at 0.
+    least = 16.0 * torch.finfo(centred.dtype).eps * centred.detach().square().mean(dim=(1, 2), keepdim=True)
+    apart = ~(squared <= least * centred.shape[2] + _SMALLEST**2)  # NaN is apart, and stays NaN
+    distances = torch.where(apart, squared, 1.0).sqrt() * apart
+    rows = distances.sum(dim=2, keepdim=True) / distances.shape[1]  # a mean would copy its gradient to every pair
+    mean = rows.mean(dim=1, keepdim=True)
+    return (rows + rows.mT - distances - mean) / mean.clamp(min=_SMALLEST)
+
+
+def _centred(views: Sequence[Tensor]) -> Tensor:
+    """Return the views around their means ``(M, n, D)``, narrower ones with zeros: no distance changes."""
+    widest = max(view.shape[1] for view in views)
+    stacked = torch.stack([functional.pad(view, (0, widest - view.shape[1])) for view in views])
+    return stacked - stacked.mean(dim=1, keepdim=True)
+
+
+def _minus_squared_distances(centred: Tensor) -> Tensor:
+    """Return ``(M, n, n)`` by one product of matrices; what is 0 may round to either side."""
+    sizes = centred.square().sum(dim=2, keepdim=True)
+    ones = torch.ones_like(sizes)
+    return torch.cat([2.0 * centred, -sizes, -ones], dim=2) @ torch.cat([centred, ones, sizes], dim=2).mT
