@@ -33,6 +33,8 @@ def test_the_probe_reads_the_labels_of_the_data_of_the_run(
     assert [(row["fusion"], row["labels"], row["mean"]) for row in rows] == [
         (row.fusion, row.labels, row.mean) for row in found
     ]
+    assert main(["probe", str(pretrained), *words.split()[1:], "--json"]) == 0  # twice the same run
+    assert json.loads(capsys.readouterr().out) == rows
     assert main([*words.split(), "--out", str(tmp_path / "table")]) == 0
     printed = capsys.readouterr().out
     assert "probe/gaussian" in printed

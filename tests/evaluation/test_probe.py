@@ -89,6 +89,29 @@ def test_representations_of_the_shared_factor_need_fewer_labels(dataset: Dataset
     assert all("labels" not in each.note for each in rows)
 
 
+def test_of_several_models_each_is_probed_with_its_share_of_the_seeds(dataset: Dataset, model: Predictor) -> None:
+    other = fit(dataset, replace(CONFIG, seed=1), task=None)
+
+    def accuracy(models: Predictor | list[Predictor], seeds: int) -> float:
+        rows = probe(models, dataset, budgets=(5,), seeds=seeds, metrics=["accuracy"])
+        return means(rows)["probe/gaussian", 5]
+
+    first = accuracy(model, 1)
+    second = 2 * accuracy(other, 2) - accuracy(other, 1)
+    third = 3 * accuracy(model, 3) - 2 * accuracy(model, 2)
+    assert accuracy([model, other], 3) == pytest.approx((first + second + third) / 3)
+    assert second != pytest.approx(2 * accuracy(model, 2) - first)
+    with refused("mismatch", "gaussian", "dhsic"):
+        penalty = replace(CONFIG.penalty, measure="dhsic")
+        accuracy(
+            [model, fit(dataset, replace(CONFIG, penalty=penalty, training=TrainingConfig(max_epochs=1)), task=None)], 2
+        )
+    with refused("out_of_range", 2, 1):
+        accuracy([model, other], 1)
+    with refused("mismatch", "nothing"):
+        accuracy([], 2)
+
+
 def test_hidden_labels_are_not_read(model: Predictor) -> None:
     """Of a task without classes the draw reads no label: exchanged hidden ones change nothing."""
     features, shared = views()

@@ -88,12 +88,11 @@ def predict(
 
 
 def probe(
-    run: Run,
-    *,
+    *runs: Run,
     label_budget: Annotated[
         str, "labels per class (without classes: in all) that the probe learns from, comma-separated, such as 2,5,all"
     ] = "all",
-    seeds: Annotated[int, "draws of these labels"] = 8,
+    seeds: Annotated[int, "draws of these labels; of several runs each takes its share"] = 8,
     data: MovedData = None,
     label: LabelName = None,
     task: TaskName = None,
@@ -107,7 +106,7 @@ def probe(
 
     The network is usually one of `comodal train --task none`. Ridge or logistic regression, for classes also
     self-training and label spreading, learn from the representations of all modalities, and for comparison from the
-    features themselves.
+    features themselves. Several runs of one setting, with seeds of their own, make the intervals hold for new encoders.
 
     Example: comodal probe runs/pretrained --label-budget 2,5,all
     """
@@ -120,16 +119,16 @@ def probe(
     from comodal.reports.label_budget_report import print_budgets, write_budgets
 
     one_thread()
-    saved = find_model(run, arm=arm, seed=seed)
-    source = data_of_run(saved.data, source=data, where=saved.folder)
+    saved = [find_model(run, arm=arm, seed=seed) for run in runs]
+    source = data_of_run(saved[0].data, source=data, where=saved[0].folder)
     rows = evaluation.probe(
-        predictor_of(saved),
+        [predictor_of(each) for each in saved],
         replace(source, label=label or source.label, task=task),
         budgets=budgets_of(label_budget),
         seeds=seeds,
         metrics=metrics_of(metrics),
     )
-    title = f"comodal probe {run}"
+    title = f"comodal probe {' '.join(runs)}"
     written = write_budgets(rows, out, title=title) if out else []
     if json:
         print_json([asdict(row) for row in rows])

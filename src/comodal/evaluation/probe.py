@@ -20,7 +20,7 @@ from comodal.evaluation.reference_runs import ReferenceFold, ReferenceRuns, comp
 from comodal.evaluation.rows import arm_rows, corrected
 from comodal.metrics import METRICS, metrics_named
 from comodal.metrics.metric import RankMetric
-from comodal.training.config import RunConfig, TrainingConfig
+from comodal.training.config import PenaltyConfig, RunConfig, TrainingConfig
 
 __all__ = ["probe"]
 
@@ -32,7 +32,7 @@ _SAW_LABELS = "the encoders were trained with labels, perhaps with more than the
 
 
 def probe(
-    model: Predictor,
+    model: Predictor | Sequence[Predictor],
     data: DataConfig | Dataset,
     *,
     budgets: Sequence[int] = (0,),
@@ -46,7 +46,9 @@ def probe(
     compared with the same method on the features, the reference rows of a comparison. The network is not trained.
 
     Args:
-        model: of :func:`comodal.fit` or :func:`comodal.load_model`, usually trained without a task.
+        model: of :func:`comodal.fit` or :func:`comodal.load_model`, usually trained without a task. Of several, trained
+            with seeds of their own, seed s is probed on the one in place s, from the first again after the last; the
+            intervals then hold for new encoders too, with one model for new labels alone.
         data: samples with labels and a test part, divided as for the model: the test part of a fold is represented by
             the model of that fold, which must not have seen it.
         budgets: labels per class (of a task without classes: in all), 0 for every label.
@@ -58,7 +60,8 @@ def probe(
 
     Raises:
         InputError: data without labels or without a test part, of other modalities or widths, or divided into another
-            number of folds; no seed or budget, or one that a class has too few samples for.
+            number of folds; models trained with different measures; no seed or budget, or one that a class has too few
+            samples for.
 
     Example:
         >>> import comodal
@@ -75,13 +78,27 @@ def probe(
     if seeds < 1 or not budgets or len(set(budgets)) != len(budgets):
         message = f"seeds {seeds}, label budgets {', '.join(map(str, budgets))}: give 1 or more seeds, each budget once"
         raise InputError(message, code="out_of_range")
-    represented = _represented(model, dataset)
-    note = _SAW_LABELS if model.spec.task.predicts else ""
+    models = [model] if isinstance(model, Predictor) else list(model)
+    trained = _same_penalty(models)
+    if len(models) > seeds:
+        raise InputError(f"{len(models)} models and {seeds} seeds: give {len(models)} or more", code="out_of_range")
+    represented = [_represented(each, dataset) for each in models]
+    note = _SAW_LABELS if any(each.spec.task.predicts for each in models) else ""
     return [
         replace(row.with_note(note if row.measure != NONE else ""), labels=budget)
         for budget in budgets
-        for row in _rows(model.parts[0].config, dataset, represented, budget=budget, seeds=seeds, metrics=chosen)
+        for row in _rows(trained, dataset, represented, budget=budget, seeds=seeds, metrics=chosen)
     ]
+
+
+def _same_penalty(models: Sequence[Predictor]) -> PenaltyConfig:
+    penalties = {model.parts[0].config.penalty: None for model in models}
+    if len(penalties) != 1:
+        measures = ", ".join(f"{each.measure} (weight {each.weight:g})" for each in penalties)
+        raise InputError(
+            f"models trained with {measures or 'nothing'}: probe those of one penalty at a time", code="mismatch"
+        )
+    return next(iter(penalties))
 
 
 def _represented(model: Predictor, dataset: Dataset) -> list[Dataset]:
@@ -101,18 +118,15 @@ def _represented(model: Predictor, dataset: Dataset) -> list[Dataset]:
 
 
 def _rows(
-    trained: RunConfig,
+    penalty: PenaltyConfig,
     dataset: Dataset,
-    represented: Sequence[Dataset],
+    represented: Sequence[Sequence[Dataset]],
     *,
     budget: int,
     seeds: int,
     metrics: Sequence[str],
 ) -> list[ComparisonRow]:
     config = RunConfig(training=TrainingConfig(label_budget=budget))
-    pairs = zip(represented, dataset.partitions, strict=True)
-    folds = tuple(ReferenceFold(each, partition, config) for each, partition in pairs)
-    penalty = trained.penalty
     settings = {
         name: (probed, penalty.measure, 0.0 if penalty.measure == NONE else penalty.weight)
         for name, probed in _PROBES.items()
@@ -121,7 +135,15 @@ def _rows(
     others = dict.fromkeys(references.settings.values()) | {
         settings[name]: references.settings[name] for name in _PROBES
     }
-    runs = references.runs(range(seeds)) | ReferenceRuns(folds, settings=settings).runs(range(seeds))
+    runs = references.runs(range(seeds))
+    for place, parts in enumerate(represented[:seeds]):
+        pairs = zip(parts, dataset.partitions, strict=True)
+        folds = tuple(ReferenceFold(part, partition, config) for part, partition in pairs)
+        found = ReferenceRuns(folds, settings=settings).runs(range(place, seeds, len(represented)))
+        runs |= {
+            setting: sorted([*runs.get(setting, []), *each], key=lambda run: run.seed)
+            for setting, each in found.items()
+        }
     results = {setting: reference_result(each, metrics) for setting, each in runs.items()}
     rows = [replace(row, note="") if row.metric in _RANKS else row for row in arm_rows(results, others)]
     return compared_with_references(corrected(rows), metrics[0])
