@@ -18,10 +18,11 @@ from comodal.dependency import MEASURES, DependencyPenalty, LinearWarmup, finite
 DIMS = {"text": 6, "audio": 4, "vision": 4}
 VARIANTS: list[dict[str, Any]] = [
     *({"measure": name} for name in sorted(MEASURES)),
-    {"measure": "kl", "critic": "separable"},
+    {"measure": "kl", "critic": "joint"},
     {"measure": "kl", "critic_steps": 0},
     {"measure": "wasserstein", "critic_steps": 0},
-    {"measure": "wasserstein", "lipschitz": "spectral_norm"},
+    {"measure": "wasserstein", "critic": "joint"},
+    {"measure": "wasserstein", "critic": "joint", "lipschitz": "spectral_norm"},
     {"measure": "f", "schedule": LinearWarmup(3)},
 ]
 WAITS = {"aten::_local_scalar_dense", "aten::nonzero", "aten::item", "aten::equal", "aten::is_nonzero"}

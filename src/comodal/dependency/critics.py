@@ -14,6 +14,7 @@ from typing import ClassVar, cast
 
 import torch
 from torch import Tensor, nn
+from torch.func import grad
 from torch.nn import functional
 
 from comodal.contracts import InputError
@@ -61,8 +62,8 @@ class Critic(nn.Module, ABC):
             ``(n, D)``.
         """
         with torch.enable_grad():
-            leaf = points.detach().requires_grad_()
-            (gradient,) = torch.autograd.grad(self.score_points(leaf).sum(), leaf, create_graph=True)
+            # Not `torch.autograd.grad`, which `torch.compile` does not trace.
+            gradient: Tensor = grad(lambda at: self.score_points(at).sum())(points.detach())
         return gradient
 
 
