@@ -6,7 +6,7 @@ Axis legend: B samples of a batch, T time steps, D width of a representation.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -16,7 +16,6 @@ from comodal.contracts import InputError
 from comodal.dependency.layer_paths import find_layers
 from comodal.dependency.measure import Measure
 from comodal.dependency.penalty import DependencyPenalty
-from comodal.dependency.pools import pooled, require_rule
 
 __all__ = ["AttachedPenalty", "attach"]
 
@@ -84,21 +83,21 @@ class AttachedPenalty(nn.Module):
             InputError: a layer that has not run since the last call, or ran without gradients; an output that is no
                 tensor, or of another width than before.
         """
-        _require_views(mask or {}, self._pool, "mask")
-        both = {name: self._pooled(name, self._taken(name), (mask or {}).get(name)) for name in self._pool}
-        views = {name: view for name, (view, _) in both.items()}
+        for name in mask or ():
+            if name not in self._pool:  # before the outputs are taken
+                raise InputError.unknown("view", name, self._pool, where="mask")
+        views = {name: self._tensor(name, self._taken(name)) for name in self._pool}
         self._require_gradient(views)
-        present = {name: rows for name, (_, rows) in both.items() if rows is not None} or None
         if self.penalty is None:
-            self._build({name: view.shape[1] for name, view in views.items()})
+            self._build({name: view.shape[-1] for name, view in views.items()})
         penalty = self.penalty
         assert penalty is not None  # noqa: S101 - built above
         device, own = next(iter(views.values())).device, next(penalty.parameters(), None)
         if own is not None and own.device != device:
             penalty.to(device)
         if self._learning:
-            penalty.update_critic(views, mask=present)
-        term: Tensor = penalty(views, mask=present)
+            penalty.update_critic(views, mask=mask)
+        term: Tensor = penalty(views, mask=mask)
         return term
 
     @property
@@ -163,8 +162,8 @@ class AttachedPenalty(nn.Module):
                 code="conflict",
             )
 
-    def _pooled(self, name: str, returned: Any, mask: Tensor | None) -> tuple[Tensor, Tensor | None]:
-        """Return ``(B, D)`` of what a layer returned, and which samples have it where a mask tells."""
+    def _tensor(self, name: str, returned: Any) -> Tensor:
+        """Return ``(B, D)`` or ``(B, T, D)`` of what a layer returned."""
         pool = self._pool[name]
         source = f"the layer of {name!r}" if isinstance(pool, str) else f"the pool of {name!r}"
         output = returned if isinstance(pool, str) else pool(returned)
@@ -176,7 +175,7 @@ class AttachedPenalty(nn.Module):
                 f"give pool={{{name!r}: function}}",
                 code="wrong_shape",
             )
-        return pooled(name, output, mask, pool if isinstance(pool, str) else "mean")
+        return output
 
 
 def _advice(name: str, output: Any) -> str:
@@ -235,15 +234,17 @@ def attach(
             f"layers={dict(layers)}: a dependency is between 2 or more views, name 2 layers", code="missing"
         )
     found = find_layers(model, layers)
-    pools = _checked_pools(pool, layers)
+    rules = _rules(pool, layers)
     if isinstance(measure, Measure) and list(measure.layout.names) != list(layers):
         raise InputError(
             f"layers are of {list(layers)} and the measure of {list(measure.layout.names)}: give both the same views",
             code="mismatch",
         )
     dims = None if isinstance(measure, Measure) else dict.fromkeys(layers, 8)
-    DependencyPenalty(measure, dims=dims, **options)  # refuses options before any training
-    return AttachedPenalty(found, pools, {"measure": measure, **options})
+    of_sequences = {view: rule if isinstance(rule, str) else "mean" for view, rule in rules.items()}
+    options = {"measure": measure, "pool": of_sequences, **options}
+    DependencyPenalty(dims=dims, **options)  # refuses options before any training
+    return AttachedPenalty(found, rules, options)
 
 
 def _refuse_options(options: Mapping[str, Any]) -> None:
@@ -257,27 +258,17 @@ def _refuse_options(options: Mapping[str, Any]) -> None:
         raise InputError("dims are those of the layers' outputs: leave them out", code="conflict")
 
 
-def _checked_pools(pool: Pool | Mapping[str, Pool], layers: Mapping[str, str]) -> dict[str, Pool]:
-    """Return the rule of each view; refuses an unknown one, and two views that are one output."""
-    given = pool if isinstance(pool, Mapping) else dict.fromkeys(layers, pool)
-    _require_views(given, layers, "pool")
-    rules = {view: given.get(view, "mean") for view in layers}
+def _rules(pool: Pool | Mapping[str, Pool], layers: Mapping[str, str]) -> dict[str, Pool]:
+    """Return the rule of each view; refuses what is none, and two views that are one output."""
+    rules: dict[str, Pool] = dict.fromkeys(layers, "mean" if isinstance(pool, Mapping) else pool)
+    rules |= pool if isinstance(pool, Mapping) else {}
     for view, rule in rules.items():
-        if isinstance(rule, str):
-            require_rule(view, rule)
-        elif not callable(rule):
+        if not (isinstance(rule, str) or callable(rule)):
             raise InputError(f"pool[{view!r}] is {rule!r}: give a name or a function", code="wrong_type")
-        twin = next(each for each in layers if (layers[each], rules[each]) == (layers[view], rule))
+    for view, path in layers.items():
+        twin = next(each for each in layers if (layers[each], rules[each]) == (path, rules[view]))
         if twin != view:
             raise InputError(
-                f"{twin!r} and {view!r} are both {layers[view]!r}: give them different layers or pools",
-                code="duplicate",
+                f"{twin!r} and {view!r} are both {path!r}: give them different layers or pools", code="duplicate"
             )
     return rules
-
-
-def _require_views(given: Iterable[str], views: Iterable[str], where: str) -> None:
-    known = list(views)
-    for name in given:
-        if name not in known:
-            raise InputError.unknown("view", name, known, where=where)

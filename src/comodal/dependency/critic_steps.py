@@ -39,7 +39,7 @@ def critic_step(measure: Measure, gathered: Gathered, optimizer: torch.optim.Ada
         with torch.enable_grad(), full_precision(gathered.views[0]):
             losses = [part.learn(views) for part, views in parts]
             loss, _ = mean_of_terms([(each, None) for each in losses if each is not None])
-            watch.look(loss, gathered, remedy="critic_lr")
+            watch.look(loss, *gathered, remedy="critic_lr")
             gradients = torch.autograd.grad(loss, parameters, allow_unused=True)
         for parameter, gradient in zip(parameters, gradients, strict=True):
             parameter.grad = gradient

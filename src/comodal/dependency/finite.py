@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 
 from comodal.contracts import InputError
-from comodal.dependency.distributed import Gathered
 from comodal.dependency.measure import Measure
 
 __all__ = ["FiniteWatch"]
@@ -23,7 +22,8 @@ LONGEST = 50
 class _Awaited(NamedTuple):
     known: Callable[[bool], bool | None]
     value: Tensor
-    gathered: Gathered
+    views: list[Tensor]
+    present: Tensor | None
     remedy: str
 
 
@@ -41,8 +41,8 @@ class FiniteWatch:
     def __reduce__(self) -> tuple[type[FiniteWatch], tuple[Measure]]:
         return FiniteWatch, (self.measure,)
 
-    def look(self, value: Tensor, gathered: Gathered, *, remedy: str) -> None:
-        """Refuse this value or an earlier one.
+    def look(self, value: Tensor, views: list[Tensor], present: Tensor | None, *, remedy: str) -> None:
+        """Refuse this value of views, ``present`` where samples have them, or an earlier one.
 
         Raises:
             InputError: names the view and the first row that hold NaN or infinity, or the measure that diverged.
@@ -52,8 +52,8 @@ class FiniteWatch:
         known = _answer(value.detach())
         if known(False):
             return
-        views = [view.detach() for view in gathered.views]
-        self._awaited.append(_Awaited(known, value.detach(), gathered._replace(views=views), remedy))
+        detached = [view.detach() for view in views]
+        self._awaited.append(_Awaited(known, value.detach(), detached, present, remedy))
         self.settle(wait=False)
 
     def settle(self, *, wait: bool = True) -> None:
@@ -69,10 +69,10 @@ class FiniteWatch:
                 self._refuse(first)
 
     def _refuse(self, first: _Awaited) -> None:
-        for place, (name, view) in enumerate(zip(self.measure.layout.names, first.gathered.views, strict=True)):
+        for place, (name, view) in enumerate(zip(self.measure.layout.names, first.views, strict=True)):
             broken = (~view.isfinite()).any(dim=1)
-            if first.gathered.present is not None:
-                broken = broken & first.gathered.present[:, place].to(broken.device)
+            if first.present is not None:
+                broken = broken & first.present[:, place].to(broken.device)
             rows = broken.nonzero().flatten().tolist()
             if rows:
                 raise InputError(

@@ -31,7 +31,7 @@ def parts_of(measure: Measure, views: list[Tensor], present: Tensor | None) -> l
     found = []
     for places in combinations(range(len(views)), 2 if measure.facts.pairwise else len(views)):
         rows = present[:, places].all(dim=1).nonzero().flatten()
-        if len(rows) >= max(measure.facts.fewest_rows, len(places)):
+        if len(rows) >= len(places):
             rows = rows.to(views[0].device, non_blocking=True)
             part = measure if len(places) == len(views) else measure.of_pair(*places)
             found.append((part, [views[place].index_select(0, rows) for place in places]))

@@ -31,7 +31,6 @@ class MeasureFacts:
             ``None`` where the value is that of a batch alone.
         pairwise: whether its value is a mean over pairs of views, blind to what only three or more show together.
         equal_widths: whether it compares views feature by feature, so that they need one width.
-        fewest_rows: samples that a batch needs; or as many as there are views, if they are more.
         gradient_scale: the norm of its gradient by the representations, relative to that of ``kl``, as
             ``benchmarks/gradient_scale.py`` measures it; of a distance, per unit of the diameter. A penalty divides
             its weight by it, so that one grid of weights serves every measure.
@@ -46,7 +45,6 @@ class MeasureFacts:
     pointwise: Literal["nats", "rank"] | None = "nats"
     pairwise: bool = False
     equal_widths: bool = False
-    fewest_rows: int = 2
     gradient_scale: float = 1.0
 
     def checked_weight(self, weight: float, *, name: str = "weight") -> float:
@@ -220,12 +218,12 @@ class Measure(nn.Module, ABC):
         return f"{self.name!r}, dims={self.layout.widths}"
 
     def _matched(self, views: Views) -> list[Tensor]:
-        """Return the views in order, of as many rows as the measure needs."""
+        """Return the views in order; refuses fewer rows than views, whose pairing cannot be broken."""
         ordered = self.layout.match(views)
-        least = max(self.facts.fewest_rows, len(ordered))
-        if len(ordered[0]) < least:
+        if len(ordered[0]) < len(ordered):
             raise InputError(
-                f"{self.name}: {len(ordered[0])} rows are too few for {len(ordered)} views, give {least} or more",
+                f"{self.name}: {len(ordered[0])} rows are too few for {len(ordered)} views, give {len(ordered)} or "
+                "more",
                 code="out_of_range",
             )
         return ordered

@@ -184,14 +184,17 @@ class DependencyPenalty(nn.Module):
         if torch.compiler.is_compiling():
             weight = settle(self.number, last, [view.detach() for view in gathered.views], learning=learning)
         else:
-            weight = self._settle(last, gathered, learning=learning)
+            weight = self.settle(last, *gathered, learning=learning)
         if regulariser is not None:  # its own parameters learn alike, whatever the sign of the weight
             value = value - math.copysign(1.0, self.weight) * regulariser
         return -weight * value
 
-    def settle(self, value: Tensor, views: list[Tensor], *, learning: bool) -> float:
+    def settle(self, value: Tensor, views: list[Tensor], present: Tensor | None = None, *, learning: bool) -> float:
         """Count a call, check its value and return its weight: what a compiled graph leaves to Python."""
-        return self._settle(value, Gathered(views, None), learning=learning)
+        weight = self.current_weight / self.measure.gradient_scale
+        self.step += int(learning)
+        self._watch.look(value, views, present, remedy="the learning rate" if self._optimizer is None else "critic_lr")
+        return weight
 
     @property
     def current_weight(self) -> float:
@@ -258,12 +261,6 @@ class DependencyPenalty(nn.Module):
         if self._optimizer is not None:
             self._optimizer.load_state_dict(self._optimizer.state_dict())  # its moments follow their parameters
         return self
-
-    def _settle(self, value: Tensor, gathered: Gathered, *, learning: bool) -> float:
-        weight = self.current_weight / self.measure.gradient_scale
-        self.step += int(learning)
-        self._watch.look(value, gathered, remedy="the learning rate" if self._optimizer is None else "critic_lr")
-        return weight
 
     def _nothing_measured(self, gathered: Gathered, *, learning: bool) -> Tensor:
         """Return 0 with a graph, and warn: the first time, and whenever the count has doubled."""

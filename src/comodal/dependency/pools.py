@@ -13,7 +13,7 @@ from torch import Tensor
 from comodal.contracts import InputError, ModalitySequence
 from comodal.encoders import last_frame, masked_mean
 
-__all__ = ["POOLS", "checked_pools", "pooled", "require_rule"]
+__all__ = ["POOLS", "checked_pools", "pooled"]
 
 
 def _maximum(sequence: ModalitySequence) -> Tensor:
@@ -70,12 +70,7 @@ def checked_pools(pool: str | Mapping[str, str], names: Sequence[str]) -> tuple[
     for name, rule in rules.items():
         if name not in names:
             raise InputError.unknown("view", name, names, where="pool")
-        require_rule(name, rule)
+        if rule not in POOLS:
+            habits = {"average": "mean", "avg": "mean", "cls": "first", "eos": "last"}
+            raise InputError.unknown("pool", rule, POOLS, where=f"pool[{name!r}]", habits=habits)
     return tuple(rules.get(name, "mean") for name in names)
-
-
-def require_rule(view: str, rule: str) -> None:
-    """Refuse a rule that is none, and offer the one that is meant."""
-    if rule not in POOLS:
-        habits = {"average": "mean", "avg": "mean", "cls": "first", "eos": "last"}
-        raise InputError.unknown("pool", rule, POOLS, where=f"pool[{view!r}]", habits=habits)

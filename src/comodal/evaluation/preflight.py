@@ -59,7 +59,7 @@ def _require_valid_part(dataset: Dataset, partition: Partition, measure: Measure
     """Check that the dependency of the validation part can be measured, which selects the epoch."""
     have = sum((array.lengths[partition.valid] > 0).astype(int) for array in dataset.modalities.values())
     wanted = 2 if measure.facts.pairwise else len(dataset.modalities)
-    complete, fewest = int(np.sum(have >= wanted)), max(measure.facts.fewest_rows, len(measure.layout.dims))
+    complete, fewest = int(np.sum(have >= wanted)), len(measure.layout.dims)
     if complete < fewest:
         raise InputError(
             f"{dataset.spec.name}, {partition.name}: {complete} validation samples have all modalities; "
