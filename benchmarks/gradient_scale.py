@@ -37,8 +37,7 @@ def views_of(count: int) -> Draw:
 def gradient_norm(name: str, count: int) -> float:
     """Return the mean norm of a measure's gradient by a batch of representations, after its critic has learnt."""
     draw = views_of(count)
-    options = {"critic": "separable"} if "critic" in MEASURES[name].options else {}
-    penalty = DependencyPenalty(name, dims=dict.fromkeys(draw(), WIDTH), critic_lr=3e-3, **options)
+    penalty = DependencyPenalty(name, dims=dict.fromkeys(draw(), WIDTH), critic_lr=3e-3)
     if any(True for _ in penalty.measure.parameters()):
         for _ in range(STEPS):
             penalty.update_critic(draw())

@@ -169,22 +169,17 @@ def test_evaluation_trains_no_critic():
     assert not value.requires_grad
 
 
-FRAMES = torch.tensor([[[1.0], [5.0], [3.0], [99.0]], [[2.0], [4.0], [99.0], [99.0]]])
-REAL = torch.tensor([[True, True, True, False], [True, True, False, False]])
-
-
-@pytest.mark.parametrize(("pool", "wanted"), [("mean", [3, 3]), ("max", [5, 4]), ("first", [1, 2]), ("last", [3, 4])])
-def test_sequences_are_pooled_over_real_frames(pool, wanted):
-    model = nn.ModuleDict({"text": nn.Identity(), "audio": nn.Identity()})
-    penalty = comodal.attach(model, {"text": "text", "audio": "audio"}, pool=pool, normalize="sphere")
-    seen = []
-    model["text"](FRAMES.repeat(2, 1, 1).requires_grad_())
-    model["audio"](FRAMES.repeat(2, 1, 1))
-    penalty._build({"text": 1, "audio": 1})
-    value = penalty.penalty.measure.value
-    penalty.penalty.measure.value = lambda views: seen.append(views) or value(views)
-    penalty({"text": REAL.repeat(2, 1), "audio": REAL.repeat(2, 1)})
-    assert seen[0][0].flatten().tolist() == wanted * 2
+def test_sequences_and_absent_samples_are_those_of_the_penalty_called_by_hand():
+    model, views = nn.ModuleDict({"text": nn.Identity(), "audio": nn.Linear(3, 4)}), {"text": 5, "audio": 4}
+    frames, sound = torch.randn(8, 7, 5), torch.randn(8, 3)
+    mask = {"text": torch.arange(7) < torch.arange(8).unsqueeze(1), "audio": torch.arange(8) != 4}
+    penalty = comodal.attach(model, {"text": "text", "audio": "audio"}, pool={"text": "max"})
+    by_hand = DependencyPenalty("kl", dims=views, pool={"text": "max"})
+    given = {"text": model["text"](frames), "audio": model["audio"](sound)}
+    by_hand.update_critic(given, mask=mask)
+    term = penalty(mask)
+    assert torch.equal(term, by_hand(given, mask=mask))
+    assert not torch.equal(term, by_hand(given))
 
 
 def test_a_function_takes_the_representation_out_of_a_tuple():

@@ -94,16 +94,6 @@ def test_an_output_object_is_answered_with_what_it_holds():
         wrong()
 
 
-def test_too_small_a_batch_is_refused():
-    model = Hidden()
-    for measure in ("kl", "infonce", "dhsic", "gaussian"):
-        widths = {"text": lambda output: output[:, :4]}
-        penalty = comodal.attach(model, LAYERS, measure=measure, pool=widths)
-        model(*batch(n=1))
-        with refused("out_of_range", 1):
-            penalty()
-
-
 def test_mistakes_are_named():
     model = Hidden()
     with refused("unknown_name", "men"):

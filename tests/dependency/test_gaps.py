@@ -178,15 +178,3 @@ def test_bad_masks_and_rules() -> None:
         DependencyPenalty("kl", dims=DIMS, pool="maen")
     with refused("unknown_name", "adio"):
         DependencyPenalty("kl", dims=DIMS, pool={"adio": "max"})
-
-
-def test_an_attached_penalty_leaves_out_what_is_absent() -> None:
-    encoders = torch.nn.ModuleDict({"text": torch.nn.Linear(5, 8), "audio": torch.nn.Linear(3, 4)})
-    text, audio, there = torch.randn(8, 5), torch.randn(8, 3), torch.arange(8) > 2
-    found = []
-    for rows, mask in ((slice(None), {"audio": there}), (slice(3, None), None)):
-        penalty = comodal.attach(encoders, {"text": "text", "audio": "audio"})
-        encoders["text"](text[rows]), encoders["audio"](audio[rows])
-        found.append(penalty(mask))
-        penalty.remove()
-    assert torch.equal(*found)

@@ -157,7 +157,7 @@ def test_each_fold_is_probed_with_its_own_model() -> None:
 
 @pytest.mark.parametrize(
     ("options", "code"),
-    [({"seeds": 0}, "out_of_range"), ({"budgets": ()}, "out_of_range"), ({"budgets": (5, 5)}, "out_of_range")],
+    [({"seeds": 0}, "out_of_range"), ({"budgets": ()}, "duplicate"), ({"budgets": (5, 5)}, "duplicate")],
 )
 def test_options_that_make_no_table(dataset: Dataset, model: Predictor, options: Any, code: Any) -> None:
     with refused(code):

@@ -33,7 +33,8 @@ class PredictionTable:
         target: ``(N,)`` true values or numbers of classes; ``(N, K)`` for several outputs or labels.
         prediction: ``(N,)`` predicted values, or probabilities of the second of two classes; ``(N, K)`` for several
             outputs, or the probability of each class or label.
-        critic_score: ``(N,)`` the critic's score of the joint sample, NaN without a critic.
+        critic_score: ``(N,)`` the critic's score of the joint sample, NaN without a critic; of a sample that lacks a
+            modality, which critics do not learn from, it means nothing.
         task: what is predicted.
     """
 

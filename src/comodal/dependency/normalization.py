@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 from torch import Tensor
@@ -10,7 +11,7 @@ from torch.nn import functional
 from comodal.contracts import InputError
 from comodal.dependency.measure import Measure
 
-__all__ = ["NORMALIZATIONS", "checked_normalization"]
+__all__ = ["NORMALIZATIONS", "RADII", "checked_normalization"]
 
 NORMALIZATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "layer": lambda view: functional.layer_norm(view, view.shape[1:]),
@@ -19,15 +20,18 @@ NORMALIZATIONS: dict[str, Callable[[Tensor], Tensor]] = {
 }
 """Normalisation of each representation: zero mean and unit variance over its features, unit norm, or none."""
 
+RADII: dict[str, Callable[[int], float]] = {"layer": math.sqrt, "sphere": lambda _width: 1.0}
+"""Norm of a normalised representation of a width; there is none without normalisation."""
+
 
 def checked_normalization(normalize: str, measure: Measure) -> str:
     """Return the name of a normalisation that is known and suits the measure and the widths of its views."""
     layout = measure.layout
     if normalize not in NORMALIZATIONS:
         raise InputError.unknown("normalize", normalize, list(NORMALIZATIONS))
-    if normalize == "none" and measure.facts.unit == "distance":
+    if normalize not in RADII and measure.facts.unit == "distance":
         raise InputError(
-            f"normalize='none': {measure.name} grows with the scale of representations: use 'layer' or 'sphere'",
+            f"normalize={normalize!r}: {measure.name} grows with the scale of representations: use 'layer' or 'sphere'",
             code="conflict",
         )
     if normalize == "layer" and 1 in layout.dims:

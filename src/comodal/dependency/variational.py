@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import torch
@@ -16,14 +16,10 @@ from comodal.dependency.exponentials import log_mean_exp
 from comodal.dependency.lipschitz import GRADIENT_PENALTY_COEFFICIENT, slope_penalty, spectral_norm
 from comodal.dependency.measure import Measure, MeasureFacts
 from comodal.dependency.moving_average import mine_surrogate, moving_log_partition
-from comodal.dependency.normalization import NORMALIZATIONS, checked_normalization
+from comodal.dependency.normalization import NORMALIZATIONS, RADII, checked_normalization
 from comodal.dependency.views import ViewLayout, Views, full_precision
 
 __all__ = ["LIPSCHITZ", "Variational", "facts_of"]
-
-_RADII: dict[str, Callable[[int], float]] = {"layer": math.sqrt, "sphere": lambda _width: 1.0}
-"""Norm of a normalised representation of a width."""
-
 
 LIPSCHITZ = ("gradient_penalty", "spectral_norm")
 """Ways to keep the critic of a distance 1-Lipschitz."""
@@ -112,7 +108,7 @@ class Variational(Measure):
         scale = super().gradient_scale
         if self.facts.unit != "distance":
             return scale
-        return scale * 2.0 * math.hypot(*(_RADII[self.normalize](width) for width in self.layout.dims))
+        return scale * 2.0 * math.hypot(*(RADII[self.normalize](width) for width in self.layout.dims))
 
     def value(self, views: Views) -> Tensor:
         """Return the bound, differentiable by the views and by the critic; for ``mine`` with its own gradient.

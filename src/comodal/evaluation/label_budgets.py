@@ -7,12 +7,12 @@ import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from comodal.contracts import ComparisonRow, Findings, InputError
+from comodal.contracts import ComparisonRow, Findings
 from comodal.evaluation.comparison import Comparison, compare
 from comodal.evaluation.data_config import DataConfig
 from comodal.evaluation.grid import CompareConfig
 from comodal.evaluation.pool import Progress, no_progress
-from comodal.evaluation.preflight import preflight
+from comodal.evaluation.preflight import preflight, require_budgets
 from comodal.evaluation.runs import SUMMARY
 
 __all__ = ["budget_folder", "budget_folders", "budget_rows", "compare_budgets"]
@@ -51,10 +51,7 @@ def compare_budgets(
         InputError: no budget, one twice, or a class with fewer labels than a budget, before anything is trained.
     """
     config = config or CompareConfig()
-    if not budgets or len(set(budgets)) != len(budgets):
-        raise InputError(
-            f"label budgets {', '.join(map(str, budgets))}: give at least one, each of them once", code="duplicate"
-        )
+    require_budgets(budgets)
     configs = {budget: _with_budget(config, budget) for budget in budgets}
     dataset = data.load()
     for each in configs.values():

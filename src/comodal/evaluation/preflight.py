@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from comodal.contracts import InputError
@@ -16,7 +18,7 @@ from comodal.training.optim import build_optimizer
 from comodal.training.presets import load_preset
 from comodal.training.training_rows import TrainingRows
 
-__all__ = ["preflight", "require_test_part"]
+__all__ = ["preflight", "require_budgets", "require_test_part"]
 
 
 def preflight(dataset: Dataset, config: RunConfig) -> None:
@@ -65,6 +67,14 @@ def _require_valid_part(dataset: Dataset, partition: Partition, measure: Measure
             f"{dataset.spec.name}, {partition.name}: {complete} validation samples have all modalities; "
             f"{measure.name} needs {fewest} or more",
             code="out_of_range",
+        )
+
+
+def require_budgets(budgets: Sequence[int]) -> None:
+    """Check that there is a label budget, and none twice."""
+    if not budgets or len(set(budgets)) != len(budgets):
+        raise InputError(
+            f"label budgets {', '.join(map(str, budgets))}: give at least one, each of them once", code="duplicate"
         )
 
 

@@ -15,7 +15,7 @@ from comodal.data.ragged import RaggedArray
 from comodal.evaluation.data_config import DataConfig
 from comodal.evaluation.grid import NONE
 from comodal.evaluation.predictor import Predictor
-from comodal.evaluation.preflight import require_test_part
+from comodal.evaluation.preflight import require_budgets, require_test_part
 from comodal.evaluation.reference_runs import ReferenceFold, ReferenceRuns, compared_with_references, reference_result
 from comodal.evaluation.rows import arm_rows, corrected
 from comodal.metrics import METRICS, metrics_named
@@ -75,12 +75,10 @@ def probe(
     dataset = load(data) if isinstance(data, Dataset) else data.load()
     require_test_part(dataset)
     chosen = [metric.name for metric in metrics_named(metrics, dataset.spec.task)]
-    if seeds < 1 or not budgets or len(set(budgets)) != len(budgets):
-        message = f"seeds {seeds}, label budgets {', '.join(map(str, budgets))}: give 1 or more seeds, each budget once"
-        raise InputError(message, code="out_of_range")
+    require_budgets(budgets)
     models = [model] if isinstance(model, Predictor) else list(model)
     trained = _same_penalty(models)
-    if len(models) > seeds:
+    if seeds < len(models):
         raise InputError(f"{len(models)} models and {seeds} seeds: give {len(models)} or more", code="out_of_range")
     represented = [_represented(each, dataset) for each in models]
     note = _SAW_LABELS if any(each.spec.task.predicts for each in models) else ""
@@ -136,7 +134,7 @@ def _rows(
         settings[name]: references.settings[name] for name in _PROBES
     }
     runs = references.runs(range(seeds))
-    for place, parts in enumerate(represented[:seeds]):
+    for place, parts in enumerate(represented):
         pairs = zip(parts, dataset.partitions, strict=True)
         folds = tuple(ReferenceFold(part, partition, config) for part, partition in pairs)
         found = ReferenceRuns(folds, settings=settings).runs(range(place, seeds, len(represented)))
