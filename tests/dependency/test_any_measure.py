@@ -20,7 +20,7 @@ class SharedMean(Measure):
     """The covariance of two views' means: no critic, no pairing, no value of one sample."""
 
     def __init__(self, **facts: Any) -> None:
-        declared: dict[str, Any] = {"unit": "covariance", "estimates": "neither", "pointwise": None, **facts}
+        declared: dict[str, Any] = {"unit": "covariance", "estimates": "neither", **facts}
         super().__init__(MeasureFacts(**declared), name="shared mean", dims=DIMS)
 
     def normalized(self, views: Views) -> list[Tensor]:

@@ -81,7 +81,7 @@ def _of_partners(name: str, paper_name: str) -> MeasureSpec:
 
 
 def _of_batch(function: Callable[..., Tensor], paper_name: str, unit: str, **facts_of_it: Any) -> MeasureSpec:
-    facts = MeasureFacts(unit=unit, estimates="neither", pointwise=None, **facts_of_it)
+    facts = MeasureFacts(unit=unit, estimates="neither", **facts_of_it)
     return MeasureSpec(function.__name__, paper_name, partial(Statistic, facts=facts), function, facts)
 
 

@@ -22,7 +22,7 @@ __all__ = ["OF_CONDITIONAL", "Conditional", "DiagonalGaussian"]
 LARGEST_LOG_VARIANCE = 5.0
 """Variances stay between exp(-5) and exp(5), so that the loss of a view that is known exactly is finite."""
 
-OF_CONDITIONAL = MeasureFacts(unit="nats", estimates="upper bound", pointwise=None, pairwise=True, gradient_scale=30.0)
+OF_CONDITIONAL = MeasureFacts(unit="nats", estimates="upper bound", pairwise=True, gradient_scale=30.0)
 """What is true of every measure with a conditional distribution."""
 
 

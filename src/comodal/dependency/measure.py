@@ -36,13 +36,13 @@ class MeasureFacts:
             its weight by it, so that one grid of weights serves every measure.
 
     Example:
-        >>> MeasureFacts(unit="nats", estimates="lower bound").pointwise
-        'nats'
+        >>> MeasureFacts(unit="nats", estimates="lower bound").pairwise
+        False
     """
 
     unit: str
     estimates: Literal["lower bound", "upper bound", "neither"]
-    pointwise: Literal["nats", "rank"] | None = "nats"
+    pointwise: Literal["nats", "rank"] | None = None
     pairwise: bool = False
     equal_widths: bool = False
     gradient_scale: float = 1.0

@@ -30,10 +30,11 @@ _OPTIONS = ("weight", "critic_steps", "fresh_batches", "schedule", "critic_lr", 
 class DependencyPenalty(nn.Module):
     """``-weight / gradient_scale * D(Z_1, .., Z_M)``: add it to a task loss and representations become more dependent.
 
-    ``L = L_task - lambda D(P(Z_1..Z_M) || P(Z_1) x .. x P(Z_M))``, D estimated from below by a critic. A step has two
-    stages: :meth:`update_critic` trains the critic on detached representations with its own optimiser; then a call
-    returns the term of the loss, whose gradient reaches the representations only. With ``critic_steps=0`` both are one:
-    the gradient also reaches the critic, whose parameters :meth:`parameter_groups` returns for the model's optimiser.
+    ``L = L_task - lambda D(P(Z_1..Z_M) || P(Z_1) x .. x P(Z_M))``, D as the measure estimates it, most from below by a
+    critic. A step has two stages: :meth:`update_critic` trains the critic, or what else the measure learns, on detached
+    representations with its own optimiser; then a call returns the term of the loss, whose gradient reaches the
+    representations only. With ``critic_steps=0`` both are one: the gradient also reaches the critic, whose parameters
+    :meth:`parameter_groups` returns for the model's optimiser.
 
     All randomness comes from the penalty's own generator, so a run with it sees the same initial weights, batches and
     dropout as one without. Between updates the critic is frozen (``requires_grad`` is false): it belongs outside what

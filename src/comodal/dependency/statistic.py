@@ -28,7 +28,7 @@ class Statistic(Measure):
     Example:
         >>> import torch
         >>> from comodal.functional import dhsic
-        >>> facts = MeasureFacts(unit="correlation", estimates="neither", pointwise=None)
+        >>> facts = MeasureFacts(unit="correlation", estimates="neither")
         >>> measure = Statistic(dhsic, facts=facts, dims={"text": 8, "audio": 4})
         >>> views = {"text": torch.randn(16, 8), "audio": torch.randn(16, 4)}
         >>> measure.name, measure.value(views).shape, measure.learn(views)
