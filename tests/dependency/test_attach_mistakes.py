@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 
-import pytest
 import torch
 from tests.support.hidden_representations import LAYERS, Hidden, batch
 from tests.support.refusals import refused
@@ -63,14 +62,6 @@ def test_the_outline_of_a_deep_model_is_short():
     assert outline(deep, 200).startswith("tower0(0-29), tower1(0-29), ")
     assert outline(deep, 300).startswith("tower0(0-29(0, 1)), ")
     assert len(outline(deep, 20)) < 30
-
-
-@pytest.mark.parametrize(
-    ("habit", "meant"), [("clip", "infonce"), ("mutual information", "kl"), ("NT-Xent", "infonce"), ("dv", "kl")]
-)
-def test_a_measure_typed_by_habit_is_understood(habit, meant):
-    with refused("unknown_name", habit, repr(meant)):
-        comodal.attach(Hidden(), LAYERS, measure=habit)
 
 
 def test_an_output_object_is_answered_with_what_it_holds():

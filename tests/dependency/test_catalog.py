@@ -21,6 +21,8 @@ def test_every_measure_is_known_by_its_name() -> None:
         ("dv", "kl"),
         ("MI", "kl"),
         ("clip", "infonce"),
+        ("NT-Xent", "infonce"),
+        ("mutual information", "kl"),
         ("hsic", "dhsic"),
         ("tc", "kl"),
         ("cca", "gaussian"),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -120,6 +122,21 @@ def test_the_epoch_with_the_largest_dependency_of_the_validation_part_is_kept(da
     assert len(fold.rows(run).labelled) == 400
 
 
+@contextmanager
+def full_after_a_checkpoint(folder: Path) -> Iterator[None]:
+    """A disk that is full as soon as a run has written its first checkpoint."""
+    write = Path.write_bytes
+
+    def fills_up(path: Path, data: Any) -> int:
+        if list(folder.rglob("last.ckpt")):
+            raise OSError(28, "No space left on device")
+        return write(path, data)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Path, "write_bytes", fills_up)
+        yield
+
+
 def test_a_run_is_saved_resumed_bit_for_bit_and_read_back(
     dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -129,17 +146,8 @@ def test_a_run_is_saved_resumed_bit_for_bit_and_read_back(
     assert report.no_better_than == ()
     undisturbed = load_model(tmp_path / "whole")
     assert same(undisturbed, fit(dataset, config(), task=None), dataset)
-    write = Path.write_bytes
-
-    def fills_up(path: Path, data: Any) -> int:
-        if list((tmp_path / "half").rglob("last.ckpt")):
-            raise OSError(28, "No space left on device")
-        return write(path, data)
-
-    monkeypatch.setattr(Path, "write_bytes", fills_up)
-    with refused("cannot_write"):
+    with full_after_a_checkpoint(tmp_path / "half"), refused("cannot_write"):
         train(bare, config(), out=tmp_path / "half")
-    monkeypatch.undo()
     train(bare, config(), out=tmp_path / "half")
     assert same(undisturbed, load_model(tmp_path / "half"), dataset)
     monkeypatch.setattr(experiment, "fit_fold", lambda *_, **__: pytest.fail("trained again"))
@@ -242,23 +250,12 @@ def test_encoders_start_from_the_weights_of_another_model(dataset: Dataset) -> N
         assert not np.allclose(fit(dataset, run).representations(dataset)["left"], wanted, atol=0.1)
 
 
-def test_a_run_with_a_start_is_resumed_bit_for_bit_and_belongs_to_it(
-    dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_run_with_a_start_is_resumed_bit_for_bit_and_belongs_to_it(dataset: Dataset, tmp_path: Path) -> None:
     train(dataset.without_labels(), config(), out=tmp_path / "first")
     train(dataset.without_labels(), config(seed=1), out=tmp_path / "other")
     tuned = fit(dataset, config("none"), start=tmp_path / "first")
-    write = Path.write_bytes
-
-    def fills_up(path: Path, data: Any) -> int:
-        if list((tmp_path / "tuned").rglob("last.ckpt")):
-            raise OSError(28, "No space left on device")
-        return write(path, data)
-
-    monkeypatch.setattr(Path, "write_bytes", fills_up)
-    with refused("cannot_write"):
+    with full_after_a_checkpoint(tmp_path / "tuned"), refused("cannot_write"):
         train(dataset, config("none"), out=tmp_path / "tuned", start=tmp_path / "first")
-    monkeypatch.undo()
     for start in (tmp_path / "other", None):
         with refused("mismatch", "start"):
             train(dataset, config("none"), out=tmp_path / "tuned", start=start)

@@ -12,6 +12,7 @@ import numpy as np
 
 from comodal.atomic_write import write_atomic
 from comodal.contracts import InputError, NoTask, PredictionTable
+from comodal.contracts.option_names import REFERENCE_NAMES
 from comodal.data.dataset import SPLITS, Dataset
 from comodal.data.load import load
 from comodal.evaluation.data_config import DataConfig, in_memory, note_of
@@ -58,7 +59,7 @@ class RunReport:
             return ()
         name = next(iter(self.metrics))
         sign, own = (1 if METRICS[name].higher_is_better else -1), self.metrics[name]["value"]
-        others = {each: known[each][name] for each in ("constant", "linear") if name in known.get(each, ())}
+        others = {each: known[each][name] for each in REFERENCE_NAMES if name in known.get(each, ())}
         return tuple(each for each, value in others.items() if own is None or sign * own <= sign * value)
 
 
