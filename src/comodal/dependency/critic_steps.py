@@ -58,8 +58,7 @@ def critic_batches(
             raise InputError(
                 "update_critic got a source of batches, but fresh_batches is False: set it to True", code="conflict"
             )
-        gathered = gather_batches(layout, source, pools)  # type: ignore[arg-type]
-        yield from repeat(_detached(gathered), steps)
+        yield from repeat(_detached(layout, source, pools), steps)  # type: ignore[arg-type]
         return
     drawn = iter(source, None) if callable(source) else source
     if not isinstance(drawn, Iterator):
@@ -71,13 +70,14 @@ def critic_batches(
     for _ in range(steps):
         with torch.no_grad():
             given = next(drawn, None)
-            if given is None:
-                raise InputError(
-                    "update_critic ran out of batches: give an iterator of at least critic_steps", code="missing"
-                )
-            drawn_views = gather_batches(layout, given, pools)
-        yield _detached(drawn_views)
+        if given is None:
+            raise InputError(
+                "update_critic ran out of batches: give an iterator of at least critic_steps", code="missing"
+            )
+        yield _detached(layout, given, pools)
 
 
-def _detached(gathered: Gathered) -> Gathered:
+def _detached(layout: ViewLayout, given: Batches, pools: Sequence[str]) -> Gathered:
+    with torch.no_grad():  # pooling records no graph
+        gathered = gather_batches(layout, given, pools)
     return gathered._replace(views=[view.detach() for view in gathered.views])
