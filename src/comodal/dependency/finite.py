@@ -54,9 +54,9 @@ class FiniteWatch:
             return
         detached = [view.detach() for view in views]
         self._awaited.append(_Awaited(known, value.detach(), detached, present, remedy))
-        self.settle(wait=False)
+        self.check(wait=False)
 
-    def settle(self, *, wait: bool = True) -> None:
+    def check(self, *, wait: bool = True) -> None:
         """Refuse the first value that is not finite; with ``wait`` the CPU waits for those that are not known yet."""
         while self._awaited:
             first = self._awaited[0]

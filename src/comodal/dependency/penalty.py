@@ -220,7 +220,7 @@ class DependencyPenalty(nn.Module):
 
     def get_extra_state(self) -> dict[str, Any]:
         """Return the state that is no tensor of a module: optimiser, step and name of the measure."""
-        self._watch.settle()
+        self._watch.check()
         optimizer = None if self._optimizer is None else self._optimizer.state_dict()
         return {"measure": self.measure.name, "step": self.step, "optimizer": optimizer}
 
@@ -254,7 +254,7 @@ class DependencyPenalty(nn.Module):
 
     def train(self, mode: bool = True) -> DependencyPenalty:
         """Set the mode, after a look at values that a device had not told yet."""
-        self._watch.settle()
+        self._watch.check()
         return super().train(mode)
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> DependencyPenalty:
