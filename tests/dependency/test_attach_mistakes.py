@@ -106,6 +106,8 @@ def test_mistakes_are_named():
         comodal.attach(model, LAYERS, weight=-1.0)
     with refused("conflict", "dims"):
         comodal.attach(model, LAYERS, dims=[8, 4])
+    with refused("wrong_type", "Hidden"):
+        comodal.attach(Hidden, LAYERS)
     for wrong in ({"pool": None}, {"measure": None}, {"measure": nn.Linear(2, 2)}):
         with refused("wrong_type", *wrong):
             comodal.attach(model, LAYERS, **wrong)

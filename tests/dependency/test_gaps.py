@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from itertools import combinations
+from typing import Any
 
 import pytest
 import torch
@@ -22,6 +23,28 @@ LEARNT = [name for name in EVERY if list(build_measure(name, dims=[2, 2]).parame
 
 def given(name: str, n: int = 14) -> dict[str, Tensor]:
     return {view: torch.randn(n, dim, requires_grad=True) for view, dim in fitting_dims(name, DIMS).items()}
+
+
+@pytest.mark.parametrize(
+    ("mask", "named"),
+    [
+        (torch.ones(14), ["Tensor"]),
+        ({"audio": [True] * 14}, ["audio", "list"]),
+        ({"audio": torch.ones(14).numpy()}, ["audio", "ndarray"]),
+    ],
+)
+def test_a_mask_is_a_tensor_for_each_view(mask: Any, named: list[str]) -> None:
+    encoders = torch.nn.ModuleDict({name: torch.nn.Linear(3, 4) for name in ("text", "audio")})
+    attached = comodal.attach(encoders, {"text": "text", "audio": "audio"}, measure="dhsic")
+    for encoder in encoders.values():
+        encoder(torch.randn(14, 3))
+    penalty = DependencyPenalty("kl", dims=DIMS)
+    for call in (penalty, penalty.update_critic):
+        with refused("wrong_type", *named):
+            call(given("kl"), mask=mask)
+    with refused("wrong_type", *named):
+        attached(mask=mask)
+    assert attached().isfinite()  # what the layers returned is still there
 
 
 def holes(n: int = 14) -> dict[str, Tensor]:

@@ -304,6 +304,8 @@ def test_too_small_a_batch_is_refused_with_its_remedy(act: str) -> None:
         ({"critic_steps": 1.5}, "out_of_range"),
         ({"critic_steps": True}, "out_of_range"),
         ({"critic_lr": 0.0}, "out_of_range"),
+        ({"critic_lr": "fast"}, "out_of_range"),
+        ({"weight": "auto"}, "out_of_range"),
         ({"fresh_batches": True, "critic_steps": 0}, "conflict"),
         ({"dims": {"text": 4}}, "missing"),
     ],

@@ -186,6 +186,7 @@ def test_each_fold_has_representations_of_its_own() -> None:
     [
         (lambda: config("none"), "missing", "kl"),
         (lambda: config(weight=0.0), "missing", "weight 0"),
+        (lambda: config("club", weight=-1.0), "missing", "weight -1"),
         (lambda: config(label_budget=5), "conflict", "label_budget 5"),
         (lambda: config(task_loss="l1"), "conflict", "l1"),
         (lambda: config(class_weight="balanced"), "conflict", "class_weight"),
@@ -194,6 +195,12 @@ def test_each_fold_has_representations_of_its_own() -> None:
 def test_what_leaves_nothing_to_learn_is_refused(dataset: Dataset, change: Any, code: Any, named: str) -> None:
     with refused(code, named):
         fit(dataset, change(), task=None)
+
+
+def test_a_fit_takes_the_task_of_its_data_or_none(dataset: Dataset) -> None:
+    for other in ("none", "regression"):
+        with refused("unsupported", other, "None"):
+            fit(dataset, config(), task=other)  # type: ignore[arg-type]
 
 
 def test_data_that_have_no_dependency_are_refused(dataset: Dataset) -> None:

@@ -61,14 +61,19 @@ MEASURE_HABITS = {
     "hsic": "dhsic",
     "info_nce": "infonce",
     "js": "jensen_shannon",
+    "jsd": "jensen_shannon",
     "mi": "kl",
+    "mmd": "dhsic",
     "multivariance": "distance_correlation",
     "mutual_information": "kl",
     "nt_xent": "infonce",
     "ntxent": "infonce",
+    "nwj": "f",
     "tc": "kl",
     "total_correlation": "kl",
+    "w": "wasserstein",
     "w1": "wasserstein",
+    "wgan": "wasserstein",
 }
 """Customary names of measures to the name that is meant, offered where they are typed by habit."""
 

@@ -16,6 +16,7 @@ from comodal.contracts import InputError
 from comodal.dependency.layer_paths import find_layers
 from comodal.dependency.measure import Measure
 from comodal.dependency.penalty import DependencyPenalty
+from comodal.dependency.views import mapping_of_masks
 
 __all__ = ["AttachedPenalty", "attach"]
 
@@ -83,7 +84,8 @@ class AttachedPenalty(nn.Module):
             InputError: a layer that has not run since the last call, or ran without gradients; an output that is no
                 tensor, or of another width than before.
         """
-        for name in mask or ():
+        mask = mapping_of_masks(mask)
+        for name in mask:
             if name not in self._pool:  # before the outputs are taken
                 raise InputError.unknown("view", name, self._pool, where="mask")
         views = {name: self._tensor(name, self._taken(name)) for name in self._pool}
@@ -96,8 +98,8 @@ class AttachedPenalty(nn.Module):
         if own is not None and own.device != device:
             penalty.to(device)
         if self._learning:
-            penalty.update_critic(views, mask=mask)
-        term: Tensor = penalty(views, mask=mask)
+            penalty.update_critic(views, mask=mask or None)
+        term: Tensor = penalty(views, mask=mask or None)
         return term
 
     @property

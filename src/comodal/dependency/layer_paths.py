@@ -20,6 +20,8 @@ def find_layers(model: nn.Module, paths: Mapping[str, str]) -> dict[str, nn.Modu
 
     A model that is compiled or wrapped for distribution is taken for the one inside.
     """
+    if not isinstance(model, nn.Module):
+        raise InputError(f"model is {model!r}: give an nn.Module, built", code="wrong_type")
     model = _unwrapped(model)
     known = dict(model.named_modules())
     return {view: _found(model, known, path, view) for view, path in paths.items()}

@@ -7,7 +7,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, SupportsFloat
 
 import torch
 from torch import Tensor, nn
@@ -53,9 +53,14 @@ class MeasureFacts:
         Raises:
             InputError: not finite; or below 0, which asks for less dependency, with a measure that is no upper bound.
         """
-        if not (math.isfinite(weight) and (weight >= 0 or self.estimates == "upper bound")):
+        if not (
+            isinstance(weight, SupportsFloat)
+            and math.isfinite(weight)
+            and (weight >= 0 or self.estimates == "upper bound")
+        ):
             raise InputError(
-                f"{name}={weight}: give 0 or more, the penalty rewards dependency; below 0 only with an upper bound",
+                f"{name}={weight!r}: give a number of at least 0, the penalty rewards dependency; below 0 only "
+                "with an upper bound",
                 code="out_of_range",
             )
         return float(weight)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, SupportsFloat
 
 import torch
 from torch import Tensor, nn
@@ -285,8 +285,8 @@ def _check(critic_steps: int, critic_lr: float, *, fresh_batches: bool) -> None:
             f"critic_steps={critic_steps!r}: give a whole number, 0 to train critic and model in one step",
             code="out_of_range",
         )
-    if not (math.isfinite(critic_lr) and critic_lr > 0):
-        raise InputError(f"critic_lr={critic_lr}: give a learning rate above 0", code="out_of_range")
+    if not (isinstance(critic_lr, SupportsFloat) and math.isfinite(critic_lr) and critic_lr > 0):
+        raise InputError(f"critic_lr={critic_lr!r}: give a learning rate above 0", code="out_of_range")
     if fresh_batches and critic_steps == 0:
         raise InputError(
             "fresh_batches=True needs critic_steps of 1 or more: with 0 the critic has no steps of its own",

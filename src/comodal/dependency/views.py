@@ -12,7 +12,17 @@ from torch import Tensor
 from comodal.contracts import FusionOutput, InputError, MultimodalBatch
 from comodal.contracts.option_names import BETWEEN
 
-__all__ = ["Batches", "MaskedViews", "ViewLayout", "Views", "full_precision", "masked", "views_of", "views_with_gaps"]
+__all__ = [
+    "Batches",
+    "MaskedViews",
+    "ViewLayout",
+    "Views",
+    "full_precision",
+    "mapping_of_masks",
+    "masked",
+    "views_of",
+    "views_with_gaps",
+]
 
 Views = Mapping[str, Tensor] | Sequence[Tensor]
 """Representations of a batch: name to ``(n, D_m)``, or the same tensors in the order of the layout."""
@@ -122,18 +132,28 @@ class ViewLayout:
         return ordered
 
 
+def mapping_of_masks(mask: Mapping[str, Tensor] | None) -> Mapping[str, Tensor]:
+    """Return the masks of views, none for ``None``; refuses what does not say of which views it is, or no tensors."""
+    if not isinstance(mask, Mapping | None):
+        raise InputError(f"mask is a {type(mask).__name__}: give a mapping from view to tensor", code="wrong_type")
+    for name, each in (mask or {}).items():
+        if not isinstance(each, Tensor | None):
+            raise InputError(f"mask of {name!r} is a {type(each).__name__}: give a torch.Tensor", code="wrong_type")
+    return mask or {}
+
+
 def masked(representations: object, mask: Mapping[str, Tensor]) -> MaskedViews:
     """Return one batch with its mask.
 
     Raises:
-        InputError: several batches, or a source of them.
+        InputError: several batches, or a source of them; or a mask that names no views.
     """
     tensors = representations.values() if isinstance(representations, Mapping) else representations
     if not isinstance(tensors, Iterable) or not all(isinstance(each, Tensor) for each in tensors):
         raise InputError(
             "mask is of one batch: give each batch of several as MaskedViews(views, mask)", code="conflict"
         )
-    return MaskedViews(cast("Views", representations), mask)
+    return MaskedViews(cast("Views", representations), mapping_of_masks(mask))
 
 
 def full_precision(view: Tensor) -> AbstractContextManager[object]:

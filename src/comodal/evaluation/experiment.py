@@ -111,6 +111,11 @@ def fit(
         (3, 32)
     """
     config = config or RunConfig()
+    if task not in {"own", None}:
+        raise InputError(
+            f"task={task!r}: give None for no task, or leave it out; another task is chosen where the data are loaded",
+            code="unsupported",
+        )
     wanted = NoTask() if task is None else None
     dataset = load(data, task=wanted) if isinstance(data, Dataset) else data.load(task=wanted)
     preflight(dataset, config)

@@ -43,7 +43,7 @@ def preflight(dataset: Dataset, config: RunConfig) -> None:
 def _require_dependency(dataset: Dataset, config: RunConfig) -> None:
     """Check that a run without a task has a dependency to learn from."""
     penalty, name = config.penalty, dataset.spec.name
-    if penalty.measure == "none" or penalty.weight == 0:
+    if penalty.measure == "none" or penalty.weight <= 0:
         raise InputError(
             f"{name}: no task, and penalty.measure {penalty.measure!r} with weight {penalty.weight:g}: nothing is "
             "learnt; name a measure (--penalty.measure kl) with a weight above 0, or give labels",
@@ -81,7 +81,9 @@ def require_budgets(budgets: Sequence[int]) -> None:
 def require_test_part(dataset: Dataset) -> None:
     """Check that there is something to predict, and that every partition has samples to test on."""
     if not dataset.spec.task.predicts:
-        raise InputError(f"{dataset.spec.name}: no task, so nothing to test; give labels", code="missing")
+        raise InputError(
+            f"{dataset.spec.name}: no task, so nothing to test; give labels, and no task 'none'", code="missing"
+        )
     for partition in dataset.partitions:
         if len(partition.test) == 0:
             raise InputError(
