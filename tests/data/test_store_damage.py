@@ -76,9 +76,9 @@ class TestDamage:
         file.write_text(text.replace('"samples": 9', '"samples": 8', 1))
         with refused("damaged", "dataset.json"):
             open_store(folder)
-        for version in (3, 5):
-            file.write_text(text.replace('"version": 4', f'"version": {version}', 1))
-            with refused("unsupported", "dataset.json", version, 4):
+        for version in (4, 6):
+            file.write_text(text.replace('"version": 5', f'"version": {version}', 1))
+            with refused("unsupported", "dataset.json", version, 5):
                 open_store(folder)
         file.write_text(json.dumps(json.loads(text)))  # the same on one line
         assert open_store(folder).n_samples == 9

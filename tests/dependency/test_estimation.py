@@ -198,7 +198,7 @@ def test_a_measure_without_a_critic_is_refused():
 
 
 def test_a_bound_that_is_registered_without_a_form_to_fit_is_refused(monkeypatch):
-    bound = replace(BOUNDS["nwj"], name="strange")
+    bound = replace(BOUNDS["nwj"], name="strange", form=None)
     monkeypatch.setitem(MEASURES, "strange", replace(MEASURES["f"], name="strange", core=bound))
     with refused("unsupported", "strange", "nwj"):
         estimate_dependency([np.arange(50.0), np.arange(50.0) ** 2], measure="strange")

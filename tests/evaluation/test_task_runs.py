@@ -49,7 +49,9 @@ def test_a_task_goes_the_whole_way(kind: str, tmp_path: Path) -> None:
         found.write(tmp_path / f"table{suffix}")
 
     scenarios = robustness(tmp_path / "run", RobustnessConfig(scenarios="subsets"), source=data)
-    clean = {each.row.metric: each.row.mean for each in scenarios if each.scenario == "clean"}
+    clean = {
+        each.row.metric: each.row.mean for each in scenarios if (each.scenario, each.row.fusion) == ("clean", "early")
+    }
     assert clean == {name: pytest.approx(report.metrics[name]["value"]) for name in task.reported}
 
 

@@ -133,6 +133,7 @@ def open_runs(folder: str | Path, *, source: str | Dataset | None = None, replic
 
     Example:
         >>> import tempfile
+        >>> from comodal.evaluation.data_config import DataConfig
         >>> from comodal.evaluation.experiment import train
         >>> from comodal.training.config import TrainingConfig
         >>> folder = tempfile.mkdtemp()
