@@ -105,7 +105,7 @@ def test_the_loss_of_its_own_parameters_reaches_no_view(name: str) -> None:
 
 @pytest.mark.parametrize("name", EVERY)
 def test_the_encoders_gradient_climbs_the_value(name: str) -> None:
-    """For a bound what ``encoder_gradient_is_valid`` declares; the opposite direction lowers it."""
+    """The opposite direction lowers it."""
     measure = build_measure(name, dims=fitting_dims(name, DIMS)).double().eval()
     views = {view: points.double().requires_grad_() for view, points in views_of(name, 12).items()}
     value = measure.value(views)
@@ -135,22 +135,25 @@ def test_the_gradient_of_mine_is_not_that_of_its_value() -> None:
     assert not torch.autograd.gradcheck(lambda *given: measure.value(given), views, eps=1e-7, raise_exception=False)
 
 
-def change_by_scale(name: str, normalize: str) -> float:
-    measure, views = build_measure(name, dims=fitting_dims(name, DIMS), normalize=normalize).eval(), views_of(name, 40)
+NORMALISED = [(name, {"normalize": each}) for name in WITH_CRITIC for each in ("layer", "sphere")]
+WITHOUT_CRITIC: list[tuple[str, dict[str, str]]] = [(name, {}) for name in OTHERS]
+
+
+def change_by_scale(name: str, options: dict[str, str]) -> float:
+    measure, views = build_measure(name, dims=fitting_dims(name, DIMS), **options).eval(), views_of(name, 40)
     scaled = {key: 50.0 * view for key, view in views.items()}
     with torch.no_grad():
         return abs(float(measure.value(scaled) - measure.value(views)))
 
 
-@pytest.mark.parametrize("normalize", ["layer", "sphere"])
-@pytest.mark.parametrize("name", WITH_CRITIC)
-def test_scale_alone_changes_nothing(name: str, normalize: str) -> None:
-    assert change_by_scale(name, normalize) < 1e-4
+@pytest.mark.parametrize(("name", "options"), [*NORMALISED, *(each for each in WITHOUT_CRITIC if each[0] != "vicreg")])
+def test_scale_alone_changes_nothing(name: str, options: dict[str, str]) -> None:
+    assert change_by_scale(name, options) < 1e-4
 
 
 @pytest.mark.parametrize("name", sorted(set(WITH_CRITIC) - {"wasserstein"}))
 def test_without_normalisation_scale_changes_the_value(name: str) -> None:
-    assert change_by_scale(name, "none") > 1e-2
+    assert change_by_scale(name, {"normalize": "none"}) > 1e-2
 
 
 @pytest.mark.parametrize("name", EVERY)
@@ -185,51 +188,26 @@ def test_two_views_are_enough_and_as_many_rows_as_views(name: str) -> None:
         measure.value([torch.randn(1, dim) for dim in dims])
 
 
-@pytest.mark.parametrize("normalize", ["layer", "sphere"])
-@pytest.mark.parametrize("name", WITH_CRITIC)
-def test_heavy_tails_and_constant_views_give_finite_values_and_gradients(name: str, normalize: str) -> None:
-    measure = build_measure(name, dims=fitting_dims(name, DIMS), normalize=normalize)
-    heavy = {key: (view / torch.rand_like(view).pow(4)).requires_grad_() for key, view in views_of(name, 16).items()}
-    constant = {key: torch.zeros_like(view).requires_grad_() for key, view in views_of(name, 16).items()}
-    for views in (heavy, constant):
+@pytest.mark.parametrize(("name", "options"), [*NORMALISED, *WITHOUT_CRITIC])
+def test_heavy_tails_and_constant_views_give_finite_values_and_gradients(name: str, options: dict[str, str]) -> None:
+    measure, drawn = build_measure(name, dims=fitting_dims(name, DIMS), **options), views_of(name, 16)
+    heavy = {key: view / torch.rand_like(view).pow(4) for key, view in drawn.items()}
+    constant = {key: torch.zeros_like(view) for key, view in drawn.items()}
+    one = drawn | {"audio": torch.ones_like(drawn["audio"])}
+    for given in (constant, one) if name == "vicreg" else (heavy, constant, one):  # its squares of raw values overflow
+        views = {key: view.requires_grad_() for key, view in given.items()}
         value = measure.value(views)
         gradients = torch.autograd.grad(value, list(views.values()))
         assert all(bool(part.isfinite().all()) for part in (value, *gradients))
-        assert measure.learn(views).isfinite()
+        loss = measure.learn(views)
+        assert loss is None or loss.isfinite()
 
 
 @pytest.mark.parametrize("name", OTHERS)
-def test_without_a_critic_heavy_tails_and_constant_views_are_finite_too(name: str) -> None:
-    measure = build_measure(name, dims=fitting_dims(name, DIMS))
-    heavy = {key: (view / torch.rand_like(view).pow(4)).requires_grad_() for key, view in views_of(name, 16).items()}
-    constant = {key: torch.zeros_like(view).requires_grad_() for key, view in views_of(name, 16).items()}
-    for views in (constant,) if name == "vicreg" else (heavy, constant):  # its squares of raw values overflow
-        value = measure.value(views)
-        gradients = torch.autograd.grad(value, list(views.values()))
-        assert all(bool(part.isfinite().all()) for part in (value, *gradients))
-
-
-@pytest.mark.parametrize("name", EVERY)
-def test_one_view_that_is_constant_in_the_batch_leaves_value_and_gradients_finite(name: str) -> None:
-    measure, views = build_measure(name, dims=fitting_dims(name, DIMS)), views_of(name, 12, requires_grad=True)
-    views["audio"] = torch.ones_like(views["audio"]).requires_grad_()
-    value = measure.value(views)
-    gradients = torch.autograd.grad(value, list(views.values()))
-    assert all(bool(part.isfinite().all()) for part in (value, *gradients))
-
-
-@pytest.mark.parametrize("name", EVERY)
-def test_a_gradient_reaches_every_view(name: str) -> None:
+def test_without_a_critic_a_gradient_reaches_every_view(name: str) -> None:
     measure, views = build_measure(name, dims=fitting_dims(name, DIMS)), views_of(name, 12, requires_grad=True)
     measure.value(views).backward()
     assert all(view.grad is not None and bool(view.grad.any()) for view in views.values())
-
-
-@pytest.mark.parametrize("name", sorted(set(OTHERS) - {"vicreg"}))
-def test_without_a_critic_scale_alone_changes_nothing(name: str) -> None:
-    measure, views = build_measure(name, dims=fitting_dims(name, DIMS)).eval(), views_of(name, 40)
-    scaled = {key: 50.0 * view for key, view in views.items()}
-    torch.testing.assert_close(measure.value(scaled), measure.value(views), atol=1e-4, rtol=0)
 
 
 @pytest.mark.parametrize("name", sorted(set(OTHERS) - {"symile"}))
@@ -256,7 +234,6 @@ def test_facts_are_declared(name: str) -> None:
         "squared_hellinger": "divergence",
     }.get(name, "nats")
     assert (measure.lipschitz is not None) == measure.bound.needs_lipschitz == (name == "wasserstein")
-    assert measure.bound.encoder_gradient_is_valid
     assert isinstance(build_measure(name, dims=fitting_dims(name, DIMS), critic="separable").critic, SeparableCritic)
 
 

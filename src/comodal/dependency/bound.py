@@ -60,8 +60,6 @@ class Bound:
         evaluate: ``(joint (n,), marginal (m,)) -> scalar``.
         unit: ``"nats"``, ``"distance"`` or ``"divergence"``.
         is_lower_bound: the population value is never above the divergence it estimates.
-        encoder_gradient_is_valid: whether, at a fixed critic, the gradient by the representations is that of a lower
-            bound.
         needs_lipschitz: whether it holds only for critics with slopes of at most 1.
         averages_over_batches: whether the value of a batch is the mean of the values of its equal parts, so that
             mini-batch gradients are unbiased; false for a logarithm of a mean.
@@ -84,7 +82,6 @@ class Bound:
     log_ratio: Callable[[Tensor, Tensor], Tensor] | None
     of_log_partition: Callable[[Tensor, Tensor], Tensor] | None = None
     is_lower_bound: bool = True
-    encoder_gradient_is_valid: bool = True
     needs_lipschitz: bool = False
     averages_over_batches: bool = True
     surrogate: Callable[[Tensor, Tensor], Tensor] | None = None

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from comodal.contracts import InputError
+from comodal.dependency.critics import relu_network
 from comodal.dependency.measure import Measure, MeasureFacts
 from comodal.dependency.normalization import NORMALIZATIONS, checked_normalization
 from comodal.dependency.views import Views, full_precision
@@ -37,12 +38,7 @@ class DiagonalGaussian(nn.Module):
 
     def __init__(self, given: int, predicted: int, *, hidden: Sequence[int] = (64,)) -> None:
         super().__init__()
-        layers: list[nn.Module] = []
-        width = given
-        for following in hidden:
-            layers += [nn.Linear(width, following), nn.ReLU()]
-            width = following
-        self.network = nn.Sequential(*layers, nn.Linear(width, 2 * predicted))
+        self.network = relu_network(given, hidden, 2 * predicted)
 
     def forward(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         """Return ``(n,)`` ``log q(y_i | x_i)``, and its mean over all y of the batch, both without ``log 2 pi``."""

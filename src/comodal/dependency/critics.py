@@ -235,11 +235,11 @@ class SumCritic(Critic):
 
 
 def relu_network(inputs: int, hidden: Sequence[int], outputs: int) -> nn.Sequential:
-    """Return linear layers with ReLU between them."""
+    """Return linear layers with ReLU between them; one without hidden widths."""
     layers: list[nn.Module] = []
     for width, following in pairwise((inputs, *hidden)):
         layers += [nn.Linear(width, following), nn.ReLU()]
-    return nn.Sequential(*layers, nn.Linear(hidden[-1], outputs))
+    return nn.Sequential(*layers, nn.Linear((inputs, *hidden)[-1], outputs))
 
 
 def _checked_hidden(hidden: Sequence[int]) -> tuple[int, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator, Mapping
+from itertools import groupby
 
 from torch import nn
 
@@ -86,16 +87,9 @@ def _tree(module: nn.Module, depth: int) -> str:
 
 def _merged(module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
     """Yield the children, those numbered in a row and of one class as one."""
-    first, last, kept = "", "", None
-    for name, child in module.named_children():
-        if kept is not None and name.isdigit() and last.isdigit() and type(child) is type(kept):
-            last = name
-            continue
-        if kept is not None:
-            yield (first if first == last else f"{first}-{last}"), kept
-        first, last, kept = name, name, child
-    if kept is not None:
-        yield (first if first == last else f"{first}-{last}"), kept
+    for _, alike in groupby(module.named_children(), lambda each: type(each[1]) if each[0].isdigit() else each[0]):
+        (first, child), *rest = alike
+        yield (f"{first}-{rest[-1][0]}" if rest else first), child
 
 
 def _unwrapped(model: nn.Module) -> nn.Module:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -66,9 +65,8 @@ class TrainerPenalty(TrainerCallback):
         folder = Path(args.output_dir) / f"{PREFIX_CHECKPOINT_DIR}-{state.global_step}"
         if self.penalty is None or args.save_only_model or not (args.should_save and folder.is_dir()):
             return
-        buffer = io.BytesIO()
-        torch.save(self.penalty.state_dict(), buffer)
-        write_atomic(folder / self._file, lambda partial: partial.write_bytes(buffer.getvalue()))
+        state = self.penalty.state_dict()
+        write_atomic(folder / self._file, lambda partial: torch.save(state, partial))
 
     @property
     def _file(self) -> str:

@@ -97,8 +97,7 @@ class TrainingLoop:
         self.has_gaps = fold.view.has_gaps or bool(self.augment.corruptions)
         self.model = model.to(accelerator.device)
         self.penalty = None if penalty is None else penalty.to(accelerator.device)
-        simultaneous = penalty.parameter_groups() if penalty and config.penalty.critic_steps == 0 else []
-        optimizer = build_optimizer(model, options, simultaneous)
+        optimizer = build_optimizer(model, options, penalty.parameter_groups() if penalty else None)
         steps = math.ceil(len(self.sampler) / options.accumulate)
         self.schedule = build_schedule(optimizer, options, steps * options.max_epochs)
         # Accelerate's wrappers cost a small model as much as its step: only where they do something.
@@ -166,7 +165,7 @@ class TrainingLoop:
             total = self._weighted(terms, len(own) * accelerator.num_processes / len(whole)).total
             accelerator.backward(total / gathered if gathered > 1 else total)
         for name, value in {"task": terms.task, **terms.penalties}.items():
-            self._record(f"train_{name}", value, len(own))
+            self._add(f"train_{name}", value.detach() * len(own), len(own))
         if last:
             self._step()
         return last
@@ -214,7 +213,7 @@ class TrainingLoop:
                 every = (batch.to(self.accelerator.device) for batch in whole)
                 found = dependency_losses(self.model, every, self.penalty, between=self.config.penalty.between)
             for value, count in found:
-                self._record("valid_loss", value, count)
+                self._add("valid_loss", value * count, count)
 
     def _end_epoch(self) -> None:
         """Log the epoch and keep the weights when it is the best so far."""
@@ -228,11 +227,8 @@ class TrainingLoop:
             state.best_weights = copy_weights(self.model, self.penalty)
         state.epoch, state.batch, state.sums = state.epoch + 1, 0, {}
 
-    def _record(self, name: str, value: Tensor, count: int) -> None:
-        """Count a mean over samples in the means of the epoch."""
-        self._add(name, value.detach() * count, count)
-
     def _add(self, name: str, total: Tensor, count: int) -> None:
+        """Count a sum over samples in the means of the epoch."""
         before, seen = self.state.sums.get(name, (0.0, 0))
         self.state.sums[name] = (before + total, seen + count)
 

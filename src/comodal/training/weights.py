@@ -38,12 +38,7 @@ def restore_weights(model: nn.Module, penalty: nn.Module | None, weights: Mappin
         kept = {name.removeprefix(prefix): value for name, value in weights.items() if name.startswith(prefix)}
         wanted = {name: value for name, value in part.state_dict().items() if isinstance(value, Tensor)}
         for name, value in wanted.items():
-            if name not in kept or kept[name].shape != value.shape:
-                found = f"has shape {tuple(kept[name].shape)}" if name in kept else "is missing"
-                raise InputError(
-                    f"weight {prefix}{name} {found}, wanted {tuple(value.shape)}: not this model's weights",
-                    code="mismatch",
-                )
+            _fitting(kept.get(name), value, f"weight {prefix}{name}", remedy=": not this model's weights")
         part.load_state_dict(kept, strict=False)
 
 
@@ -56,17 +51,17 @@ def start_encoders(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
     groups: dict[str, list[nn.Parameter]] = model.parameter_groups()  # type: ignore[operator]
     own = set(map(id, groups["encoders"]))
     for name, value in model.named_parameters():
-        if id(value) not in own:
-            continue
-        kept = weights.get(f"model.{name}")
-        if kept is None or kept.shape != value.shape:
-            found = "is missing" if kept is None else f"has shape {tuple(kept.shape)}"
-            raise InputError(
-                f"start: weight {name} {found}, wanted {tuple(value.shape)}; give a model with the same encoders "
-                "(fusion, fusion_config)",
-                code="mismatch",
-            )
-        value.data.copy_(kept)
+        if id(value) in own:
+            remedy = "; give a model with the same encoders (fusion, fusion_config)"
+            value.data.copy_(_fitting(weights.get(f"model.{name}"), value, f"start: weight {name}", remedy=remedy))
+
+
+def _fitting(kept: Tensor | None, wanted: Tensor, name: str, *, remedy: str) -> Tensor:
+    """Return a weight that is kept; refuses one that is missing or of another shape."""
+    if kept is None or kept.shape != wanted.shape:
+        found = "is missing" if kept is None else f"has shape {tuple(kept.shape)}"
+        raise InputError(f"{name} {found}, wanted {tuple(wanted.shape)}{remedy}", code="mismatch")
+    return kept
 
 
 def save_weights(path: Path, weights: Mapping[str, Tensor]) -> None:
