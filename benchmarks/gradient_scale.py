@@ -38,9 +38,8 @@ def gradient_norm(name: str, count: int) -> float:
     """Return the mean norm of a measure's gradient by a batch of representations, after its critic has learnt."""
     draw = views_of(count)
     penalty = DependencyPenalty(name, dims=dict.fromkeys(draw(), WIDTH), critic_lr=3e-3)
-    if any(True for _ in penalty.measure.parameters()):
-        for _ in range(STEPS):
-            penalty.update_critic(draw())
+    for _ in range(STEPS if list(penalty.measure.parameters()) else 0):
+        penalty.update_critic(draw())
     total = 0.0
     for _ in range(BATCHES):
         views = {view: values.requires_grad_() for view, values in draw().items()}

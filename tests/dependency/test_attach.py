@@ -30,10 +30,11 @@ def by_hand(model: Hidden, given: list[tuple[torch.Tensor, torch.Tensor]]) -> li
     return gradients(model)
 
 
-def attached(model: nn.Module, given: list[tuple[torch.Tensor, torch.Tensor]], run=None) -> list[torch.Tensor]:
-    penalty = comodal.attach(model, LAYERS, measure="kl", weight=0.5)
+def attached(model: nn.Module, given: list[tuple[torch.Tensor, torch.Tensor]], run=None, measure="kl"):
+    """Gradients with a penalty attached to the model, of which ``run`` is another form."""
+    penalty = comodal.attach(model, LAYERS, measure=measure, weight=0.5)
     for text, audio in given:
-        loss = (run or model)(text, audio).square().mean()
+        loss = (model if run is None else run)(text, audio).square().mean()
         (loss + penalty()).backward()
     return gradients(model)
 
@@ -47,13 +48,12 @@ def test_gradients_are_those_of_the_penalty_called_by_hand(checkpointed):
 
 
 @pytest.mark.slow
-def test_a_compiled_model_has_the_same_gradients():
+@pytest.mark.parametrize("inside", [True, False])  # attached to the model inside, or to the compiled one
+def test_a_compiled_model_has_the_same_gradients(inside):
     model = Hidden()
-    twin = copy.deepcopy(model)
-    penalty = comodal.attach(model, LAYERS, measure="kl", weight=0.5)
-    compiled = torch.compile(model, backend="aot_eager")
-    (compiled(*batch()).square().mean() + penalty()).backward()
-    torch.testing.assert_close(gradients(model), by_hand(twin, [batch()]))
+    twin, compiled = copy.deepcopy(model), torch.compile(model, backend="aot_eager")
+    found = attached(model if inside else compiled, [batch()], run=compiled)
+    torch.testing.assert_close(found, by_hand(twin, [batch()]))
 
 
 @pytest.mark.parametrize("inside", [True, False])
@@ -221,19 +221,8 @@ def test_two_views_of_one_layer_differ_in_their_pool():
 
 
 def test_a_measure_of_one_s_own_is_attached():
-    model, views = Hidden(), {"text": 8, "audio": 4}
+    model, measure = Hidden(), comodal.build_measure("kl", dims={"text": 8, "audio": 4})
     twin = copy.deepcopy(model)
-    penalty = comodal.attach(model, LAYERS, measure=comodal.build_measure("kl", dims=views), weight=0.5)
-    (model(*batch()).square().mean() + penalty()).backward()
-    torch.testing.assert_close(gradients(model), by_hand(twin, [batch()]))
+    torch.testing.assert_close(attached(model, [batch()], measure=measure), by_hand(twin, [batch()]))
     with refused("mismatch", "words", "text"):
-        comodal.attach(model, {"words": "encoders.text", "audio": "encoders.audio"}, measure=penalty.penalty.measure)
-
-
-def test_a_compiled_model_is_taken_for_the_one_inside():
-    model = Hidden()
-    twin = copy.deepcopy(model)
-    compiled = torch.compile(model, backend="eager")
-    penalty = comodal.attach(compiled, LAYERS, weight=0.5)
-    (compiled(*batch()).square().mean() + penalty()).backward()
-    torch.testing.assert_close(gradients(model), by_hand(twin, [batch()]))
+        comodal.attach(model, {"words": "encoders.text", "audio": "encoders.audio"}, measure=measure)

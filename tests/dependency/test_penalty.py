@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import runpy
 from collections.abc import Iterator
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -17,6 +19,7 @@ from torch.nn import functional
 from comodal.contracts.errors import Code
 from comodal.dependency import MEASURES, DependencyPenalty, LinearWarmup, build_measure
 
+ROOT = Path(__file__).parents[2]
 DIMS = {"text": 6, "audio": 4, "vision": 4}
 EVERY = sorted(MEASURES)
 LEARNT = [name for name in EVERY if list(build_measure(name, dims=[2, 2]).parameters())]
@@ -325,33 +328,12 @@ def test_pairings_differ_from_step_to_step() -> None:
     assert all(not torch.equal(a, b) for a, b in itertools.pairwise(penalty(views) for _ in range(4)))
 
 
-def gradient_norm(name: str) -> float:
-    """Norm of a measure's gradient by two Gaussian views with 8 shared directions, after 200 steps of its critic."""
-    torch.manual_seed(0)
-    shared, own = torch.randn(2, 8, 64) * (0.7 / 8) ** 0.5, torch.randn(2, 64, 64) * (0.3 / 64) ** 0.5
-
-    def draw() -> list[Tensor]:
-        cause = torch.randn(128, 8)
-        return [cause @ shared[view] + torch.randn(128, 64) @ own[view] for view in range(2)]
-
-    options = {"critic": "separable"} if "critic" in MEASURES[name].options else {}
-    measure = build_measure(name, dims=[64, 64], **options)
-    fitted = "hidden" in MEASURES[name].options
-    optimizer = torch.optim.Adam(measure.parameters(), lr=3e-3) if fitted else None
-    for _ in range(200 if optimizer else 0):
-        optimizer.zero_grad()
-        measure.learn(draw()).backward()
-        optimizer.step()
-    views = [view.requires_grad_() for view in draw()]
-    gradients = torch.autograd.grad(measure.value(views), views)
-    return float(sum(gradient.square().sum() for gradient in gradients)) ** 0.5
-
-
 def test_one_weight_pulls_about_as_strongly_with_every_measure() -> None:
     """Within a factor of 4 of kl, where their own gradients are more than a factor of 50 apart; the fast measures."""
+    gradient_norm = runpy.run_path(str(ROOT / "benchmarks" / "gradient_scale.py"))["gradient_norm"]
     names = ["wasserstein", *(name for name in EVERY if "critic" not in MEASURES[name].options)]
-    reference = gradient_norm("kl")
-    raw = {name: gradient_norm(name) / reference for name in names}
+    reference = gradient_norm("kl", 2)
+    raw = {name: gradient_norm(name, 2) / reference for name in names}
     scaled = {name: norm / build_measure(name, dims=[64, 64]).gradient_scale for name, norm in raw.items()}
     assert all(1 / 4 < norm < 4 for norm in scaled.values()), scaled
     assert max(raw.values()) > 50 * min(raw.values())

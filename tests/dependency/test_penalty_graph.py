@@ -177,36 +177,27 @@ class Late:
         return known
 
 
-def spoilt(penalty: DependencyPenalty) -> None:
-    penalty(given("dhsic"))
-    views = given("dhsic")
+def calls(count: int) -> Callable[[DependencyPenalty], Any]:
+    return lambda penalty: [penalty(given("dhsic")) for _ in range(count)]
+
+
+@pytest.mark.parametrize(
+    ("looks", "act"),
+    [
+        (2, calls(3)),
+        (1000, calls(finite.LONGEST + 1)),  # it never tells, and is waited for
+        (1000, DependencyPenalty.eval),
+        (1000, DependencyPenalty.state_dict),
+    ],
+)
+def test_what_a_device_tells_late_is_refused_late_with_view_and_row(
+    looks: int, act: Callable[[DependencyPenalty], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(finite, "_answer", Late(looks).answer)
+    penalty, views = penalty_of({"measure": "dhsic"}), given("dhsic")
+    penalty(views)
     views["audio"].data[[2, 5]] = torch.inf
     penalty(views)
-
-
-def test_what_a_device_tells_late_is_refused_late_with_view_and_row(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(finite, "_answer", Late(2).answer)
-    penalty = penalty_of({"measure": "dhsic"})
-    spoilt(penalty)
-    with refused("not_finite", "'audio'", "2 of 12", 2):
-        for _ in range(3):
-            penalty(given("dhsic"))
-
-
-@pytest.mark.parametrize("act", [DependencyPenalty.eval, DependencyPenalty.state_dict])
-def test_nothing_is_left_unknown_after_training(monkeypatch: pytest.MonkeyPatch, act: Callable[..., Any]) -> None:
-    monkeypatch.setattr(finite, "_answer", Late(1000).answer)
-    penalty = penalty_of({"measure": "dhsic"})
-    spoilt(penalty)
     with refused("not_finite", "'audio'", "2 of 12", 2):
         act(penalty)
     act(penalty)
-
-
-def test_a_device_that_never_tells_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(finite, "_answer", Late(1000).answer)
-    penalty = penalty_of({"measure": "dhsic"})
-    spoilt(penalty)
-    with refused("not_finite", "'audio'", "2 of 12", 2):
-        for _ in range(finite.LONGEST + 1):
-            penalty(given("dhsic"))

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import runpy
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from tests.support.two_processes import in_two_processes
 
 pytestmark = pytest.mark.slow
 
@@ -24,26 +22,8 @@ Seen = dict[str, Any]
 def processes(tmp_path_factory: pytest.TempPathFactory) -> list[Seen]:
     """What each of two gloo processes saw."""
     folder = tmp_path_factory.mktemp("gloo")
-    outputs = [folder / f"{rank}.pt" for rank in range(2)]
-    environment = {**os.environ, "GLOO_SOCKET_IFNAME": "lo", "OMP_NUM_THREADS": "1"}
-    running = [
-        subprocess.Popen(
-            [sys.executable, str(WORKER), str(rank), str(folder / "store"), str(output)],
-            env=environment,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for rank, output in enumerate(outputs)
-    ]
-    try:
-        for process in running:
-            _, error = process.communicate(timeout=180)
-            assert process.returncode == 0, error
-    finally:
-        for process in running:
-            process.kill()
-            process.wait()
-    return [torch.load(output, weights_only=True) for output in outputs]
+    in_two_processes(str(WORKER), str(folder))
+    return [torch.load(folder / f"{rank}.pt", weights_only=True) for rank in range(2)]
 
 
 def same(one: Seen, other: Seen) -> bool:

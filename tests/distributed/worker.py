@@ -1,11 +1,13 @@
 """One process of the distributed tests: trains a small encoder under every measure and saves what it saw.
 
-Run as ``python worker.py RANK STORE OUT``; :func:`trained` is also called in the test's own process, as the reference.
+Run as ``python worker.py FOLDER`` under the environment of ``torchrun``; :func:`trained` is also called in the test's
+own process, as the reference.
 """
 
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -73,9 +75,9 @@ def trained(options: dict[str, Any], *, rank: int | None, rows: list[int], seed:
 
 def main() -> None:
     """Every variant and split, then one without gathering."""
-    rank, store, out = int(sys.argv[1]), sys.argv[2], sys.argv[3]
     torch.set_num_threads(1)
-    dist.init_process_group("gloo", init_method=f"file://{store}", rank=rank, world_size=2)
+    dist.init_process_group("gloo")
+    rank = dist.get_rank()
     seen: dict[str, Any] = {
         f"{split} {options}": trained(options, rank=rank, rows=rows)
         for split, rows in SPLITS.items()
@@ -83,7 +85,7 @@ def main() -> None:
     }
     distributed.gather_views = lambda views: views
     seen["not gathered"] = trained({"measure": "kl"}, rank=rank, rows=SPLITS["even"])
-    torch.save(seen, out)
+    torch.save(seen, Path(sys.argv[1]) / f"{rank}.pt")
     dist.barrier()
     dist.destroy_process_group()
 
