@@ -22,10 +22,8 @@ from comodal.data.dataset import Dataset
 from comodal.data.load import load
 from comodal.data.store import write_store
 from comodal.evaluation import experiment
-from comodal.evaluation.comparison import compare
 from comodal.evaluation.data_config import DataConfig
 from comodal.evaluation.experiment import evaluate, fit, train
-from comodal.evaluation.grid import CompareConfig
 from comodal.evaluation.predictor import Predictor, load_model
 from comodal.training.build import build_model
 from comodal.training.config import PenaltyConfig, RunConfig, TrainingConfig
@@ -74,10 +72,6 @@ def test_it_reads_no_label(dataset: Dataset) -> None:
         others = comodal.from_arrays(views, labels, split=SPLIT)
         assert same(found, fit(others, config(), task=None), dataset)
     assert not same(found, fit(dataset, config()), dataset), "with its labels another model is learnt"
-
-
-def test_two_seeds_differ(dataset: Dataset) -> None:
-    assert not same(fit(dataset, config(seed=0), task=None), fit(dataset, config(seed=1), task=None), dataset)
 
 
 def test_fewer_rows_than_a_batch_train_in_one_batch(dataset: Dataset) -> None:
@@ -208,15 +202,6 @@ def test_data_that_have_no_dependency_are_refused(dataset: Dataset) -> None:
         fit(dataset.select_modalities(["left"]), config(), task=None)
     with refused("out_of_range", "1 validation samples"):
         fit(dataset.subset(np.arange(401)), config(), task=None)
-    with refused("missing", "no task"):
-        train_on_nothing(dataset)
-
-
-def train_on_nothing(dataset: Dataset) -> None:
-    """Compare measures on data without labels."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(DataConfig, "load", lambda _: dataset.without_labels())
-        compare(DataConfig(source="elsewhere"), CompareConfig(measures=("kl",)), out="nowhere")
 
 
 def table(folder: Path, labels: list[str] | None) -> str:
@@ -224,7 +209,7 @@ def table(folder: Path, labels: list[str] | None) -> str:
     folder.mkdir()
     split = SPLIT.astype("U10")
     split[:400:3] = "unlabelled"
-    with (folder / "utterances.csv").open("w", newline="", encoding="utf-8") as file:
+    with (folder / "samples.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["id", "group", "split", *(["label"] if labels else [])])
         writer.writerows([f"s{k}", f"g{k}", split[k], *([labels[k]] if labels else [])] for k in range(N))

@@ -1,4 +1,4 @@
-"""The figures hold the numbers they are made from, and the sample of samples those that matter."""
+"""The figures hold the numbers they are made from, and of many samples those that matter."""
 
 from __future__ import annotations
 

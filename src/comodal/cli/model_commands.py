@@ -57,6 +57,7 @@ def predict(
     """
     import numpy as np
 
+    from comodal.evaluation.data_config import data_of_run
     from comodal.evaluation.predictions import require_new_table
     from comodal.evaluation.predictor import predictor_of
     from comodal.evaluation.saved_model import find_model
@@ -65,9 +66,10 @@ def predict(
     file = require_new_table(out, force=force)
     saved = find_model(model, arm=arm, seed=seed)
     loaded = predictor_of(saved)
-    own = saved.data.get("protocol") if source is None else None
-    given = saved.source if source is None else source
-    dataset = loaded.read(given, features=pairs_of(features), protocol=protocol or own, split=split)
+    if source is None:
+        kept = data_of_run(saved.data, where=saved.folder)
+        source, protocol = kept.source, protocol or kept.protocol
+    dataset = loaded.read(source, features=pairs_of(features), protocol=protocol, split=split)
     found = loaded.predict(dataset, clean=clean)
     found.write(file, force=force)
     for note in found.notes:

@@ -86,7 +86,8 @@ def from_arrays(
             raise InputError(
                 f"{name}: split names {named} of {len(dataset)} samples; give one row per sample", code="mismatch"
             )
-    dataset = replace(dataset, partitions=(partition if task.predicts else partition.pooled(),))
+    dataset = replace(dataset, partitions=(partition,))
+    dataset = dataset if task.predicts else dataset.without_labels()
     return check(repaired(dataset) if clean else dataset, source=name)
 
 
@@ -172,7 +173,7 @@ def from_frame(
         {'text': 2, 'audio': 1}
     """
     facts = {"id": id, "group": group, "split": split}
-    chosen = [*([] if target is None else [target]), *filter(None, facts.values()), *features.values()]
+    chosen = [*filter(None, (target, *facts.values())), *features.values()]
     for column in chain.from_iterable([each] if isinstance(each, str) else each for each in chosen):
         if column not in frame.columns:
             raise InputError.unknown("column", column, map(str, frame.columns), where=name)
@@ -216,13 +217,12 @@ def _ragged(values: Any, where: str) -> RaggedArray:
             shapes = "(N, d), (N, T, d) or a list of (T_i, d), for one feature values[:, None]"
             raise InputError(f"{where}: shape {array.shape}; give {shapes}", code="wrong_shape")
         values = array.tolist()
-    width = next((np.shape(row)[-1:] for row in values if row is not None), None)
-    if width is None and len(values):
+    if values and all(row is None for row in values):
         raise InputError(f"{where}: every sample lacks it; leave the modality out", code="empty")
-    rows = [
-        np.empty((0, *(width or ()))) if row is None else np.asarray(row) for row in values
-    ]  # a vector is one frame
-    found = RaggedArray.from_rows([row[None] if row.ndim == 1 else row for row in rows], where=where)
+    width = next((np.shape(row)[-1:] for row in values if row is not None), ())
+    rows = [np.empty((0, *width)) if row is None else np.asarray(row) for row in values]
+    vectors_as_frames = [row[None] if row.ndim == 1 else row for row in rows]
+    found = RaggedArray.from_rows(vectors_as_frames, where=where)
     return _without_nan(found, where)
 
 

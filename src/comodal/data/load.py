@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from comodal.data.assemble import assemble, chosen_features, read_all, require_d
 from comodal.data.cache import cached
 from comodal.data.checks import check, check_ids, refuse
 from comodal.data.cleaning import clean as repaired
-from comodal.data.dataset import SPLITS, UNLABELLED, Dataset
+from comodal.data.dataset import PARTS, Dataset
 from comodal.data.embedded_sets import EMBEDDED, embedded, is_embedded, source_in_memory
 from comodal.data.formats import FORMATS, Source, mosi_utterances, multiview, recognise
 from comodal.data.formats.named_arrays import views_from_npz
@@ -76,8 +75,12 @@ def load(
     task = task_named(task) if isinstance(task, str) else task
     if isinstance(source, str | Path):
         if not is_embedded(source):
-            read = partial(_from_path, source, protocol=protocol, features=features, clean=clean)
-            return _without_labels(read, label, task) if isinstance(task, NoTask) else read(label=label, task=task)
+
+            def read(label: str | None, task: Task | str | None) -> Dataset:
+                opened, division = open_source(source, protocol=protocol, label=label, task=task)
+                return _from_files(opened, division, features, clean=clean, where=str(source))
+
+            return _of_no_task(read, label, task) if isinstance(task, NoTask) else read(label, task)
         dataset = embedded(str(source))
     else:
         dataset = synthetic(source) if isinstance(source, SyntheticConfig) else source
@@ -132,27 +135,14 @@ def find_source(source: str | Path, protocol: str | None = None) -> tuple[Source
     return reader.open(path), protocol
 
 
-def _without_labels(read: Callable[..., Dataset], label: str | None, task: NoTask) -> Dataset:
-    """Return the samples of a path without labels; those that it has still stratify its random folds."""
+def _of_no_task(read: Callable[[str | None, Task | str | None], Dataset], label: str | None, task: NoTask) -> Dataset:
+    """Return the samples of a path without the labels that they have, which stratify its random folds."""
     try:
-        return read(label=label, task=None).without_labels()
+        return read(label, None).without_labels()  # it shares what was converted with the runs that read the labels
     except InputError:
         if label is not None:
             raise
-        return read(label=None, task=task)
-
-
-def _from_path(
-    source: str | Path,
-    *,
-    protocol: str | None,
-    features: Mapping[str, str] | None,
-    clean: bool,
-    label: str | None,
-    task: Task | str | None,
-) -> Dataset:
-    opened, division = open_source(source, protocol=protocol, label=label, task=task)
-    return _from_files(opened, division, features, clean=clean, where=str(source))
+        return read(None, task)  # no label that can be used
 
 
 def _from_files(
@@ -264,8 +254,8 @@ def _unpadded(path: Path, key: str, array: NDArray[Any], lengths: Mapping[str, N
 
 
 def _of_split(dataset: Dataset, split: str, *, source: str) -> Dataset:
-    if split not in (*SPLITS, UNLABELLED):
-        raise InputError.unknown("split", split, (*SPLITS, UNLABELLED))
+    if split not in PARTS:
+        raise InputError.unknown("split", split, PARTS)
     if len(dataset.partitions) != 1:
         has = f"{len(dataset.partitions)} folds, whose splits differ" if dataset.partitions else "no splits"
         raise InputError(f"{source}: has {has}; leave the split out, which predicts every sample", code="missing")

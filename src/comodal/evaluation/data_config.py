@@ -59,7 +59,7 @@ def data_of_run(kept: Mapping[str, Any], *, source: str | None = None, where: Pa
         InputError: they were in memory, and no source is given.
     """
     if source is None and FINGERPRINT in kept:
-        message = f"{where}: was trained on a data set in memory; give that data set (source=)"
+        message = f"{where}: was trained on a data set in memory; give the data (source=, SOURCE or --data)"
         raise InputError(message, code="missing")
     found = DataConfig(**{key: value for key, value in kept.items() if key != FINGERPRINT})
     return found if source is None else replace(found, source=source)

@@ -20,7 +20,7 @@ from comodal.evaluation.fitted import FittedFold, save_fitted, save_history
 from comodal.evaluation.fitted_part import FittedPart
 from comodal.evaluation.predictor import Predictor
 from comodal.evaluation.preflight import preflight, require_test_part
-from comodal.evaluation.reference_runs import reference_scores
+from comodal.evaluation.reference_runs import reference_scores, unbeaten
 from comodal.evaluation.runs import PREDICTIONS, START, open_runs
 from comodal.evaluation.score import score
 from comodal.evaluation.starting_weights import Weights, digest_of, starting_weights
@@ -58,9 +58,8 @@ class RunReport:
         if not known:
             return ()
         name = next(iter(self.metrics))
-        sign, own = (1 if METRICS[name].higher_is_better else -1), self.metrics[name]["value"]
         others = {each: known[each][name] for each in REFERENCE_NAMES if name in known.get(each, ())}
-        return tuple(each for each, value in others.items() if own is None or sign * own <= sign * value)
+        return unbeaten(self.metrics[name]["value"], others, higher=METRICS[name].higher_is_better)
 
 
 def fit(

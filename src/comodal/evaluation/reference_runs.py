@@ -36,7 +36,7 @@ from comodal.training.training_rows import TrainingRows
 if TYPE_CHECKING:  # scikit-learn takes a second to import, and most commands fit no reference model
     from comodal.evaluation.reference_models import Predict, ReferenceData
 
-__all__ = ["ReferenceRuns", "compared_with_references", "reference_result", "reference_scores"]
+__all__ = ["ReferenceRuns", "compared_with_references", "reference_result", "reference_scores", "unbeaten"]
 
 _MOST_NUMBERS = 10_000_000
 
@@ -77,9 +77,9 @@ class ReferenceFold:
         """Return ``(N, d)`` standardised features of all modalities side by side, 0 outside the rows (all used)."""
         standardizer = prepare(self.dataset, self.partition).standardizer
         rows = np.unique(np.concatenate(list(self.partition.splits.values()))) if rows is None else rows
-        arrays = self.dataset.modalities.items()
-        found = np.zeros((len(self.dataset), sum(array.dim for _, array in arrays)))
-        found[rows] = np.concatenate([frame_means(each, rows, standardizer.of(name)) for name, each in arrays], axis=1)
+        found = np.zeros((len(self.dataset), sum(self.dataset.spec.dims.values())))
+        parts = [frame_means(each, rows, standardizer.of(name)) for name, each in self.dataset.modalities.items()]
+        found[rows] = np.concatenate(parts, axis=1)
         return found
 
     def data(self, features: Array, labelled: Rows, unlabelled: Rows) -> ReferenceData:
@@ -87,14 +87,14 @@ class ReferenceFold:
         from comodal.evaluation.reference_models import ReferenceData  # noqa: PLC0415
 
         task, options = self.dataset.spec.task, self.config.training
-        dims = tuple(array.dim for array in self.dataset.modalities.values())
+        dims = tuple(self.dataset.spec.dims.values())
         rows, loss = (labelled, unlabelled, self.partition.valid), task.require_loss(options.task_loss)
         return ReferenceData(features, dims, self.dataset.target, *rows, task, loss, options.class_weight)
 
     def thinned(self) -> ReferenceData:
         """Return the same for one run, with every k-th of its labelled samples where they would take long to fit."""
         labelled, unlabelled = self.rows(self.config.seed)
-        numbers = len(labelled) * self.dataset.spec.task.width * sum(a.dim for a in self.dataset.modalities.values())
+        numbers = len(labelled) * self.dataset.spec.task.width * sum(self.dataset.spec.dims.values())
         kept = labelled[:: max(1, -(-numbers // _MOST_NUMBERS))]
         rows = np.unique(np.concatenate([kept, self.partition.valid, self.partition.test]))
         return self.data(self.features(rows), kept, unlabelled[:0])
@@ -233,19 +233,20 @@ def reference_scores(dataset: Dataset, config: RunConfig) -> dict[str, Any]:
 
 def compared_with_references(rows: Sequence[ComparisonRow], metric: str) -> list[ComparisonRow]:
     """Return the rows of a comparison; a note names each network whose mean metric is no better than a reference's."""
-    references = {row.fusion: row for row in rows if row.fusion in REFERENCE_NAMES and row.metric == metric}
+    references = {row.fusion: row.mean for row in rows if row.fusion in REFERENCE_NAMES and row.metric == metric}
 
     def note(row: ComparisonRow) -> str:
-        if row.metric != metric or row.fusion in REFERENCE_NAMES:
-            return ""
-        beaten_by = [name for name, reference in references.items() if not _better(row, reference)]
-        return "; ".join(f"{row.NO_BETTER} the {name} reference in {metric}" for name in beaten_by)
+        noted = row.metric == metric and row.fusion not in REFERENCE_NAMES
+        names = unbeaten(row.mean, references, higher=row.better == "higher") if noted else ()
+        return "; ".join(f"{row.NO_BETTER} the {name} reference in {metric}" for name in names)
 
     return [row.with_note(note(row)) for row in rows]
 
 
-def _better(row: ComparisonRow, reference: ComparisonRow) -> bool:
-    return row.mean > reference.mean if row.better == "higher" else row.mean < reference.mean
+def unbeaten(value: float | None, references: Mapping[str, float], *, higher: bool) -> tuple[str, ...]:
+    """Return the references that a value does not beat; ``higher`` is better or not, and ``None`` beats none."""
+    sign = 1 if higher else -1
+    return tuple(name for name, other in references.items() if value is None or not sign * value > sign * other)
 
 
 def _joined(parts: tuple[Fitted, ...]) -> tuple[PredictionTable, float]:

@@ -10,7 +10,6 @@ from typing import Any
 from comodal.contracts import InputError, Task
 from comodal.contracts.json_records import read_json
 from comodal.contracts.tasks import task_from_dict
-from comodal.evaluation.data_config import FINGERPRINT
 from comodal.evaluation.fitted import STANDARDIZER, WEIGHTS
 from comodal.evaluation.runs import SavedRun, choose_run, find_runs
 from comodal.training.config import RunConfig
@@ -53,18 +52,6 @@ class SavedModel:
     parts: tuple[SavedPart, ...]
     data: Mapping[str, Any]  # its training data: source, and features and protocol where they were chosen
     task: Task
-
-    @property
-    def source(self) -> str:
-        """Return where its training data are.
-
-        Raises:
-            InputError: it was trained on a data set in memory.
-        """
-        if FINGERPRINT in self.data:
-            message = f"{self.folder}: was trained on a data set in memory; give the samples to predict"
-            raise InputError(message, code="missing")
-        return str(self.data["source"])
 
 
 def find_model(folder: str | Path, *, arm: str = "", seed: int | None = None) -> SavedModel:

@@ -110,15 +110,14 @@ def outcomes(rows: Sequence[ComparisonRow]) -> list[str]:
     metric = primary_metric(rows)
     compared = [row for row in rows if row.metric == metric and row.measure != "none" and row.p_value is not None]
     found = [row for row in compared if verdict(row)]
-    silent = dict.fromkeys(row.labels for row in compared) if compared else {}
-    for row in found:
-        silent.pop(row.labels, None)
+    heard = {row.labels for row in found}
+    silent = [labels for labels in dict.fromkeys(row.labels for row in compared) if labels not in heard]
     said = [
         f"{row.arm} is {_VERDICTS[verdict(row)]} than {row.reference}{_with([row.labels])}: {metric} "
         f"{difference_text(row)}, over {row.n_seeds} seeds."
         for row in found
     ]
-    no_difference = f"No penalty makes a significant difference in {metric}{_with([*silent])}"
+    no_difference = f"No penalty makes a significant difference in {metric}{_with(silent)}"
     return [*said, f"{no_difference} (corrected p below {_SIGNIFICANT})."] if silent else said
 
 
@@ -129,9 +128,10 @@ def notes(rows: Sequence[ComparisonRow], places: Sequence[str] | None = None) ->
         rows: with notes.
         places: what each row is about, its label budget unless given; named where a note is not on all of an arm's.
     """
+    at = places or ["" if row.labels is None else f"{row.labels or 'all'} labels" for row in rows]
     known: dict[str, set[str]] = {}
     noted: dict[str, dict[str, dict[str, None]]] = {}
-    for row, place in zip(rows, places or [_with([row.labels]).removeprefix(" with ") for row in rows], strict=True):
+    for row, place in zip(rows, at, strict=True):
         known.setdefault(row.arm, set()).add(place)
         for note in filter(None, row.note.split("; ")):
             noted.setdefault(note, {}).setdefault(row.arm, {})[place] = None

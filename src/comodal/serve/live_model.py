@@ -164,7 +164,7 @@ def _live(fitted: FittedFold, fit_critic: str) -> _LiveFold:
 def _facts(run: SavedRun, folds: tuple[_LiveFold, ...], target: NDArray[Any]) -> dict[str, Any]:
     spec, critic = folds[0].fitted.fold.view.spec, folds[0].critic
     return {
-        "arm": f"{run.arm.label}/{run.arm.measure}",
+        "arm": run.arm.name,
         "seed": run.seed,
         "folds": len(folds),
         "modalities": {name: name in spec.feature_dims for name in spec.modalities},
